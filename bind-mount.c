@@ -1,0 +1,122 @@
+/* bind-mount.c - one host path or descriptor, shown at one place with the right flags.
+ *
+ * A bind is a detached clone of the source (open_tree(2)), whose flags are set on every mount in it at once
+ * (mount_setattr(2), recursive: atomic, no path is walked, dead network or FUSE mounts below are not asked), and
+ * which is attached (move_mount(2)) when it is finished. /proc/self/mountinfo is never read, so the cost does not
+ * depend on the other mounts.
+ *
+ * Must not: set a flag after the mount can be seen; look up a source once the host is gone.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- sources ---- */
+
+/* A descriptor from outside refers to a mount of the old namespace, which the kernel does not clone (EINVAL). The
+ * same object is found again by the path that /proc shows for it, and used only if it is the same object. */
+static int clone_by_shown_path(const struct run *run, const struct op *op, int fd)
+{
+	struct stat wanted, found;
+	char link[32], path[PATH_MAX + 1];
+	snprintf(link, sizeof(link), "self/fd/%d", fd);
+	ssize_t length = readlinkat(run->proc_fd, link, path, sizeof(path) - 1);
+	if (length < 0 || fstat(fd, &wanted) < 0)
+		die_errno(errno, "%s: Can't look up descriptor %d", place_name(op->place), fd);
+	path[length] = '\0';
+	if (path[0] != '/')
+		die("%s: Can't bind descriptor %d: it is no file or directory (%s)", place_name(op->place), fd, path);
+	int clone = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	if (clone < 0)
+		die("%s: Can't bind descriptor %d: %s: %s%s", place_name(op->place), fd, path, errno_text(errno),
+		    diagnose_mount_api(errno));
+	if (fstat(clone, &found) < 0 || found.st_dev != wanted.st_dev || found.st_ino != wanted.st_ino)
+		die("%s: Can't bind descriptor %d: %s is another file now", place_name(op->place), fd, path);
+	return clone;
+}
+
+/* -1 with errno. */
+static int clone_path(const struct run *run, const struct op *op)
+{
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+	int clone = sys_open_tree(AT_FDCWD, op->outer_path, flags);
+	if (clone >= 0 || errno != EINVAL)
+		return clone;
+	/* A path through /proc/self/fd/N leads to the old mount namespace, as a descriptor does. */
+	AUTO_CLOSE int fd = open(op->outer_path, O_PATH | O_CLOEXEC);
+	return fd < 0 ? -1 : clone_by_shown_path(run, op, fd);
+}
+
+int bind_pin(const struct run *run, const struct op *op)
+{
+	int mount_fd;
+	if (op->outer_path) {
+		mount_fd = clone_path(run, op);
+		if (mount_fd < 0 && errno == ENOENT && op->skip_missing)
+			return -1;
+		if (mount_fd < 0)
+			die("%s: Can't find source path %s: %s%s", place_name(op->place), op->outer_path,
+			    errno_text(errno), diagnose_mount_api(errno));
+	} else {
+		mount_fd = clone_by_shown_path(run, op, op->outer_fd);
+	}
+	bind_set_flags(run, op, mount_fd);
+	return mount_fd;
+}
+
+int bind_pin_one(const char *path, bool read_only)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | (read_only ? MOUNT_ATTR_RDONLY : 0),
+				   .propagation = MS_PRIVATE };
+	int mount_fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (mount_fd >= 0 && sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) < 0)
+		die("Can't set the mount flags of %s: %s%s", path, errno_text(errno), diagnose_mount_api(errno));
+	return mount_fd;
+}
+
+/* ---- flags ---- */
+
+void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
+{
+	/* A read-only bind is private: a mount that the host adds later would appear in it writable. */
+	bool private = op->propagation == PROPAGATION_PRIVATE || (op->propagation == PROPAGATION_DEFAULT && op->read_only);
+	struct mount_attr attr = {
+		.attr_set = MOUNT_ATTR_NOSUID | (op->devices ? 0 : MOUNT_ATTR_NODEV) |
+			    (op->read_only ? MOUNT_ATTR_RDONLY : 0),
+		.propagation = private ? MS_PRIVATE : MS_SLAVE,
+	};
+	if (sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) == 0)
+		return;
+	int error = errno;
+	const char *source = op->outer_path ? op->outer_path : arena_printf("descriptor %d", op->outer_fd);
+	if (run->plan->tolerate_submounts && error != ENOSYS &&
+	    sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) == 0) {
+		say_warning("%s: Can't set the flags of a mount below %s: %s; going on (--not-a-security-boundary)",
+			    place_name(op->place), source, errno_text(error));
+		return;
+	}
+	die("%s: Can't set the mount flags of %s: %s%s", place_name(op->place), source, errno_text(error),
+	    diagnose_mount_api(error));
+}
+
+/* ---- showing ---- */
+
+void bind_attach(const struct op *op, int mount_fd, int dest_fd)
+{
+	if (sys_move_mount(mount_fd, "", dest_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
+		return;
+	int error = errno;
+	/* Callers of bubblewrap look for these words and this path when a procfs is the trouble. */
+	if (op->kind == OP_PROC)
+		die("%s: Can't mount proc on /newroot%s: %s", place_name(op->place), op->inner_path, errno_text(error));
+	die("%s: Can't mount on %s: %s%s", place_name(op->place), op->inner_path, errno_text(error),
+	    error == ENOSPC ? "; the limit of mounts in a namespace is reached (fs.mount-max)"
+	    : error == ENOTDIR ? "; a directory can only be mounted on a directory, a file on a file"
+			       : diagnose_mount_api(error));
+}

@@ -1,0 +1,290 @@
+/* bwrapish - a sandbox that a normal user composes from command-line flags.
+ *
+ * A map of the folder, in the order in which a command line travels:
+ *
+ *   options.c      argv -> plan; the option table                 (pure)
+ *   plan.c         is the plan sound, what follows, in words      (pure)
+ *   namespaces.c   the two levels of namespaces, id maps
+ *   newroot.c      pin the sources, move into the new /, build it
+ *   paths.c        one path inside the new root
+ *   bind-mount.c   one host path or descriptor shown at one place
+ *   network.c      loopback        capabilities.c  kept and lost
+ *   seccomp.c      filters         command.c       environment, directory, exec
+ *   init.c         pid 1 inside    monitor.c       the supervisor outside
+ *   sync.c         the messages between them
+ *   diagnose.c     the cause behind an errno
+ *   utils.c        what any program could use     kernel.h  bare system calls
+ *
+ * This file is the story: main(), and what each process does, in order.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#define COMPATIBLE_WITH "0.12.0" /* the bubblewrap whose command line this is */
+
+void run_tell(const struct run *run, const char *fmt, ...)
+{
+	if (!run->plan->verbose)
+		return;
+	va_list args;
+	va_start(args, fmt);
+	const char *text = arena_vprintf(fmt, args);
+	va_end(args);
+	say_note("%s", text);
+}
+
+/* ---- 1 arrive ---- */
+
+/* A process that has more than its user has must not compose anything. AT_SECURE alone may be a security module's
+ * transition; with capabilities that did not come as ambient ones it means that the file had them. */
+static void refuse_privileged_file(const struct caller *caller, uint64_t ambient_caps)
+{
+	if (getauxval(AT_UID) != getauxval(AT_EUID) || getauxval(AT_GID) != getauxval(AT_EGID))
+		die("Refusing to run set-user-id or set-group-id; it is not needed: chmod ug-s");
+	if (getauxval(AT_SECURE) && caller->uid != 0 && caller->permitted_caps & ~ambient_caps)
+		die("Refusing to run with file capabilities; they are not needed: setcap -r");
+}
+
+/* 0 to 2 must exist before a descriptor of ours could get one of these numbers and be written to as stderr. What
+ * holds the place is close-on-exec: COMMAND finds it closed, as the caller had it. */
+static void hold_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (!fd_is_open(fd) && open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_PATH | O_CLOEXEC) < 0)
+			_exit(1); /* and nowhere to say it */
+}
+
+static void learn_caller(struct caller *caller)
+{
+	uint64_t effective, ambient;
+	static char directory[PATH_MAX];
+	caller->uid = (uid_t) getauxval(AT_UID);
+	caller->gid = (gid_t) getauxval(AT_GID);
+	caps_of_process(&caller->permitted_caps, &effective, &ambient);
+	caller->may_mount = effective >> 21 & 1; /* CAP_SYS_ADMIN */
+	caller->is_group_leader = getpgrp() == getpid();
+	caller->directory = getcwd(directory, sizeof(directory)) && directory[0] == '/' ? directory : NULL;
+	refuse_privileged_file(caller, ambient);
+}
+
+static void arrive(struct run *run, struct caller *caller)
+{
+	hold_standard_descriptors();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		die_errno(errno, "Can't set no_new_privs");
+	learn_caller(caller);
+	/* SIGCHLD is default and unblocked, whatever the caller had: we wait for children, and COMMAND will. */
+	sigset_t child_only;
+	sigemptyset(&child_only);
+	sigaddset(&child_only, SIGCHLD);
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_UNBLOCK, &child_only, NULL) < 0 ||
+	    sigprocmask(SIG_BLOCK, NULL, &run->signal_mask) < 0)
+		die_errno(errno, "Can't set up signals");
+	run->umask = umask(0);
+	if (getrlimit(RLIMIT_NOFILE, &run->nofile) < 0)
+		die_errno(errno, "Can't read the limit of open files");
+}
+
+/* ---- descriptors that came with us ---- */
+
+static int compare_fds(const void *a, const void *b)
+{
+	int x = *(const int *) a, y = *(const int *) b;
+	return (x > y) - (x < y);
+}
+
+/* Every descriptor that an option consumes, ascending, each once; all of them become close-on-exec. */
+static int *mark_consumed(const struct plan *plan, size_t *ret_n)
+{
+	const struct fd_at single[] = { plan->userns, plan->userns2, plan->pidns,	 plan->sync,
+					plan->block,  plan->info,    plan->userns_block, plan->json_status };
+	int *fds = arena_alloc((ARRAY_SIZE(single) + plan->n_ops + plan->n_seccomp) * sizeof(*fds));
+	size_t n = 0, n_unique = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(single); i++)
+		fds[n++] = single[i].fd;
+	for (size_t i = 0; i < plan->n_ops; i++)
+		fds[n++] = plan->ops[i].outer_fd;
+	for (size_t i = 0; i < plan->n_seccomp; i++)
+		fds[n++] = plan->seccomp[i].bytes ? -1 : plan->seccomp[i].at.fd;
+	qsort(fds, n, sizeof(*fds), compare_fds);
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i] < 0 || (n_unique && fds[n_unique - 1] == fds[i]))
+			continue;
+		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) < 0)
+			die_errno(errno, "Can't keep descriptor %d from COMMAND", fds[i]);
+		fds[n_unique++] = fds[i];
+	}
+	*ret_n = n_unique;
+	return fds;
+}
+
+/* Notes which descriptors COMMAND shall inherit. One stat(2) answers the usual case: since Linux 6.2 the size of
+ * /proc/self/fd is the number of open descriptors. Only what is beyond 0-2 and the consumed ones is looked up. */
+static void learn_inherited(struct run *run)
+{
+	size_t n_consumed, n_room = 0, n_known = 3;
+	int *consumed = mark_consumed(run->plan, &n_consumed);
+	for (size_t i = 0; i < n_consumed; i++)
+		n_known += consumed[i] > 2;
+	struct stat status;
+	run->inherited_known = true;
+	if (fstatat(run->proc_fd, "self/fd", &status, 0) == 0 && status.st_size == (off_t) n_known + 1 /* proc_fd */)
+		return;
+	AUTO_CLOSE int fd = openat(run->proc_fd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(dup(fd));
+	if (!directory) {
+		run->inherited_known = false;
+		return;
+	}
+	for (const struct dirent *entry; (entry = readdir(directory));) {
+		uint64_t number;
+		if (!parse_decimal(entry->d_name, INT_MAX, &number))
+			continue;
+		int found = (int) number;
+		if (found <= 2 || found == run->proc_fd || found == fd || found == dirfd(directory) ||
+		    bsearch(&found, consumed, n_consumed, sizeof(int), compare_fds))
+			continue;
+		run->inherited_fds = arena_grow(run->inherited_fds, run->n_inherited_fds, &n_room, sizeof(int));
+		run->inherited_fds[run->n_inherited_fds++] = found;
+	}
+	closedir(directory);
+}
+
+/* A controlling terminal counts even when no descriptor refers to it: COMMAND could open /dev/tty. */
+static bool terminal_is_in_reach(const struct run *run)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (isatty(fd))
+			return true;
+	if (!run->inherited_known)
+		return true;
+	for (size_t i = 0; i < run->n_inherited_fds; i++)
+		if (isatty(run->inherited_fds[i]))
+			return true;
+	AUTO_CLOSE int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	return fd >= 0;
+}
+
+/* ---- 2 read, 3 check ---- */
+
+static _Noreturn void print_and_exit(const char *text)
+{
+	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : 1);
+}
+
+static void read_and_check(int argc, char **argv, bool as_bwrap, const struct caller *caller, struct plan *plan)
+{
+	const char *program = argc > 0 ? argv[0] : "bwrapish";
+	enum reading reading = READ_NOTHING;
+	problem bad = options_read(argc, argv, &options_real_doors, plan, &reading);
+	say_set_levels(plan->level_prefix);
+	if (bad)
+		die("%s", bad);
+	for (size_t i = 0; i < plan->n_warnings; i++)
+		say_warning("%s", plan->warnings[i]);
+	switch (reading) {
+	case READ_HELP:
+		print_and_exit(options_help(program));
+	case READ_VERSION:
+		print_and_exit(as_bwrap ? "bubblewrap " COMPATIBLE_WITH " (bwrapish " BWRAPISH_VERSION ")\n"
+					: "bwrapish " BWRAPISH_VERSION "\n");
+	case READ_NOTHING: {
+		const char *help = options_help(program);
+		write_all(STDERR_FILENO, help, strlen(help));
+		_exit(1);
+	}
+	case READ_PLAN:
+		break;
+	}
+	if ((bad = plan_check(plan, caller)))
+		die("%s", bad);
+	if (plan->dry_run) {
+		struct text text = { 0 };
+		plan_explain(plan, caller, &text);
+		print_and_exit(text.bytes);
+	}
+}
+
+/* ---- 4 to 11 ---- */
+
+/* What becomes the sandbox does, in whatever process it is. */
+static _Noreturn void be_sandbox(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		die_errno(errno, "Can't arrange to die with the parent");
+
+	run_tell(run, "become: new namespaces");
+	ns_become(run);
+	command_new_keyring();
+
+	run_tell(run, "pin: every source");
+	newroot_pin(run);
+	run_tell(run, "move in: nothing of the host is left");
+	newroot_enter(run);
+	run_tell(run, "build");
+	command_set_label(run, "fscreate", "--file-label", plan->file_label);
+	newroot_build(run);
+
+	run_tell(run, "lock and prepare");
+	if (run->shape.topology == RUN_WITH_INIT) {
+		init_split(run); /* returns in COMMAND's process, everything prepared */
+		ns_assert_userns_disabled(run);
+		command_go(run);
+	}
+	seccomp_prepare(run);
+	command_make_environment(run);
+	ns_enter_inner(run);
+	if (run->shape.info_late)
+		monitor_tell_namespaces(run);
+	command_wait(run);
+	seccomp_read(run);
+	command_prepare(run);
+	ns_assert_userns_disabled(run);
+	command_go(run);
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	struct caller caller = { 0 };
+	struct plan plan = { 0 };
+	struct run run = { .plan = &plan, .caller = &caller, .argv = argv, .envp = envp, .proc_fd = -1,
+			   .monitor_fd = -1, .root.fd = -1 };
+
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	bool as_bwrap = argc > 0 && streq(slash ? slash + 1 : argv[0], "bwrap");
+	say_set_prefix(as_bwrap ? "bwrap" : "bwrapish");
+
+	arrive(&run, &caller);
+	read_and_check(argc, argv, as_bwrap, &caller, &plan);
+	run.shape = plan_shape(&plan, &caller);
+
+	run.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (run.proc_fd < 0)
+		die_errno(errno, "Can't open /proc");
+	learn_inherited(&run);
+	run.has_tty = !plan.no_tty_guard && !plan.new_session && terminal_is_in_reach(&run);
+	command_check_labels(&plan);
+	ns_remember(&run);
+
+	if (run.shape.topology == RUN_ALONE) {
+		ns_enter_in_place(&run);
+		be_sandbox(&run);
+	}
+	monitor_prepare(&run);
+	int socket;
+	pid_t child = ns_split(&run, &socket);
+	if (child > 0)
+		monitor_run(&run, child, socket);
+	be_sandbox(&run);
+}

@@ -1,0 +1,401 @@
+/* bwrapish.h - the words the rooms share: the plan, the run, and every room's doors.
+ *
+ * `outer_` is the host's, `inner_` the sandbox's; -1 is "no descriptor"; ret_ parameters are set on success.
+ * Pure rooms (options.c, plan.c) return a problem; acting rooms succeed or die() with one line.
+ */
+#ifndef BWRAPISH_H
+#define BWRAPISH_H
+
+#include "utils.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/* ---- where on the line something stands ---- */
+struct place {
+	const char *option;  /* as spelt, NULL for COMMAND */
+	unsigned argument;   /* 1 is the first word after the program's name */
+	unsigned args_word;  /* within --args: 1 is its first word; 0: directly on the line */
+};
+/* "--bind (argument 3)"; arena memory. */
+const char *place_name(struct place place);
+
+/* Why a line cannot be used: one sentence, in arena memory; NULL is "no problem". */
+typedef const char *problem;
+
+/* ---- the plan: all that was asked for; const once checked ---- */
+enum propagation { PROPAGATION_DEFAULT, PROPAGATION_PRIVATE, PROPAGATION_SLAVE };
+
+enum op_kind {
+	OP_BIND,      /* outer_path or outer_fd shown at inner_path */
+	OP_REMOUNT_RO,
+	OP_TMPFS,
+	OP_PROC,
+	OP_DEV,
+	OP_MQUEUE,
+	OP_DIR,
+	OP_FILE,      /* outer_fd copied to inner_path */
+	OP_DATA,      /* outer_fd copied to a private file shown at inner_path */
+	OP_SYMLINK,   /* inner_path -> text */
+	OP_CHMOD,
+};
+
+struct op {
+	enum op_kind kind;
+	bool read_only;
+	bool devices;		 /* device nodes work */
+	bool skip_missing;	 /* a source that does not exist is skipped */
+	enum propagation propagation;
+	int outer_fd;
+	const char *outer_path;
+	const char *inner_path;
+	const char *link_target;
+	mode_t mode;		 /* what the made object gets; decided by the reader */
+	mode_t parent_mode;	 /* what missing parents get */
+	uint64_t size_bytes;	 /* tmpfs; 0: the kernel's default */
+	struct place place;
+};
+
+enum env_action { ENV_CLEAR, ENV_SET, ENV_UNSET, ENV_KEEP };
+struct env_op {
+	enum env_action action;
+	const char *name, *value;
+};
+
+struct cap_op {
+	bool add;
+	int cap; /* -1: all */
+	struct place place;
+};
+
+struct fd_at {
+	int fd; /* -1: not given */
+	struct place place;
+};
+
+struct seccomp_source {
+	struct fd_at at;
+	const char *bytes; /* --add-seccomp-fd: read at once; NULL for --seccomp, read late */
+	size_t length;
+};
+
+struct path_at {
+	const char *path;
+	struct place place;
+};
+
+enum want { WANT_NO, WANT_TRY, WANT_YES };
+
+struct plan {
+	struct place *seen; /* for each row of the option table where it stood last; argument 0: nowhere */
+
+	/* namespaces */
+	enum want unshare_user, unshare_cgroup;
+	bool unshare_ipc, unshare_pid, unshare_net, unshare_uts;
+	bool disable_userns, assert_userns_disabled;
+	struct fd_at userns, userns2, pidns;
+	bool has_uid, has_gid;
+	uid_t inner_uid;
+	gid_t inner_gid;
+	const char *hostname;
+
+	/* the new root */
+	struct op *ops;
+	size_t n_ops, room_ops;
+	bool tolerate_submounts; /* --not-a-security-boundary */
+	const char *file_label;
+
+	/* the command */
+	char *const *command; /* NULL-terminated, its words are argv's */
+	const char *argv0, *chdir, *exec_label;
+	struct env_op *env_ops;
+	size_t n_env_ops, room_env_ops;
+	struct cap_op *cap_ops;
+	size_t n_cap_ops, room_cap_ops;
+	struct seccomp_source *seccomp; /* in loading order */
+	size_t n_seccomp, room_seccomp;
+	bool new_session, die_with_parent, as_pid_1, no_tty_guard, close_fds;
+	struct fd_at *keep_fds;
+	size_t n_keep_fds, room_keep_fds;
+
+	/* descriptors for the caller */
+	struct path_at *lock_files;
+	size_t n_lock_files, room_lock_files;
+	struct fd_at sync, block, userns_block, info, json_status;
+
+	/* how to talk */
+	bool dry_run, verbose, level_prefix;
+	const char **warnings;
+	size_t n_warnings, room_warnings;
+};
+
+/* What is true of the caller; read once on arrival, given to the pure rooms so that they need ask nobody. */
+struct caller {
+	uid_t uid;
+	gid_t gid;
+	uint64_t permitted_caps; /* bit per capability number */
+	bool may_mount;		 /* CAP_SYS_ADMIN is effective */
+	bool is_group_leader;	 /* of its process group: setsid() would fail */
+	const char *directory;	 /* absolute, or NULL when it has no path */
+};
+
+/* ---- options.c: argv in, plan out; the only place where an option is spelt ---- */
+enum reading { READ_PLAN, READ_HELP, READ_VERSION, READ_NOTHING };
+
+/* How the reader reaches the world: tests and fuzzers put their own here. */
+struct doors {
+	bool (*fd_is_open)(int fd);
+	/* Reads to EOF and closes; false with errno. */
+	bool (*read_fd)(int fd, char **ret_bytes, size_t *ret_length);
+};
+extern const struct doors options_real_doors;
+
+/* Where the option named stood last on the line. */
+struct place options_place(const struct plan *plan, const char *option);
+bool options_given(const struct plan *plan, const char *option);
+
+/* Reads argv[1..argc-1]. `plan` is filled as far as reading got, also when there is a problem (level_prefix
+ * is needed to print it). */
+problem options_read(int argc, char *const argv[], const struct doors *doors, struct plan *plan,
+		     enum reading *ret_reading);
+/* Arena memory. `program` is argv[0]. */
+const char *options_help(const char *program);
+
+enum option_group { GROUP_GENERAL, GROUP_NAMESPACES, GROUP_FILESYSTEM, GROUP_COMMAND, GROUP_SECURITY,
+		    GROUP_DESCRIPTORS, N_OPTION_GROUPS };
+struct option_row {
+	const char *name;	 /* "--bind" */
+	const char *words;	 /* "SRC DEST"; "" for none. The words tell arity and completion. */
+	enum option_group group;
+	const char *help;
+	int handler;   /* this and the rest is options.c's own */
+	size_t target; /* the field of struct plan it fills */
+	int value;
+};
+extern const struct option_row option_rows[];
+extern const size_t n_option_rows;
+extern const char *const option_group_titles[N_OPTION_GROUPS];
+
+/* ---- capabilities.c, its pure part ---- */
+
+/* "CAP_SYS_ADMIN" in any case, or ALL (-1). */
+bool caps_from_name(const char *word, int *ret_cap);
+const char *caps_name(int cap); /* arena memory */
+int caps_last(void);		/* the highest capability number the kernel has */
+
+/* ---- plan.c: what makes a plan sound; how it is told ---- */
+enum topology {
+	RUN_ALONE,	/* bwrapish becomes COMMAND */
+	RUN_SUPERVISED, /* a supervisor outside; its child becomes COMMAND */
+	RUN_WITH_INIT,	/* a supervisor outside, a reaper inside, COMMAND */
+};
+
+/* What follows from a plan and its caller; derived once, never asked for twice. */
+struct shape {
+	enum topology topology;
+	const char *topology_reason; /* the option that wants it, or NULL */
+	bool user_namespace;	     /* a new one is made */
+	bool user_namespace_optional; /* --unshare-user-try, and the caller may do without */
+	bool pid_namespace;	     /* a new one is made */
+	bool new_proc;		     /* --proc mounts a procfs: the pid namespace is new or joined */
+	bool inner_level;	     /* COMMAND gets a second user namespace */
+	bool inner_required;	     /* ... without which the run must not go on */
+	uint64_t caps;		     /* what COMMAND keeps or is given, a bit for each */
+	uint64_t ambient_caps;	     /* those of them that were given */
+	uid_t inner_uid;
+	gid_t inner_gid;
+	unsigned long namespaces;    /* CLONE_NEW* made with the first level, the user namespace included */
+	unsigned long inner_namespaces; /* CLONE_NEW* made with the second level */
+	bool info_late;		     /* --info-fd can only be answered once the second level exists */
+};
+struct shape plan_shape(const struct plan *plan, const struct caller *caller);
+/* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
+bool plan_first_op_is_root(const struct plan *plan);
+problem plan_check(const struct plan *plan, const struct caller *caller);
+/* The text of --dry-run. */
+void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text);
+/* One operation in words, as --dry-run and --verbose tell it; arena memory. */
+const char *plan_op_words(const struct op *op, const struct shape *shape);
+
+/* ---- what is true so far, per process ---- */
+struct pin;
+struct late_program;
+
+enum ns_kind { NS_USER, NS_MOUNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, N_NS_KINDS };
+
+struct root {
+	int fd;		   /* O_PATH of the new root directory; -1 before it is entered */
+	uint64_t mount_id; /* of its mount, as statx(2) tells it */
+	uint64_t inode;
+};
+
+struct run {
+	const struct plan *plan;
+	const struct caller *caller;
+	struct shape shape;
+	char **argv, **envp;	   /* as the kernel laid them out */
+	int proc_fd;		   /* O_PATH of the host's /proc */
+	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, before they are left */
+	int monitor_fd;		   /* our end of the supervisor's socket; -1 when there is none */
+	mode_t umask;
+	sigset_t signal_mask;	   /* the caller's; COMMAND gets it back */
+	int *inherited_fds;	   /* open above 2 on arrival and consumed by no option; ascending */
+	size_t n_inherited_fds;
+	bool inherited_known;	   /* false without a /proc to look in */
+	bool held_stdio[3];	   /* was closed on arrival: a placeholder holds the number */
+	bool has_tty;
+	struct rlimit nofile;	   /* the caller's; COMMAND gets it back */
+	bool nofile_raised;
+	struct root root;
+	struct pin *pins;	   /* one for each operation */
+	struct late_program *late_program; /* what --seccomp held, shared with children */
+	char **environment;	   /* COMMAND's, once made */
+};
+
+/* --verbose: one line on stderr, otherwise nothing. */
+void run_tell(const struct run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* ---- namespaces.c: making, joining, id maps, closing further user namespaces ---- */
+
+/* A new process in the first level's namespaces (joined or made). Returns 0 in it, its pid in the caller, which
+ * gets the other end of run->monitor_fd in ret_socket. */
+pid_t ns_split(struct run *run, int *ret_socket);
+/* The same without a new process. */
+void ns_enter_in_place(struct run *run);
+/* In the process that has entered: verifies that it has, writes the id maps unless the caller does, brings up
+ * what a new namespace needs (ids, host name, loopback). */
+void ns_become(struct run *run);
+/* Remembers which namespaces we are in, so that leaving them can be verified. */
+void ns_remember(struct run *run);
+/* COMMAND's second user namespace, or --userns2; false where a level that was not required cannot be had. */
+bool ns_enter_inner(struct run *run);
+/* Dies where --disable-userns or --assert-userns-disabled was given and one more can be made. */
+void ns_assert_userns_disabled(const struct run *run);
+/* Joins net, ipc, uts and mount namespaces of the process behind pidfd, those in `flags`. */
+void ns_follow(int pidfd, unsigned long flags);
+/* "child-pid" and the namespaces that are new (run->ns_ids), as members of a JSON object with `gap` before each
+ * but the first. */
+void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text *text);
+
+/* ---- paths.c: one path inside the new root, found or made, never leaving it ---- */
+
+/* Opens what `path` leads to as seen from root_fd: absolute links and ".." end at the root, magic links are
+ * refused (ELOOP). `flags` as in open(2), O_CLOEXEC implied. -1 and errno. */
+int path_open(int root_fd, const char *path, int flags);
+/* Opens the directory that holds the last component, making missing ones with `mode`, and tells the last name
+ * (arena memory; "." for the root itself). -1 and errno; EEXIST: a link that leads nowhere is in the way. */
+int path_open_parent(int root_fd, const char *path, mode_t mode, const char **ret_name);
+/* Tests choose the engine; otherwise the first call finds out. */
+enum path_engine { PATH_ENGINE_UNKNOWN, PATH_ENGINE_OPENAT2, PATH_ENGINE_WALK };
+extern enum path_engine path_engine;
+
+/* ---- newroot.c: the new /, everything made or mounted in it, and moving in ---- */
+
+/* Takes every source as a detached clone, while the host can be seen. */
+void newroot_pin(struct run *run);
+/* Makes / and moves in: from here on the host is gone. */
+void newroot_enter(struct run *run);
+/* Carries out the operations in order. */
+void newroot_build(struct run *run);
+
+/* ---- bind-mount.c: one host path or descriptor, shown at one place with the right flags ---- */
+
+/* A detached clone with its flags set on all of it; -1 when the source does not exist and may be missing. */
+int bind_pin(const struct run *run, const struct op *op);
+/* One clone of the host's `path`, without submounts: for device nodes. */
+int bind_pin_one(const char *path, bool read_only);
+/* Sets `op`'s flags on a clone, submounts included. */
+void bind_set_flags(const struct run *run, const struct op *op, int mount_fd);
+/* Attaches a detached mount on what dest_fd refers to. */
+void bind_attach(const struct op *op, int mount_fd, int dest_fd);
+
+/* ---- network.c ---- */
+void network_loopback_up(void);
+
+/* ---- capabilities.c ---- */
+void caps_of_process(uint64_t *ret_permitted, uint64_t *ret_effective, uint64_t *ret_ambient);
+/* Leaves exactly `keep` permitted and effective and nothing beyond it in the bounding set, and exactly
+ * `ambient` (part of it) inheritable and ambient; reads all five sets back. */
+void caps_keep(uint64_t keep, uint64_t ambient);
+/* Gives up every capability of one of our own processes. */
+void caps_drop_all(void);
+/* Makes what a change of uid took effective again. */
+void caps_raise_permitted(void);
+
+/* ---- seccomp.c ---- */
+
+/* Makes room for --seccomp's program that children made later share. */
+void seccomp_prepare(struct run *run);
+/* Reads --seccomp's program. */
+void seccomp_read(struct run *run);
+/* Why these bytes are no program; NULL when they may be one. */
+problem seccomp_check(struct place place, const char *bytes, size_t length);
+/* Loads the terminal guard, if one is due, and the programs. After this only write, exit and exec are sure. */
+void seccomp_load(const struct run *run);
+
+/* ---- command.c: environment, directory, session, exec ---- */
+
+/* A session keyring of the sandbox's own. */
+void command_new_keyring(void);
+/* COMMAND's environment, without PWD. */
+void command_make_environment(struct run *run);
+/* Waits for --block-fd. */
+void command_wait(const struct run *run);
+/* Dies unless this system has SELinux; while the host can be seen. */
+void command_check_labels(const struct plan *plan);
+/* The label of what this process creates or executes next: "fscreate" or "exec". */
+void command_set_label(const struct run *run, const char *attribute, const char *option, const char *label);
+/* Everything between the finished root and the filters. */
+void command_prepare(struct run *run);
+/* Filters and exec. */
+_Noreturn void command_go(struct run *run);
+
+/* ---- init.c: pid 1 inside ---- */
+
+/* Splits COMMAND off: returns in COMMAND's process, once pid 1 is ready. */
+void init_split(struct run *run);
+
+/* ---- monitor.c: the process outside ---- */
+
+/* Before the split: takes the parent's pidfd and blocks the signals to forward. */
+void monitor_prepare(struct run *run);
+/* The supervisor's life; ends the process with COMMAND's status. */
+_Noreturn void monitor_run(struct run *run, pid_t child, int socket);
+/* Inside: has --info-fd and the first line of --json-status-fd written, by the supervisor where there is one. */
+void monitor_tell_namespaces(const struct run *run);
+
+/* ---- sync.c: the messages between them ---- */
+enum message_kind {
+	MESSAGE_CHILD = 1,  /* value: the pid of the process that stands in for the sender */
+	MESSAGE_GO,	    /* the supervisor: id maps are written */
+	MESSAGE_NAMESPACES, /* with ns_ids: the sandbox's namespaces exist; value: in a second level */
+	MESSAGE_COMMAND,    /* with a pidfd: where signals go */
+	MESSAGE_STARTING,   /* the next step is exec */
+	MESSAGE_NOT_STARTED, /* it failed */
+	MESSAGE_ENDED,	    /* value: COMMAND's wait status */
+};
+struct message {
+	uint32_t kind;
+	int32_t value;
+	uint64_t ns_ids[N_NS_KINDS];
+};
+/* Both ends are close-on-exec. */
+void sync_make_pair(int ret_ends[2]);
+/* False with errno when the other side is gone. */
+bool sync_send(int socket, enum message_kind kind, int value);
+bool sync_send_fd(int socket, enum message_kind kind, int attached_fd);
+bool sync_send_namespaces(int socket, int value, const struct run *run);
+/* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be NULL. */
+int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);
+
+/* ---- diagnose.c: the cause behind an errno; arena memory, "" when there is nothing to add ---- */
+const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error);
+const char *diagnose_id_map(const struct run *run, int error);
+const char *diagnose_mount_api(int error);
+const char *diagnose_proc_mount(int error);
+const char *diagnose_exec(const char *command, const char *path_list, int error);
+
+#endif

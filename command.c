@@ -1,0 +1,223 @@
+/* command.c - COMMAND's environment, directory, session and exec.
+ *
+ * The last room. It may assume that the root is the sandbox's and that nothing of the host is left but the O_PATH
+ * /proc. It must not look up any path but COMMAND's, --chdir's, and the fallbacks of the working directory.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <linux/keyctl.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+/* ---- keyring and labels ---- */
+
+/* EPERM by itself would be an answer to distrust; a filter that refuses all three key calls alike (as container
+ * engines' do) leaves COMMAND no way to any key either. */
+static bool keys_are_out_of_reach(void)
+{
+	return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) < 0 && errno == EPERM &&
+	       syscall(SYS_add_key, NULL, NULL, NULL, 0, 0) < 0 && errno == EPERM &&
+	       syscall(SYS_request_key, NULL, NULL, NULL, 0) < 0 && errno == EPERM;
+}
+
+void command_new_keyring(void)
+{
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS)
+		return; /* ENOSYS: a kernel without keys */
+	int error = errno;
+	if (error == EPERM && keys_are_out_of_reach())
+		return;
+	die("Can't make a new session keyring: %s%s", errno_text(error),
+	    error == EDQUOT ? "; this user's limit of keys is reached (kernel.keys.maxkeys)" : "");
+}
+
+void command_check_labels(const struct plan *plan)
+{
+	const char *option = plan->exec_label ? "--exec-label" : plan->file_label ? "--file-label" : NULL;
+	if (option && access("/sys/fs/selinux/enforce", F_OK) < 0)
+		die("%s: SELinux is not enabled on this system", place_name(options_place(plan, option)));
+}
+
+void command_set_label(const struct run *run, const char *attribute, const char *option, const char *label)
+{
+	if (!label)
+		return;
+	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("self/attr/%s", attribute), O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || !write_all(fd, label, strlen(label)))
+		die_errno(errno, "%s: Can't set the label %s", place_name(options_place(run->plan, option)), label);
+}
+
+/* ---- environment ---- */
+
+static size_t find_variable(char *const *entries, const char *name)
+{
+	size_t length = strlen(name), i = 0;
+	while (entries[i] && !(strncmp(entries[i], name, length) == 0 && entries[i][length] == '='))
+		i++;
+	return i;
+}
+
+/* `entries` has room for one more. */
+static void set_entry(char **entries, const char *name, char *entry)
+{
+	size_t i = find_variable(entries, name);
+	if (!entries[i])
+		entries[i + 1] = NULL;
+	entries[i] = entry;
+}
+
+static size_t count_entries(char *const *entries)
+{
+	size_t n = 0;
+	while (entries[n])
+		n++;
+	return n;
+}
+
+static void unset_variable(char **entries, const char *name)
+{
+	for (size_t i; entries[i = find_variable(entries, name)];)
+		memmove(&entries[i], &entries[i + 1], count_entries(entries + i) * sizeof(char *));
+}
+
+void command_make_environment(struct run *run)
+{
+	/* Each operation adds one at most; PWD and the NULL come last. */
+	size_t n_outer = count_entries(run->envp);
+	char **entries = arena_alloc((n_outer + run->plan->n_env_ops + 2) * sizeof(char *));
+	memcpy(entries, run->envp, n_outer * sizeof(char *));
+	for (size_t i = 0; i < run->plan->n_env_ops; i++) {
+		const struct env_op *op = &run->plan->env_ops[i];
+		char *outer;
+		switch (op->action) {
+		case ENV_CLEAR:
+			entries[0] = NULL;
+			break;
+		case ENV_SET:
+			set_entry(entries, op->name, arena_printf("%s=%s", op->name, op->value));
+			break;
+		case ENV_UNSET:
+			unset_variable(entries, op->name);
+			break;
+		case ENV_KEEP:
+			outer = run->envp[find_variable(run->envp, op->name)];
+			if (outer)
+				set_entry(entries, op->name, outer);
+			break;
+		}
+	}
+	run->environment = entries;
+}
+
+static const char *get_variable(const struct run *run, const char *name)
+{
+	const char *entry = run->environment[find_variable(run->environment, name)];
+	return entry ? entry + strlen(name) + 1 : NULL;
+}
+
+/* ---- directory ---- */
+
+static void enter_directory(struct run *run)
+{
+	const char *directory = run->plan->chdir;
+	if (directory && chdir(directory) < 0)
+		die_errno(errno, "%s: Can't chdir to %s", place_name(options_place(run->plan, "--chdir")), directory);
+	if (!directory) {
+		const char *home = get_variable(run, "HOME");
+		if (run->caller->directory && chdir(run->caller->directory) == 0)
+			directory = run->caller->directory;
+		else if (home && *home && chdir(home) == 0)
+			directory = home;
+		else if (chdir(directory = "/") < 0)
+			die_errno(errno, "Can't chdir to /");
+	}
+	char *found = directory[0] == '/' ? NULL : getcwd(NULL, 0);
+	set_entry(run->environment, "PWD", arena_printf("PWD=%s", found ? found : directory));
+}
+
+/* ---- waiting and going ---- */
+
+void command_wait(const struct run *run)
+{
+	char byte;
+	if (run->plan->block.fd < 0)
+		return;
+	run_tell(run, "wait for descriptor %d", run->plan->block.fd);
+	ssize_t n;
+	while ((n = read(run->plan->block.fd, &byte, 1)) < 0 && errno == EINTR)
+		;
+	if (n < 0)
+		die_errno(errno, "%s: Can't read descriptor %d", place_name(run->plan->block.place), run->plan->block.fd);
+}
+
+/* The three standard numbers, and what the caller meant to pass on. Everything of ours is close-on-exec already;
+ * this is the second lock on the same door. */
+static void close_descriptors(const struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (!plan->close_fds && !run->inherited_known)
+		return;
+	size_t n = 0;
+	int *keep = arena_alloc((run->n_inherited_fds + plan->n_keep_fds + 1) * sizeof(*keep));
+	keep[n++] = run->monitor_fd;
+	for (size_t i = 0; !plan->close_fds && i < run->n_inherited_fds; i++)
+		keep[n++] = run->inherited_fds[i];
+	for (size_t i = 0; plan->close_fds && i < plan->n_keep_fds; i++)
+		keep[n++] = plan->keep_fds[i].fd;
+	if (!close_all_except(keep, n))
+		die_errno(errno, "Can't close the descriptors that COMMAND must not have");
+}
+
+void command_prepare(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (plan->new_session && setsid() < 0)
+		die_errno(errno, "%s: Can't start a new session", place_name(options_place(plan, "--new-session")));
+	caps_keep(run->shape.caps, run->shape.ambient_caps);
+	umask(run->umask);
+	enter_directory(run);
+	command_set_label(run, "exec", "--exec-label", plan->exec_label);
+	if (run->nofile_raised && setrlimit(RLIMIT_NOFILE, &run->nofile) < 0)
+		die_errno(errno, "Can't restore the limit of open files");
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		die("no_new_privs is not set; nothing was run");
+}
+
+static int told_monitor_fd = -1;
+static void tell_not_started(void)
+{
+	sync_send(told_monitor_fd, MESSAGE_NOT_STARTED, 0);
+}
+
+void command_go(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	close_descriptors(run);
+	/* Set last: a change of credentials clears it (prctl(2)). */
+	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		die_errno(errno, "Can't arrange to die with the parent");
+	if (run->monitor_fd >= 0) {
+		if (!sync_send(run->monitor_fd, MESSAGE_STARTING, 0))
+			_exit(1); /* the supervisor is gone, and nobody would wait for COMMAND */
+		told_monitor_fd = run->monitor_fd;
+		die_first_call(tell_not_started);
+	}
+	run_tell(run, "run %s", plan->command[0]);
+	size_t n_words = count_entries(plan->command);
+	char **words = arena_alloc((n_words + 1) * sizeof(char *));
+	memcpy(words, plan->command, n_words * sizeof(char *));
+	if (plan->argv0)
+		words[0] = arena_printf("%s", plan->argv0);
+	const char *path_list = get_variable(run, "PATH");
+	environ = run->environment;
+	if (sigprocmask(SIG_SETMASK, &run->signal_mask, NULL) < 0)
+		die_errno(errno, "Can't restore the signal mask");
+	seccomp_load(run);
+	execvp(plan->command[0], words);
+	int error = errno;
+	die("execvp %s: %s%s", plan->command[0], errno_text(error), diagnose_exec(plan->command[0], path_list, error));
+}

@@ -1,0 +1,136 @@
+# fish completion for bwrapish
+# Made by tools/completions from the option table; change that.
+# Which word comes next: "option" (or COMMAND), the kind of an option's word, or "command N" once COMMAND is there.
+function __bwrapish_next
+	set -l words (commandline -opc)
+	set -l i 2
+	while test $i -le (count $words)
+		set -l kinds
+		switch $words[$i]
+			case --args --userns --userns2 --pidns --uid --gid --hostname --perms --size --file-label --argv0 --env --keep-fd --seccomp --add-seccomp-fd --exec-label --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
+				set kinds none
+			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink
+				set kinds file file
+			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod
+				set kinds none file
+			case --propagation
+				set kinds propagation
+			case --remount-ro --proc --dev --tmpfs --mqueue --dir --lock-file
+				set kinds file
+			case --chdir
+				set kinds directory
+			case --setenv
+				set kinds variable none
+			case --unsetenv
+				set kinds variable
+			case --cap-add --cap-drop
+				set kinds capability
+			case --
+				echo command (math $i + 1)
+				return
+			case '-*'
+			case '*'
+				echo command $i
+				return
+		end
+		set -l n (math (count $words) - $i + 1)
+		if test $n -le (count $kinds)
+			echo $kinds[$n]
+			return
+		end
+		set i (math $i + 1 + (count $kinds))
+	end
+	echo option
+end
+
+function __bwrapish_wants
+	set -l next (__bwrapish_next)
+	string match -q -- "$argv[1]" $next
+end
+
+function __bwrapish_command
+	set -l next (string split ' ' -- (__bwrapish_next))
+	set -l words (commandline -opc) (commandline -ct)
+	test "$next[1]" = option; and set next command (count $words)
+	complete -C (string join ' ' -- (string escape -- $words[$next[2]..-2]) $words[-1])
+end
+
+complete -c bwrapish -f
+complete -c bwrapish -n '__bwrapish_wants "command*"' -a '(__bwrapish_command)'
+complete -c bwrapish -n '__bwrapish_wants option; and not string match -q -- "-*" (commandline -ct)' -a '(__bwrapish_command)'
+complete -c bwrapish -n '__bwrapish_wants file' -F
+complete -c bwrapish -n '__bwrapish_wants directory' -a '(__fish_complete_directories (commandline -ct))'
+complete -c bwrapish -n '__bwrapish_wants capability' -a 'ALL CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE'
+complete -c bwrapish -n '__bwrapish_wants variable' -a '(set -nx)'
+complete -c bwrapish -n '__bwrapish_wants propagation' -a 'private slave'
+complete -c bwrapish -n '__bwrapish_wants option' -l help -d 'print this help and exit'
+complete -c bwrapish -n '__bwrapish_wants option' -l version -d 'print the version and exit'
+complete -c bwrapish -n '__bwrapish_wants option' -l args -d 'read NUL-separated options from FD, in place'
+complete -c bwrapish -n '__bwrapish_wants option' -l dry-run -d 'check the line, tell what would be done, do nothing'
+complete -c bwrapish -n '__bwrapish_wants option' -l verbose -d 'tell each step on stderr as it happens'
+complete -c bwrapish -n '__bwrapish_wants option' -l level-prefix -d 'begin errors with <3> and warnings with <4>'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-all -d 'all of the following that the kernel has'
+complete -c bwrapish -n '__bwrapish_wants option' -l share-net -d 'keep the network in spite of what was said before'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-user -d 'a new user namespace'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-user-try -d 'the same, or go on without where the kernel has none'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-ipc -d 'a new IPC namespace'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-pid -d 'a new pid namespace, with a reaper as pid 1'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-net -d 'a new network namespace with only a loopback device'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-uts -d 'a new UTS namespace (host name)'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-cgroup -d 'a new cgroup namespace'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-cgroup-try -d 'the same, or go on without where the kernel has none'
+complete -c bwrapish -n '__bwrapish_wants option' -l userns -d 'join this user namespace instead of making one'
+complete -c bwrapish -n '__bwrapish_wants option' -l userns2 -d 'join this user namespace once setup is done'
+complete -c bwrapish -n '__bwrapish_wants option' -l pidns -d 'join this pid namespace, or make the new one below it'
+complete -c bwrapish -n '__bwrapish_wants option' -l disable-userns -d 'no further user namespaces inside; needs --unshare-user'
+complete -c bwrapish -n '__bwrapish_wants option' -l assert-userns-disabled -d 'refuse to run where one could still be made inside'
+complete -c bwrapish -n '__bwrapish_wants option' -l uid -d 'the user id inside'
+complete -c bwrapish -n '__bwrapish_wants option' -l gid -d 'the group id inside'
+complete -c bwrapish -n '__bwrapish_wants option' -l hostname -d 'the host name inside; needs --unshare-uts'
+complete -c bwrapish -n '__bwrapish_wants option' -l bind -d 'show the host\'s SRC at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l bind-try -d 'the same, skipped where SRC does not exist'
+complete -c bwrapish -n '__bwrapish_wants option' -l dev-bind -d 'as --bind, with device nodes that work'
+complete -c bwrapish -n '__bwrapish_wants option' -l dev-bind-try -d 'the same, skipped where SRC does not exist'
+complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind -d 'show the host\'s SRC read-only at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind-try -d 'the same, skipped where SRC does not exist'
+complete -c bwrapish -n '__bwrapish_wants option' -l bind-fd -d 'as --bind, for the file or directory that FD refers to'
+complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind-fd -d 'the same, read-only'
+complete -c bwrapish -n '__bwrapish_wants option' -l propagation -d 'private or slave: whether mounts the host adds later appear in the next bind'
+complete -c bwrapish -n '__bwrapish_wants option' -l remount-ro -d 'make the mount at DEST read-only, not those below it'
+complete -c bwrapish -n '__bwrapish_wants option' -l proc -d 'procfs at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l dev -d 'a small /dev at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l tmpfs -d 'an empty tmpfs at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l mqueue -d 'POSIX message queues at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l dir -d 'a directory at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l file -d 'a copy of what FD holds, written to DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l bind-data -d 'a private copy of what FD holds, shown at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind-data -d 'the same, read-only'
+complete -c bwrapish -n '__bwrapish_wants option' -l symlink -d 'a symbolic link at DEST that says SRC'
+complete -c bwrapish -n '__bwrapish_wants option' -l chmod -d 'change the mode of what is at PATH'
+complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
+complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'
+complete -c bwrapish -n '__bwrapish_wants option' -l file-label -d 'SELinux label of what is made'
+complete -c bwrapish -n '__bwrapish_wants option' -l not-a-security-boundary -d 'only warn where a submount\'s flags cannot be set'
+complete -c bwrapish -n '__bwrapish_wants option' -l chdir -d 'start in DIR, a path inside'
+complete -c bwrapish -n '__bwrapish_wants option' -l argv0 -d 'what COMMAND sees as its own name'
+complete -c bwrapish -n '__bwrapish_wants option' -l clearenv -d 'forget the whole environment'
+complete -c bwrapish -n '__bwrapish_wants option' -l setenv -d 'set a variable'
+complete -c bwrapish -n '__bwrapish_wants option' -l unsetenv -d 'forget a variable'
+complete -c bwrapish -n '__bwrapish_wants option' -l env -d 'take a variable from the caller again, after --clearenv'
+complete -c bwrapish -n '__bwrapish_wants option' -l new-session -d 'a new terminal session (setsid)'
+complete -c bwrapish -n '__bwrapish_wants option' -l no-tty-guard -d 'allow typing into the caller\'s terminal (TIOCSTI, TIOCLINUX)'
+complete -c bwrapish -n '__bwrapish_wants option' -l die-with-parent -d 'kill the sandbox when bwrapish or its parent dies'
+complete -c bwrapish -n '__bwrapish_wants option' -l as-pid-1 -d 'COMMAND itself is pid 1; needs --unshare-pid'
+complete -c bwrapish -n '__bwrapish_wants option' -l close-fds -d 'pass no descriptor above 2 to COMMAND'
+complete -c bwrapish -n '__bwrapish_wants option' -l keep-fd -d 'except this one'
+complete -c bwrapish -n '__bwrapish_wants option' -l cap-add -d 'give COMMAND a capability, or ALL, within the sandbox'
+complete -c bwrapish -n '__bwrapish_wants option' -l cap-drop -d 'take a capability, or ALL, away'
+complete -c bwrapish -n '__bwrapish_wants option' -l seccomp -d 'load the BPF program in FD'
+complete -c bwrapish -n '__bwrapish_wants option' -l add-seccomp-fd -d 'the same, repeatable'
+complete -c bwrapish -n '__bwrapish_wants option' -l exec-label -d 'SELinux label of COMMAND'
+complete -c bwrapish -n '__bwrapish_wants option' -l lock-file -d 'hold a shared lock on DEST, a file inside, while the sandbox lives'
+complete -c bwrapish -n '__bwrapish_wants option' -l sync-fd -d 'keep FD open while the sandbox lives'
+complete -c bwrapish -n '__bwrapish_wants option' -l block-fd -d 'wait for FD before COMMAND starts'
+complete -c bwrapish -n '__bwrapish_wants option' -l userns-block-fd -d 'wait for FD while the caller writes the id maps'
+complete -c bwrapish -n '__bwrapish_wants option' -l info-fd -d 'write child-pid and namespaces to FD as JSON'
+complete -c bwrapish -n '__bwrapish_wants option' -l json-status-fd -d 'write status lines to FD as JSON'

@@ -1,0 +1,181 @@
+/* diagnose.c - the cause behind an errno, and the cure where one is known.
+ *
+ * Asked only when something has failed already. Each answer begins with "; " so that it can stand behind the
+ * errno's text, or is "". Reads kernel settings through the run's /proc; changes nothing.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+
+/* The number in a file below /proc, or -1. */
+static long read_setting(const struct run *run, const char *path)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	char digits[24] = "";
+	if (fd < 0 || read(fd, digits, sizeof(digits) - 1) <= 0)
+		return -1;
+	return strtol(digits, NULL, 10);
+}
+
+static const char *user_namespaces_forbidden(const struct run *run)
+{
+	if (read_setting(run, "sys/kernel/unprivileged_userns_clone") == 0)
+		return "; this kernel denies user namespaces to normal users: as root, "
+		       "sysctl kernel.unprivileged_userns_clone=1";
+	if (read_setting(run, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
+		return "; AppArmor restricts user namespaces: as root, give the program a profile that has "
+		       "\"userns,\", or sysctl kernel.apparmor_restrict_unprivileged_userns=0";
+	return NULL;
+}
+
+const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error)
+{
+	static const struct {
+		unsigned long flag;
+		const char *limit, *name;
+	} limits[] = {
+		{ CLONE_NEWUSER, "sys/user/max_user_namespaces", "user" },
+		{ CLONE_NEWNS, "sys/user/max_mnt_namespaces", "mount" },
+		{ CLONE_NEWPID, "sys/user/max_pid_namespaces", "pid" },
+		{ CLONE_NEWNET, "sys/user/max_net_namespaces", "network" },
+		{ CLONE_NEWIPC, "sys/user/max_ipc_namespaces", "IPC" },
+		{ CLONE_NEWUTS, "sys/user/max_uts_namespaces", "UTS" },
+		{ CLONE_NEWCGROUP, "sys/user/max_cgroup_namespaces", "cgroup" },
+	};
+	if (error == ENOSPC || error == EUSERS) {
+		for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+			long limit = flags & limits[i].flag ? read_setting(run, limits[i].limit) : -1;
+			if (limit >= 0 && limit < 8)
+				return arena_printf("; only %ld %s namespaces are allowed here (/proc/%s)", limit,
+						    limits[i].name, limits[i].limit);
+		}
+		return "; a limit of /proc/sys/user/max_*_namespaces, or 32 levels of nesting";
+	}
+	if (error == EINVAL || error == ENOSYS)
+		return "; this kernel was built without one of the namespaces asked for";
+	if (error == ENOMEM)
+		return "; the kernel is out of memory, or pid 1 of a joined pid namespace is gone";
+	if (error != EPERM && error != EACCES)
+		return "";
+	const char *forbidden = user_namespaces_forbidden(run);
+	return forbidden ? forbidden
+			 : "; a container or a seccomp filter forbids it, or the present root is a chroot";
+}
+
+const char *diagnose_id_map(const struct run *run, int error)
+{
+	if (error == ENOENT)
+		return "; a mounted /proc is needed";
+	if (error != EPERM && error != EACCES)
+		return "";
+	const char *forbidden = user_namespaces_forbidden(run);
+	if (forbidden)
+		return forbidden;
+	if (run->caller->uid == 0)
+		return "; mapping uid 0 needs CAP_SETFCAP since Linux 5.12";
+	return "; a security module took the new namespace's capabilities away";
+}
+
+const char *diagnose_mount_api(int error)
+{
+	if (error != ENOSYS)
+		return "";
+	struct utsname system;
+	if (uname(&system) < 0)
+		return "";
+	char *end;
+	unsigned long major = strtoul(system.release, &end, 10), minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	if (major > 5 || (major == 5 && minor >= 12))
+		return "; a seccomp filter (of a container engine?) hides the mount system calls of Linux 5.12";
+	return arena_printf("; Linux 5.12 or newer is needed, and this is %s", system.release);
+}
+
+const char *diagnose_proc_mount(int error)
+{
+	if (error == EPERM)
+		return "; parts of the /proc that is visible here are covered, as in a container, and then the kernel "
+		       "allows no new one: without --unshare-pid the visible one is shown instead";
+	return diagnose_mount_api(error);
+}
+
+/* ---- exec ---- */
+
+/* What the program at `path` needs to start and does not find, or NULL. */
+static const char *missing_interpreter(const char *path)
+{
+	struct stat status;
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char head[4096] = "";
+	ssize_t length = fd < 0 ? -1 : pread(fd, head, sizeof(head) - 1, 0);
+	if (length < 4)
+		return NULL;
+	const char *name = NULL;
+	if (head[0] == '#' && head[1] == '!') {
+		char *start = head + 2 + strspn(head + 2, " \t");
+		start[strcspn(start, " \t\r\n")] = '\0';
+		name = arena_printf("%s", start);
+	} else if (memcmp(head, ELFMAG, SELFMAG) == 0) {
+		/* PT_INTERP of either class, in this machine's byte order; anything odd explains nothing. */
+		bool wide = head[EI_CLASS] == ELFCLASS64;
+		Elf64_Ehdr header64;
+		Elf32_Ehdr header32;
+		memcpy(&header64, head, sizeof(header64));
+		memcpy(&header32, head, sizeof(header32));
+		uint64_t table = wide ? header64.e_phoff : header32.e_phoff;
+		unsigned n = wide ? header64.e_phnum : header32.e_phnum;
+		size_t size = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+		for (unsigned i = 0; i < n && i < 64 && table < INT_MAX; i++) {
+			char row[sizeof(Elf64_Phdr)];
+			if (pread(fd, row, size, (off_t) (table + i * size)) != (ssize_t) size)
+				return NULL;
+			Elf64_Phdr row64;
+			Elf32_Phdr row32;
+			memcpy(&row64, row, sizeof(row64));
+			memcpy(&row32, row, sizeof(row32));
+			if ((wide ? row64.p_type : row32.p_type) != PT_INTERP)
+				continue;
+			uint64_t at = wide ? row64.p_offset : row32.p_offset, bytes = wide ? row64.p_filesz : row32.p_filesz;
+			char loader[PATH_MAX] = "";
+			if (at > INT_MAX || bytes >= sizeof(loader) || pread(fd, loader, (size_t) bytes, (off_t) at) < 1)
+				return NULL;
+			name = arena_printf("%s", loader);
+		}
+	}
+	return name && *name && stat(name, &status) < 0 ? name : NULL;
+}
+
+const char *diagnose_exec(const char *command, const char *path_list, int error)
+{
+	if (error != ENOENT)
+		return error == EACCES ? "; it is not executable for this user, or lies on a noexec mount" : "";
+	if (strchr(command, '/')) {
+		const char *missing = missing_interpreter(command);
+		return missing ? arena_printf("; it exists, but %s, which runs it, does not exist in the sandbox", missing)
+			       : "";
+	}
+	if (!path_list)
+		path_list = "/bin:/usr/bin"; /* execvp(3) of glibc 2.24 and later */
+	for (const char *start = path_list; *start; start += strspn(start, ":")) {
+		size_t length = strcspn(start, ":");
+		const char *path = arena_printf("%.*s/%s", (int) length, start, command);
+		const char *missing = missing_interpreter(path);
+		if (missing)
+			return arena_printf("; %s exists, but %s, which runs it, does not exist in the sandbox", path,
+					    missing);
+		start += length;
+	}
+	return arena_printf("; it is in none of the sandbox's PATH directories (%s)", path_list);
+}

@@ -1,0 +1,161 @@
+/* init.c - pid 1 inside: reaps whatever is left behind, tells the supervisor how COMMAND ended, and holds what has
+ * to be held as long as the sandbox lives (--lock-file, --sync-fd).
+ *
+ * Invariant (security.md 5): from inside nothing reaches pid 1's memory, environment, descriptors or root. Either
+ * COMMAND is in a second user namespace, and the kernel's ptrace check refuses it while it still allows the caller
+ * outside; or pid 1 is not dumpable. COMMAND is let go only when that, the loss of capabilities, the descriptors
+ * and the filters are all in place here.
+ *
+ * Without a pid namespace (a lock or sync descriptor alone) the same process is a subreaper.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+/* Returns the descriptor whose POSIX lock this process holds: locks are not inherited, and closing any other
+ * descriptor of the same file would lose it (fcntl_locking(2)), so nobody else opens it. */
+static int take_lock(const struct run *run, const struct path_at *file)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int fd = path_open(run->root.fd, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		die_errno(errno, "%s: Can't open lock file %s", place_name(file->place), file->path);
+	if (fcntl(fd, F_SETLK, &lock) < 0)
+		die("%s: Can't lock %s: %s%s", place_name(file->place), file->path, errno_text(errno),
+		    errno == EAGAIN || errno == EACCES ? "; somebody holds it exclusively" : "");
+	return fd;
+}
+
+/* /proc/1/cmdline can be read by everybody inside and names the host's paths and --setenv's values; the
+ * environment is the caller's, also what --clearenv took away. Both are overwritten where the kernel shows them:
+ * the words by nothing, the variables by COMMAND's as far as they fit (callers read them from outside). */
+static void scrub_own_memory(const struct run *run)
+{
+	for (char **word = run->argv; *word; word++)
+		if (word != run->argv)
+			explicit_bzero(*word, strlen(*word));
+	if (!run->envp[0])
+		return;
+	char *start = run->envp[0], *end = start;
+	for (char **entry = run->envp; *entry; entry++)
+		if (*entry == end) /* contiguous, as the kernel laid them out */
+			end += strlen(*entry) + 1;
+
+	/* COMMAND's variables may be kept ones, which live in the very bytes to overwrite. */
+	struct text kept = { 0 };
+	for (char **entry = run->environment; *entry; entry++)
+		if (kept.length + strlen(*entry) + 1 <= (size_t) (end - start))
+			text_add_bytes(&kept, *entry, strlen(*entry) + 1);
+	explicit_bzero(start, (size_t) (end - start));
+	if (kept.length)
+		memcpy(start, kept.bytes, kept.length);
+}
+
+static void close_what_init_needs_not(const struct run *run, const int *locks, int command_socket)
+{
+	const struct plan *plan = run->plan;
+	int *keep = arena_alloc((plan->n_lock_files + 3) * sizeof(*keep));
+	size_t n = 0;
+	keep[n++] = run->monitor_fd;
+	keep[n++] = command_socket;
+	keep[n++] = plan->sync.fd;
+	for (size_t i = 0; i < plan->n_lock_files; i++)
+		keep[n++] = locks[i];
+	if (!close_all_except(keep, n))
+		die_errno(errno, "Can't close the descriptors that the reaper must not have");
+}
+
+static _Noreturn void reap(const struct run *run, pid_t command)
+{
+	int command_status = 0;
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-1, &status, 0);
+		if (pid < 0 && errno == EINTR)
+			continue;
+		if (pid < 0)
+			break; /* ECHILD: the last process is gone */
+		if (pid == command) {
+			command_status = status;
+			sync_send(run->monitor_fd, MESSAGE_ENDED, status); /* a supervisor that is gone needs it not */
+		}
+	}
+	_exit(WIFEXITED(command_status) ? WEXITSTATUS(command_status) : 128 + WTERMSIG(command_status));
+}
+
+/* Pid 1 from the split on. COMMAND waits at the other end of `socket`. */
+static _Noreturn void run_init(struct run *run, pid_t command, int socket, const int *locks)
+{
+	struct message message;
+	AUTO_CLOSE int pidfd = sys_pidfd_open(command, 0);
+	if (pidfd < 0)
+		die_errno(errno, "Can't watch COMMAND");
+	if (!sync_send_fd(run->monitor_fd, MESSAGE_COMMAND, pidfd))
+		_exit(1); /* the supervisor is gone */
+
+	if (sync_receive(socket, true, &message, NULL) != 1)
+		_exit(1); /* it has said why */
+	bool second_level = message.value;
+	if (second_level && run->shape.inner_namespaces) {
+		/* The reported child-pid is this process: callers who attach to it have to find COMMAND's. */
+		ns_follow(pidfd, run->shape.inner_namespaces & ~(unsigned long) 0x00020000 /* not mounts: ours own COMMAND's */);
+		memcpy(run->ns_ids, message.ns_ids, sizeof(run->ns_ids));
+		if (run->shape.info_late)
+			monitor_tell_namespaces(run);
+		command_wait(run);
+		seccomp_read(run);
+	}
+	if (!second_level && prctl(PR_SET_DUMPABLE, 0) < 0)
+		die_errno(errno, "Can't protect the reaper from COMMAND");
+	close_fd(&pidfd);
+	close_what_init_needs_not(run, locks, socket);
+	scrub_own_memory(run);
+	caps_drop_all();
+	if (!run->shape.pid_namespace && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		die_errno(errno, "Can't become the one who reaps");
+	seccomp_load(run);
+	if (!sync_send(socket, MESSAGE_GO, 0))
+		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
+	close(socket);
+	reap(run, command);
+}
+
+void init_split(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	int ends[2], *locks = arena_alloc((plan->n_lock_files + 1) * sizeof(*locks));
+	for (size_t i = 0; i < plan->n_lock_files; i++)
+		locks[i] = take_lock(run, &plan->lock_files[i]);
+	seccomp_prepare(run);
+	if (!run->shape.inner_namespaces) {
+		command_wait(run);
+		seccomp_read(run);
+	}
+	command_make_environment(run);
+	sync_make_pair(ends);
+	pid_t pid = sys_clone_process(0);
+	if (pid < 0)
+		die_errno(errno, "Can't start a process for COMMAND");
+	if (pid > 0) {
+		close_fd(&ends[1]);
+		run_init(run, pid, ends[0], locks);
+	}
+
+	close_fd(&ends[0]);
+	struct message message;
+	/* Its parent's death must not leave COMMAND running; pid 1's ends the namespace anyway. */
+	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		die_errno(errno, "Can't arrange to die with the parent");
+	bool second_level = ns_enter_inner(run);
+	if (!sync_send_namespaces(ends[1], second_level, run))
+		_exit(1); /* pid 1 is gone */
+	command_prepare(run);
+	if (sync_receive(ends[1], true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
+		_exit(1); /* it has said why */
+	close_fd(&ends[1]);
+}

@@ -1,0 +1,102 @@
+/* kernel.h - the system calls that a C library may not have wrappers for yet, under their own names.
+ *
+ * Thin on purpose: -1 and errno, as in the man pages. The constants come from the kernel's headers, so
+ * that glibc's and musl's <sys/mount.h> need not agree with <linux/mount.h>.
+ */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000 /* linux/fcntl.h, which clashes with fcntl.h */
+#endif
+#ifndef MNT_DETACH
+#define MNT_DETACH 2
+#endif
+#ifndef MS_PRIVATE
+#define MS_PRIVATE (1 << 18)
+#define MS_SLAVE (1 << 19)
+#endif
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000 /* 5.14 */
+#endif
+
+static inline int sys_open_tree(int dir_fd, const char *path, unsigned flags)
+{
+	return (int) syscall(SYS_open_tree, dir_fd, path, flags);
+}
+
+static inline int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+	return (int) syscall(SYS_move_mount, from_fd, from, to_fd, to, flags);
+}
+
+/* <sys/mount.h> and <linux/mount.h> clash in glibc before 2.37, so nobody here includes the former. */
+static inline int sys_fsopen(const char *fs_name, unsigned flags)
+{
+	return (int) syscall(SYS_fsopen, fs_name, flags);
+}
+
+static inline int sys_fsconfig(int fs_fd, unsigned command, const char *key, const char *value, int aux)
+{
+	return (int) syscall(SYS_fsconfig, fs_fd, command, key, value, aux);
+}
+
+static inline int sys_fsmount(int fs_fd, unsigned flags, unsigned attributes)
+{
+	return (int) syscall(SYS_fsmount, fs_fd, flags, attributes);
+}
+
+static inline int sys_mount_setattr(int fd, const char *path, unsigned flags, struct mount_attr *attr)
+{
+	return (int) syscall(SYS_mount_setattr, fd, path, flags, attr, sizeof(*attr));
+}
+
+static inline int sys_openat2(int dir_fd, const char *path, struct open_how *how)
+{
+	return (int) syscall(SYS_openat2, dir_fd, path, how, sizeof(*how));
+}
+
+static inline int sys_pivot_root(const char *new_root, const char *put_old)
+{
+	return (int) syscall(SYS_pivot_root, new_root, put_old);
+}
+
+static inline int sys_umount2(const char *path, int flags)
+{
+	return (int) syscall(SYS_umount2, path, flags);
+}
+
+static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
+{
+	return (int) syscall(SYS_close_range, first, last, flags);
+}
+
+static inline int sys_pidfd_open(pid_t pid, unsigned flags)
+{
+	return (int) syscall(SYS_pidfd_open, pid, flags);
+}
+
+static inline int sys_pidfd_send_signal(int pidfd, int signal)
+{
+	return (int) syscall(SYS_pidfd_send_signal, pidfd, signal, (siginfo_t *) 0, 0u);
+}
+
+/* fork(2) with namespace flags; the child runs on a copy of the stack. Not for threaded programs. */
+static inline pid_t sys_clone_process(unsigned long flags)
+{
+#ifdef __s390__
+	return (pid_t) syscall(SYS_clone, 0, flags | SIGCHLD, 0, 0, 0);
+#else
+	return (pid_t) syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
+#endif

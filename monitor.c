@@ -1,0 +1,277 @@
+/* monitor.c - the process outside: waits for COMMAND, passes signals on, reports, and dies with its parent.
+ *
+ * It keeps no capability and no descriptor that it does not need, cannot be looked into from inside (it is not
+ * dumpable), and lives as short as it can. It must never end without its child having ended, except that a
+ * reaper goes on when COMMAND is over.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+static struct {
+	pid_t child;
+	int parent_pidfd; /* -1: not asked for */
+	int command_pidfd; /* where signals go; -1: to the child */
+	int socket, signals;
+	bool started;	  /* COMMAND has been executed, as far as is known */
+	bool waits_for_maps;
+	bool ended;	  /* a reaper has told COMMAND's status */
+	int status;	  /* COMMAND's, as of waitpid(2) */
+} monitor = { .parent_pidfd = -1, .command_pidfd = -1 };
+
+/* SIGTSTP and its like are not here: with their default action the supervisor stops together with COMMAND, which
+ * is what job control wants to see. */
+static const int forwarded[] = { SIGHUP,  SIGINT,   SIGQUIT,  SIGUSR1, SIGUSR2, SIGALRM,
+				 SIGTERM, SIGWINCH, SIGURG,   SIGPIPE, SIGIO,   SIGPWR };
+
+static void kill_child(void)
+{
+	if (monitor.child <= 0)
+		return;
+	kill(monitor.child, SIGKILL);
+	while (waitpid(monitor.child, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* ---- the parent ---- */
+
+/* A process whose parent has died before we could ask belongs to a reaper now, whose session it does not share and
+ * whose own leader it is not. */
+static bool was_orphaned(pid_t parent)
+{
+	pid_t session = getsid(0);
+	return parent > 0 && session != getpid() && session != getsid(parent);
+}
+
+static void watch_parent(void)
+{
+	pid_t parent = getppid();
+	if (parent == 0) { /* in an outer pid namespace: no pidfd for it, only the signal */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			die_errno(errno, "Can't arrange to die with the parent");
+		return;
+	}
+	/* Of the process, not of the thread that started us: the parent-death signal would come with the latter. */
+	monitor.parent_pidfd = sys_pidfd_open(parent, 0);
+	if (monitor.parent_pidfd < 0 && errno != ESRCH)
+		die_errno(errno, "--die-with-parent: Can't watch the parent");
+	if (monitor.parent_pidfd < 0 || getppid() != parent || was_orphaned(parent))
+		die("--die-with-parent: The parent is gone already; nothing was run");
+}
+
+void monitor_prepare(struct run *run)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+		sigaddset(&set, forwarded[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		die_errno(errno, "Can't block signals");
+	monitor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (monitor.signals < 0)
+		die_errno(errno, "Can't receive signals");
+	if (run->plan->die_with_parent)
+		watch_parent();
+}
+
+/* ---- reports ---- */
+
+static void write_report(const struct fd_at *to, const char *json)
+{
+	if (!write_all(to->fd, json, strlen(json)))
+		die_errno(errno, "%s: Can't write to descriptor %d", place_name(to->place), to->fd);
+}
+
+static void report_child(const struct run *run, pid_t child)
+{
+	const struct plan *plan = run->plan;
+	if (plan->info.fd >= 0) {
+		struct text json = { 0 };
+		text_add(&json, "{\n    ");
+		ns_describe(run, child, "\n    ", &json);
+		text_add(&json, "\n}\n");
+		write_report(&plan->info, json.bytes);
+	}
+	if (plan->json_status.fd >= 0) {
+		struct text json = { 0 };
+		text_add(&json, "{ ");
+		ns_describe(run, child, " ", &json);
+		text_add(&json, " }\n");
+		write_report(&plan->json_status, json.bytes);
+	}
+}
+
+static void report_exit(const struct run *run, int exit_code)
+{
+	if (run->plan->json_status.fd >= 0)
+		write_report(&run->plan->json_status, arena_printf("{ \"exit-code\": %d }\n", exit_code));
+}
+
+void monitor_tell_namespaces(const struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (plan->info.fd < 0 && plan->json_status.fd < 0)
+		return;
+	if (run->monitor_fd < 0) {
+		report_child(run, getpid());
+		close(plan->info.fd);
+	} else if (!sync_send_namespaces(run->monitor_fd, 0, run)) {
+		_exit(1); /* the supervisor is gone */
+	}
+}
+
+/* ---- the loop ---- */
+
+static int exit_code_of(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void hear_message(struct run *run, const struct message *message, int attached_fd)
+{
+	switch ((enum message_kind) message->kind) {
+	case MESSAGE_NAMESPACES:
+		memcpy(run->ns_ids, message->ns_ids, sizeof(run->ns_ids));
+		report_child(run, monitor.child);
+		if (run->plan->info.fd >= 0)
+			close(run->plan->info.fd);
+		monitor.waits_for_maps = run->plan->userns_block.fd >= 0;
+		break;
+	case MESSAGE_COMMAND:
+		close_fd(&monitor.command_pidfd);
+		monitor.command_pidfd = attached_fd;
+		attached_fd = -1;
+		break;
+	case MESSAGE_STARTING:
+		monitor.started = true;
+		break;
+	case MESSAGE_NOT_STARTED:
+		monitor.started = false;
+		break;
+	case MESSAGE_ENDED:
+		monitor.ended = true;
+		monitor.status = message->value;
+		break;
+	case MESSAGE_CHILD:
+	case MESSAGE_GO:
+		break;
+	}
+	close_fd(&attached_fd);
+}
+
+/* False when the other side is gone. */
+static bool hear_messages(struct run *run)
+{
+	struct message message;
+	int heard, attached_fd;
+	while ((heard = sync_receive(monitor.socket, false, &message, &attached_fd)) > 0)
+		hear_message(run, &message, attached_fd);
+	return heard < 0;
+}
+
+static void pass_signal_on(const struct signalfd_siginfo *info)
+{
+	/* What the terminal sends goes to the whole foreground group, COMMAND included. */
+	if (info->ssi_signo == SIGCHLD || info->ssi_code == SI_KERNEL)
+		return;
+	if (monitor.command_pidfd >= 0)
+		sys_pidfd_send_signal(monitor.command_pidfd, (int) info->ssi_signo);
+	else
+		kill(monitor.child, (int) info->ssi_signo);
+}
+
+static void hear_signals(void)
+{
+	struct signalfd_siginfo info;
+	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
+		pass_signal_on(&info);
+}
+
+static _Noreturn void finish(const struct run *run, int status)
+{
+	die_first_call(NULL);
+	if (!monitor.started) {
+		/* It has said why, unless somebody else ended it. */
+		if (WIFSIGNALED(status))
+			die("Setup was ended by signal %d", WTERMSIG(status));
+		_exit(1);
+	}
+	int exit_code = exit_code_of(status);
+	run_tell(run, WIFSIGNALED(status) ? "COMMAND was ended by signal %d" : "COMMAND ended with status %d",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : exit_code);
+	report_exit(run, exit_code);
+	_exit(exit_code);
+}
+
+static void drop_privilege(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		die_errno(errno, "Can't protect the supervisor from COMMAND");
+	uint64_t permitted, effective, ambient;
+	caps_of_process(&permitted, &effective, &ambient);
+	if (permitted)
+		caps_drop_all();
+	int keep[] = { monitor.socket,	   monitor.signals,	monitor.parent_pidfd, plan->info.fd,
+		       plan->json_status.fd, plan->userns_block.fd, plan->as_pid_1 ? plan->sync.fd : -1 };
+	if (!close_all_except(keep, ARRAY_SIZE(keep)))
+		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
+}
+
+static void let_maps_pass(const struct run *run)
+{
+	char byte;
+	if (read(run->plan->userns_block.fd, &byte, 1) < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	monitor.waits_for_maps = false;
+	sync_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed below */
+}
+
+void monitor_run(struct run *run, pid_t child, int socket)
+{
+	monitor.child = child;
+	monitor.socket = socket;
+	die_first_call(kill_child);
+	drop_privilege(run);
+
+	bool connected = true;
+	for (;;) {
+		struct pollfd events[] = {
+			{ .fd = monitor.signals, .events = POLLIN },
+			{ .fd = connected ? socket : -1, .events = POLLIN },
+			{ .fd = monitor.parent_pidfd, .events = POLLIN },
+			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1, .events = POLLIN },
+		};
+		if (poll(events, ARRAY_SIZE(events), -1) < 0 && errno != EINTR)
+			die_errno(errno, "Can't wait for the sandbox");
+		if (events[2].revents) { /* the parent is gone, and so is everything */
+			kill_child();
+			_exit(1);
+		}
+		if (events[1].revents)
+			connected = hear_messages(run);
+		if (events[3].revents)
+			let_maps_pass(run);
+		if (monitor.ended)
+			finish(run, monitor.status);
+		if (events[0].revents)
+			hear_signals();
+
+		int status;
+		pid_t ended = waitpid(child, &status, WNOHANG);
+		if (ended == child) {
+			monitor.child = 0;
+			if (connected)
+				hear_messages(run);
+			finish(run, monitor.ended ? monitor.status : status);
+		}
+	}
+}

@@ -1,0 +1,487 @@
+/* namespaces.c - making, joining, id maps, closing further user namespaces.
+ *
+ * What was asked for is in place when these functions return, and that was read back from /proc; otherwise the
+ * process has died. No function here decides what to do: the plan's shape says it.
+ *
+ * Two levels (security.md 5 and 6). The first is the user namespace that owns the sandbox's mount, pid and
+ * network namespaces; setup happens in it, and pid 1 and the reported child-pid stay in it. The second, where the
+ * shape wants it, is COMMAND's: the kernel's ptrace check (cap_ptrace_access_check()) then keeps COMMAND away
+ * from pid 1, and a mount namespace copied into it has setup's mounts locked (mount_namespaces(7)).
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+
+/* In the order in which --info-fd tells them. */
+static const struct {
+	enum ns_kind kind;
+	unsigned long flag;
+	const char *name;
+} kinds[] = {
+	{ NS_CGROUP, CLONE_NEWCGROUP, "cgroup" }, { NS_IPC, CLONE_NEWIPC, "ipc" }, { NS_MOUNT, CLONE_NEWNS, "mnt" },
+	{ NS_NET, CLONE_NEWNET, "net" },	  { NS_PID, CLONE_NEWPID, "pid" }, { NS_UTS, CLONE_NEWUTS, "uts" },
+	{ NS_USER, CLONE_NEWUSER, "user" },
+};
+
+/* The namespace's inode number, or 0 with errno. */
+static uint64_t read_ns_id(const struct run *run, const char *process, const char *name)
+{
+	struct stat status;
+	char path[64];
+	snprintf(path, sizeof(path), "%s/ns/%s", process, name);
+	return fstatat(run->proc_fd, path, &status, 0) < 0 ? 0 : status.st_ino;
+}
+
+void ns_remember(struct run *run)
+{
+	unsigned long flags = run->shape.namespaces | run->shape.inner_namespaces;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!(flags & kinds[i].flag))
+			continue;
+		run->ns_ids[kinds[i].kind] = read_ns_id(run, "self", kinds[i].name);
+		if (!run->ns_ids[kinds[i].kind] && errno != ENOENT)
+			die_errno(errno, "Can't read /proc/self/ns/%s", kinds[i].name);
+	}
+}
+
+/* A system call that pretended to succeed must not let anything run: the namespaces are compared. */
+static void verify_left(struct run *run, unsigned long flags)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!(flags & kinds[i].flag))
+			continue;
+		uint64_t id = read_ns_id(run, "self", kinds[i].name);
+		if (!id)
+			die_errno(errno, "Can't read /proc/self/ns/%s", kinds[i].name);
+		if (id == run->ns_ids[kinds[i].kind])
+			die("The kernel reported a new %s namespace, but the process is still in the old one",
+			    kinds[i].name);
+		run->ns_ids[kinds[i].kind] = id;
+	}
+}
+
+/* ---- making and joining ---- */
+
+static void join(const struct fd_at *fd, int kind)
+{
+	if (setns(fd->fd, kind) < 0)
+		die("%s: Can't join the %s namespace that descriptor %d refers to: %s%s", place_name(fd->place),
+		    kind == CLONE_NEWUSER ? "user" : "pid", fd->fd, errno_text(errno),
+		    errno == EPERM    ? "; it has to be owned by the caller, or be one of its children"
+		    : errno == EINVAL ? "; the descriptor is no namespace of that kind, or the caller is in it already"
+				      : "");
+}
+
+static bool kernel_lacks(const struct run *run, const char *name, const char *limit)
+{
+	struct stat status;
+	if (fstatat(run->proc_fd, arena_printf("self/ns/%s", name), &status, 0) < 0 && errno == ENOENT)
+		return true;
+	AUTO_CLOSE int fd = openat(run->proc_fd, limit, O_RDONLY | O_CLOEXEC);
+	char digits[16] = "";
+	return fd >= 0 && read(fd, digits, sizeof(digits) - 1) > 0 && streq(digits, "0\n");
+}
+
+/* After a refusal: takes out what a -try option asked for and this kernel does not have. Only a kernel without
+ * the namespace, or with a limit of 0 for it, counts; never EPERM or ENOMEM on their own. */
+static bool drop_missing(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	struct plan without = *plan;
+	if (plan->unshare_cgroup == WANT_TRY && run->shape.namespaces & CLONE_NEWCGROUP &&
+	    kernel_lacks(run, "cgroup", "sys/user/max_cgroup_namespaces"))
+		without.unshare_cgroup = WANT_NO;
+	if (run->shape.user_namespace_optional && kernel_lacks(run, "user", "sys/user/max_user_namespaces"))
+		without.unshare_user = WANT_NO;
+	if (without.unshare_cgroup == plan->unshare_cgroup && without.unshare_user == plan->unshare_user)
+		return false;
+	struct shape shape = plan_shape(&without, run->caller);
+	problem bad = plan_check(&without, run->caller);
+	if (bad)
+		die("%s (this kernel has no user namespaces)", bad);
+	bool changed = shape.namespaces != run->shape.namespaces;
+	run->shape = shape;
+	return changed;
+}
+
+static _Noreturn void die_of_new_namespace(const struct run *run, int error)
+{
+	const char *cause = diagnose_new_namespace(run, run->shape.namespaces, error);
+	if (error == EPERM)
+		die("No permissions to create a new namespace: %s%s", errno_text(error), cause);
+	/* "No space left on device" would send people to look at their disks. */
+	die("Creating new namespace failed: %s%s", error == ENOSPC ? "a limit was reached" : errno_text(error), cause);
+}
+
+static void unshare_first_level(struct run *run)
+{
+	while (unshare((int) run->shape.namespaces) < 0) {
+		int error = errno;
+		if (!drop_missing(run))
+			die_of_new_namespace(run, error);
+	}
+}
+
+static pid_t clone_first_level(struct run *run, unsigned long more_flags)
+{
+	for (;;) {
+		pid_t pid = sys_clone_process(run->shape.namespaces | more_flags);
+		if (pid >= 0)
+			return pid;
+		int error = errno;
+		if (!drop_missing(run))
+			die_of_new_namespace(run, error);
+	}
+}
+
+/* Our processes may share a user or pid namespace with strangers once they have joined it; until COMMAND is
+ * executed nobody there shall read their memory or borrow their descriptors. */
+static void hide_before_joining(const struct plan *plan)
+{
+	if ((plan->userns.fd >= 0 || plan->pidns.fd >= 0) && prctl(PR_SET_DUMPABLE, 0) < 0)
+		die_errno(errno, "Can't hide from the processes of a joined namespace");
+}
+
+void ns_enter_in_place(struct run *run)
+{
+	hide_before_joining(run->plan);
+	if (run->plan->userns.fd >= 0)
+		join(&run->plan->userns, CLONE_NEWUSER);
+	unshare_first_level(run);
+}
+
+/* A joined namespace is entered by an intermediate process, never by the supervisor, which would then be within
+ * reach of those who live there. A joined pid namespace is that of children, and so takes one process more;
+ * CLONE_PARENT makes it the supervisor's child. */
+static pid_t split_through_intermediate(struct run *run, int ends[2])
+{
+	pid_t pid = sys_clone_process(0);
+	if (pid < 0)
+		die_errno(errno, "Can't start a process");
+	bool needs_second = run->plan->pidns.fd >= 0 || run->shape.pid_namespace;
+	if (pid == 0) {
+		close_fd(&ends[0]);
+		run->monitor_fd = ends[1];
+		hide_before_joining(run->plan);
+		if (run->plan->userns.fd >= 0)
+			join(&run->plan->userns, CLONE_NEWUSER);
+		if (run->plan->pidns.fd >= 0)
+			join(&run->plan->pidns, CLONE_NEWPID);
+		if (!needs_second) {
+			unshare_first_level(run);
+			return 0;
+		}
+		pid_t second = clone_first_level(run, CLONE_PARENT);
+		if (second == 0)
+			return 0;
+		if (!sync_send(run->monitor_fd, MESSAGE_CHILD, second))
+			_exit(1); /* the supervisor is gone; so will be the second process */
+		_exit(0);
+	}
+	if (needs_second) {
+		struct message message;
+		bool told = sync_receive(ends[0], true, &message, NULL) == 1 && message.kind == MESSAGE_CHILD;
+		int status;
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		if (!told)
+			_exit(1); /* it has said why */
+		pid = message.value;
+	}
+	return pid;
+}
+
+pid_t ns_split(struct run *run, int *ret_socket)
+{
+	int ends[2];
+	sync_make_pair(ends);
+	bool joins = run->plan->userns.fd >= 0 || run->plan->pidns.fd >= 0;
+	pid_t pid = joins ? split_through_intermediate(run, ends) : clone_first_level(run, 0);
+	if (pid == 0) {
+		close_fd(&ends[0]);
+		run->monitor_fd = ends[1];
+		return 0;
+	}
+	close_fd(&ends[1]);
+	*ret_socket = ends[0];
+	return pid;
+}
+
+/* ---- id maps ---- */
+
+static void write_proc_file(const struct run *run, const char *path, const char *what, const char *value)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || !write_all(fd, value, strlen(value))) {
+		int error = errno;
+		die("setting up %s: %s%s", what, errno_text(error), diagnose_id_map(run, error));
+	}
+}
+
+static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_uid, gid_t inner_gid, gid_t outer_gid)
+{
+	char map[48];
+	/* user_namespaces(7): without privilege outside, a gid map wants setgroups(2) denied for good. */
+	write_proc_file(run, "self/setgroups", "setgroups", "deny");
+	snprintf(map, sizeof(map), "%u %u 1", inner_uid, outer_uid);
+	write_proc_file(run, "self/uid_map", "uid map", map);
+	snprintf(map, sizeof(map), "%u %u 1", inner_gid, outer_gid);
+	write_proc_file(run, "self/gid_map", "gid map", map);
+}
+
+static void wait_for_maps(struct run *run)
+{
+	struct message message;
+	if (run->monitor_fd >= 0) {
+		if (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
+			_exit(1); /* the supervisor is gone */
+		return;
+	}
+	char byte;
+	while (read(run->plan->userns_block.fd, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
+/* With maps of the caller's, or in a namespace that was joined, the ids asked for may be others than ours. */
+static void switch_ids(const struct run *run)
+{
+	const struct plan *plan = run->plan;
+	bool other_gid = plan->has_gid && getgid() != plan->inner_gid;
+	bool other_uid = plan->has_uid && getuid() != plan->inner_uid;
+	if (!other_gid && !other_uid)
+		return;
+	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
+		die_errno(errno, "Can't keep capabilities over the change of uid");
+	if (other_gid && setresgid(plan->inner_gid, plan->inner_gid, plan->inner_gid) < 0)
+		die_errno(errno, "%s: Can't become gid %u", place_name(options_place(plan, "--gid")), plan->inner_gid);
+	if (other_uid && setresuid(plan->inner_uid, plan->inner_uid, plan->inner_uid) < 0)
+		die_errno(errno, "%s: Can't become uid %u", place_name(options_place(plan, "--uid")), plan->inner_uid);
+	caps_raise_permitted();
+	/* A change of uid makes a process undumpable, and /proc/self/uid_map root's: proc_pid_status(5). */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0 || prctl(PR_SET_KEEPCAPS, 0) < 0)
+		die_errno(errno, "Can't become dumpable again after the change of uid");
+}
+
+static void set_hostname(const struct plan *plan)
+{
+	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
+		die_errno(errno, "%s: Can't set the host name to %s", place_name(options_place(plan, "--hostname")),
+			  plan->hostname);
+}
+
+/* What new namespaces need before anything can use them. */
+static void furnish(const struct run *run, unsigned long namespaces)
+{
+	if (namespaces & CLONE_NEWUTS)
+		set_hostname(run->plan);
+	if (namespaces & CLONE_NEWNET)
+		network_loopback_up();
+}
+
+static void verify_joined(const struct run *run, const struct fd_at *fd, const char *name)
+{
+	struct stat status;
+	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, "self", name) != status.st_ino))
+		die("%s: The process is not in the namespace it was told to join", place_name(fd->place));
+}
+
+void ns_become(struct run *run)
+{
+	const struct shape *shape = &run->shape;
+	verify_left(run, shape->namespaces);
+	verify_joined(run, &run->plan->userns, "user");
+	if (!shape->pid_namespace)
+		verify_joined(run, &run->plan->pidns, "pid");
+	if (!shape->info_late)
+		monitor_tell_namespaces(run);
+	if (run->plan->userns_block.fd >= 0)
+		wait_for_maps(run);
+	else if (shape->user_namespace)
+		write_own_maps(run, shape->inner_uid, run->caller->uid, shape->inner_gid, run->caller->gid);
+	switch_ids(run);
+	furnish(run, shape->namespaces);
+
+	/* A mount namespace copied along with a user namespace has slave mounts only; one that was copied
+	 * alone is still a peer of the host's, and what is mounted in it would show up there. */
+	struct mount_attr slave = { .propagation = MS_SLAVE };
+	if (!(shape->namespaces & CLONE_NEWUSER) && sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)
+		die("Can't part from the host's mount propagation: %s%s", errno_text(errno), diagnose_mount_api(errno));
+}
+
+/* ---- the second level ---- */
+
+/* Every id that exists in the first level exists in the second under the same number. */
+static void identity_map(const struct run *run, const char *path, struct text *ret_map, unsigned *ret_lines)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	char *bytes;
+	size_t length;
+	if (fd < 0 || !read_all(fd, 65536, &bytes, &length))
+		die_errno(errno, "Can't read /proc/%s", path);
+	unsigned inner, outer, count;
+	int used;
+	for (*ret_lines = 0; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3; bytes += used) {
+		text_add(ret_map, "%u %u %u\n", inner, inner, count);
+		++*ret_lines;
+	}
+}
+
+struct inner_maps {
+	struct text uid, gid;
+	bool single;
+};
+
+/* More than one id needs privilege in the first level, which is gone for whoever has entered the second: a
+ * process that stays behind writes the maps. Returns its pid; it waits for a byte on `pipe_fd`. */
+static pid_t start_map_writer(const struct run *run, const struct inner_maps *maps, int pipe_ends[2])
+{
+	char self[24] = "";
+	if (readlinkat(run->proc_fd, "self", self, sizeof(self) - 1) < 0 || pipe2(pipe_ends, O_CLOEXEC) < 0)
+		die_errno(errno, "Can't prepare the second user namespace's id maps");
+	pid_t pid = sys_clone_process(0);
+	if (pid < 0)
+		die_errno(errno, "Can't start the process that writes the second user namespace's id maps");
+	if (pid > 0)
+		return pid;
+	char byte;
+	close(pipe_ends[1]);
+	if (read(pipe_ends[0], &byte, 1) != 1)
+		_exit(1);
+	write_proc_file(run, arena_printf("%s/uid_map", self), "uid map", maps->uid.bytes);
+	write_proc_file(run, arena_printf("%s/gid_map", self), "gid map", maps->gid.bytes);
+	_exit(0);
+}
+
+static void write_inner_maps(const struct run *run, const struct inner_maps *maps, pid_t writer, const int pipe_ends[2])
+{
+	if (maps->single) {
+		write_proc_file(run, "self/setgroups", "setgroups", "deny");
+		write_proc_file(run, "self/uid_map", "uid map", maps->uid.bytes);
+		write_proc_file(run, "self/gid_map", "gid map", maps->gid.bytes);
+		return;
+	}
+	int status = -1;
+	if (!write_all(pipe_ends[1], "", 1))
+		die_errno(errno, "Can't ask for the second user namespace's id maps");
+	while (waitpid(writer, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0)
+		_exit(1); /* the writer has said why */
+	close(pipe_ends[0]);
+	close(pipe_ends[1]);
+}
+
+/* Inside a user namespace the limit counts what is made below it: 1 is for the second level, and a third one
+ * is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
+static void limit_user_namespaces(const struct run *run)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || !write_all(fd, "1", 1))
+		die_errno(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces",
+			  place_name(options_place(run->plan, "--disable-userns")));
+}
+
+/* True when a further user namespace can be made here. Asked in a child, whose namespace it would be. */
+static bool can_make_user_namespace(int *ret_error)
+{
+	pid_t pid = sys_clone_process(0);
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER) == 0 ? 0 : errno);
+	int status = 0;
+	if (pid < 0)
+		die_errno(errno, "Can't start a process to verify that user namespaces are disabled");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	*ret_error = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+	return *ret_error == 0;
+}
+
+void ns_assert_userns_disabled(const struct run *run)
+{
+	const struct plan *plan = run->plan;
+	const char *option = plan->disable_userns ? "--disable-userns" : "--assert-userns-disabled";
+	int error;
+	if (!plan->disable_userns && !plan->assert_userns_disabled)
+		return;
+	if (can_make_user_namespace(&error))
+		die("%s: a further user namespace can still be made inside the sandbox",
+		    place_name(options_place(plan, option)));
+	if (error != ENOSPC && error != EPERM && error != ENOSYS && error != EINVAL && error != EUSERS)
+		die_errno(error, "%s: Can't verify that user namespaces are disabled",
+			  place_name(options_place(plan, option)));
+}
+
+bool ns_enter_inner(struct run *run)
+{
+	const struct shape *shape = &run->shape;
+	if (run->plan->userns2.fd >= 0) {
+		join(&run->plan->userns2, CLONE_NEWUSER);
+		return true;
+	}
+	if (!shape->inner_level)
+		return false;
+	if (run->plan->disable_userns)
+		limit_user_namespaces(run);
+
+	/* Only a process that may be looked at can write its own maps: see hide_before_joining(). Strangers are
+	 * still kept out: we have capabilities that they do not. */
+	if (run->plan->userns.fd >= 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
+		die_errno(errno, "Can't become dumpable to write id maps");
+	struct inner_maps maps = { 0 };
+	unsigned uid_lines, gid_lines;
+	identity_map(run, "self/uid_map", &maps.uid, &uid_lines);
+	identity_map(run, "self/gid_map", &maps.gid, &gid_lines);
+	maps.single = uid_lines == 1 && gid_lines == 1 && streq(maps.uid.bytes, arena_printf("%u %u 1\n", getuid(), getuid())) &&
+		      streq(maps.gid.bytes, arena_printf("%u %u 1\n", getgid(), getgid()));
+	int pipe_ends[2] = { -1, -1 };
+	pid_t writer = maps.single ? -1 : start_map_writer(run, &maps, pipe_ends);
+
+	unsigned long flags = CLONE_NEWUSER | shape->inner_namespaces;
+	run->ns_ids[NS_USER] = read_ns_id(run, "self", "user");
+	if (unshare((int) flags) < 0) {
+		int error = errno;
+		if (shape->inner_required)
+			die("Can't make the second user namespace: %s%s", errno_text(error),
+			    diagnose_new_namespace(run, flags, error));
+		if (writer > 0) { /* the end of file sends it home */
+			close(pipe_ends[0]);
+			close(pipe_ends[1]);
+			waitpid(writer, NULL, 0);
+		}
+		return false; /* pid 1 protects itself otherwise */
+	}
+	verify_left(run, flags);
+	write_inner_maps(run, &maps, writer, pipe_ends);
+	furnish(run, shape->inner_namespaces);
+	return true;
+}
+
+void ns_follow(int pidfd, unsigned long flags)
+{
+	if (flags && setns(pidfd, (int) flags) < 0)
+		die_errno(errno, "Can't follow COMMAND into its namespaces");
+}
+
+/* ---- telling ---- */
+
+void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text *text)
+{
+	text_add(text, "\"child-pid\": %d", pid);
+	unsigned long new = run->shape.namespaces | (run->shape.info_late ? run->shape.inner_namespaces : 0);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (new & kinds[i].flag && kinds[i].kind != NS_USER)
+			text_add(text, ",%s\"%s-namespace\": %llu", gap, kinds[i].name,
+				 (unsigned long long) run->ns_ids[kinds[i].kind]);
+}

@@ -1,0 +1,704 @@
+/* newroot.c - the new /, everything made or mounted in it, and moving in.
+ *
+ * Three steps, in this order for a reason:
+ *   pin    every source of the host becomes a detached clone with its flags set, and every file system that the
+ *          kernel wants to compare with the host's (procfs) is created, while the host can still be seen;
+ *   enter  / is made, we move in with one pivot, and the old root is detached: from then on there is no path, no
+ *          link and no ".." that leads to the host, by construction;
+ *   build  the operations in command-line order, all of them inside.
+ *
+ * Must not: look up a path in any other way than through paths.c; keep a descriptor of the host's tree but the
+ * O_PATH /proc of the run.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static const struct {
+	const char *name;
+	unsigned major, minor;
+} device_nodes[] = { /* Documentation/admin-guide/devices.txt */
+	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
+
+struct pin {
+	int mount_fd; /* -1: skipped, parked, or nothing to pin */
+	bool skipped; /* the source does not exist and need not */
+	bool parked;  /* attached in the workshop under the operation's number */
+	bool is_directory;
+	int nodes[ARRAY_SIZE(device_nodes)], console; /* --dev */
+};
+
+/* A tmpfs of our own where clones are parked and data files are written before they are shown. It covers / of the
+ * new root, which no look-up from inside crosses, and is gone before COMMAND starts. */
+static struct {
+	int fd;
+	bool attached;
+	bool has_parked;
+} workshop = { .fd = -1 };
+
+static bool is_bind(const struct op *op)
+{
+	return op->kind == OP_BIND;
+}
+
+/* ---- file systems ---- */
+
+/* A new file system, detached. `options` are key, value, key, value, ..., NULL. -1 with errno. */
+static int try_make_fs(const char *type, unsigned attributes, const char *const options[])
+{
+	AUTO_CLOSE int fs_fd = sys_fsopen(type, FSOPEN_CLOEXEC);
+	if (fs_fd < 0)
+		return -1;
+	for (size_t i = 0; options[i]; i += 2)
+		if (sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i], options[i + 1], 0) < 0)
+			return -1;
+	if (sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	int mount_fd = sys_fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes);
+	/* Where only a read-only procfs can be seen, only a read-only one may be made. */
+	if (mount_fd < 0 && errno == EPERM && streq(type, "proc"))
+		mount_fd = sys_fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes | MOUNT_ATTR_RDONLY);
+	return mount_fd;
+}
+
+static int make_tmpfs(const char *purpose, mode_t mode, uint64_t size_bytes)
+{
+	const char *options[] = { "mode", arena_printf("%o", mode), size_bytes ? "size" : NULL,
+				  arena_printf("%llu", (unsigned long long) size_bytes), NULL };
+	int fd = try_make_fs("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
+	if (fd < 0)
+		die("%s: Can't make a tmpfs: %s%s", purpose, errno_text(errno), diagnose_mount_api(errno));
+	return fd;
+}
+
+static int make_proc(const struct op *op)
+{
+	int fd = try_make_fs("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, (const char *[]) { NULL });
+	if (fd < 0)
+		die("%s: Can't mount proc on /newroot%s%s: %s%s", place_name(op->place),
+		    op->inner_path[0] == '/' ? "" : "/", op->inner_path, errno_text(errno), diagnose_proc_mount(errno));
+	return fd;
+}
+
+/* ---- pinning ---- */
+
+static int open_workshop(void)
+{
+	if (workshop.fd < 0)
+		workshop.fd = make_tmpfs("setup", 0700, 0);
+	return workshop.fd;
+}
+
+/* Covers the root that fd refers to with the workshop. */
+static void attach_workshop(int root_fd)
+{
+	if (workshop.attached)
+		return;
+	if (sys_move_mount(open_workshop(), "", root_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		die("Can't attach setup's own tmpfs: %s%s", errno_text(errno), diagnose_mount_api(errno));
+	workshop.attached = true;
+}
+
+static void detach_workshop(void)
+{
+	if (!workshop.attached)
+		return;
+	if (fchdir(workshop.fd) < 0 || sys_umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		die_errno(errno, "Can't remove setup's own tmpfs");
+	close_fd(&workshop.fd);
+	workshop.attached = false;
+}
+
+static void make_root_mount(struct run *run, int *ret_fd);
+
+/* Descriptors are running short: the clones made so far are attached in the workshop, under their operation's
+ * number, and closed. The workshop has to live in the new root to outlive the host's, so that is made now. */
+static void park_pins(struct run *run, size_t n_ops)
+{
+	if (run->root.fd < 0)
+		make_root_mount(run, &run->root.fd);
+	attach_workshop(run->root.fd);
+	for (size_t i = 0; i < n_ops; i++) {
+		struct pin *pin = &run->pins[i];
+		if (pin->mount_fd < 0 || !is_bind(&run->plan->ops[i]))
+			continue;
+		const char *name = arena_printf("%zu", i);
+		int made = pin->is_directory ? mkdirat(workshop.fd, name, 0700)
+					     : mknodat(workshop.fd, name, S_IFREG | 0600, 0);
+		if (made < 0 || sys_move_mount(pin->mount_fd, "", workshop.fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			die_errno(errno, "%s: Can't set the source aside", place_name(run->plan->ops[i].place));
+		close_fd(&pin->mount_fd);
+		pin->parked = workshop.has_parked = true;
+	}
+}
+
+static void take_pin(struct run *run, size_t i)
+{
+	struct pin *pin = &run->pins[i];
+	if (!pin->parked)
+		return;
+	pin->mount_fd = openat(workshop.fd, arena_printf("%zu", i), O_PATH | O_CLOEXEC);
+	if (pin->mount_fd < 0)
+		die_errno(errno, "%s: Can't take the source back", place_name(run->plan->ops[i].place));
+}
+
+static void note_type(const struct op *op, struct pin *pin)
+{
+	struct stat status;
+	if (fstat(pin->mount_fd, &status) < 0)
+		die_errno(errno, "%s: Can't look at the source", place_name(op->place));
+	pin->is_directory = S_ISDIR(status.st_mode);
+}
+
+/* The terminal on stdout, if there is one: /dev/console of --dev. */
+static int pin_console(void)
+{
+	char path[PATH_MAX];
+	struct stat ours, found;
+	if (!isatty(STDOUT_FILENO) || ttyname_r(STDOUT_FILENO, path, sizeof(path)) != 0)
+		return -1;
+	int fd = bind_pin_one(path, false);
+	if (fd >= 0 && (fstat(STDOUT_FILENO, &ours) < 0 || fstat(fd, &found) < 0 || ours.st_rdev != found.st_rdev))
+		close_fd(&fd);
+	return fd;
+}
+
+static void pin_dev(const struct op *op, struct pin *pin)
+{
+	pin->mount_fd = make_tmpfs(place_name(op->place), 0755, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(device_nodes); i++) {
+		struct stat status;
+		const char *path = arena_printf("/dev/%s", device_nodes[i].name);
+		pin->nodes[i] = bind_pin_one(path, false);
+		if (pin->nodes[i] < 0 || fstat(pin->nodes[i], &status) < 0)
+			die_errno(errno, "%s: Can't find source path %s", place_name(op->place), path);
+		/* Not what somebody who could write to the host's /dev has put there. */
+		if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))
+			die("%s: %s is not the device it should be (%u:%u)", place_name(op->place), path,
+			    device_nodes[i].major, device_nodes[i].minor);
+	}
+	pin->console = pin_console();
+}
+
+static void pin_op(struct run *run, const struct op *op, struct pin *pin)
+{
+	switch (op->kind) {
+	case OP_BIND:
+		pin->mount_fd = bind_pin(run, op);
+		pin->skipped = pin->mount_fd < 0;
+		if (!pin->skipped)
+			note_type(op, pin);
+		break;
+	case OP_PROC:
+		if (run->shape.new_proc) {
+			pin->mount_fd = make_proc(op);
+		} else {
+			struct op host_proc = *op;
+			host_proc.outer_path = "/proc";
+			pin->mount_fd = bind_pin(run, &host_proc);
+		}
+		break;
+	case OP_DEV:
+		pin_dev(op, pin);
+		break;
+	default:
+		break;
+	}
+}
+
+void newroot_pin(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	enum { SPARE = 24 }; /* what the rest of setup needs at once, --dev included */
+	run->pins = arena_alloc(plan->n_ops * sizeof(*run->pins));
+	for (size_t i = 0; i < plan->n_ops; i++)
+		run->pins[i].mount_fd = run->pins[i].console = -1;
+
+	struct rlimit limit = run->nofile;
+	if (plan->n_ops + SPARE > limit.rlim_cur && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+			run->nofile_raised = true;
+		else
+			limit.rlim_cur = run->nofile.rlim_cur;
+	}
+	for (size_t i = 0; i < plan->n_ops; i++) {
+		struct pin *pin = &run->pins[i];
+		pin_op(run, &plan->ops[i], pin);
+		/* Numbers are given from the lowest, so a high one says how many are taken. */
+		if (pin->mount_fd >= 0 && (rlim_t) pin->mount_fd + SPARE >= limit.rlim_cur)
+			park_pins(run, i + 1);
+	}
+}
+
+/* ---- moving in ---- */
+
+static void learn_root(struct root *root)
+{
+	struct statx status;
+	if (statx(root->fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &status) < 0)
+		die_errno(errno, "Can't look at the new root");
+	root->mount_id = status.stx_mnt_id;
+	root->inode = status.stx_ino;
+}
+
+/* What is mounted on / of where we are: "/.." crosses what covers the root, "/" does not. */
+static uint64_t topmost_mount_id(void)
+{
+	struct statx status;
+	if (statx(AT_FDCWD, "/..", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
+		die_errno(errno, "Can't verify the new root");
+	return status.stx_mnt_id;
+}
+
+/* Makes the attached mount our root and detaches the old one; verified, because a root that is still covered by
+ * the host's would look right and be none. */
+static void move_into(struct run *run)
+{
+	if (fchdir(run->root.fd) < 0 || sys_pivot_root(".", ".") < 0) {
+		int error = errno;
+		die("Can't move into the new root: %s%s", errno_text(error),
+		    error == EINVAL ? "; the present root is no mount of its own (a chroot, or the initial ramfs)"
+				    : diagnose_mount_api(error));
+	}
+	learn_root(&run->root);
+	/* pivot_root(2): with "." for both, the old root is stacked on the new one. */
+	if (sys_umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		die_errno(errno, "Can't detach the old root");
+	uint64_t top = topmost_mount_id();
+	struct statx covered = { 0 };
+	if (workshop.attached)
+		statx(workshop.fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &covered);
+	if (top != run->root.mount_id && (!workshop.attached || top != covered.stx_mnt_id))
+		die("The old root is still there after it was detached; nothing was run");
+}
+
+static void attach_on_root(int mount_fd)
+{
+	if (sys_move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die("Can't attach the new root: %s%s", errno_text(errno), diagnose_mount_api(errno));
+}
+
+/* The first / : what the first operation shows there, or an empty tmpfs. Attached, not entered. */
+static void make_root_mount(struct run *run, int *ret_fd)
+{
+	const struct plan *plan = run->plan;
+	struct pin *first = plan->n_ops ? &run->pins[0] : NULL;
+	*ret_fd = -1;
+	if (plan_first_op_is_root(plan)) {
+		const struct op *op = &plan->ops[0];
+		if (op->kind == OP_TMPFS)
+			*ret_fd = make_tmpfs(place_name(op->place), op->mode, op->size_bytes);
+		else if (!first->skipped && !first->is_directory)
+			die("%s: Can't show %s at /: it is no directory", place_name(op->place),
+			    op->outer_path ? op->outer_path : "the descriptor");
+		else if (!first->skipped)
+			*ret_fd = first->mount_fd;
+		first->mount_fd = -1;
+		first->skipped = true; /* done */
+	}
+	if (*ret_fd < 0)
+		*ret_fd = make_tmpfs("the new root", 0755, 0);
+	attach_on_root(*ret_fd);
+}
+
+void newroot_enter(struct run *run)
+{
+	if (run->root.fd < 0)
+		make_root_mount(run, &run->root.fd);
+	move_into(run);
+}
+
+/* An operation on / itself covers the root; we move in once more, or COMMAND would not see it. */
+static void enter_again(struct run *run, const struct op *op, int mount_fd)
+{
+	if (workshop.has_parked)
+		die("%s: Can't cover / once sources had to be set aside for want of descriptors; give it as the "
+		    "first operation, or raise the limit (ulimit -n)", place_name(op->place));
+	detach_workshop();
+	attach_on_root(mount_fd);
+	close_fd(&run->root.fd);
+	run->root.fd = mount_fd;
+	move_into(run);
+}
+
+/* ---- destinations ---- */
+
+/* The earlier operation that made the place where `op` wants to create something read-only, or NULL. */
+static const struct op *who_made_read_only(const struct run *run, const struct op *op)
+{
+	const struct op *found = NULL;
+	size_t found_length = 0;
+	const char *path = op->inner_path + strspn(op->inner_path, "/");
+	for (const struct op *other = run->plan->ops; other < op; other++) {
+		const char *at = other->inner_path + strspn(other->inner_path, "/");
+		size_t length = strlen(at);
+		while (length && at[length - 1] == '/')
+			length--;
+		bool covers = length == 0 || (strncmp(path, at, length) == 0 && (path[length] == '/' || !path[length]));
+		bool is_mount = other->kind <= OP_MQUEUE;
+		if (covers && is_mount && length >= found_length) {
+			found = other->read_only || other->kind == OP_REMOUNT_RO ? other : NULL;
+			found_length = length;
+		}
+	}
+	return found;
+}
+
+static _Noreturn void die_of_destination(const struct run *run, const struct op *op, const char *what, int error)
+{
+	const char *why = "";
+	const struct op *blamed = error == EROFS ? who_made_read_only(run, op) : NULL;
+	if (blamed)
+		why = arena_printf("; %s made it read-only: create it on the host, or put this operation on a "
+				   "writable place", place_name(blamed->place));
+	else if (error == EEXIST)
+		why = "; a symbolic link that leads nowhere is in the way";
+	else if (error == ELOOP)
+		why = "; a loop of symbolic links, or one of /proc's that would lead out of the sandbox";
+	else if (error == EACCES)
+		why = "; a directory on the way does not let this user in";
+	die("%s: Can't %s %s: %s%s", place_name(op->place), what, op->inner_path, errno_text(error), why);
+}
+
+static int open_parent(const struct run *run, const struct op *op, const char **ret_name)
+{
+	int fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, ret_name);
+	if (fd < 0)
+		die_of_destination(run, op, "make the parents of", errno);
+	return fd;
+}
+
+/* Creates the last component, which was not there a moment ago. */
+static void make_last(const struct run *run, const struct op *op, mode_t type_and_mode)
+{
+	const char *name;
+	AUTO_CLOSE int parent_fd = open_parent(run, op, &name);
+	int result = S_ISDIR(type_and_mode) ? mkdirat(parent_fd, name, type_and_mode & 07777)
+					    : mknodat(parent_fd, name, type_and_mode, 0);
+	struct stat status;
+	/* Another sandbox may just have made the same on a shared tree; a link is no directory and no file. */
+	if (result < 0 && !(errno == EEXIST && fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+			    (status.st_mode & S_IFMT) == (type_and_mode & S_IFMT)))
+		die_of_destination(run, op, S_ISDIR(type_and_mode) ? "make the directory" : "make the file", errno);
+}
+
+/* Opens what a mount will cover, made if it is missing; dies if it is of the wrong type. ret_is_root: it is the
+ * root of the new root. */
+static int open_mount_point(const struct run *run, const struct op *op, bool directory, mode_t mode, bool *ret_is_root)
+{
+	int fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	if (fd < 0 && errno == ENOENT) {
+		make_last(run, op, directory ? S_IFDIR | mode : S_IFREG | mode);
+		fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	}
+	struct statx status;
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_MNT_ID, &status) < 0)
+		die_of_destination(run, op, "find the mount point", errno);
+	if (directory != S_ISDIR(status.stx_mode))
+		die("%s: Can't mount on %s: it is %s directory, and what is to be shown there is %s",
+		    place_name(op->place), op->inner_path, directory ? "no" : "a", directory ? "one" : "none");
+	*ret_is_root = status.stx_mnt_id == run->root.mount_id && status.stx_ino == run->root.inode;
+	return fd;
+}
+
+/* Shows a detached mount at the operation's destination; takes mount_fd over unless ret_fd wants it. */
+static void show(struct run *run, const struct op *op, int mount_fd, bool directory, mode_t stub_mode)
+{
+	bool is_root;
+	AUTO_CLOSE int dest_fd = open_mount_point(run, op, directory, stub_mode, &is_root);
+	if (is_root) {
+		enter_again(run, op, mount_fd);
+		return;
+	}
+	bind_attach(op, mount_fd, dest_fd);
+	close(mount_fd);
+}
+
+/* ---- the operations ---- */
+
+/* What a writable procfs lets root do to the host: core_pattern, sysrq, interrupts, hardware. Where the files could
+ * be written, they are covered by read-only views of themselves; for a normal user that is nowhere. */
+static void protect_proc(const struct op *op, int proc_fd)
+{
+	static const char *const names[] = { "sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi",
+					     "kcore", "kmem", "kpagecgroup", "mtrr", "timer_list", "sched_debug" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (faccessat(proc_fd, names[i], W_OK, AT_EACCESS) < 0) {
+			if (errno == ENOENT || errno == EACCES || errno == EROFS || errno == EPERM)
+				continue;
+			die_errno(errno, "%s: Can't look at %s/%s", place_name(op->place), op->inner_path, names[i]);
+		}
+		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+					   .propagation = MS_PRIVATE };
+		AUTO_CLOSE int view = sys_open_tree(proc_fd, names[i],
+						    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		if (view < 0 || sys_mount_setattr(view, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
+		    sys_move_mount(view, "", proc_fd, names[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			die_errno(errno, "%s: Can't make %s/%s read-only", place_name(op->place), op->inner_path, names[i]);
+	}
+}
+
+static void build_proc(struct run *run, const struct op *op, struct pin *pin)
+{
+	bool is_root;
+	AUTO_CLOSE int dest_fd = open_mount_point(run, op, true, 0755, &is_root);
+	if (is_root)
+		die("%s: Can't mount proc on /newroot/: the root cannot be a procfs", place_name(op->place));
+	bind_attach(op, pin->mount_fd, dest_fd);
+	protect_proc(op, pin->mount_fd);
+	close_fd(&pin->mount_fd);
+}
+
+static void build_dev(struct run *run, const struct op *op, struct pin *pin)
+{
+	static const struct {
+		const char *target, *name;
+	} links[] = {
+		{ "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" }, { "/proc/self/fd/2", "stderr" },
+		{ "/proc/self/fd", "fd" },	{ "/proc/kcore", "core" },	 { "pts/ptmx", "ptmx" },
+	};
+	bool is_root;
+	AUTO_CLOSE int dest_fd = open_mount_point(run, op, true, 0755, &is_root);
+	if (is_root)
+		die("%s: Can't mount on /: the root cannot be a /dev", place_name(op->place));
+	int dev_fd = pin->mount_fd;
+	bind_attach(op, dev_fd, dest_fd);
+
+	/* Everything in a fresh tmpfs of ours: names relative to its descriptor meet no link. */
+	for (size_t i = 0; i <= ARRAY_SIZE(device_nodes); i++) {
+		bool console = i == ARRAY_SIZE(device_nodes);
+		const char *name = console ? "console" : device_nodes[i].name;
+		int *node = console ? &pin->console : &pin->nodes[i];
+		if (*node < 0)
+			continue;
+		if (mknodat(dev_fd, name, S_IFREG | 0444, 0) < 0 ||
+		    sys_move_mount(*node, "", dev_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			die_errno(errno, "%s: Can't make %s/%s", place_name(op->place), op->inner_path, name);
+		close_fd(node);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
+			die_errno(errno, "%s: Can't make the link %s/%s", place_name(op->place), op->inner_path, links[i].name);
+	if (mkdirat(dev_fd, "shm", 0755) < 0 || mkdirat(dev_fd, "pts", 0755) < 0)
+		die_errno(errno, "%s: Can't make a directory in %s", place_name(op->place), op->inner_path);
+	AUTO_CLOSE int pts_fd = try_make_fs("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+					    (const char *[]) { "ptmxmode", "0666", "mode", "620", NULL });
+	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die_errno(errno, "%s: Can't mount devpts on %s/pts", place_name(op->place), op->inner_path);
+	close_fd(&pin->mount_fd);
+}
+
+/* What a descriptor holds, for an fd that several operations share; kept until the end. */
+struct held_data {
+	int fd;
+	char *bytes;
+	size_t length;
+	struct held_data *next;
+};
+
+static const struct held_data *hold_data(const struct op *op)
+{
+	static struct held_data *all;
+	for (const struct held_data *held = all; held; held = held->next)
+		if (held->fd == op->outer_fd)
+			return held;
+	struct held_data *held = arena_alloc(sizeof(*held));
+	*held = (struct held_data) { .fd = op->outer_fd, .next = all };
+	if (!read_all(op->outer_fd, SIZE_MAX / 4, &held->bytes, &held->length))
+		die_errno(errno, "%s: Can't read descriptor %d", place_name(op->place), op->outer_fd);
+	return all = held;
+}
+
+static bool is_shared_fd(const struct run *run, int fd)
+{
+	int n = 0;
+	for (size_t i = 0; i < run->plan->n_ops; i++)
+		n += run->plan->ops[i].outer_fd == fd;
+	return n > 1;
+}
+
+static void copy_data(const struct run *run, const struct op *op, int file_fd)
+{
+	if (is_shared_fd(run, op->outer_fd)) {
+		const struct held_data *held = hold_data(op);
+		if (!write_all(file_fd, held->bytes, held->length))
+			die_errno(errno, "%s: Can't write %s", place_name(op->place), op->inner_path);
+		return;
+	}
+	char buffer[32768];
+	for (;;) {
+		ssize_t n = read(op->outer_fd, buffer, sizeof(buffer));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			die_errno(errno, "%s: Can't read descriptor %d", place_name(op->place), op->outer_fd);
+		if (n == 0)
+			return;
+		if (!write_all(file_fd, buffer, (size_t) n))
+			die_errno(errno, "%s: Can't write %s", place_name(op->place), op->inner_path);
+	}
+}
+
+static void build_file(const struct run *run, const struct op *op)
+{
+	/* O_NONBLOCK: a fifo that somebody put there must not hold us. */
+	int flags = O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK;
+	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, flags);
+	if (fd < 0 && errno == ENOENT) {
+		const char *name;
+		AUTO_CLOSE int parent_fd = open_parent(run, op, &name);
+		fd = openat(parent_fd, name, flags | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
+	}
+	if (fd < 0)
+		die_of_destination(run, op, "write the file", errno);
+	copy_data(run, op, fd);
+}
+
+static void build_data(struct run *run, const struct op *op)
+{
+	static const char name[] = "data";
+	attach_workshop(run->root.fd);
+	AUTO_CLOSE int file_fd = openat(workshop.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
+	if (file_fd < 0)
+		die_errno(errno, "%s: Can't make a private file", place_name(op->place));
+	copy_data(run, op, file_fd);
+	close_fd(&file_fd);
+	int mount_fd = sys_open_tree(workshop.fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (mount_fd < 0)
+		die("%s: Can't clone a private file: %s%s", place_name(op->place), errno_text(errno),
+		    diagnose_mount_api(errno));
+	bind_set_flags(run, op, mount_fd);
+	show(run, op, mount_fd, false, 0444);
+	/* Only now: the kernel attaches no clone of an unlinked file (ENOENT). */
+	if (workshop.attached && unlinkat(workshop.fd, name, 0) < 0)
+		die_errno(errno, "%s: Can't unlink a private file", place_name(op->place));
+}
+
+static void build_symlink(const struct run *run, const struct op *op)
+{
+	const char *name;
+	AUTO_CLOSE int parent_fd = open_parent(run, op, &name);
+	if (symlinkat(op->link_target, parent_fd, name) == 0)
+		return;
+	if (errno != EEXIST)
+		die_of_destination(run, op, "make the symbolic link", errno);
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(parent_fd, name, target, sizeof(target) - 1);
+	if (length < 0)
+		die("%s: Can't make the symbolic link %s: something that is no link is there", place_name(op->place),
+		    op->inner_path);
+	target[length] = '\0';
+	if (!streq(target, op->link_target))
+		die("%s: Can't make the symbolic link %s to %s: it exists and leads to %s", place_name(op->place),
+		    op->inner_path, op->link_target, target);
+}
+
+static void build_directory(const struct run *run, const struct op *op)
+{
+	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	if (fd < 0 && errno == ENOENT) {
+		make_last(run, op, S_IFDIR | op->mode);
+		return;
+	}
+	struct stat status;
+	if (fd < 0 || fstat(fd, &status) < 0)
+		die_of_destination(run, op, "make the directory", errno);
+	if (!S_ISDIR(status.st_mode))
+		die("%s: Can't make the directory %s: it exists and is none", place_name(op->place), op->inner_path);
+}
+
+/* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands in, whose
+ * links lead to descriptors of ours and nowhere else. */
+static void build_chmod(const struct run *run, const struct op *op)
+{
+	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	if (fd < 0 || fchmodat(run->proc_fd, arena_printf("self/fd/%d", fd), op->mode, 0) < 0)
+		die_of_destination(run, op, "change the mode of", errno);
+}
+
+static void build_remount_ro(const struct run *run, const struct op *op)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct statx status;
+	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
+		die_of_destination(run, op, "find", errno);
+	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		die("%s: Can't make %s read-only: it is no mount point", place_name(op->place), op->inner_path);
+	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
+		die("%s: Can't make %s read-only: %s%s", place_name(op->place), op->inner_path, errno_text(errno),
+		    diagnose_mount_api(errno));
+}
+
+static void build_mqueue(struct run *run, const struct op *op)
+{
+	int fd = try_make_fs("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, (const char *[]) { NULL });
+	if (fd < 0)
+		die("%s: Can't mount mqueue on %s: %s%s", place_name(op->place), op->inner_path, errno_text(errno),
+		    errno == EPERM ? "; message queues need --unshare-ipc" : "");
+	show(run, op, fd, true, 0755);
+}
+
+static void build_op(struct run *run, size_t i)
+{
+	const struct op *op = &run->plan->ops[i];
+	struct pin *pin = &run->pins[i];
+	if (pin->skipped) {
+		if (op->skip_missing)
+			run_tell(run, "%s: skipped, or shown as / already", place_name(op->place));
+		return;
+	}
+	run_tell(run, "%s: %s", place_name(op->place), plan_op_words(op, &run->shape));
+	switch (op->kind) {
+	case OP_BIND:
+		take_pin(run, i);
+		show(run, op, pin->mount_fd, pin->is_directory, pin->is_directory ? 0755 : 0444);
+		return;
+	case OP_REMOUNT_RO:
+		build_remount_ro(run, op);
+		return;
+	case OP_TMPFS:
+		show(run, op, make_tmpfs(place_name(op->place), op->mode, op->size_bytes), true, 0755);
+		return;
+	case OP_PROC:
+		build_proc(run, op, pin);
+		return;
+	case OP_DEV:
+		build_dev(run, op, pin);
+		return;
+	case OP_MQUEUE:
+		build_mqueue(run, op);
+		return;
+	case OP_DIR:
+		build_directory(run, op);
+		return;
+	case OP_FILE:
+		build_file(run, op);
+		return;
+	case OP_DATA:
+		build_data(run, op);
+		return;
+	case OP_SYMLINK:
+		build_symlink(run, op);
+		return;
+	case OP_CHMOD:
+		build_chmod(run, op);
+		return;
+	}
+}
+
+void newroot_build(struct run *run)
+{
+	for (size_t i = 0; i < run->plan->n_ops; i++)
+		build_op(run, i);
+	detach_workshop();
+}

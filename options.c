@@ -1,0 +1,616 @@
+/* options.c - argv in, plan out. The table below is the only place where an option is spelt; --help, the
+ * completions, the man page's headings and the tests are made from it or checked against it.
+ *
+ * This room is pure: it asks the world nothing but through struct doors (is a descriptor open; read the words
+ * behind --args), returns problems instead of ending the process, and changes nothing but the plan.
+ */
+#include "bwrapish.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+enum handler {
+	H_HELP,
+	H_VERSION,
+	H_ARGS,
+	H_FLAG,	       /* bool at target */
+	H_UNSHARE_TRY, /* enum want at target */
+	H_UNSHARE,
+	H_UNSHARE_ALL,
+	H_SHARE_NET,
+	H_FD,	   /* struct fd_at at target; the last one wins */
+	H_SECCOMP, /* value: 1 for the repeatable form */
+	H_KEEP_FD,
+	H_ID,	/* uid_t at target */
+	H_WORD, /* const char * at target; the last one wins */
+	H_ARGV0,
+	H_LOCK_FILE,
+	H_ENV, /* value: enum env_action */
+	H_CAP, /* value: 1 to add */
+	H_PERMS,
+	H_SIZE,
+	H_PROPAGATION,
+	H_OP, /* value: enum op_form */
+};
+
+/* The forms of the operations: one row for each option that makes one. */
+enum op_form {
+	FORM_BIND, FORM_BIND_TRY, FORM_DEV_BIND, FORM_DEV_BIND_TRY, FORM_RO_BIND, FORM_RO_BIND_TRY,
+	FORM_BIND_FD, FORM_RO_BIND_FD, FORM_REMOUNT_RO, FORM_TMPFS, FORM_PROC, FORM_DEV, FORM_MQUEUE, FORM_DIR,
+	FORM_FILE, FORM_BIND_DATA, FORM_RO_BIND_DATA, FORM_SYMLINK, FORM_CHMOD,
+};
+
+static const struct {
+	enum op_kind kind;
+	bool read_only, devices, skip_missing, takes_perms, takes_size, takes_propagation;
+	mode_t mode; /* what is made when --perms says nothing; its bits also trim the parents' 0755 */
+} op_forms[] = {
+	[FORM_BIND] = { .kind = OP_BIND, .takes_propagation = true },
+	[FORM_BIND_TRY] = { .kind = OP_BIND, .skip_missing = true, .takes_propagation = true },
+	[FORM_DEV_BIND] = { .kind = OP_BIND, .devices = true, .takes_propagation = true },
+	[FORM_DEV_BIND_TRY] = { .kind = OP_BIND, .devices = true, .skip_missing = true, .takes_propagation = true },
+	[FORM_RO_BIND] = { .kind = OP_BIND, .read_only = true, .takes_propagation = true },
+	[FORM_RO_BIND_TRY] = { .kind = OP_BIND, .read_only = true, .skip_missing = true, .takes_propagation = true },
+	[FORM_BIND_FD] = { .kind = OP_BIND, .takes_propagation = true },
+	[FORM_RO_BIND_FD] = { .kind = OP_BIND, .read_only = true, .takes_propagation = true },
+	[FORM_REMOUNT_RO] = { .kind = OP_REMOUNT_RO },
+	[FORM_TMPFS] = { .kind = OP_TMPFS, .takes_perms = true, .takes_size = true, .mode = 0755 },
+	[FORM_PROC] = { .kind = OP_PROC },
+	[FORM_DEV] = { .kind = OP_DEV },
+	[FORM_MQUEUE] = { .kind = OP_MQUEUE },
+	[FORM_DIR] = { .kind = OP_DIR, .takes_perms = true, .mode = 0755 },
+	[FORM_FILE] = { .kind = OP_FILE, .takes_perms = true, .mode = 0666 },
+	[FORM_BIND_DATA] = { .kind = OP_DATA, .takes_perms = true, .mode = 0600 },
+	[FORM_RO_BIND_DATA] = { .kind = OP_DATA, .read_only = true, .takes_perms = true, .mode = 0600 },
+	[FORM_SYMLINK] = { .kind = OP_SYMLINK },
+	[FORM_CHMOD] = { .kind = OP_CHMOD },
+};
+
+const char *const option_group_titles[N_OPTION_GROUPS] = {
+	[GROUP_GENERAL] = "General",
+	[GROUP_NAMESPACES] = "Namespaces and identity",
+	[GROUP_FILESYSTEM] = "File system, in the order given",
+	[GROUP_COMMAND] = "The command and its surroundings",
+	[GROUP_SECURITY] = "Privileges",
+	[GROUP_DESCRIPTORS] = "Descriptors for the caller",
+};
+
+#define ROW(name, words, group, help, handler, ...) \
+	{ "--" name, words, GROUP_##group, help, handler, __VA_ARGS__ }
+#define AT(field) offsetof(struct plan, field)
+
+/* clang-format off */
+const struct option_row option_rows[] = {
+	ROW("help", "", GENERAL, "print this help and exit", H_HELP, 0, 0),
+	ROW("version", "", GENERAL, "print the version and exit", H_VERSION, 0, 0),
+	ROW("args", "FD", GENERAL, "read NUL-separated options from FD, in place", H_ARGS, 0, 0),
+	ROW("dry-run", "", GENERAL, "check the line, tell what would be done, do nothing", H_FLAG, AT(dry_run), 0),
+	ROW("verbose", "", GENERAL, "tell each step on stderr as it happens", H_FLAG, AT(verbose), 0),
+	ROW("level-prefix", "", GENERAL, "begin errors with <3> and warnings with <4>", H_FLAG, AT(level_prefix), 0),
+
+	ROW("unshare-all", "", NAMESPACES, "all of the following that the kernel has", H_UNSHARE_ALL, 0, 0),
+	ROW("share-net", "", NAMESPACES, "keep the network in spite of what was said before", H_SHARE_NET, 0, 0),
+	ROW("unshare-user", "", NAMESPACES, "a new user namespace", H_UNSHARE, AT(unshare_user), 0),
+	ROW("unshare-user-try", "", NAMESPACES, "the same, or go on without where the kernel has none", H_UNSHARE_TRY, AT(unshare_user), 0),
+	ROW("unshare-ipc", "", NAMESPACES, "a new IPC namespace", H_FLAG, AT(unshare_ipc), 0),
+	ROW("unshare-pid", "", NAMESPACES, "a new pid namespace, with a reaper as pid 1", H_FLAG, AT(unshare_pid), 0),
+	ROW("unshare-net", "", NAMESPACES, "a new network namespace with only a loopback device", H_FLAG, AT(unshare_net), 0),
+	ROW("unshare-uts", "", NAMESPACES, "a new UTS namespace (host name)", H_FLAG, AT(unshare_uts), 0),
+	ROW("unshare-cgroup", "", NAMESPACES, "a new cgroup namespace", H_UNSHARE, AT(unshare_cgroup), 0),
+	ROW("unshare-cgroup-try", "", NAMESPACES, "the same, or go on without where the kernel has none", H_UNSHARE_TRY, AT(unshare_cgroup), 0),
+	ROW("userns", "FD", NAMESPACES, "join this user namespace instead of making one", H_FD, AT(userns), 0),
+	ROW("userns2", "FD", NAMESPACES, "join this user namespace once setup is done", H_FD, AT(userns2), 0),
+	ROW("pidns", "FD", NAMESPACES, "join this pid namespace, or make the new one below it", H_FD, AT(pidns), 0),
+	ROW("disable-userns", "", NAMESPACES, "no further user namespaces inside; needs --unshare-user", H_FLAG, AT(disable_userns), 0),
+	ROW("assert-userns-disabled", "", NAMESPACES, "refuse to run where one could still be made inside", H_FLAG, AT(assert_userns_disabled), 0),
+	ROW("uid", "UID", NAMESPACES, "the user id inside", H_ID, AT(inner_uid), AT(has_uid)),
+	ROW("gid", "GID", NAMESPACES, "the group id inside", H_ID, AT(inner_gid), AT(has_gid)),
+	ROW("hostname", "NAME", NAMESPACES, "the host name inside; needs --unshare-uts", H_WORD, AT(hostname), 0),
+
+	ROW("bind", "SRC DEST", FILESYSTEM, "show the host's SRC at DEST", H_OP, 0, FORM_BIND),
+	ROW("bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", H_OP, 0, FORM_BIND_TRY),
+	ROW("dev-bind", "SRC DEST", FILESYSTEM, "as --bind, with device nodes that work", H_OP, 0, FORM_DEV_BIND),
+	ROW("dev-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", H_OP, 0, FORM_DEV_BIND_TRY),
+	ROW("ro-bind", "SRC DEST", FILESYSTEM, "show the host's SRC read-only at DEST", H_OP, 0, FORM_RO_BIND),
+	ROW("ro-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", H_OP, 0, FORM_RO_BIND_TRY),
+	ROW("bind-fd", "FD DEST", FILESYSTEM, "as --bind, for the file or directory that FD refers to", H_OP, 0, FORM_BIND_FD),
+	ROW("ro-bind-fd", "FD DEST", FILESYSTEM, "the same, read-only", H_OP, 0, FORM_RO_BIND_FD),
+	ROW("propagation", "TYPE", FILESYSTEM, "private or slave: whether mounts the host adds later appear in the next bind", H_PROPAGATION, 0, 0),
+	ROW("remount-ro", "DEST", FILESYSTEM, "make the mount at DEST read-only, not those below it", H_OP, 0, FORM_REMOUNT_RO),
+	ROW("proc", "DEST", FILESYSTEM, "procfs at DEST", H_OP, 0, FORM_PROC),
+	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", H_OP, 0, FORM_DEV),
+	ROW("tmpfs", "DEST", FILESYSTEM, "an empty tmpfs at DEST", H_OP, 0, FORM_TMPFS),
+	ROW("mqueue", "DEST", FILESYSTEM, "POSIX message queues at DEST", H_OP, 0, FORM_MQUEUE),
+	ROW("dir", "DEST", FILESYSTEM, "a directory at DEST", H_OP, 0, FORM_DIR),
+	ROW("file", "FD DEST", FILESYSTEM, "a copy of what FD holds, written to DEST", H_OP, 0, FORM_FILE),
+	ROW("bind-data", "FD DEST", FILESYSTEM, "a private copy of what FD holds, shown at DEST", H_OP, 0, FORM_BIND_DATA),
+	ROW("ro-bind-data", "FD DEST", FILESYSTEM, "the same, read-only", H_OP, 0, FORM_RO_BIND_DATA),
+	ROW("symlink", "SRC DEST", FILESYSTEM, "a symbolic link at DEST that says SRC", H_OP, 0, FORM_SYMLINK),
+	ROW("chmod", "OCTAL PATH", FILESYSTEM, "change the mode of what is at PATH", H_OP, 0, FORM_CHMOD),
+	ROW("perms", "OCTAL", FILESYSTEM, "the mode of what the next operation makes", H_PERMS, 0, 0),
+	ROW("size", "BYTES", FILESYSTEM, "the size limit of the next --tmpfs", H_SIZE, 0, 0),
+	ROW("file-label", "LABEL", FILESYSTEM, "SELinux label of what is made", H_WORD, AT(file_label), 0),
+	ROW("not-a-security-boundary", "", FILESYSTEM, "only warn where a submount's flags cannot be set", H_FLAG, AT(tolerate_submounts), 0),
+
+	ROW("chdir", "DIR", COMMAND, "start in DIR, a path inside", H_WORD, AT(chdir), 0),
+	ROW("argv0", "VALUE", COMMAND, "what COMMAND sees as its own name", H_ARGV0, AT(argv0), 0),
+	ROW("clearenv", "", COMMAND, "forget the whole environment", H_ENV, 0, ENV_CLEAR),
+	ROW("setenv", "VAR VALUE", COMMAND, "set a variable", H_ENV, 0, ENV_SET),
+	ROW("unsetenv", "VAR", COMMAND, "forget a variable", H_ENV, 0, ENV_UNSET),
+	ROW("env", "NAME", COMMAND, "take a variable from the caller again, after --clearenv", H_ENV, 0, ENV_KEEP),
+	ROW("new-session", "", COMMAND, "a new terminal session (setsid)", H_FLAG, AT(new_session), 0),
+	ROW("no-tty-guard", "", COMMAND, "allow typing into the caller's terminal (TIOCSTI, TIOCLINUX)", H_FLAG, AT(no_tty_guard), 0),
+	ROW("die-with-parent", "", COMMAND, "kill the sandbox when bwrapish or its parent dies", H_FLAG, AT(die_with_parent), 0),
+	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", H_FLAG, AT(as_pid_1), 0),
+	ROW("close-fds", "", COMMAND, "pass no descriptor above 2 to COMMAND", H_FLAG, AT(close_fds), 0),
+	ROW("keep-fd", "FD", COMMAND, "except this one", H_KEEP_FD, 0, 0),
+
+	ROW("cap-add", "CAP", SECURITY, "give COMMAND a capability, or ALL, within the sandbox", H_CAP, 0, 1),
+	ROW("cap-drop", "CAP", SECURITY, "take a capability, or ALL, away", H_CAP, 0, 0),
+	ROW("seccomp", "FD", SECURITY, "load the BPF program in FD", H_SECCOMP, 0, 0),
+	ROW("add-seccomp-fd", "FD", SECURITY, "the same, repeatable", H_SECCOMP, 0, 1),
+	ROW("exec-label", "LABEL", SECURITY, "SELinux label of COMMAND", H_WORD, AT(exec_label), 0),
+
+	ROW("lock-file", "DEST", DESCRIPTORS, "hold a shared lock on DEST, a file inside, while the sandbox lives", H_LOCK_FILE, 0, 0),
+	ROW("sync-fd", "FD", DESCRIPTORS, "keep FD open while the sandbox lives", H_FD, AT(sync), 0),
+	ROW("block-fd", "FD", DESCRIPTORS, "wait for FD before COMMAND starts", H_FD, AT(block), 0),
+	ROW("userns-block-fd", "FD", DESCRIPTORS, "wait for FD while the caller writes the id maps", H_FD, AT(userns_block), 0),
+	ROW("info-fd", "FD", DESCRIPTORS, "write child-pid and namespaces to FD as JSON", H_FD, AT(info), 0),
+	ROW("json-status-fd", "FD", DESCRIPTORS, "write status lines to FD as JSON", H_FD, AT(json_status), 0),
+};
+/* clang-format on */
+const size_t n_option_rows = ARRAY_SIZE(option_rows);
+
+struct reader {
+	struct plan *plan;
+	const struct doors *doors;
+	enum reading reading; /* READ_PLAN until --help or --version was met */
+	/* Modifiers that wait for their operation; place.argument is 0 for "none". */
+	struct place perms_place, size_place, propagation_place;
+	mode_t perms;
+	uint64_t size_bytes;
+	enum propagation propagation;
+};
+
+static const char *nth_option_name(size_t i)
+{
+	return option_rows[i].name;
+}
+
+static const struct option_row *find_row(const char *name)
+{
+	for (size_t i = 0; i < n_option_rows; i++)
+		if (streq(option_rows[i].name, name))
+			return &option_rows[i];
+	return NULL;
+}
+
+struct place options_place(const struct plan *plan, const char *option)
+{
+	return plan->seen[find_row(option) - option_rows];
+}
+
+bool options_given(const struct plan *plan, const char *option)
+{
+	return options_place(plan, option).argument != 0;
+}
+
+const char *place_name(struct place place)
+{
+	if (place.args_word)
+		return arena_printf("%s (argument %u, word %u)", place.option, place.argument, place.args_word);
+	return arena_printf("%s (argument %u)", place.option, place.argument);
+}
+
+static PRINTF_LIKE(2, 3) problem problem_at(struct place place, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	const char *text = arena_vprintf(fmt, args);
+	va_end(args);
+	return arena_printf("%s: %s", place_name(place), text);
+}
+
+static size_t count_words(const char *words)
+{
+	size_t n = *words != '\0';
+	for (; *words; words++)
+		n += *words == ' ';
+	return n;
+}
+
+static problem read_fd_number(const struct reader *reader, struct place place, const char *word, int *ret_fd)
+{
+	uint64_t fd;
+	if (!parse_decimal(word, INT_MAX, &fd))
+		return problem_at(place, "Invalid fd: %s is not a descriptor's number", word);
+	if (!reader->doors->fd_is_open((int) fd))
+		return problem_at(place, "Invalid fd: descriptor %d is not open", (int) fd);
+	*ret_fd = (int) fd;
+	return NULL;
+}
+
+static problem check_path(struct place place, const char *kind, const char *word)
+{
+	if (!*word)
+		return problem_at(place, "%s is an empty path", kind);
+	if (word[0] == '-' && word[1] == '-')
+		return problem_at(place, "%s is missing: the next word is %s (for a path of that name write ./%s)", kind,
+				  word, word);
+	return NULL;
+}
+
+static problem read_op(struct reader *reader, const struct option_row *row, char *const *words, struct place place)
+{
+	struct plan *plan = reader->plan;
+	const __typeof__(op_forms[0]) *form = &op_forms[row->value];
+	struct op op = {
+		.kind = form->kind,
+		.read_only = form->read_only,
+		.devices = form->devices,
+		.skip_missing = form->skip_missing,
+		.mode = form->mode,
+		.outer_fd = -1,
+		.place = place,
+	};
+	problem bad = NULL;
+	const char *name = row->words;
+	for (size_t i = 0; !bad && i < count_words(row->words); i++, name = strchrnul(name, ' ') + 1) {
+		if (form->kind == OP_SYMLINK && i == 0)
+			op.link_target = words[i];
+		else if (strncmp(name, "SRC", 3) == 0)
+			bad = check_path(place, "SRC", op.outer_path = words[i]);
+		else if (strncmp(name, "DEST", 4) == 0 || strncmp(name, "PATH", 4) == 0)
+			bad = check_path(place, name[0] == 'D' ? "DEST" : "PATH", op.inner_path = words[i]);
+		else if (strncmp(name, "FD", 2) == 0)
+			bad = read_fd_number(reader, place, words[i], &op.outer_fd);
+		else if (!parse_octal_mode(words[i], &op.mode))
+			bad = problem_at(place, "Invalid mode: %s is not an octal number up to 7777", words[i]);
+	}
+	if (!bad && op.link_target && !*op.link_target)
+		bad = problem_at(place, "SRC is empty: a symbolic link has to say something");
+	if (bad)
+		return bad;
+
+	if (form->takes_perms && reader->perms_place.argument) {
+		op.mode = reader->perms;
+		reader->perms_place.argument = 0;
+	}
+	if (form->takes_size && reader->size_place.argument) {
+		op.size_bytes = reader->size_bytes;
+		reader->size_place.argument = 0;
+	}
+	if (form->takes_propagation && reader->propagation_place.argument) {
+		op.propagation = reader->propagation;
+		reader->propagation_place.argument = 0;
+	}
+	/* Parents are as open as what they lead to: bubblewrap's callers rely on 0700 above binds. */
+	mode_t parent_trim = form->kind == OP_CHMOD ? 0 : op.mode;
+	op.parent_mode = 0700 | (parent_trim & 0070 ? 0050 : 0) | (parent_trim & 0007 ? 0005 : 0);
+
+	plan->ops = arena_grow(plan->ops, plan->n_ops, &plan->room_ops, sizeof(op));
+	plan->ops[plan->n_ops++] = op;
+	return NULL;
+}
+
+static problem read_modifier(struct reader *reader, const struct option_row *row, const char *word, struct place place)
+{
+	struct place *waiting = row->handler == H_PERMS ? &reader->perms_place
+			      : row->handler == H_SIZE	? &reader->size_place
+							: &reader->propagation_place;
+	if (waiting->argument)
+		return problem_at(place, "%s was already given for this operation, at argument %u", row->name,
+				  waiting->argument);
+	*waiting = place;
+	if (row->handler == H_PERMS && !parse_octal_mode(word, &reader->perms))
+		return problem_at(place, "Invalid mode: %s is not an octal number up to 7777", word);
+	if (row->handler == H_SIZE && (!parse_any_base(word, SIZE_MAX / 2, &reader->size_bytes) || !reader->size_bytes))
+		return problem_at(place, "Invalid size: %s is not a number of bytes from 1 to %zu", word, SIZE_MAX / 2);
+	if (row->handler == H_PROPAGATION) {
+		reader->propagation = streq(word, "private") ? PROPAGATION_PRIVATE
+				    : streq(word, "slave")   ? PROPAGATION_SLAVE
+							     : PROPAGATION_DEFAULT;
+		if (reader->propagation == PROPAGATION_DEFAULT)
+			return problem_at(place, "Invalid propagation: %s is neither private nor slave", word);
+	}
+	return NULL;
+}
+
+/* A modifier stands before what it modifies; anything else in between is a mistake. */
+static problem check_no_modifier_waits(const struct reader *reader)
+{
+	if (reader->perms_place.argument)
+		return problem_at(reader->perms_place, "must be followed by an operation that makes something: "
+						       "--dir, --tmpfs, --file, --bind-data or --ro-bind-data");
+	if (reader->size_place.argument)
+		return problem_at(reader->size_place, "must be followed by --tmpfs");
+	if (reader->propagation_place.argument)
+		return problem_at(reader->propagation_place, "must be followed by a bind");
+	return NULL;
+}
+
+static problem read_env(struct plan *plan, const struct option_row *row, char *const *words, struct place place)
+{
+	struct env_op op = { .action = (enum env_action) row->value };
+	if (op.action != ENV_CLEAR) {
+		op.name = words[0];
+		if (!*op.name || strchr(op.name, '='))
+			return problem_at(place, "Invalid variable name: \"%s\" is empty or has a = in it", op.name);
+	}
+	if (op.action == ENV_SET)
+		op.value = words[1];
+	plan->env_ops = arena_grow(plan->env_ops, plan->n_env_ops, &plan->room_env_ops, sizeof(op));
+	plan->env_ops[plan->n_env_ops++] = op;
+	return NULL;
+}
+
+static problem read_cap(struct plan *plan, bool add, const char *word, struct place place)
+{
+	struct cap_op op = { .add = add, .place = place };
+	if (!caps_from_name(word, &op.cap))
+		return problem_at(place, "Unknown capability %s (they are named as in capabilities(7), or ALL)", word);
+	plan->cap_ops = arena_grow(plan->cap_ops, plan->n_cap_ops, &plan->room_cap_ops, sizeof(op));
+	plan->cap_ops[plan->n_cap_ops++] = op;
+	return NULL;
+}
+
+static problem add_fd(const struct reader *reader, struct fd_at **list, size_t *n, size_t *room, const char *word,
+		      struct place place)
+{
+	struct fd_at fd = { .place = place };
+	problem bad = read_fd_number(reader, place, word, &fd.fd);
+	if (bad)
+		return bad;
+	*list = arena_grow(*list, *n, room, sizeof(fd));
+	(*list)[(*n)++] = fd;
+	return NULL;
+}
+
+static problem read_seccomp(struct reader *reader, const struct option_row *row, const char *word, struct place place)
+{
+	struct plan *plan = reader->plan;
+	bool repeatable = row->value;
+	struct seccomp_source source = { .at.place = place };
+	if (plan->n_seccomp && (plan->seccomp[0].bytes != NULL) != repeatable)
+		return problem_at(place, "--seccomp and --add-seccomp-fd cannot be combined; use --add-seccomp-fd for all");
+	problem bad = read_fd_number(reader, place, word, &source.at.fd);
+	if (bad)
+		return bad;
+	if (repeatable) {
+		char *bytes;
+		if (!reader->doors->read_fd(source.at.fd, &bytes, &source.length))
+			return problem_at(place, "Can't read descriptor %d: %s", source.at.fd, errno_text(errno));
+		source.bytes = bytes;
+		bad = seccomp_check(place, source.bytes, source.length);
+	} else {
+		plan->n_seccomp = 0; /* the last one wins */
+	}
+	plan->seccomp = arena_grow(plan->seccomp, plan->n_seccomp, &plan->room_seccomp, sizeof(source));
+	plan->seccomp[plan->n_seccomp++] = source;
+	return bad;
+}
+
+static void unshare_at_least(enum want *want, enum want asked)
+{
+	if (*want < asked)
+		*want = asked;
+}
+
+static problem read_words(struct reader *reader, char *const *words, size_t n_words, struct place args_place,
+			  size_t *ret_used);
+
+static problem read_args_fd(struct reader *reader, const char *word, struct place place)
+{
+	if (place.args_word)
+		return problem_at(place, "--args cannot stand inside what another --args reads");
+	int fd;
+	problem bad = read_fd_number(reader, place, word, &fd);
+	if (bad)
+		return bad;
+	char *bytes;
+	size_t length;
+	if (!reader->doors->read_fd(fd, &bytes, &length))
+		return problem_at(place, "Can't read --args data from descriptor %d: %s", fd, errno_text(errno));
+
+	size_t n_words = 0;
+	for (size_t i = 0; i < length; i++)
+		n_words += bytes[i] == '\0';
+	if (length && bytes[length - 1] != '\0')
+		n_words++; /* the last NUL is optional */
+	char **words = arena_alloc((n_words + 1) * sizeof(*words));
+	for (size_t i = 0; i < n_words; i++) {
+		words[i] = bytes;
+		bytes += strlen(bytes) + 1;
+	}
+	size_t used;
+	return read_words(reader, words, n_words, place, &used);
+}
+
+/* One option and its words. */
+static problem read_option(struct reader *reader, const struct option_row *row, char *const *words, struct place place)
+{
+	struct plan *plan = reader->plan;
+	void *target = (char *) plan + row->target;
+	bool seen_before = plan->seen[row - option_rows].argument != 0;
+	plan->seen[row - option_rows] = place;
+
+	if (seen_before && (row->handler == H_FD || row->handler == H_WORD || row->handler == H_ID ||
+			    (row->handler == H_SECCOMP && !row->value))) {
+		plan->warnings = arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings, sizeof(char *));
+		plan->warnings[plan->n_warnings++] = arena_printf("Only the last %s option will take effect", row->name);
+	}
+
+	switch ((enum handler) row->handler) {
+	case H_HELP:
+		reader->reading = READ_HELP;
+		return NULL;
+	case H_VERSION:
+		reader->reading = READ_VERSION;
+		return NULL;
+	case H_ARGS:
+		return read_args_fd(reader, words[0], place);
+	case H_FLAG:
+		*(bool *) target = true;
+		return NULL;
+	case H_UNSHARE_TRY:
+		unshare_at_least(target, WANT_TRY);
+		return NULL;
+	case H_UNSHARE:
+		unshare_at_least(target, WANT_YES);
+		return NULL;
+	case H_UNSHARE_ALL:
+		unshare_at_least(&plan->unshare_user, WANT_TRY);
+		unshare_at_least(&plan->unshare_cgroup, WANT_TRY);
+		plan->unshare_ipc = plan->unshare_pid = plan->unshare_net = plan->unshare_uts = true;
+		return NULL;
+	case H_SHARE_NET:
+		plan->unshare_net = false;
+		return NULL;
+	case H_FD:
+		((struct fd_at *) target)->place = place;
+		return read_fd_number(reader, place, words[0], &((struct fd_at *) target)->fd);
+	case H_SECCOMP:
+		return read_seccomp(reader, row, words[0], place);
+	case H_KEEP_FD:
+		return add_fd(reader, &plan->keep_fds, &plan->n_keep_fds, &plan->room_keep_fds, words[0], place);
+	case H_ID: {
+		uint64_t id;
+		if (!parse_decimal(words[0], UINT32_MAX - 1, &id))
+			return problem_at(place, "Invalid %s: %s is not a number from 0 to %u", row->name + 2, words[0],
+					  UINT32_MAX - 1);
+		*(uint32_t *) target = (uint32_t) id;
+		*((bool *) plan + row->value) = true;
+		return NULL;
+	}
+	case H_WORD:
+		if (streq(row->words, "DIR")) {
+			problem bad = check_path(place, "DIR", words[0]);
+			if (bad)
+				return bad;
+		}
+		*(const char **) target = words[0];
+		return NULL;
+	case H_ARGV0:
+		if (seen_before)
+			return problem_at(place, "--argv0 can be given only once");
+		plan->argv0 = words[0];
+		return NULL;
+	case H_LOCK_FILE: {
+		problem bad = check_path(place, "DEST", words[0]);
+		if (bad)
+			return bad;
+		plan->lock_files = arena_grow(plan->lock_files, plan->n_lock_files, &plan->room_lock_files,
+					      sizeof(*plan->lock_files));
+		plan->lock_files[plan->n_lock_files++] = (struct path_at) { words[0], place };
+		return NULL;
+	}
+	case H_ENV:
+		return read_env(plan, row, words, place);
+	case H_CAP:
+		return read_cap(plan, row->value, words[0], place);
+	case H_PERMS:
+	case H_SIZE:
+	case H_PROPAGATION:
+		return read_modifier(reader, row, words[0], place);
+	case H_OP:
+		return read_op(reader, row, words, place);
+	}
+	return NULL;
+}
+
+static bool waits_for_an_operation(const struct option_row *row)
+{
+	return row->handler == H_PERMS || row->handler == H_SIZE || row->handler == H_PROPAGATION ||
+	       row->handler == H_ARGS;
+}
+
+/* Reads options until the words end, a COMMAND begins, or --help is met. `args_place` is that of --args when
+ * the words came from there. */
+static problem read_words(struct reader *reader, char *const *words, size_t n_words, struct place args_place,
+			  size_t *ret_used)
+{
+	size_t i = 0;
+	problem bad = NULL;
+	bool in_args = args_place.argument != 0;
+	while (!bad && i < n_words && reader->reading == READ_PLAN) {
+		struct place place = { .option = words[i],
+				       .argument = in_args ? args_place.argument : (unsigned) i + 1,
+				       .args_word = in_args ? (unsigned) i + 1 : 0 };
+		bool ends = streq(words[i], "--");
+		if (ends || words[i][0] != '-') {
+			if (in_args)
+				return problem_at(place, "%s cannot come out of --args: only options can",
+						  ends ? "--" : "COMMAND");
+			i += ends;
+			break;
+		}
+		const struct option_row *row = find_row(words[i]);
+		if (!row) {
+			const char *near = nearest_word(words[i], nth_option_name, n_option_rows);
+			return arena_printf("Unknown option %s (argument %u%s)%s%s%s", words[i], place.argument,
+					    in_args ? arena_printf(", word %u", place.args_word) : "",
+					    near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+		}
+		place.option = row->name;
+		size_t n_needed = count_words(row->words);
+		if (n_words - i - 1 < n_needed)
+			return problem_at(place, "takes %s, but the line ends before %s", row->words,
+					  n_needed == 1 ? "it" : "all of it");
+		bad = read_option(reader, row, words + i + 1, place);
+		if (!bad && !waits_for_an_operation(row))
+			bad = check_no_modifier_waits(reader);
+		i += 1 + n_needed;
+	}
+	*ret_used = i;
+	return bad ? bad : reader->reading == READ_PLAN ? check_no_modifier_waits(reader) : NULL;
+}
+
+problem options_read(int argc, char *const argv[], const struct doors *doors, struct plan *plan,
+		     enum reading *ret_reading)
+{
+	*plan = (struct plan) { .userns.fd = -1, .userns2.fd = -1, .pidns.fd = -1, .sync.fd = -1, .block.fd = -1,
+				.userns_block.fd = -1, .info.fd = -1, .json_status.fd = -1 };
+	plan->seen = arena_alloc(n_option_rows * sizeof(*plan->seen));
+	struct reader reader = { .plan = plan, .doors = doors, .reading = READ_PLAN };
+	size_t n_words = argc > 1 ? (size_t) argc - 1 : 0, used = 0;
+	char *const *words = argv + (argc > 0);
+	problem bad = read_words(&reader, words, n_words, (struct place) { 0 }, &used);
+	if (bad)
+		return bad;
+	*ret_reading = reader.reading;
+	if (reader.reading == READ_PLAN && used == n_words)
+		*ret_reading = READ_NOTHING;
+	plan->command = words + used;
+	return NULL;
+}
+
+const char *options_help(const char *program)
+{
+	struct text text = { 0 };
+	text_add(&text, "usage: %s [OPTIONS...] [--] COMMAND [ARGS...]\n", program);
+	for (enum option_group group = 0; group < N_OPTION_GROUPS; group++) {
+		text_add(&text, "\n%s:\n", option_group_titles[group]);
+		for (size_t i = 0; i < n_option_rows; i++) {
+			const struct option_row *row = &option_rows[i];
+			if (row->group != group)
+				continue;
+			const char *head = arena_printf("%s%s%s", row->name, *row->words ? " " : "", row->words);
+			text_add(&text, "  %-28s %s\n", head, row->help);
+		}
+	}
+	return text.bytes;
+}
+
+static bool read_and_close(int fd, char **ret_bytes, size_t *ret_length)
+{
+	bool done = read_all(fd, SIZE_MAX / 4, ret_bytes, ret_length);
+	int error = errno;
+	close(fd);
+	errno = error;
+	return done;
+}
+
+const struct doors options_real_doors = { fd_is_open, read_and_close };

@@ -1,0 +1,205 @@
+/* paths.c - one path inside the new root, found or made, never leaving it.
+ *
+ * Invariant: a path of the sandbox is resolved against the root's descriptor and nothing else. Links, absolute
+ * ones included, are followed inside the root; ".." ends there; magic links (/proc/PID/fd/N and their like, the
+ * only way out) are refused. Nothing is created through a link that leads nowhere.
+ *
+ * openat2(2) does it (RESOLVE_IN_ROOT, Linux 5.6). Where it is refused (a filter that answers ENOSYS or EPERM,
+ * as systemd's RestrictSUIDSGID= does) a walk, component by component with O_PATH|O_NOFOLLOW, gives the same
+ * answers. O_PATH throughout: search permission on a directory is enough, as for anybody.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+enum path_engine path_engine;
+
+/* ---- the walk ---- */
+
+static bool same_place(int a, int b)
+{
+	struct statx x, y;
+	return statx(a, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &x) == 0 &&
+	       statx(b, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &y) == 0 && x.stx_ino == y.stx_ino &&
+	       x.stx_mnt_id == y.stx_mnt_id;
+}
+
+/* procfs has ordinary links in its root (self, mounts, net) and magic ones below it. 1 is the root's inode
+ * (PROC_ROOT_INO). */
+static bool is_magic_link(int link_fd, int parent_fd)
+{
+	struct statfs fs;
+	struct stat parent;
+	return fstatfs(link_fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
+	       !(fstat(parent_fd, &parent) == 0 && parent.st_ino == 1);
+}
+
+struct walk {
+	int root_fd, at_fd; /* at_fd is ours unless it is root_fd */
+	char rest[2 * PATH_MAX];
+	unsigned n_links;
+};
+
+static void step_to(struct walk *walk, int fd)
+{
+	if (walk->at_fd != walk->root_fd)
+		close(walk->at_fd);
+	walk->at_fd = fd;
+}
+
+/* Puts what the link says before the rest of the way. */
+static int follow_link(struct walk *walk, int link_fd)
+{
+	char target[PATH_MAX];
+	if (++walk->n_links > 40 || is_magic_link(link_fd, walk->at_fd)) /* path_resolution(7) */
+		return ELOOP;
+	ssize_t length = readlinkat(link_fd, "", target, sizeof(target));
+	if (length < 0)
+		return errno;
+	if (length == 0)
+		return ENOENT;
+	size_t rest_length = strlen(walk->rest);
+	if ((size_t) length + rest_length >= sizeof(walk->rest))
+		return ENAMETOOLONG;
+	memmove(walk->rest + length, walk->rest, rest_length + 1); /* what is left begins with a slash */
+	memcpy(walk->rest, target, (size_t) length);
+	if (target[0] == '/')
+		step_to(walk, walk->root_fd);
+	return 0;
+}
+
+/* The descriptor, or -errno. */
+static int walk_path(int root_fd, const char *path, int flags)
+{
+	struct walk walk = { .root_fd = root_fd, .at_fd = root_fd };
+	size_t length = strlen(path);
+	if (length == 0)
+		return -ENOENT;
+	if (length >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memcpy(walk.rest, path, length + 1);
+
+	int error = 0, result = -1;
+	while (!error && result < 0) {
+		char *name = walk.rest + strspn(walk.rest, "/");
+		size_t name_length = strcspn(name, "/");
+		const char *behind = name + name_length;
+		bool is_last = behind[strspn(behind, "/")] == '\0', wants_directory = *behind == '/';
+		char component[NAME_MAX + 1];
+		if (name_length > NAME_MAX) {
+			error = ENAMETOOLONG;
+			break;
+		}
+		memcpy(component, name, name_length);
+		component[name_length] = '\0';
+		memmove(walk.rest, behind, strlen(behind) + 1);
+
+		if (name_length == 0 || (streq(component, "..") && same_place(walk.at_fd, root_fd)))
+			memcpy(component, ".", 2);
+		bool keeps_links = is_last && flags & O_NOFOLLOW && !wants_directory;
+		int fd = openat(walk.at_fd, component, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		struct stat status;
+		if (fd < 0 || fstat(fd, &status) < 0) {
+			error = errno;
+			close_fd(&fd);
+		} else if (S_ISLNK(status.st_mode) && !keeps_links) {
+			error = follow_link(&walk, fd);
+			close(fd);
+		} else if (!is_last || (wants_directory && !S_ISDIR(status.st_mode))) {
+			step_to(&walk, fd);
+			if (!S_ISDIR(status.st_mode))
+				error = ENOTDIR;
+		} else if (flags & O_PATH) {
+			result = fd;
+			if (flags & O_DIRECTORY && !S_ISDIR(status.st_mode))
+				error = ENOTDIR;
+		} else {
+			close(fd);
+			result = openat(walk.at_fd, component, flags | O_NOFOLLOW | O_CLOEXEC);
+			error = result < 0 ? errno : 0;
+		}
+	}
+	step_to(&walk, root_fd);
+	if (error) {
+		close_fd(&result);
+		return -error;
+	}
+	return result;
+}
+
+/* ---- the doors ---- */
+
+int path_open(int root_fd, const char *path, int flags)
+{
+	if (path_engine != PATH_ENGINE_WALK) {
+		struct open_how how = { .flags = (unsigned) flags | O_CLOEXEC,
+					.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+		int fd;
+		do /* EAGAIN: somebody renames while ".." is being resolved; openat2(2) */
+			fd = sys_openat2(root_fd, path, &how);
+		while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+		if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
+			if (fd >= 0)
+				path_engine = PATH_ENGINE_OPENAT2;
+			return fd;
+		}
+		if (errno == ENOSYS || path_engine == PATH_ENGINE_UNKNOWN)
+			path_engine = PATH_ENGINE_WALK;
+	}
+	int fd = walk_path(root_fd, path, flags);
+	if (fd >= 0)
+		return fd;
+	errno = -fd;
+	return -1;
+}
+
+/* Makes `name` in parent_fd, where the lookup of the whole prefix has just failed with ENOENT, and opens it. */
+static int make_directory(int parent_fd, const char *name, mode_t mode)
+{
+	if (mkdirat(parent_fd, name, mode) < 0 && errno != EEXIST)
+		return -1;
+	int fd = openat(parent_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+		errno = EEXIST; /* a dangling link; or somebody has just put something else there */
+	return fd;
+}
+
+int path_open_parent(int root_fd, const char *path, mode_t mode, const char **ret_name)
+{
+	size_t end = strlen(path);
+	while (end && path[end - 1] == '/')
+		end--;
+	size_t start = end;
+	while (start && path[start - 1] != '/')
+		start--;
+	*ret_name = start == end ? "." : arena_copy(path + start, end - start);
+	if (start == 0)
+		return path_open(root_fd, ".", O_PATH | O_DIRECTORY);
+
+	/* The whole way first; only what is missing is taken component by component. */
+	char *parent = arena_copy(path, start);
+	int fd = path_open(root_fd, parent, O_PATH | O_DIRECTORY);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = path_open(root_fd, ".", O_PATH | O_DIRECTORY);
+	for (size_t i = strspn(parent, "/"); fd >= 0 && parent[i];) {
+		size_t length = strcspn(parent + i, "/");
+		char *name = arena_copy(parent + i, length), *prefix = arena_copy(parent, i + length);
+		int next = path_open(root_fd, prefix, O_PATH | O_DIRECTORY);
+		if (next < 0 && errno == ENOENT)
+			next = make_directory(fd, name, mode);
+		int error = errno;
+		close(fd);
+		errno = error;
+		fd = next;
+		i += length + strspn(parent + i + length, "/");
+	}
+	return fd;
+}

@@ -1,0 +1,333 @@
+/* plan.c - what makes a plan sound, what follows from it, and how it is told to a person.
+ *
+ * Pure: everything is decided from the plan and the caller's facts; no system call, no exit.
+ */
+#include "bwrapish.h"
+
+#include <sched.h>
+#include <string.h>
+
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
+
+/* ---- the shape ---- */
+
+static void choose_caps(const struct plan *plan, const struct caller *caller, struct shape *shape)
+{
+	uint64_t all = UINT64_MAX >> (63 - caps_last());
+	shape->caps = caller->uid == 0 ? caller->permitted_caps : 0;
+	for (size_t i = 0; i < plan->n_cap_ops; i++) {
+		const struct cap_op *op = &plan->cap_ops[i];
+		uint64_t bits = op->cap < 0 ? all : UINT64_C(1) << op->cap;
+		shape->caps = op->add ? shape->caps | bits : shape->caps & ~bits;
+		shape->ambient_caps = op->add ? shape->ambient_caps | bits : shape->ambient_caps & ~bits;
+	}
+	if (!shape->user_namespace && plan->userns.fd < 0) { /* "ALL" is all that the caller has */
+		shape->caps &= caller->permitted_caps;
+		shape->ambient_caps &= caller->permitted_caps;
+	}
+}
+
+static bool has_op(const struct plan *plan, enum op_kind kind)
+{
+	for (size_t i = 0; i < plan->n_ops; i++)
+		if (plan->ops[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* No process that nobody needs: each reason here is something that outlives setup. */
+static void choose_topology(const struct plan *plan, const struct caller *caller, struct shape *shape)
+{
+	const struct {
+		bool asked;
+		enum topology topology;
+		const char *option;
+	} reasons[] = {
+		{ plan->unshare_pid && !plan->as_pid_1, RUN_WITH_INIT, "--unshare-pid" },
+		{ plan->n_lock_files > 0, RUN_WITH_INIT, "--lock-file" },
+		{ plan->sync.fd >= 0 && !plan->as_pid_1, RUN_WITH_INIT, "--sync-fd" },
+		{ plan->as_pid_1, RUN_SUPERVISED, "--as-pid-1" },
+		{ plan->pidns.fd >= 0, RUN_SUPERVISED, "--pidns" },
+		{ plan->json_status.fd >= 0, RUN_SUPERVISED, "--json-status-fd" },
+		{ plan->die_with_parent, RUN_SUPERVISED, "--die-with-parent" },
+		/* setsid(2): EPERM for the leader of a process group, so its child does it */
+		{ plan->new_session && caller->is_group_leader, RUN_SUPERVISED, "--new-session" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		if (!reasons[i].asked)
+			continue;
+		shape->topology = reasons[i].topology;
+		shape->topology_reason = reasons[i].option;
+		return;
+	}
+}
+
+struct shape plan_shape(const struct plan *plan, const struct caller *caller)
+{
+	struct shape shape = {
+		.pid_namespace = plan->unshare_pid,
+		.new_proc = plan->unshare_pid || plan->pidns.fd >= 0,
+		.inner_uid = plan->has_uid ? plan->inner_uid : caller->uid,
+		.inner_gid = plan->has_gid ? plan->inner_gid : caller->gid,
+		.namespaces = CLONE_NEWNS,
+	};
+	choose_topology(plan, caller, &shape);
+
+	bool joins = plan->userns.fd >= 0;
+	shape.user_namespace = !joins && (plan->unshare_user != WANT_NO || !caller->may_mount);
+	shape.user_namespace_optional = shape.user_namespace && plan->unshare_user == WANT_TRY && caller->may_mount;
+
+	choose_caps(plan, caller, &shape);
+
+	/* The second level protects pid 1 from COMMAND, setup's mounts from COMMAND's capabilities, or
+	 * counts against the limit of --disable-userns. --userns2 is a second level of the caller's own. */
+	bool caps_in_sandbox = shape.caps && (joins || shape.user_namespace);
+	shape.inner_required = plan->userns2.fd < 0 && (caps_in_sandbox || plan->disable_userns);
+	shape.inner_level = shape.inner_required ||
+			    (plan->userns2.fd < 0 && shape.user_namespace && shape.topology == RUN_WITH_INIT);
+
+	unsigned long own = (plan->unshare_net ? CLONE_NEWNET : 0) | (plan->unshare_uts ? CLONE_NEWUTS : 0) |
+			    (plan->unshare_ipc ? CLONE_NEWIPC : 0);
+	if (shape.inner_required && caps_in_sandbox) {
+		/* With its own copy of the mount namespace setup's mounts are locked (mount_namespaces(7)); the
+		 * others are made there too, so that the capabilities are good for something. A message queue
+		 * mount belongs to the namespace it was made in, which then has to be the first level's. */
+		unsigned long inner = has_op(plan, OP_MQUEUE) ? own & ~(unsigned long) CLONE_NEWIPC : own;
+		shape.inner_namespaces = CLONE_NEWNS | inner;
+		own &= ~inner;
+	}
+	shape.namespaces |= own | (shape.user_namespace ? CLONE_NEWUSER : 0) | (plan->unshare_pid ? CLONE_NEWPID : 0) |
+			    (plan->unshare_cgroup != WANT_NO ? CLONE_NEWCGROUP : 0);
+	shape.info_late = shape.inner_namespaces && plan->userns_block.fd < 0;
+	return shape;
+}
+
+/* ---- checking ---- */
+
+static problem refuse(const struct plan *plan, const char *option, const char *why)
+{
+	return arena_printf("%s: %s", place_name(options_place(plan, option)), why);
+}
+
+static problem check_namespaces(const struct plan *plan, const struct caller *caller, const struct shape *shape)
+{
+	if (plan->userns.fd >= 0 && plan->unshare_user != WANT_NO)
+		return refuse(plan, "--userns",
+			      "cannot be combined with --unshare-user, --unshare-user-try or --unshare-all: a user "
+			      "namespace is joined or made, not both");
+	if (plan->userns_block.fd >= 0 && plan->unshare_user == WANT_NO)
+		return refuse(plan, "--userns-block-fd", "needs --unshare-user");
+	if (plan->userns_block.fd >= 0 && plan->info.fd < 0)
+		return refuse(plan, "--userns-block-fd",
+			      "needs --info-fd, which tells the caller whose id maps to write");
+	if (plan->disable_userns && plan->unshare_user != WANT_YES)
+		return refuse(plan, "--disable-userns", "needs --unshare-user");
+	if (plan->disable_userns && plan->userns_block.fd >= 0)
+		return refuse(plan, "--disable-userns", "cannot be combined with --userns-block-fd");
+	if (plan->disable_userns && plan->userns2.fd >= 0)
+		return refuse(plan, "--disable-userns", "cannot be combined with --userns2");
+	bool other_ids = shape->user_namespace || plan->userns.fd >= 0;
+	if (!other_ids && shape->inner_uid != caller->uid)
+		return refuse(plan, "--uid", "needs --unshare-user or --userns");
+	if (!other_ids && shape->inner_gid != caller->gid)
+		return refuse(plan, "--gid", "needs --unshare-user or --userns");
+	if (plan->hostname && !plan->unshare_uts)
+		return refuse(plan, "--hostname", "needs --unshare-uts");
+	if (plan->hostname && strlen(plan->hostname) > 64)
+		return refuse(plan, "--hostname", "a host name has at most 64 bytes");
+	if (plan->as_pid_1 && !plan->unshare_pid)
+		return refuse(plan, "--as-pid-1", "needs --unshare-pid");
+	if (plan->as_pid_1 && plan->n_lock_files)
+		return refuse(plan, "--as-pid-1", "cannot be combined with --lock-file, which needs a process to hold it");
+	return NULL;
+}
+
+problem plan_check(const struct plan *plan, const struct caller *caller)
+{
+	struct shape shape = plan_shape(plan, caller);
+	problem bad = check_namespaces(plan, caller, &shape);
+	if (bad)
+		return bad;
+	/* Without a user namespace of its own the sandbox has no capabilities but the caller's. */
+	if (!shape.user_namespace && plan->userns.fd < 0)
+		for (size_t i = 0; i < plan->n_cap_ops; i++) {
+			const struct cap_op *op = &plan->cap_ops[i];
+			if (op->add && op->cap >= 0 && !(caller->permitted_caps >> op->cap & 1))
+				return arena_printf("%s: the caller does not have %s itself; with --unshare-user it "
+						    "can be given within the sandbox",
+						    place_name(op->place), caps_name(op->cap));
+		}
+	return NULL;
+}
+
+/* ---- telling ---- */
+
+static const char *propagation_words(const struct op *op)
+{
+	bool private = op->propagation == PROPAGATION_PRIVATE ||
+		       (op->propagation == PROPAGATION_DEFAULT && op->read_only);
+	return private ? "" : "; mounts that the host adds below it later appear";
+}
+
+const char *plan_op_words(const struct op *op, const struct shape *shape)
+{
+	const char *to = op->inner_path;
+	switch (op->kind) {
+	case OP_BIND: {
+		const char *what = op->outer_path ? op->outer_path : arena_printf("descriptor %d", op->outer_fd);
+		return arena_printf("show the host's %s %s at %s%s%s%s", what,
+				    op->read_only ? "read-only" : "writable", to,
+				    op->devices ? ", device nodes usable" : "",
+				    op->skip_missing ? ", if it exists" : "", propagation_words(op));
+	}
+	case OP_REMOUNT_RO:
+		return arena_printf("make the mount at %s read-only", to);
+	case OP_TMPFS:
+		return arena_printf("an empty tmpfs at %s, mode %04o%s", to, op->mode,
+				    op->size_bytes ? arena_printf(", at most %llu bytes",
+								  (unsigned long long) op->size_bytes)
+						   : "");
+	case OP_PROC:
+		return shape->new_proc ? arena_printf("a new procfs at %s", to)
+				       : arena_printf("the host's /proc at %s", to);
+	case OP_DEV:
+		return arena_printf("a small /dev at %s", to);
+	case OP_MQUEUE:
+		return arena_printf("message queues at %s", to);
+	case OP_DIR:
+		return arena_printf("a directory at %s, mode %04o", to, op->mode);
+	case OP_FILE:
+		return arena_printf("write what descriptor %d holds to %s, mode %04o", op->outer_fd, to, op->mode);
+	case OP_DATA:
+		return arena_printf("show a private copy of what descriptor %d holds %s at %s, mode %04o",
+				    op->outer_fd, op->read_only ? "read-only" : "writable", to, op->mode);
+	case OP_SYMLINK:
+		return arena_printf("a symbolic link at %s to %s", to, op->link_target);
+	case OP_CHMOD:
+		return arena_printf("set the mode of %s to %04o", to, op->mode);
+	}
+	return "";
+}
+
+/* One line of --dry-run: the stage's name where it begins, then words, controls escaped so that no path can
+ * look like a line of its own. */
+static PRINTF_LIKE(3, 4) void add_line(struct text *text, const char *stage, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	const char *words = arena_vprintf(fmt, args);
+	va_end(args);
+	char *shown = arena_alloc(4 * strlen(words) + 1);
+	escape_controls(words, strlen(words), shown);
+	text_add(text, " %-9s %s\n", stage, shown);
+}
+
+static void explain_namespaces(const struct plan *plan, const struct shape *shape, const struct caller *caller,
+			       struct text *text)
+{
+	static const struct {
+		unsigned long flag;
+		const char *name;
+	} kinds[] = {
+		{ CLONE_NEWUSER, "user" }, { CLONE_NEWNS, "mount" },   { CLONE_NEWPID, "pid" },
+		{ CLONE_NEWNET, "net" },   { CLONE_NEWIPC, "ipc" },    { CLONE_NEWUTS, "uts" },
+		{ CLONE_NEWCGROUP, "cgroup" },
+	};
+	struct text new = { 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		unsigned long flag = kinds[i].flag;
+		bool maybe = (flag == CLONE_NEWUSER && shape->user_namespace_optional) ||
+			     (flag == CLONE_NEWCGROUP && plan->unshare_cgroup == WANT_TRY);
+		if ((shape->namespaces | shape->inner_namespaces) & flag)
+			text_add(&new, " %s%s", kinds[i].name, maybe ? " (if the kernel has it)" : "");
+	}
+	add_line(text, "become", "new namespaces:%s", new.bytes);
+	const struct fd_at joined[] = { plan->userns, plan->pidns };
+	for (size_t i = 0; i < ARRAY_SIZE(joined); i++)
+		if (joined[i].fd >= 0)
+			add_line(text, "", "%s: join what descriptor %d refers to", place_name(joined[i].place), joined[i].fd);
+	if (plan->userns_block.fd >= 0)
+		add_line(text, "", "%s: the caller writes the id maps", place_name(plan->userns_block.place));
+	else if (shape->user_namespace)
+		add_line(text, "", "uid %u inside is %u outside, gid %u is %u; no other id exists", shape->inner_uid,
+			 caller->uid, shape->inner_gid, caller->gid);
+	if (plan->hostname)
+		add_line(text, "", "host name %s", plan->hostname);
+	if (plan->unshare_net)
+		add_line(text, "", "the network is a loopback device");
+}
+
+static void explain_prepare(const struct plan *plan, const struct shape *shape, const struct caller *caller,
+			    struct text *text)
+{
+	static const char *const verbs[] = { [ENV_CLEAR] = "forget all of it", [ENV_SET] = "set ",
+					     [ENV_UNSET] = "forget ", [ENV_KEEP] = "take from the caller " };
+	struct text caps = { 0 };
+	for (int cap = 0; cap <= caps_last(); cap++)
+		if (shape->caps >> cap & 1)
+			text_add(&caps, " %s", caps_name(cap));
+	add_line(text, "prepare", "capabilities:%s", caps.bytes ? caps.bytes : " none");
+	for (size_t i = 0; i < plan->n_env_ops; i++) /* names only: values are often secrets */
+		add_line(text, "", "environment: %s%s", verbs[plan->env_ops[i].action],
+			 plan->env_ops[i].name ? plan->env_ops[i].name : "");
+	if (plan->chdir)
+		add_line(text, "", "directory: %s", plan->chdir);
+	else
+		add_line(text, "", "directory: %s%sHOME if it exists, else /", caller->directory ? caller->directory : "",
+			 caller->directory ? " if it exists inside, else " : "");
+	if (plan->new_session)
+		add_line(text, "", "a new terminal session");
+	if (plan->close_fds)
+		add_line(text, "", "no descriptor above 2 is passed on%s",
+			 plan->n_keep_fds ? " but those of --keep-fd" : "");
+	for (size_t i = 0; i < plan->n_lock_files; i++)
+		add_line(text, "", "%s: hold a lock on %s", place_name(plan->lock_files[i].place), plan->lock_files[i].path);
+	if (plan->block.fd >= 0)
+		add_line(text, "", "%s: wait for descriptor %d", place_name(plan->block.place), plan->block.fd);
+}
+
+void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text)
+{
+	static const char *const processes[] = {
+		[RUN_ALONE] = "no process but COMMAND's own",
+		[RUN_SUPERVISED] = "a supervisor outside",
+		[RUN_WITH_INIT] = "a supervisor outside and a reaper inside",
+	};
+	struct shape shape = plan_shape(plan, caller);
+	add_line(text, "split", "%s%s%s%s", processes[shape.topology], shape.topology_reason ? ", for " : "",
+		 shape.topology_reason ? shape.topology_reason : "",
+		 plan->die_with_parent ? "; all of it dies with the parent" : "");
+	explain_namespaces(plan, &shape, caller, text);
+	if (has_op(plan, OP_BIND) || has_op(plan, OP_DEV))
+		add_line(text, "pin", "every source below, as a detached copy with its flags set");
+	add_line(text, "move in", "/ is %s; nothing of the host is left",
+		 plan_first_op_is_root(plan) ? "what the first operation shows" : "an empty tmpfs");
+	for (size_t i = 0; i < plan->n_ops; i++)
+		add_line(text, i ? "" : "build", "%s: %s", place_name(plan->ops[i].place),
+			 plan_op_words(&plan->ops[i], &shape));
+	if (plan->userns2.fd >= 0)
+		add_line(text, "lock", "%s: join what descriptor %d refers to", place_name(plan->userns2.place),
+			 plan->userns2.fd);
+	else if (shape.inner_level)
+		add_line(text, "lock", "a second user namespace for COMMAND%s",
+			 plan->disable_userns ? ", the last one: a third is impossible" : "");
+	explain_prepare(plan, &shape, caller, text);
+	for (size_t i = 0; i < plan->n_seccomp; i++)
+		add_line(text, i ? "" : "go", "%s: load the seccomp program in descriptor %d",
+			 place_name(plan->seccomp[i].at.place), plan->seccomp[i].at.fd);
+	struct text words = { 0 };
+	for (char *const *word = plan->command; *word; word++)
+		text_add(&words, " %s", *word);
+	add_line(text, plan->n_seccomp ? "" : "go", "run%s", words.bytes);
+}
+
+bool plan_first_op_is_root(const struct plan *plan)
+{
+	if (!plan->n_ops)
+		return false;
+	const struct op *op = &plan->ops[0];
+	const char *path = op->inner_path;
+	return (op->kind == OP_BIND || op->kind == OP_TMPFS) && path[strspn(path, "/")] == '\0';
+}

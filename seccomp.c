@@ -1,0 +1,167 @@
+/* seccomp.c - the caller's filters, and the guard of the terminal.
+ *
+ * Filters come last: between loading and exec there is nothing but exec, so a filter may deny whatever setup
+ * needs. seccomp(2) returning 0 is the only witness: a read-back by prctl(2) could itself be what a filter kills.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <asm/termbits.h>
+#include <asm/ioctls.h>
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
+#define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
+#endif
+
+struct late_program {
+	size_t length;
+	char bytes[BPF_MAXINSNS * sizeof(struct sock_filter) + 1]; /* one more shows what is too long */
+};
+
+/* ---- the caller's programs ---- */
+
+problem seccomp_check(struct place place, const char *bytes, size_t length)
+{
+	const char *why = NULL;
+	if (length == 0)
+		why = "it is empty";
+	else if (length >= 4 && memcmp(bytes, "\177ELF", 4) == 0)
+		why = "it is an ELF file";
+	else if (length % sizeof(struct sock_filter))
+		why = arena_printf("%zu bytes are not a whole number of instructions, of %zu bytes each", length,
+				   sizeof(struct sock_filter));
+	else if (length / sizeof(struct sock_filter) > BPF_MAXINSNS)
+		why = arena_printf("it has more than the %d instructions that the kernel takes", BPF_MAXINSNS);
+	return why ? arena_printf("%s: Not a seccomp program: %s", place_name(place), why) : NULL;
+}
+
+static bool is_late(const struct plan *plan)
+{
+	return plan->n_seccomp && !plan->seccomp[0].bytes;
+}
+
+void seccomp_prepare(struct run *run)
+{
+	if (!is_late(run->plan))
+		return;
+	run->late_program = mmap(NULL, sizeof(*run->late_program), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				 -1, 0);
+	if (run->late_program == MAP_FAILED)
+		die_errno(errno, "Can't reserve memory for a seccomp program");
+}
+
+void seccomp_read(struct run *run)
+{
+	if (!is_late(run->plan))
+		return;
+	const struct fd_at *at = &run->plan->seccomp[0].at;
+	struct late_program *program = run->late_program;
+	while (program->length < sizeof(program->bytes)) {
+		ssize_t n = read(at->fd, program->bytes + program->length, sizeof(program->bytes) - program->length);
+		if (n < 0 && errno != EINTR)
+			die_errno(errno, "%s: Can't read descriptor %d", place_name(at->place), at->fd);
+		if (n == 0)
+			break;
+		program->length += n > 0 ? (size_t) n : 0;
+	}
+	problem bad = seccomp_check(at->place, program->bytes, program->length);
+	if (bad)
+		die("%s", bad);
+}
+
+static void load(const char *bytes, size_t length, unsigned long flags, const char *what)
+{
+	struct sock_fprog program = { .len = (unsigned short) (length / sizeof(struct sock_filter)) };
+	/* arena, mmap and static memory are aligned for it */
+	program.filter = __builtin_assume_aligned((void *) (uintptr_t) bytes, _Alignof(struct sock_filter));
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0)
+		die("%s: Can't load the seccomp program: %s%s", what, errno_text(errno),
+		    errno == EINVAL ? "; it is no valid classic BPF for seccomp"
+		    : errno == EACCES || errno == EPERM ? "; a filter that is already in force forbids it"
+							: "");
+}
+
+/* ---- the terminal guard ---- */
+
+#define FIELD(name) ((uint32_t) offsetof(struct seccomp_data, name))
+/* The low 32 bits of an argument: the kernel takes the request of ioctl(2) as an unsigned int, so comparing all
+ * 64 would let 0x100005412 through (CVE-2019-10063). */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define REQUEST_LOW (FIELD(args[1]))
+#else
+#define REQUEST_LOW (FIELD(args[1]) + 4)
+#endif
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#define FOREIGN_ARCH AUDIT_ARCH_I386
+#define FOREIGN_IOCTL 54
+#define OTHER_NATIVE_IOCTL (0x40000000 + 514) /* x32 */
+#elif defined(__aarch64__)
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#define FOREIGN_ARCH AUDIT_ARCH_ARM
+#define FOREIGN_IOCTL 54
+#elif defined(__i386__)
+#define NATIVE_ARCH AUDIT_ARCH_I386
+#elif defined(__arm__)
+#define NATIVE_ARCH AUDIT_ARCH_ARM
+#elif defined(__riscv) && __riscv_xlen == 64
+#define NATIVE_ARCH AUDIT_ARCH_RISCV64
+#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define NATIVE_ARCH AUDIT_ARCH_PPC64LE
+#elif defined(__s390x__)
+#define NATIVE_ARCH AUDIT_ARCH_S390X
+#elif defined(__loongarch64)
+#define NATIVE_ARCH AUDIT_ARCH_LOONGARCH64
+#else
+#error "name this architecture for the terminal guard"
+#endif
+#ifndef FOREIGN_ARCH
+#define FOREIGN_ARCH NATIVE_ARCH
+#define FOREIGN_IOCTL SYS_ioctl
+#endif
+#ifndef OTHER_NATIVE_IOCTL
+#define OTHER_NATIVE_IOCTL SYS_ioctl
+#endif
+
+/* No ioctl can put bytes into the input of a terminal: TIOCSTI types, TIOCLINUX pastes on a console. All other
+ * calls pass, and the kernel's per-call bitmap (5.11) lets them pass without running the program. A foreign
+ * architecture that is not known here is refused. */
+static const struct sock_filter guard[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 2, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_ARCH, 4, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)), /* native */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 3, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OTHER_NATIVE_IOCTL, 2, 5),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)), /* foreign */
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_IOCTL, 0, 3),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, REQUEST_LOW),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 2, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCLINUX, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+};
+
+void seccomp_load(const struct run *run)
+{
+	const struct plan *plan = run->plan;
+	/* A new session has no terminal to type into: TIOCSTI wants one's own. */
+	if (run->has_tty && !plan->no_tty_guard && !plan->new_session)
+		/* Not for the speculation mitigation's sake: no other call shall become slower. */
+		load((const char *) guard, sizeof(guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW, "terminal guard");
+	for (size_t i = 0; i < plan->n_seccomp; i++) {
+		const struct seccomp_source *source = &plan->seccomp[i];
+		const char *bytes = source->bytes ? source->bytes : run->late_program->bytes;
+		load(bytes, source->bytes ? source->length : run->late_program->length, 0, place_name(source->at.place));
+	}
+}

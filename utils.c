@@ -1,0 +1,418 @@
+/* utils.c - what any program could use: numbers, strings, memory, descriptors, messages.
+ *
+ * Knows no sandbox. No stdio streams, no locale, no file opened by path: all of it is also called after the
+ * root has changed, when the file system belongs to somebody else.
+ */
+#include "utils.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+
+/* ---- memory ---- */
+
+void *arena_alloc(size_t size_bytes)
+{
+	/* The first blocks come from .bss: a small command line never asks the kernel for memory. */
+	static _Alignas(16) char first[16384];
+	static char *next = first;
+	static size_t left = sizeof(first);
+
+	size_t need;
+	if (__builtin_add_overflow(size_bytes, 15, &need))
+		die_errno(ENOMEM, "Can't reserve %zu bytes", size_bytes);
+	need &= ~(size_t) 15;
+	if (need > left) {
+		size_t block_bytes = need > 65536 ? need : 65536;
+		char *block = calloc(1, block_bytes);
+		if (!block)
+			die_errno(ENOMEM, "Can't reserve %zu bytes", size_bytes);
+		if (block_bytes == need) /* a large one stands alone: the rest of the last block stays in use */
+			return block;
+		next = block;
+		left = block_bytes;
+	}
+	char *memory = next;
+	next += need;
+	left -= need;
+	return memory;
+}
+
+char *arena_copy(const char *text, size_t length)
+{
+	char *copy = arena_alloc(length + 1);
+	memcpy(copy, text, length);
+	return copy;
+}
+
+char *arena_vprintf(const char *fmt, va_list args)
+{
+	va_list again;
+	va_copy(again, args);
+	int length = vsnprintf(NULL, 0, fmt, args);
+	if (length < 0)
+		length = 0;
+	char *text = arena_alloc((size_t) length + 1);
+	vsnprintf(text, (size_t) length + 1, fmt, again);
+	va_end(again);
+	return text;
+}
+
+char *arena_printf(const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	char *text = arena_vprintf(fmt, args);
+	va_end(args);
+	return text;
+}
+
+void *arena_grow(void *items, size_t n_items, size_t *n_room, size_t item_bytes)
+{
+	if (n_items < *n_room)
+		return items;
+	size_t n_new = *n_room ? *n_room * 2 : 8, size_bytes;
+	if (__builtin_mul_overflow(n_new, item_bytes, &size_bytes))
+		die_errno(ENOMEM, "Can't reserve memory for %zu items", n_new);
+	void *grown = arena_alloc(size_bytes);
+	if (n_items)
+		memcpy(grown, items, n_items * item_bytes);
+	*n_room = n_new;
+	return grown;
+}
+
+void text_add_bytes(struct text *text, const void *bytes, size_t length)
+{
+	size_t need = text->length + length + 1;
+	if (need > text->room) {
+		size_t room = text->room ? text->room : 256;
+		while (room < need)
+			room *= 2;
+		char *grown = arena_alloc(room);
+		if (text->length)
+			memcpy(grown, text->bytes, text->length);
+		text->bytes = grown;
+		text->room = room;
+	}
+	memcpy(text->bytes + text->length, bytes, length);
+	text->length += length;
+	text->bytes[text->length] = '\0';
+}
+
+void text_add(struct text *text, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	const char *more = arena_vprintf(fmt, args);
+	va_end(args);
+	text_add_bytes(text, more, strlen(more));
+}
+
+/* ---- strings and numbers ---- */
+
+static bool parse_number(const char *word, int base, uint64_t max, uint64_t *ret_value)
+{
+	/* strtoull() takes blanks and signs; a number here begins with a digit. */
+	if (word[0] < '0' || word[0] > '9')
+		return false;
+	char *end;
+	errno = 0;
+	unsigned long long value = strtoull(word, &end, base);
+	if (errno || *end || value > max)
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+bool parse_decimal(const char *word, uint64_t max, uint64_t *ret_value)
+{
+	return parse_number(word, 10, max, ret_value);
+}
+
+bool parse_any_base(const char *word, uint64_t max, uint64_t *ret_value)
+{
+	return parse_number(word, 0, max, ret_value);
+}
+
+bool parse_octal_mode(const char *word, mode_t *ret_mode)
+{
+	uint64_t mode;
+	if (!parse_number(word, 8, 07777, &mode))
+		return false;
+	*ret_mode = (mode_t) mode;
+	return true;
+}
+
+const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t n)
+{
+	/* Optimal string alignment with a bound: one wrong, missing, extra or swapped letter for each three. */
+	enum { LONGEST = 40 };
+	size_t length = strlen(word), best_cost = length / 3 + 1;
+	const char *best = NULL;
+	if (length > LONGEST)
+		return NULL;
+	for (size_t w = 0; w < n; w++) {
+		const char *candidate = nth(w);
+		size_t cost[3][LONGEST + 1], c_length = strlen(candidate);
+		for (size_t j = 0; j <= length; j++)
+			cost[0][j] = j;
+		for (size_t i = 1; i <= c_length; i++) {
+			size_t *row = cost[i % 3], *above = cost[(i - 1) % 3], *two_above = cost[(i + 1) % 3];
+			row[0] = i;
+			for (size_t j = 1; j <= length; j++) {
+				size_t least = above[j - 1] + (candidate[i - 1] != word[j - 1]);
+				if (above[j] + 1 < least)
+					least = above[j] + 1;
+				if (row[j - 1] + 1 < least)
+					least = row[j - 1] + 1;
+				if (i > 1 && j > 1 && candidate[i - 1] == word[j - 2] && candidate[i - 2] == word[j - 1] &&
+				    two_above[j - 2] + 1 < least)
+					least = two_above[j - 2] + 1;
+				row[j] = least;
+			}
+		}
+		if (cost[c_length % 3][length] < best_cost) {
+			best_cost = cost[c_length % 3][length];
+			best = candidate;
+		}
+	}
+	return best;
+}
+
+/* The length of the UTF-8 sequence at `s` (`left` bytes there), 0 when it is none that may be shown: not
+ * UTF-8, overlong, a surrogate, or a C1 control. */
+static size_t utf8_length(const unsigned char *s, size_t left)
+{
+	size_t n = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
+	if (n == 0 || n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+size_t escape_controls(const char *text, size_t length, char *out)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *s = (const unsigned char *) text;
+	size_t o = 0;
+	for (size_t i = 0; i < length;) {
+		size_t n = s[i] >= 0x20 && s[i] < 0x7f ? 1 : utf8_length(s + i, length - i);
+		if (n) {
+			memcpy(out + o, text + i, n);
+			o += n;
+			i += n;
+			continue;
+		}
+		out[o++] = '\\';
+		out[o++] = 'x';
+		out[o++] = hex[s[i] >> 4];
+		out[o++] = hex[s[i] & 15];
+		i++;
+	}
+	out[o] = '\0';
+	return o;
+}
+
+const char *errno_text(int error)
+{
+#ifdef __GLIBC__
+	const char *text = strerrordesc_np(error);
+	return text ? text : "unknown error";
+#else
+	return strerror(error); /* musl translates only after setlocale(), which is never called */
+#endif
+}
+
+/* ---- messages ---- */
+
+static const char *say_prefix = "bwrapish";
+static bool say_levels;
+static void (*say_before_dying)(void);
+
+void say_set_prefix(const char *prefix)
+{
+	say_prefix = prefix;
+}
+
+void say_set_levels(bool shown)
+{
+	say_levels = shown;
+}
+
+void die_first_call(void (*hook)(void))
+{
+	say_before_dying = hook;
+}
+
+static void say_line(const char *level, const char *fmt, va_list args)
+{
+	/* No arena here: the message may be about memory. A message longer than this ends in "...". */
+	char raw[3072], line[4 * sizeof(raw) + 256];
+	int length = vsnprintf(raw, sizeof(raw), fmt, args);
+	if (length < 0)
+		length = 0;
+	bool cut = (size_t) length >= sizeof(raw);
+	if (cut)
+		length = sizeof(raw) - 1;
+	size_t n = (size_t) snprintf(line, 200, "%s%.80s: ", say_levels ? level : "", say_prefix);
+	n += escape_controls(raw, (size_t) length, line + n);
+	if (cut) {
+		memcpy(line + n, "...", 3);
+		n += 3;
+	}
+	line[n++] = '\n';
+	write_all(STDERR_FILENO, line, n);
+}
+
+#define SAY(level)                              \
+	do {                                    \
+		va_list args;                   \
+		va_start(args, fmt);            \
+		say_line((level), fmt, args);   \
+		va_end(args);                   \
+	} while (0)
+
+void say_warning(const char *fmt, ...)
+{
+	SAY("<4>");
+}
+
+void say_note(const char *fmt, ...)
+{
+	SAY("<6>");
+}
+
+void die(const char *fmt, ...)
+{
+	if (say_before_dying)
+		say_before_dying();
+	SAY("<3>");
+	_exit(1);
+}
+
+void die_errno(int error, const char *fmt, ...)
+{
+	char what[3072];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	die("%s: %s", what, errno_text(error));
+}
+
+/* ---- descriptors ---- */
+
+void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+bool write_all(int fd, const void *bytes, size_t length)
+{
+	/* A reader that went away must give EPIPE, not a death by SIGPIPE that explains nothing: the signal
+	 * stays blocked while we write, and one that became pending through us is taken back. */
+	sigset_t pipe_only, before, pending;
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &pipe_only, &before);
+
+	const char *next = bytes;
+	int error = 0;
+	while (length > 0 && !error) {
+		ssize_t n = write(fd, next, length);
+		if (n < 0 && errno == EAGAIN) { /* the caller's descriptor may be non-blocking */
+			struct pollfd ready = { .fd = fd, .events = POLLOUT };
+			if (poll(&ready, 1, -1) < 0 && errno != EINTR)
+				error = errno;
+		} else if (n < 0 && errno != EINTR) {
+			error = errno;
+		} else if (n > 0) {
+			next += n;
+			length -= (size_t) n;
+		}
+	}
+	if (error == EPIPE && !sigismember(&before, SIGPIPE)) {
+		const struct timespec now = { 0 };
+		if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE))
+			sigtimedwait(&pipe_only, NULL, &now);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return !error;
+}
+
+bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length)
+{
+	size_t room = 4096, length = 0;
+	char *bytes = arena_alloc(room);
+	for (;;) {
+		if (length + 1 == room) {
+			char *grown = arena_alloc(room * 2);
+			memcpy(grown, bytes, length);
+			bytes = grown;
+			room *= 2;
+		}
+		ssize_t n = read(fd, bytes + length, room - length - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd ready = { .fd = fd, .events = POLLIN };
+			if (poll(&ready, 1, -1) < 0 && errno != EINTR)
+				return false;
+			continue;
+		}
+		if (n < 0)
+			return false;
+		if (n == 0)
+			break;
+		length += (size_t) n;
+		if (length > max_bytes) {
+			errno = EFBIG;
+			return false;
+		}
+	}
+	bytes[length] = '\0';
+	*ret_bytes = bytes;
+	*ret_length = length;
+	return true;
+}
+
+bool fd_is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+	int x = *(const int *) a, y = *(const int *) b;
+	return (x > y) - (x < y);
+}
+
+bool close_all_except(int *keep, size_t n_keep)
+{
+	qsort(keep, n_keep, sizeof(*keep), compare_ints);
+	unsigned next = 3;
+	bool done = true;
+	for (size_t i = 0; i < n_keep; i++) {
+		if (keep[i] < (int) next)
+			continue;
+		if ((unsigned) keep[i] > next)
+			done &= sys_close_range(next, (unsigned) keep[i] - 1, 0) == 0;
+		next = (unsigned) keep[i] + 1;
+	}
+	return sys_close_range(next, ~0U, 0) == 0 && done;
+}

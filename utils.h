@@ -1,0 +1,89 @@
+/* utils.h - what any program could use: numbers, strings, memory, descriptors, messages.
+ *
+ * This room knows no sandbox. Nothing here reads the environment, a locale or a file by path.
+ */
+#ifndef UTILS_H
+#define UTILS_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
+
+/* ---- memory: one arena per program run, never freed piecewise ---- */
+
+/* Returns zeroed memory that lives until the program ends; dies when there is none. */
+void *arena_alloc(size_t size_bytes) __attribute__((malloc, alloc_size(1), returns_nonnull));
+char *arena_copy(const char *text, size_t length) __attribute__((returns_nonnull));
+char *arena_printf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((returns_nonnull));
+char *arena_vprintf(const char *fmt, va_list args) PRINTF_LIKE(1, 0);
+
+/* Makes room for one more element in `items` (arena memory, `n_items` used, `*n_room` there) and returns
+ * where the array is now; grows by doubling, so n appends cost O(n). */
+void *arena_grow(void *items, size_t n_items, size_t *n_room, size_t item_bytes);
+
+/* ---- text that grows ---- */
+struct text {
+	char *bytes; /* NUL-terminated once anything was added */
+	size_t length, room;
+};
+void text_add(struct text *text, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void text_add_bytes(struct text *text, const void *bytes, size_t length);
+
+/* ---- strings and numbers ---- */
+static inline bool streq(const char *a, const char *b)
+{
+	return __builtin_strcmp(a, b) == 0;
+}
+
+/* Decimal only, no sign, no blanks, nothing behind it, at most `max`. Returns false otherwise. */
+bool parse_decimal(const char *word, uint64_t max, uint64_t *ret_value);
+/* As parse_decimal, with 0x for hexadecimal and 0 for octal. */
+bool parse_any_base(const char *word, uint64_t max, uint64_t *ret_value);
+/* One to four octal digits up to 07777, as chmod(1) takes them. */
+bool parse_octal_mode(const char *word, mode_t *ret_mode);
+
+/* The one of n words that `word` most likely stands for, NULL when none is close. */
+const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t n);
+
+/* Writes `text` with every control character (C0, DEL, C1, also as UTF-8) and every byte that is not
+ * UTF-8 as \xNN, so that no user's word can steer a terminal or forge a second line. Returns the length
+ * written; `out` needs 4 * length + 1 bytes. */
+size_t escape_controls(const char *text, size_t length, char *out);
+
+/* A fixed English text, without the locale machinery that strerror() would start (its files would be
+ * looked up in the sandbox's root). */
+const char *errno_text(int error);
+
+/* ---- messages: one line on stderr ---- */
+void say_set_prefix(const char *prefix); /* kept, not copied */
+void say_set_levels(bool shown);	 /* `<3>` before errors, `<4>` before warnings */
+/* Every line goes out in one write(2), controls escaped. */
+void say_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
+void say_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Prints the line as an error and ends the process with _exit(1), after the hook if one is set. */
+_Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* The same with `: ` and the text of `error` behind it. */
+_Noreturn void die_errno(int error, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Called once before a dying process prints; NULL for none. */
+void die_first_call(void (*hook)(void));
+
+/* ---- descriptors ---- */
+void close_fd(int *fd); /* closes and sets to -1; -1 is fine; for cleanup attributes too */
+#define AUTO_CLOSE __attribute__((cleanup(close_fd)))
+
+/* Write all of it, retrying EINTR; false with errno set. A closed pipe is EPIPE, never a signal. */
+bool write_all(int fd, const void *bytes, size_t length);
+/* Reads to the end into arena memory, at most `max_bytes` (EFBIG beyond), with a NUL behind it.
+ * Returns false with errno set. */
+bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);
+bool fd_is_open(int fd);
+/* Closes every descriptor from 3 up but those in `keep` (any order, -1 ignored; it is sorted in
+ * place). False when the kernel refused. */
+bool close_all_except(int *keep, size_t n_keep);
+
+#endif
