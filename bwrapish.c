@@ -273,6 +273,7 @@ int main(int argc, char **argv, char **envp)
 	if (run.proc_fd < 0)
 		die_errno(errno, "Can't open /proc");
 	learn_inherited(&run);
+	/* A new session has no terminal to type into: TIOCSTI wants one's own. */
 	run.has_tty = !plan.no_tty_guard && !plan.new_session && terminal_is_in_reach(&run);
 	command_check_labels(&plan);
 	ns_remember(&run);

@@ -246,7 +246,7 @@ struct run {
 	size_t n_inherited_fds;
 	bool inherited_known;	   /* false without a /proc to look in */
 	bool held_stdio[3];	   /* was closed on arrival: a placeholder holds the number */
-	bool has_tty;
+	bool has_tty;		   /* that COMMAND could type into, and nobody allowed it */
 	struct rlimit nofile;	   /* the caller's; COMMAND gets it back */
 	bool nofile_raised;
 	struct root root;
@@ -333,6 +333,7 @@ void seccomp_prepare(struct run *run);
 void seccomp_read(struct run *run);
 /* Why these bytes are no program; NULL when they may be one. */
 problem seccomp_check(struct place place, const char *bytes, size_t length);
+bool seccomp_is_due(const struct run *run);
 /* Loads the terminal guard, if one is due, and the programs. After this only write, exit and exec are sure. */
 void seccomp_load(const struct run *run);
 
@@ -372,8 +373,7 @@ enum message_kind {
 	MESSAGE_CHILD = 1,  /* value: the pid of the process that stands in for the sender */
 	MESSAGE_GO,	    /* the supervisor: id maps are written */
 	MESSAGE_NAMESPACES, /* with ns_ids: the sandbox's namespaces exist; value: in a second level */
-	MESSAGE_COMMAND,    /* with a pidfd: where signals go */
-	MESSAGE_STARTING,   /* the next step is exec */
+	MESSAGE_STARTING,   /* the next step is exec; with a pidfd: where signals go */
 	MESSAGE_NOT_STARTED, /* it failed */
 	MESSAGE_ENDED,	    /* value: COMMAND's wait status */
 };
@@ -384,10 +384,11 @@ struct message {
 };
 /* Both ends are close-on-exec. */
 void sync_make_pair(int ret_ends[2]);
-/* False with errno when the other side is gone. */
-bool sync_send(int socket, enum message_kind kind, int value);
-bool sync_send_fd(int socket, enum message_kind kind, int attached_fd);
-bool sync_send_namespaces(int socket, int value, const struct run *run);
+/* They die when the other side is gone, but for the one named try. */
+void sync_send(int socket, enum message_kind kind, int value);
+void sync_send_fd(int socket, enum message_kind kind, int attached_fd);
+void sync_send_namespaces(int socket, int value, const struct run *run);
+bool sync_try_send(int socket, enum message_kind kind, int value);
 /* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be NULL. */
 int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);
 

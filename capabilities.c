@@ -98,7 +98,8 @@ void caps_keep(uint64_t keep, uint64_t ambient)
 	for (int cap = 0; cap <= caps_last(); cap++)
 		if (!(keep >> cap & 1) && cap_drop_bound(cap) < 0 && cap_get_bound(cap) != 0)
 			die_errno(errno, "Can't drop %s from the bounding set", caps_name(cap));
-	if (cap_reset_ambient() < 0)
+	/* One call; libcap's cap_reset_ambient() first asks for each of the forty. */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		die_errno(errno, "Can't clear the ambient capabilities");
 	set_process(keep, ambient);
 	for (int cap = 0; cap <= caps_last(); cap++)

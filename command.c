@@ -190,7 +190,7 @@ void command_prepare(struct run *run)
 static int told_monitor_fd = -1;
 static void tell_not_started(void)
 {
-	sync_send(told_monitor_fd, MESSAGE_NOT_STARTED, 0);
+	sync_try_send(told_monitor_fd, MESSAGE_NOT_STARTED, 0);
 }
 
 void command_go(struct run *run)
@@ -201,8 +201,8 @@ void command_go(struct run *run)
 	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	if (run->monitor_fd >= 0) {
-		if (!sync_send(run->monitor_fd, MESSAGE_STARTING, 0))
-			_exit(1); /* the supervisor is gone, and nobody would wait for COMMAND */
+		if (run->shape.topology == RUN_SUPERVISED) /* otherwise pid 1 has said it */
+			sync_send(run->monitor_fd, MESSAGE_STARTING, 0);
 		told_monitor_fd = run->monitor_fd;
 		die_first_call(tell_not_started);
 	}

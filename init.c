@@ -78,11 +78,13 @@ static _Noreturn void reap(const struct run *run, pid_t command)
 		pid_t pid = waitpid(-1, &status, 0);
 		if (pid < 0 && errno == EINTR)
 			continue;
+		if (pid < 0 && errno != ECHILD)
+			die_errno(errno, "Can't wait for the processes of the sandbox (do the seccomp programs allow it?)");
 		if (pid < 0)
-			break; /* ECHILD: the last process is gone */
+			break; /* the last process is gone */
 		if (pid == command) {
 			command_status = status;
-			sync_send(run->monitor_fd, MESSAGE_ENDED, status); /* a supervisor that is gone needs it not */
+			sync_try_send(run->monitor_fd, MESSAGE_ENDED, status); /* a supervisor that is gone needs it not */
 		}
 	}
 	_exit(WIFEXITED(command_status) ? WEXITSTATUS(command_status) : 128 + WTERMSIG(command_status));
@@ -95,15 +97,12 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	AUTO_CLOSE int pidfd = sys_pidfd_open(command, 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't watch COMMAND");
-	if (!sync_send_fd(run->monitor_fd, MESSAGE_COMMAND, pidfd))
-		_exit(1); /* the supervisor is gone */
-
 	if (sync_receive(socket, true, &message, NULL) != 1)
 		_exit(1); /* it has said why */
 	bool second_level = message.value;
 	if (second_level && run->shape.inner_namespaces) {
 		/* The reported child-pid is this process: callers who attach to it have to find COMMAND's. */
-		ns_follow(pidfd, run->shape.inner_namespaces & ~(unsigned long) 0x00020000 /* not mounts: ours own COMMAND's */);
+		ns_follow(pidfd, run->shape.inner_namespaces);
 		memcpy(run->ns_ids, message.ns_ids, sizeof(run->ns_ids));
 		if (run->shape.info_late)
 			monitor_tell_namespaces(run);
@@ -112,16 +111,22 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	}
 	if (!second_level && prctl(PR_SET_DUMPABLE, 0) < 0)
 		die_errno(errno, "Can't protect the reaper from COMMAND");
+	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it. */
+	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, pidfd);
 	close_fd(&pidfd);
 	close_what_init_needs_not(run, locks, socket);
 	scrub_own_memory(run);
 	caps_drop_all();
 	if (!run->shape.pid_namespace && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who reaps");
+	bool filtered = seccomp_is_due(run);
+	if (filtered) /* after them madvise(2) may be forbidden */
+		release_code_pages();
 	seccomp_load(run);
-	if (!sync_send(socket, MESSAGE_GO, 0))
-		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
+	sync_send(socket, MESSAGE_GO, 0);
 	close(socket);
+	if (!filtered)
+		release_code_pages();
 	reap(run, command);
 }
 
@@ -152,8 +157,7 @@ void init_split(struct run *run)
 	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	bool second_level = ns_enter_inner(run);
-	if (!sync_send_namespaces(ends[1], second_level, run))
-		_exit(1); /* pid 1 is gone */
+	sync_send_namespaces(ends[1], second_level, run);
 	command_prepare(run);
 	if (sync_receive(ends[1], true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
 		_exit(1); /* it has said why */

@@ -123,8 +123,8 @@ void monitor_tell_namespaces(const struct run *run)
 	if (run->monitor_fd < 0) {
 		report_child(run, getpid());
 		close(plan->info.fd);
-	} else if (!sync_send_namespaces(run->monitor_fd, 0, run)) {
-		_exit(1); /* the supervisor is gone */
+	} else {
+		sync_send_namespaces(run->monitor_fd, 0, run);
 	}
 }
 
@@ -145,13 +145,11 @@ static void hear_message(struct run *run, const struct message *message, int att
 			close(run->plan->info.fd);
 		monitor.waits_for_maps = run->plan->userns_block.fd >= 0;
 		break;
-	case MESSAGE_COMMAND:
+	case MESSAGE_STARTING:
+		monitor.started = true;
 		close_fd(&monitor.command_pidfd);
 		monitor.command_pidfd = attached_fd;
 		attached_fd = -1;
-		break;
-	case MESSAGE_STARTING:
-		monitor.started = true;
 		break;
 	case MESSAGE_NOT_STARTED:
 		monitor.started = false;
@@ -177,10 +175,11 @@ static bool hear_messages(struct run *run)
 	return heard < 0;
 }
 
-static void pass_signal_on(const struct signalfd_siginfo *info)
+static void pass_signal_on(const struct run *run, const struct signalfd_siginfo *info)
 {
-	/* What the terminal sends goes to the whole foreground group, COMMAND included. */
-	if (info->ssi_signo == SIGCHLD || info->ssi_code == SI_KERNEL)
+	/* What the terminal sends goes to the whole foreground group, COMMAND included unless it has a session of
+	 * its own. */
+	if (info->ssi_signo == SIGCHLD || (info->ssi_code == SI_KERNEL && !run->plan->new_session))
 		return;
 	if (monitor.command_pidfd >= 0)
 		sys_pidfd_send_signal(monitor.command_pidfd, (int) info->ssi_signo);
@@ -188,11 +187,11 @@ static void pass_signal_on(const struct signalfd_siginfo *info)
 		kill(monitor.child, (int) info->ssi_signo);
 }
 
-static void hear_signals(void)
+static void hear_signals(const struct run *run)
 {
 	struct signalfd_siginfo info;
 	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
-		pass_signal_on(&info);
+		pass_signal_on(run, &info);
 }
 
 static _Noreturn void finish(const struct run *run, int status)
@@ -232,7 +231,7 @@ static void let_maps_pass(const struct run *run)
 	if (read(run->plan->userns_block.fd, &byte, 1) < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	monitor.waits_for_maps = false;
-	sync_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed below */
+	sync_try_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed below */
 }
 
 void monitor_run(struct run *run, pid_t child, int socket)
@@ -241,6 +240,7 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	monitor.socket = socket;
 	die_first_call(kill_child);
 	drop_privilege(run);
+	release_code_pages();
 
 	bool connected = true;
 	for (;;) {
@@ -263,7 +263,7 @@ void monitor_run(struct run *run, pid_t child, int socket)
 		if (monitor.ended)
 			finish(run, monitor.status);
 		if (events[0].revents)
-			hear_signals();
+			hear_signals(run);
 
 		int status;
 		pid_t ended = waitpid(child, &status, WNOHANG);

@@ -186,8 +186,7 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 		pid_t second = clone_first_level(run, CLONE_PARENT);
 		if (second == 0)
 			return 0;
-		if (!sync_send(run->monitor_fd, MESSAGE_CHILD, second))
-			_exit(1); /* the supervisor is gone; so will be the second process */
+		sync_send(run->monitor_fd, MESSAGE_CHILD, second);
 		_exit(0);
 	}
 	if (needs_second) {
@@ -224,7 +223,9 @@ pid_t ns_split(struct run *run, int *ret_socket)
 static void write_proc_file(const struct run *run, const char *path, const char *what, const char *value)
 {
 	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || !write_all(fd, value, strlen(value))) {
+	size_t length = strlen(value);
+	/* The kernel takes a map in one write or not at all. */
+	if (fd < 0 || write(fd, value, length) != (ssize_t) length) {
 		int error = errno;
 		die("setting up %s: %s%s", what, errno_text(error), diagnose_id_map(run, error));
 	}
@@ -246,7 +247,7 @@ static void wait_for_maps(struct run *run)
 	struct message message;
 	if (run->monitor_fd >= 0) {
 		if (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
-			_exit(1); /* the supervisor is gone */
+			die("The supervisor is gone; nothing was run");
 		return;
 	}
 	char byte;
@@ -340,8 +341,25 @@ static void identity_map(const struct run *run, const char *path, struct text *r
 
 struct inner_maps {
 	struct text uid, gid;
-	bool single;
+	bool single; /* only our own ids: no privilege is needed, and nobody else */
 };
+
+static void find_inner_maps(const struct run *run, struct inner_maps *ret_maps)
+{
+	unsigned uid_lines = 1, gid_lines = 1;
+	*ret_maps = (struct inner_maps) { 0 };
+	if (run->plan->userns_block.fd < 0 && run->plan->userns.fd < 0) { /* we wrote the first level's */
+		text_add(&ret_maps->uid, "%u %u 1\n", run->shape.inner_uid, run->shape.inner_uid);
+		text_add(&ret_maps->gid, "%u %u 1\n", run->shape.inner_gid, run->shape.inner_gid);
+		ret_maps->single = true;
+		return;
+	}
+	identity_map(run, "self/uid_map", &ret_maps->uid, &uid_lines);
+	identity_map(run, "self/gid_map", &ret_maps->gid, &gid_lines);
+	ret_maps->single = uid_lines == 1 && gid_lines == 1 &&
+			   streq(ret_maps->uid.bytes, arena_printf("%u %u 1\n", getuid(), getuid())) &&
+			   streq(ret_maps->gid.bytes, arena_printf("%u %u 1\n", getgid(), getgid()));
+}
 
 /* More than one id needs privilege in the first level, which is gone for whoever has entered the second: a
  * process that stays behind writes the maps. Returns its pid; it waits for a byte on `pipe_fd`. */
@@ -367,7 +385,9 @@ static pid_t start_map_writer(const struct run *run, const struct inner_maps *ma
 static void write_inner_maps(const struct run *run, const struct inner_maps *maps, pid_t writer, const int pipe_ends[2])
 {
 	if (maps->single) {
-		write_proc_file(run, "self/setgroups", "setgroups", "deny");
+		/* inherited from a first level that is ours: user_namespaces(7) */
+		if (run->plan->userns_block.fd >= 0 || run->plan->userns.fd >= 0)
+			write_proc_file(run, "self/setgroups", "setgroups", "deny");
 		write_proc_file(run, "self/uid_map", "uid map", maps->uid.bytes);
 		write_proc_file(run, "self/gid_map", "gid map", maps->gid.bytes);
 		return;
@@ -439,12 +459,8 @@ bool ns_enter_inner(struct run *run)
 	 * still kept out: we have capabilities that they do not. */
 	if (run->plan->userns.fd >= 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
 		die_errno(errno, "Can't become dumpable to write id maps");
-	struct inner_maps maps = { 0 };
-	unsigned uid_lines, gid_lines;
-	identity_map(run, "self/uid_map", &maps.uid, &uid_lines);
-	identity_map(run, "self/gid_map", &maps.gid, &gid_lines);
-	maps.single = uid_lines == 1 && gid_lines == 1 && streq(maps.uid.bytes, arena_printf("%u %u 1\n", getuid(), getuid())) &&
-		      streq(maps.gid.bytes, arena_printf("%u %u 1\n", getgid(), getgid()));
+	struct inner_maps maps;
+	find_inner_maps(run, &maps);
 	int pipe_ends[2] = { -1, -1 };
 	pid_t writer = maps.single ? -1 : start_map_writer(run, &maps, pipe_ends);
 

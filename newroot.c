@@ -427,8 +427,12 @@ static void show(struct run *run, const struct op *op, int mount_fd, bool direct
 
 /* What a writable procfs lets root do to the host: core_pattern, sysrq, interrupts, hardware. Where the files could
  * be written, they are covered by read-only views of themselves; for a normal user that is nowhere. */
-static void protect_proc(const struct op *op, int proc_fd)
+static void protect_proc(const struct run *run, const struct op *op, int proc_fd)
 {
+	/* They belong to the host's uid 0, which has no number in a user namespace whose only id is a normal
+	 * user's: no capability in there reaches them (capable_wrt_inode_uidgid()). */
+	if (run->shape.user_namespace && run->caller->uid != 0 && run->plan->userns_block.fd < 0)
+		return;
 	static const char *const names[] = { "sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi",
 					     "kcore", "kmem", "kpagecgroup", "mtrr", "timer_list", "sched_debug" };
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -454,7 +458,7 @@ static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 	if (is_root)
 		die("%s: Can't mount proc on /newroot/: the root cannot be a procfs", place_name(op->place));
 	bind_attach(op, pin->mount_fd, dest_fd);
-	protect_proc(op, pin->mount_fd);
+	protect_proc(run, op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
 }
 

@@ -152,11 +152,15 @@ static const struct sock_filter guard[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
 
+bool seccomp_is_due(const struct run *run)
+{
+	return run->has_tty || run->plan->n_seccomp;
+}
+
 void seccomp_load(const struct run *run)
 {
 	const struct plan *plan = run->plan;
-	/* A new session has no terminal to type into: TIOCSTI wants one's own. */
-	if (run->has_tty && !plan->no_tty_guard && !plan->new_session)
+	if (run->has_tty)
 		/* Not for the speculation mitigation's sake: no other call shall become slower. */
 		load((const char *) guard, sizeof(guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW, "terminal guard");
 	for (size_t i = 0; i < plan->n_seccomp; i++) {

@@ -22,20 +22,32 @@ union control {
 	struct cmsghdr header;
 };
 
-bool sync_send(int socket, enum message_kind kind, int value)
+static _Noreturn void die_of_silence(void)
+{
+	die_errno(errno, "Can't reach the other side of the sandbox; nothing was run");
+}
+
+bool sync_try_send(int socket, enum message_kind kind, int value)
 {
 	struct message message = { .kind = kind, .value = value };
 	return write_all(socket, &message, sizeof(message)); /* write(2), which the filters of pid 1 must allow */
 }
 
-bool sync_send_namespaces(int socket, int value, const struct run *run)
+void sync_send(int socket, enum message_kind kind, int value)
+{
+	if (!sync_try_send(socket, kind, value))
+		die_of_silence();
+}
+
+void sync_send_namespaces(int socket, int value, const struct run *run)
 {
 	struct message message = { .kind = MESSAGE_NAMESPACES, .value = value };
 	memcpy(message.ns_ids, run->ns_ids, sizeof(message.ns_ids));
-	return write_all(socket, &message, sizeof(message));
+	if (!write_all(socket, &message, sizeof(message)))
+		die_of_silence();
 }
 
-bool sync_send_fd(int socket, enum message_kind kind, int attached_fd)
+void sync_send_fd(int socket, enum message_kind kind, int attached_fd)
 {
 	struct message message = { .kind = kind };
 	struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
@@ -48,7 +60,8 @@ bool sync_send_fd(int socket, enum message_kind kind, int attached_fd)
 	do
 		n = sendmsg(socket, &header, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n == (ssize_t) sizeof(message);
+	if (n != (ssize_t) sizeof(message))
+		die_of_silence();
 }
 
 int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd)
@@ -63,6 +76,8 @@ int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return -1;
+	if (n < 0 && errno != ECONNRESET)
+		die_errno(errno, "Can't hear the other side of the sandbox");
 	if (n != (ssize_t) sizeof(*ret_message)) /* 0, ECONNRESET: gone */
 		return 0;
 

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <sys/mman.h>
 #include <time.h>
 
 /* ---- memory ---- */
@@ -415,4 +415,13 @@ bool close_all_except(int *keep, size_t n_keep)
 		next = (unsigned) keep[i] + 1;
 	}
 	return sys_close_range(next, ~0U, 0) == 0 && done;
+}
+
+/* ---- the process's own memory ---- */
+
+void release_code_pages(void)
+{
+	extern const char __executable_start, etext; /* from the linker, end(3) */
+	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE), start = (uintptr_t) &__executable_start & ~(page - 1);
+	madvise((void *) start, ((uintptr_t) &etext - start) & ~(page - 1), MADV_DONTNEED);
 }

@@ -86,4 +86,8 @@ bool fd_is_open(int fd);
  * place). False when the kernel refused. */
 bool close_all_except(int *keep, size_t n_keep);
 
+/* Forgets which pages of the program's code were used: what runs on comes back from the page cache as it is
+ * needed. For processes that stay around and do little. Only a saving; its failure means nothing. */
+void release_code_pages(void);
+
 #endif
