@@ -256,7 +256,7 @@ void die_first_call(void (*hook)(void))
 	say_before_dying = hook;
 }
 
-static void say_line(const char *level, const char *fmt, va_list args)
+static PRINTF_LIKE(2, 0) void say_line(const char *level, const char *fmt, va_list args)
 {
 	/* No arena here: the message may be about memory. A message longer than this ends in "...". */
 	char raw[3072], line[4 * sizeof(raw) + 256];

@@ -20,7 +20,7 @@
 void *arena_alloc(size_t size_bytes) __attribute__((malloc, alloc_size(1), returns_nonnull));
 char *arena_copy(const char *text, size_t length) __attribute__((returns_nonnull));
 char *arena_printf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((returns_nonnull));
-char *arena_vprintf(const char *fmt, va_list args) PRINTF_LIKE(1, 0);
+char *arena_vprintf(const char *fmt, va_list args) PRINTF_LIKE(1, 0) __attribute__((returns_nonnull));
 
 /* Makes room for one more element in `items` (arena memory, `n_items` used, `*n_room` there) and returns
  * where the array is now; grows by doubling, so n appends cost O(n). */
