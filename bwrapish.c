@@ -108,7 +108,8 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 {
 	const struct fd_at single[] = { plan->userns, plan->userns2, plan->pidns,	 plan->sync,
 					plan->block,  plan->info,    plan->userns_block, plan->json_status };
-	int *fds = arena_alloc((ARRAY_SIZE(single) + plan->n_ops + plan->n_seccomp) * sizeof(*fds));
+	size_t n_most = ARRAY_SIZE(single) + plan->n_ops + plan->n_seccomp + plan->n_superseded_fds;
+	int *fds = arena_alloc(n_most * sizeof(*fds));
 	size_t n = 0, n_unique = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(single); i++)
 		fds[n++] = single[i].fd;
@@ -116,6 +117,8 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 		fds[n++] = plan->ops[i].outer_fd;
 	for (size_t i = 0; i < plan->n_seccomp; i++)
 		fds[n++] = plan->seccomp[i].bytes ? -1 : plan->seccomp[i].at.fd;
+	for (size_t i = 0; i < plan->n_superseded_fds; i++)
+		fds[n++] = plan->superseded_fds[i];
 	qsort(fds, n, sizeof(*fds), compare_fds);
 	for (size_t i = 0; i < n; i++) {
 		if (fds[i] < 0 || (n_unique && fds[n_unique - 1] == fds[i]))
@@ -217,10 +220,20 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 
 /* ---- 4 to 11 ---- */
 
+static int told_monitor_fd = -1;
+static void tell_not_started(void)
+{
+	sync_try_send(told_monitor_fd, MESSAGE_NOT_STARTED, 0);
+}
+
 /* What becomes the sandbox does, in whatever process it is. */
 static _Noreturn void be_sandbox(struct run *run)
 {
 	const struct plan *plan = run->plan;
+	if (run->monitor_fd >= 0) {
+		told_monitor_fd = run->monitor_fd;
+		die_first_call(tell_not_started);
+	}
 	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 

@@ -126,6 +126,9 @@ struct plan {
 	size_t n_lock_files, room_lock_files;
 	struct fd_at sync, block, userns_block, info, json_status;
 
+	int *superseded_fds; /* of options whose last one won: consumed all the same */
+	size_t n_superseded_fds, room_superseded_fds;
+
 	/* how to talk */
 	bool dry_run, verbose, level_prefix;
 	const char **warnings;
@@ -370,7 +373,7 @@ void monitor_tell_namespaces(const struct run *run);
 
 /* ---- sync.c: the messages between them ---- */
 enum message_kind {
-	MESSAGE_CHILD = 1,  /* value: the pid of the process that stands in for the sender */
+	MESSAGE_CHILD = 1,  /* with a pidfd: the process that stands in for the sender */
 	MESSAGE_GO,	    /* the supervisor: id maps are written */
 	MESSAGE_NAMESPACES, /* with ns_ids: the sandbox's namespaces exist; value: in a second level */
 	MESSAGE_STARTING,   /* the next step is exec; with a pidfd: where signals go */

@@ -13,7 +13,11 @@
 bool caps_from_name(const char *word, int *ret_cap)
 {
 	cap_value_t cap = -1;
-	if (strcasecmp(word, "ALL") != 0 && (cap_from_name(word, &cap) < 0 || cap > caps_last()))
+	*ret_cap = -1;
+	if (strcasecmp(word, "ALL") == 0)
+		return true;
+	/* cap_from_name() also takes what only begins with a name. */
+	if (cap_from_name(word, &cap) < 0 || cap > caps_last() || strcasecmp(word, caps_name(cap)) != 0)
 		return false;
 	*ret_cap = cap;
 	return true;

@@ -187,12 +187,6 @@ void command_prepare(struct run *run)
 		die("no_new_privs is not set; nothing was run");
 }
 
-static int told_monitor_fd = -1;
-static void tell_not_started(void)
-{
-	sync_try_send(told_monitor_fd, MESSAGE_NOT_STARTED, 0);
-}
-
 void command_go(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -200,12 +194,8 @@ void command_go(struct run *run)
 	/* Set last: a change of credentials clears it (prctl(2)). */
 	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
-	if (run->monitor_fd >= 0) {
-		if (run->shape.topology == RUN_SUPERVISED) /* otherwise pid 1 has said it */
-			sync_send(run->monitor_fd, MESSAGE_STARTING, 0);
-		told_monitor_fd = run->monitor_fd;
-		die_first_call(tell_not_started);
-	}
+	if (run->shape.topology == RUN_SUPERVISED) /* with a reaper, that has said it */
+		sync_send(run->monitor_fd, MESSAGE_STARTING, 0);
 	run_tell(run, "run %s", plan->command[0]);
 	size_t n_words = count_entries(plan->command);
 	char **words = arena_alloc((n_words + 1) * sizeof(char *));

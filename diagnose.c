@@ -79,6 +79,9 @@ const char *diagnose_id_map(const struct run *run, int error)
 {
 	if (error == ENOENT)
 		return "; a mounted /proc is needed";
+	if (error == EROFS)
+		return "; the /proc that is visible here is read-only (a sandbox around this one that shows it with "
+		       "--ro-bind should give --proc /proc)";
 	if (error != EPERM && error != EACCES)
 		return "";
 	const char *forbidden = user_namespaces_forbidden(run);

@@ -123,7 +123,8 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (filtered) /* after them madvise(2) may be forbidden */
 		release_code_pages();
 	seccomp_load(run);
-	sync_send(socket, MESSAGE_GO, 0);
+	if (!sync_try_send(socket, MESSAGE_GO, 0) && errno != EPIPE) /* EPIPE: it has died, and said why */
+		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
 	close(socket);
 	if (!filtered)
 		release_code_pages();

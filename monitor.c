@@ -20,7 +20,8 @@ static struct {
 	int parent_pidfd; /* -1: not asked for */
 	int command_pidfd; /* where signals go; -1: to the child */
 	int socket, signals;
-	bool started;	  /* COMMAND has been executed, as far as is known */
+	bool started;	  /* COMMAND was about to be executed */
+	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
 	bool ended;	  /* a reaper has told COMMAND's status */
 	int status;	  /* COMMAND's, as of waitpid(2) */
@@ -152,7 +153,7 @@ static void hear_message(struct run *run, const struct message *message, int att
 		attached_fd = -1;
 		break;
 	case MESSAGE_NOT_STARTED:
-		monitor.started = false;
+		monitor.not_started = true;
 		break;
 	case MESSAGE_ENDED:
 		monitor.ended = true;
@@ -197,7 +198,7 @@ static void hear_signals(const struct run *run)
 static _Noreturn void finish(const struct run *run, int status)
 {
 	die_first_call(NULL);
-	if (!monitor.started) {
+	if (!monitor.started || monitor.not_started) {
 		/* It has said why, unless somebody else ended it. */
 		if (WIFSIGNALED(status))
 			die("Setup was ended by signal %d", WTERMSIG(status));
@@ -266,7 +267,9 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			hear_signals(run);
 
 		int status;
-		pid_t ended = waitpid(child, &status, WNOHANG);
+		pid_t ended; /* intermediate processes of ns_split() are children, too */
+		while ((ended = waitpid(-1, &status, WNOHANG)) > 0 && ended != child)
+			;
 		if (ended == child) {
 			monitor.child = 0;
 			if (connected)

@@ -162,43 +162,76 @@ void ns_enter_in_place(struct run *run)
 	unshare_first_level(run);
 }
 
+/* The intermediate process's part: ends, unless it is itself what the sandbox goes on in. CLONE_PARENT makes the
+ * last one the supervisor's child. */
+static void join_and_go_on(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	hide_before_joining(plan);
+	if (plan->userns.fd >= 0)
+		join(&plan->userns, CLONE_NEWUSER);
+	if (plan->pidns.fd < 0 && !run->shape.pid_namespace) {
+		unshare_first_level(run);
+		return;
+	}
+	if (plan->pidns.fd >= 0) {
+		join(&plan->pidns, CLONE_NEWPID);
+		/* One is joined by children only, and a new one is made only by who is in the old: copy_pid_ns() */
+		pid_t member = run->shape.pid_namespace ? sys_clone_process(CLONE_PARENT) : 0;
+		if (member < 0)
+			die_errno(errno, "%s: Can't start a process in it", place_name(plan->pidns.place));
+		if (member > 0)
+			_exit(0);
+	}
+	pid_t last = clone_first_level(run, CLONE_PARENT);
+	if (last == 0)
+		return;
+	/* Its number here is not the supervisor's, so that is told with a pidfd. */
+	AUTO_CLOSE int pidfd = sys_pidfd_open(last, 0);
+	if (pidfd < 0)
+		die_errno(errno, "Can't tell the supervisor of the sandbox's process");
+	sync_send_fd(run->monitor_fd, MESSAGE_CHILD, pidfd);
+	_exit(0);
+}
+
+/* The number of the process behind pidfd in our /proc, or -1. */
+static pid_t pid_of(const struct run *run, int pidfd)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("self/fdinfo/%d", pidfd), O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t length;
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+		return -1;
+	const char *line = strstr(text, "\nPid:");
+	int pid = -1;
+	return line && sscanf(line, "\nPid: %d", &pid) == 1 ? pid : -1;
+}
+
 /* A joined namespace is entered by an intermediate process, never by the supervisor, which would then be within
- * reach of those who live there. A joined pid namespace is that of children, and so takes one process more;
- * CLONE_PARENT makes it the supervisor's child. */
+ * reach of those who live there. A joined pid namespace is that of children, and so takes one process more. */
 static pid_t split_through_intermediate(struct run *run, int ends[2])
 {
 	pid_t pid = sys_clone_process(0);
 	if (pid < 0)
 		die_errno(errno, "Can't start a process");
-	bool needs_second = run->plan->pidns.fd >= 0 || run->shape.pid_namespace;
 	if (pid == 0) {
 		close_fd(&ends[0]);
 		run->monitor_fd = ends[1];
-		hide_before_joining(run->plan);
-		if (run->plan->userns.fd >= 0)
-			join(&run->plan->userns, CLONE_NEWUSER);
-		if (run->plan->pidns.fd >= 0)
-			join(&run->plan->pidns, CLONE_NEWPID);
-		if (!needs_second) {
-			unshare_first_level(run);
-			return 0;
-		}
-		pid_t second = clone_first_level(run, CLONE_PARENT);
-		if (second == 0)
-			return 0;
-		sync_send(run->monitor_fd, MESSAGE_CHILD, second);
-		_exit(0);
+		join_and_go_on(run);
+		return 0;
 	}
-	if (needs_second) {
-		struct message message;
-		bool told = sync_receive(ends[0], true, &message, NULL) == 1 && message.kind == MESSAGE_CHILD;
-		int status;
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-		if (!told)
-			_exit(1); /* it has said why */
-		pid = message.value;
-	}
+	close_fd(&ends[1]); /* or its end of file would never be seen here */
+	if (run->plan->pidns.fd < 0 && !run->shape.pid_namespace)
+		return pid;
+
+	struct message message;
+	int pidfd = -1;
+	if (sync_receive(ends[0], true, &message, &pidfd) != 1 || message.kind != MESSAGE_CHILD)
+		_exit(1); /* it has said why */
+	pid = pid_of(run, pidfd);
+	close_fd(&pidfd);
+	if (pid <= 0)
+		die("Can't learn the pid of the sandbox's process; nothing was run"); /* it notices our end */
 	return pid;
 }
 

@@ -369,6 +369,16 @@ static problem add_fd(const struct reader *reader, struct fd_at **list, size_t *
 	return NULL;
 }
 
+/* COMMAND must not find the descriptor of an option that a later one has replaced. */
+static void supersede_fd(struct plan *plan, int fd)
+{
+	if (fd < 0)
+		return;
+	plan->superseded_fds = arena_grow(plan->superseded_fds, plan->n_superseded_fds, &plan->room_superseded_fds,
+					  sizeof(int));
+	plan->superseded_fds[plan->n_superseded_fds++] = fd;
+}
+
 static problem read_seccomp(struct reader *reader, const struct option_row *row, const char *word, struct place place)
 {
 	struct plan *plan = reader->plan;
@@ -385,8 +395,9 @@ static problem read_seccomp(struct reader *reader, const struct option_row *row,
 			return problem_at(place, "Can't read descriptor %d: %s", source.at.fd, errno_text(errno));
 		source.bytes = bytes;
 		bad = seccomp_check(place, source.bytes, source.length);
-	} else {
-		plan->n_seccomp = 0; /* the last one wins */
+	} else if (plan->n_seccomp) {
+		supersede_fd(plan, plan->seccomp[0].at.fd);
+		plan->n_seccomp = 0;
 	}
 	plan->seccomp = arena_grow(plan->seccomp, plan->n_seccomp, &plan->room_seccomp, sizeof(source));
 	plan->seccomp[plan->n_seccomp++] = source;
@@ -469,9 +480,12 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	case H_SHARE_NET:
 		plan->unshare_net = false;
 		return NULL;
-	case H_FD:
-		((struct fd_at *) target)->place = place;
-		return read_fd_number(reader, place, words[0], &((struct fd_at *) target)->fd);
+	case H_FD: {
+		struct fd_at *at = target;
+		supersede_fd(plan, at->fd);
+		at->place = place;
+		return read_fd_number(reader, place, words[0], &at->fd);
+	}
 	case H_SECCOMP:
 		return read_seccomp(reader, row, words[0], place);
 	case H_KEEP_FD:

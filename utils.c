@@ -258,20 +258,19 @@ void die_first_call(void (*hook)(void))
 
 static PRINTF_LIKE(2, 0) void say_line(const char *level, const char *fmt, va_list args)
 {
-	/* No arena here: the message may be about memory. A message longer than this ends in "...". */
-	char raw[3072], line[4 * sizeof(raw) + 256];
-	int length = vsnprintf(raw, sizeof(raw), fmt, args);
-	if (length < 0)
-		length = 0;
-	bool cut = (size_t) length >= sizeof(raw);
-	if (cut)
-		length = sizeof(raw) - 1;
-	size_t n = (size_t) snprintf(line, 200, "%s%.80s: ", say_levels ? level : "", say_prefix);
-	n += escape_controls(raw, (size_t) length, line + n);
-	if (cut) {
-		memcpy(line + n, "...", 3);
-		n += 3;
+	/* No arena here: the message may be about memory. Of one that is too long the middle is left out: where it
+	 * happened stands at the front, why at the end. */
+	static char raw[65536], line[4 * 3072 + 256];
+	enum { HEAD = 2048, TAIL = 1000 };
+	int full_length = vsnprintf(raw, sizeof(raw), fmt, args);
+	size_t length = full_length < 0 ? 0 : strlen(raw);
+	if (length > HEAD + TAIL) {
+		memcpy(raw + HEAD, "...", 3);
+		memmove(raw + HEAD + 3, raw + length - TAIL, TAIL);
+		length = HEAD + 3 + TAIL;
 	}
+	size_t n = (size_t) snprintf(line, 200, "%s%.80s: ", say_levels ? level : "", say_prefix);
+	n += escape_controls(raw, length, line + n);
 	line[n++] = '\n';
 	write_all(STDERR_FILENO, line, n);
 }
@@ -304,7 +303,7 @@ void die(const char *fmt, ...)
 
 void die_errno(int error, const char *fmt, ...)
 {
-	char what[3072];
+	static char what[32768];
 	va_list args;
 	va_start(args, fmt);
 	vsnprintf(what, sizeof(what), fmt, args);
