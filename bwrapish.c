@@ -43,6 +43,19 @@ void run_tell(const struct run *run, const char *fmt, ...)
 	say_note("%s", text);
 }
 
+void run_tell_stage(const struct run *run, enum stage stage)
+{
+	struct text text = { 0 };
+	if (!run->plan->verbose)
+		return;
+	plan_explain_stage(run->plan, &run->shape, run->caller, stage, &text);
+	for (char *line = text.bytes, *end; line && *line; line = end + 1) {
+		end = strchr(line, '\n');
+		*end = '\0';
+		say_note("%s", line + strspn(line, " "));
+	}
+}
+
 /* ---- 1 arrive ---- */
 
 /* A process that has more than its user has must not compose anything. AT_SECURE alone may be a security module's
@@ -237,19 +250,19 @@ static _Noreturn void be_sandbox(struct run *run)
 	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 
-	run_tell(run, "become: new namespaces");
+	run_tell_stage(run, STAGE_BECOME);
 	ns_become(run);
 	command_new_keyring();
 
-	run_tell(run, "pin: every source");
+	run_tell_stage(run, STAGE_PIN);
 	newroot_pin(run);
-	run_tell(run, "move in: nothing of the host is left");
+	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
-	run_tell(run, "build");
 	command_set_label(run, "fscreate", "--file-label", plan->file_label);
 	newroot_build(run);
 
-	run_tell(run, "lock and prepare");
+	run_tell_stage(run, STAGE_LOCK);
+	run_tell_stage(run, STAGE_PREPARE);
 	if (run->shape.topology == RUN_WITH_INIT) {
 		init_split(run); /* returns in COMMAND's process, everything prepared */
 		ns_assert_userns_disabled(run);
@@ -281,6 +294,7 @@ int main(int argc, char **argv, char **envp)
 	arrive(&run, &caller);
 	read_and_check(argc, argv, as_bwrap, &caller, &plan);
 	run.shape = plan_shape(&plan, &caller);
+	run_tell_stage(&run, STAGE_SPLIT);
 
 	run.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (run.proc_fd < 0)

@@ -218,7 +218,11 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller);
 /* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
 bool plan_first_op_is_root(const struct plan *plan);
 problem plan_check(const struct plan *plan, const struct caller *caller);
-/* The text of --dry-run. */
+/* The stages of a run that can be told; what --verbose says when one begins is what --dry-run says of it. */
+enum stage { STAGE_SPLIT, STAGE_BECOME, STAGE_PIN, STAGE_MOVE_IN, STAGE_BUILD, STAGE_LOCK, STAGE_PREPARE, STAGE_GO };
+void plan_explain_stage(const struct plan *plan, const struct shape *shape, const struct caller *caller,
+			enum stage stage, struct text *text);
+/* All stages: the text of --dry-run. */
 void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text);
 /* One operation in words, as --dry-run and --verbose tell it; arena memory. */
 const char *plan_op_words(const struct op *op, const struct shape *shape);
@@ -258,7 +262,9 @@ struct run {
 	char **environment;	   /* COMMAND's, once made */
 };
 
-/* --verbose: one line on stderr, otherwise nothing. */
+/* --verbose: what --dry-run says of the stage, on stderr; otherwise nothing. */
+void run_tell_stage(const struct run *run, enum stage stage);
+/* --verbose: one line on stderr; otherwise nothing. */
 void run_tell(const struct run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ---- namespaces.c: making, joining, id maps, closing further user namespaces ---- */

@@ -146,7 +146,6 @@ void command_wait(const struct run *run)
 	char byte;
 	if (run->plan->block.fd < 0)
 		return;
-	run_tell(run, "wait for descriptor %d", run->plan->block.fd);
 	ssize_t n;
 	while ((n = read(run->plan->block.fd, &byte, 1)) < 0 && errno == EINTR)
 		;
@@ -196,7 +195,7 @@ void command_go(struct run *run)
 		die_errno(errno, "Can't arrange to die with the parent");
 	if (run->shape.topology == RUN_SUPERVISED) /* with a reaper, that has said it */
 		sync_send(run->monitor_fd, MESSAGE_STARTING, 0);
-	run_tell(run, "run %s", plan->command[0]);
+	run_tell_stage(run, STAGE_GO);
 	size_t n_words = count_entries(plan->command);
 	char **words = arena_alloc((n_words + 1) * sizeof(char *));
 	memcpy(words, plan->command, n_words * sizeof(char *));

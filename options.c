@@ -118,7 +118,7 @@ const struct option_row option_rows[] = {
 	ROW("ro-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", H_OP, 0, FORM_RO_BIND_TRY),
 	ROW("bind-fd", "FD DEST", FILESYSTEM, "as --bind, for the file or directory that FD refers to", H_OP, 0, FORM_BIND_FD),
 	ROW("ro-bind-fd", "FD DEST", FILESYSTEM, "the same, read-only", H_OP, 0, FORM_RO_BIND_FD),
-	ROW("propagation", "TYPE", FILESYSTEM, "private or slave: whether mounts the host adds later appear in the next bind", H_PROPAGATION, 0, 0),
+	ROW("propagation", "TYPE", FILESYSTEM, "private or slave: do mounts that the host adds appear in it", H_PROPAGATION, 0, 0),
 	ROW("remount-ro", "DEST", FILESYSTEM, "make the mount at DEST read-only, not those below it", H_OP, 0, FORM_REMOUNT_RO),
 	ROW("proc", "DEST", FILESYSTEM, "procfs at DEST", H_OP, 0, FORM_PROC),
 	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", H_OP, 0, FORM_DEV),
@@ -260,7 +260,7 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	const char *name = row->words;
 	for (size_t i = 0; !bad && i < count_words(row->words); i++, name = strchrnul(name, ' ') + 1) {
 		if (form->kind == OP_SYMLINK && i == 0)
-			op.link_target = words[i];
+			bad = check_path(place, "SRC", op.link_target = words[i]);
 		else if (strncmp(name, "SRC", 3) == 0)
 			bad = check_path(place, "SRC", op.outer_path = words[i]);
 		else if (strncmp(name, "DEST", 4) == 0 || strncmp(name, "PATH", 4) == 0)
@@ -270,8 +270,6 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 		else if (!parse_octal_mode(words[i], &op.mode))
 			bad = problem_at(place, "Invalid mode: %s is not an octal number up to 7777", words[i]);
 	}
-	if (!bad && op.link_target && !*op.link_target)
-		bad = problem_at(place, "SRC is empty: a symbolic link has to say something");
 	if (bad)
 		return bad;
 

@@ -41,9 +41,11 @@ static bool is_magic_link(int link_fd, int parent_fd)
 	       !(fstat(parent_fd, &parent) == 0 && parent.st_ino == 1);
 }
 
+enum { MOST_LINKS = 40 }; /* path_resolution(7) */
+
 struct walk {
 	int root_fd, at_fd; /* at_fd is ours unless it is root_fd */
-	char rest[2 * PATH_MAX];
+	char *rest;	    /* of the way; room for every link to be as long as it can */
 	unsigned n_links;
 };
 
@@ -58,17 +60,14 @@ static void step_to(struct walk *walk, int fd)
 static int follow_link(struct walk *walk, int link_fd)
 {
 	char target[PATH_MAX];
-	if (++walk->n_links > 40 || is_magic_link(link_fd, walk->at_fd)) /* path_resolution(7) */
+	if (++walk->n_links > MOST_LINKS || is_magic_link(link_fd, walk->at_fd))
 		return ELOOP;
 	ssize_t length = readlinkat(link_fd, "", target, sizeof(target));
 	if (length < 0)
 		return errno;
 	if (length == 0)
 		return ENOENT;
-	size_t rest_length = strlen(walk->rest);
-	if ((size_t) length + rest_length >= sizeof(walk->rest))
-		return ENAMETOOLONG;
-	memmove(walk->rest + length, walk->rest, rest_length + 1); /* what is left begins with a slash */
+	memmove(walk->rest + length, walk->rest, strlen(walk->rest) + 1); /* what is left begins with a slash */
 	memcpy(walk->rest, target, (size_t) length);
 	if (target[0] == '/')
 		step_to(walk, walk->root_fd);
@@ -78,7 +77,8 @@ static int follow_link(struct walk *walk, int link_fd)
 /* The descriptor, or -errno. */
 static int walk_path(int root_fd, const char *path, int flags)
 {
-	struct walk walk = { .root_fd = root_fd, .at_fd = root_fd };
+	static char rest[(MOST_LINKS + 2) * PATH_MAX];
+	struct walk walk = { .root_fd = root_fd, .at_fd = root_fd, .rest = rest };
 	size_t length = strlen(path);
 	if (length == 0)
 		return -ENOENT;
@@ -92,15 +92,16 @@ static int walk_path(int root_fd, const char *path, int flags)
 		size_t name_length = strcspn(name, "/");
 		const char *behind = name + name_length;
 		bool is_last = behind[strspn(behind, "/")] == '\0', wants_directory = *behind == '/';
-		char component[NAME_MAX + 1];
-		if (name_length > NAME_MAX) {
-			error = ENAMETOOLONG;
-			break;
-		}
+		char component[PATH_MAX]; /* no part of a path or link is longer; openat(2) judges names */
 		memcpy(component, name, name_length);
 		component[name_length] = '\0';
 		memmove(walk.rest, behind, strlen(behind) + 1);
 
+		if (name_length == 0 && flags & O_PATH) { /* "." would ask for search permission */
+			result = fcntl(walk.at_fd, F_DUPFD_CLOEXEC, 3);
+			error = result < 0 ? errno : 0;
+			break;
+		}
 		if (name_length == 0 || (streq(component, "..") && same_place(walk.at_fd, root_fd)))
 			memcpy(component, ".", 2);
 		bool keeps_links = is_last && flags & O_NOFOLLOW && !wants_directory;

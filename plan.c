@@ -211,7 +211,7 @@ const char *plan_op_words(const struct op *op, const struct shape *shape)
 	return "";
 }
 
-/* One line of --dry-run: the stage's name where it begins, then words, controls escaped so that no path can
+/* One line: the stage's name where it begins, then words, controls escaped so that no path can
  * look like a line of its own. */
 static PRINTF_LIKE(3, 4) void add_line(struct text *text, const char *stage, const char *fmt, ...)
 {
@@ -224,8 +224,32 @@ static PRINTF_LIKE(3, 4) void add_line(struct text *text, const char *stage, con
 	text_add(text, " %-9s %s\n", stage, shown);
 }
 
-static void explain_namespaces(const struct plan *plan, const struct shape *shape, const struct caller *caller,
-			       struct text *text)
+static void explain_split(const struct plan *plan, const struct shape *shape, struct text *text)
+{
+	static const char *const processes[] = {
+		[RUN_ALONE] = "no process but COMMAND's own",
+		[RUN_SUPERVISED] = "a supervisor outside",
+		[RUN_WITH_INIT] = "a supervisor outside and a reaper inside",
+	};
+	add_line(text, "split", "%s%s%s%s", processes[shape->topology], shape->topology_reason ? ", for " : "",
+		 shape->topology_reason ? shape->topology_reason : "",
+		 plan->die_with_parent ? "; all of it dies with the parent" : "");
+	const struct {
+		const struct fd_at *at;
+		const char *what;
+	} served[] = {
+		{ &plan->info, "write child-pid and namespaces to" },
+		{ &plan->json_status, "write status lines to" },
+		{ &plan->sync, "keep open while the sandbox lives:" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(served); i++)
+		if (served[i].at->fd >= 0)
+			add_line(text, "", "%s: %s descriptor %d", place_name(served[i].at->place), served[i].what,
+				 served[i].at->fd);
+}
+
+static void explain_become(const struct plan *plan, const struct shape *shape, const struct caller *caller,
+			   struct text *text)
 {
 	static const struct {
 		unsigned long flag;
@@ -259,6 +283,29 @@ static void explain_namespaces(const struct plan *plan, const struct shape *shap
 		add_line(text, "", "the network is a loopback device");
 }
 
+static void explain_build(const struct plan *plan, const struct shape *shape, struct text *text)
+{
+	if (plan->file_label)
+		add_line(text, "", "SELinux label of what is made: %s", plan->file_label);
+	if (plan->tolerate_submounts)
+		add_line(text, "", "a submount whose flags cannot be set is only warned about");
+	for (size_t i = 0; i < plan->n_ops; i++)
+		add_line(text, i ? "" : "build", "%s: %s", place_name(plan->ops[i].place),
+			 plan_op_words(&plan->ops[i], shape));
+}
+
+static void explain_lock(const struct plan *plan, const struct shape *shape, struct text *text)
+{
+	if (plan->userns2.fd >= 0)
+		add_line(text, "lock", "%s: join what descriptor %d refers to", place_name(plan->userns2.place),
+			 plan->userns2.fd);
+	else if (shape->inner_level)
+		add_line(text, "lock", "a second user namespace for COMMAND%s",
+			 plan->disable_userns ? ", the last one: a third is impossible" : "");
+	if (plan->assert_userns_disabled)
+		add_line(text, "lock", "refuse to go on where one more user namespace can be made");
+}
+
 static void explain_prepare(const struct plan *plan, const struct shape *shape, const struct caller *caller,
 			    struct text *text)
 {
@@ -286,41 +333,76 @@ static void explain_prepare(const struct plan *plan, const struct shape *shape, 
 		add_line(text, "", "%s: hold a lock on %s", place_name(plan->lock_files[i].place), plan->lock_files[i].path);
 	if (plan->block.fd >= 0)
 		add_line(text, "", "%s: wait for descriptor %d", place_name(plan->block.place), plan->block.fd);
+	if (plan->no_tty_guard)
+		add_line(text, "", "the caller's terminal is not guarded");
+	if (plan->exec_label)
+		add_line(text, "", "SELinux label of COMMAND: %s", plan->exec_label);
 }
 
-void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text)
+/* A word as a shell would have to be told it. */
+static const char *quoted(const char *word)
 {
-	static const char *const processes[] = {
-		[RUN_ALONE] = "no process but COMMAND's own",
-		[RUN_SUPERVISED] = "a supervisor outside",
-		[RUN_WITH_INIT] = "a supervisor outside and a reaper inside",
-	};
-	struct shape shape = plan_shape(plan, caller);
-	add_line(text, "split", "%s%s%s%s", processes[shape.topology], shape.topology_reason ? ", for " : "",
-		 shape.topology_reason ? shape.topology_reason : "",
-		 plan->die_with_parent ? "; all of it dies with the parent" : "");
-	explain_namespaces(plan, &shape, caller, text);
-	if (has_op(plan, OP_BIND) || has_op(plan, OP_DEV))
-		add_line(text, "pin", "every source below, as a detached copy with its flags set");
-	add_line(text, "move in", "/ is %s; nothing of the host is left",
-		 plan_first_op_is_root(plan) ? "what the first operation shows" : "an empty tmpfs");
-	for (size_t i = 0; i < plan->n_ops; i++)
-		add_line(text, i ? "" : "build", "%s: %s", place_name(plan->ops[i].place),
-			 plan_op_words(&plan->ops[i], &shape));
-	if (plan->userns2.fd >= 0)
-		add_line(text, "lock", "%s: join what descriptor %d refers to", place_name(plan->userns2.place),
-			 plan->userns2.fd);
-	else if (shape.inner_level)
-		add_line(text, "lock", "a second user namespace for COMMAND%s",
-			 plan->disable_userns ? ", the last one: a third is impossible" : "");
-	explain_prepare(plan, &shape, caller, text);
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+	if (*word && word[strspn(word, plain)] == '\0')
+		return word;
+	struct text text = { 0 };
+	text_add(&text, "'");
+	for (; *word; word++)
+		text_add(&text, *word == '\'' ? "'\\%c'" : "%c", *word);
+	text_add(&text, "'");
+	return text.bytes;
+}
+
+static void explain_go(const struct plan *plan, struct text *text)
+{
 	for (size_t i = 0; i < plan->n_seccomp; i++)
 		add_line(text, i ? "" : "go", "%s: load the seccomp program in descriptor %d",
 			 place_name(plan->seccomp[i].at.place), plan->seccomp[i].at.fd);
 	struct text words = { 0 };
 	for (char *const *word = plan->command; *word; word++)
-		text_add(&words, " %s", *word);
-	add_line(text, plan->n_seccomp ? "" : "go", "run%s", words.bytes);
+		text_add(&words, " %s", quoted(*word));
+	add_line(text, plan->n_seccomp ? "" : "go", "run%s%s%s", words.bytes, plan->argv0 ? ", which sees itself as " : "",
+		 plan->argv0 ? quoted(plan->argv0) : "");
+}
+
+void plan_explain_stage(const struct plan *plan, const struct shape *shape, const struct caller *caller,
+			enum stage stage, struct text *text)
+{
+	switch (stage) {
+	case STAGE_SPLIT:
+		explain_split(plan, shape, text);
+		return;
+	case STAGE_BECOME:
+		explain_become(plan, shape, caller, text);
+		return;
+	case STAGE_PIN:
+		if (has_op(plan, OP_BIND) || has_op(plan, OP_DEV))
+			add_line(text, "pin", "every source, as a detached copy with its flags set");
+		return;
+	case STAGE_MOVE_IN:
+		add_line(text, "move in", "/ is %s; nothing of the host is left",
+			 plan_first_op_is_root(plan) ? "what the first operation shows" : "an empty tmpfs");
+		return;
+	case STAGE_BUILD:
+		explain_build(plan, shape, text);
+		return;
+	case STAGE_LOCK:
+		explain_lock(plan, shape, text);
+		return;
+	case STAGE_PREPARE:
+		explain_prepare(plan, shape, caller, text);
+		return;
+	case STAGE_GO:
+		explain_go(plan, text);
+		return;
+	}
+}
+
+void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text)
+{
+	struct shape shape = plan_shape(plan, caller);
+	for (enum stage stage = STAGE_SPLIT; stage <= STAGE_GO; stage++)
+		plan_explain_stage(plan, &shape, caller, stage, text);
 }
 
 bool plan_first_op_is_root(const struct plan *plan)

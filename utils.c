@@ -328,6 +328,7 @@ bool write_all(int fd, const void *bytes, size_t length)
 	sigemptyset(&pipe_only);
 	sigaddset(&pipe_only, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &pipe_only, &before);
+	bool was_pending = sigismember(&before, SIGPIPE) && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
 
 	const char *next = bytes;
 	int error = 0;
@@ -344,11 +345,9 @@ bool write_all(int fd, const void *bytes, size_t length)
 			length -= (size_t) n;
 		}
 	}
-	if (error == EPIPE && !sigismember(&before, SIGPIPE)) {
-		const struct timespec now = { 0 };
-		if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE))
-			sigtimedwait(&pipe_only, NULL, &now);
-	}
+	const struct timespec now = { 0 };
+	if (error == EPIPE && !was_pending)
+		sigtimedwait(&pipe_only, NULL, &now);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	errno = error;
 	return !error;

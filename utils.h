@@ -44,7 +44,7 @@ static inline bool streq(const char *a, const char *b)
 bool parse_decimal(const char *word, uint64_t max, uint64_t *ret_value);
 /* As parse_decimal, with 0x for hexadecimal and 0 for octal. */
 bool parse_any_base(const char *word, uint64_t max, uint64_t *ret_value);
-/* One to four octal digits up to 07777, as chmod(1) takes them. */
+/* An octal number up to 07777, as chmod(1) takes it. */
 bool parse_octal_mode(const char *word, mode_t *ret_mode);
 
 /* The one of n words that `word` most likely stands for, NULL when none is close. */

@@ -1,0 +1,656 @@
+/* Numbers, text, messages and descriptors: utils.c alone. */
+#include "../../utils.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- memory ---- */
+
+static void test_arena_memory_is_zeroed_aligned_and_apart(void **state)
+{
+	(void) state;
+	static const size_t sizes[] = { 1, 15, 16, 17, 4000, 65535, 65536, 65537, 200000, 3 };
+	char *blocks[20 * ARRAY_SIZE(sizes)];
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
+		size_t size = sizes[i % ARRAY_SIZE(sizes)];
+		blocks[i] = arena_alloc(size);
+		assert_int_equal((uintptr_t) blocks[i] % 16, 0);
+		for (size_t j = 0; j < size; j++)
+			assert_int_equal(blocks[i][j], 0);
+		memset(blocks[i], (int) i + 1, size);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++)
+		for (size_t j = 0; j < sizes[i % ARRAY_SIZE(sizes)]; j++)
+			assert_int_equal((unsigned char) blocks[i][j], (i + 1) & 255);
+}
+
+static void test_arena_of_no_bytes_is_an_address(void **state)
+{
+	(void) state;
+	assert_ptr_not_equal(arena_alloc(0), NULL);
+	assert_string_equal(arena_copy("", 0), "");
+}
+
+static void test_arena_copy_ends_where_it_was_told(void **state)
+{
+	(void) state;
+	assert_string_equal(arena_copy("abcdef", 3), "abc");
+}
+
+static void test_arena_printf_is_as_long_as_its_text(void **state)
+{
+	(void) state;
+	assert_string_equal(arena_printf("%s-%d", "x", 7), "x-7");
+	assert_int_equal(strlen(arena_printf("%*d", 100000, 1)), 100000);
+}
+
+static void test_a_grown_array_keeps_its_items(void **state)
+{
+	(void) state;
+	size_t *items = NULL, n_items = 0, n_room = 0, n_moves = 0;
+	while (n_items < 5000) {
+		size_t *grown = arena_grow(items, n_items, &n_room, sizeof(*items));
+		n_moves += grown != items;
+		items = grown;
+		items[n_items] = n_items;
+		n_items++;
+	}
+	for (size_t i = 0; i < n_items; i++)
+		assert_int_equal(items[i], i);
+	assert_in_range(n_moves, 1, 12); /* by doubling */
+}
+
+static void test_text_grows_by_words_and_bytes(void **state)
+{
+	(void) state;
+	struct text text = { 0 };
+	text_add(&text, "%s", "");
+	assert_string_equal(text.bytes, "");
+	for (int i = 0; i < 1000; i++)
+		text_add(&text, "%03d,", i);
+	text_add_bytes(&text, "a\0b", 3);
+	assert_int_equal(text.length, 4003);
+	assert_memory_equal(text.bytes, "000,001,", 8);
+	assert_memory_equal(text.bytes + 3996, "999,a\0b", 8);
+}
+
+/* ---- numbers ---- */
+
+struct number_case {
+	const char *word;
+	uint64_t max;
+	bool decimal, any_base;
+	uint64_t value;
+};
+
+static const struct number_case number_cases[] = {
+	{ "0", 0, true, true, 0 },
+	{ "7", 7, true, true, 7 },
+	{ "8", 7, false, false, 0 },
+	{ "18446744073709551615", UINT64_MAX, true, true, UINT64_MAX },
+	{ "18446744073709551616", UINT64_MAX, false, false, 0 },
+	{ "99999999999999999999999999", UINT64_MAX, false, false, 0 },
+	{ "0x10", 100, false, true, 16 },
+	{ "0XfF", 255, false, true, 255 },
+	{ "0xffffffffffffffff", UINT64_MAX, false, true, UINT64_MAX },
+	{ "0x10000000000000000", UINT64_MAX, false, false, 0 },
+	{ "0x", 100, false, false, 0 },
+	{ "0xg", 100, false, false, 0 },
+	{ "0x-1", 100, false, false, 0 },
+	{ "08", 100, true, false, 8 },
+	{ "0b11", 100, false, false, 0 },
+	{ "", 100, false, false, 0 },
+	{ "-1", UINT64_MAX, false, false, 0 },
+	{ "-0", 100, false, false, 0 },
+	{ "+1", 100, false, false, 0 },
+	{ " 1", 100, false, false, 0 },
+	{ "\t1", 100, false, false, 0 },
+	{ "1 ", 100, false, false, 0 },
+	{ "1\n", 100, false, false, 0 },
+	{ "1k", 10000, false, false, 0 },
+	{ "1.0", 100, false, false, 0 },
+	{ "1e2", 100, false, false, 0 },
+	{ "x", 100, false, false, 0 },
+};
+
+static void test_decimal_numbers_are_digits_and_nothing_else(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < ARRAY_SIZE(number_cases); i++) {
+		const struct number_case *c = &number_cases[i];
+		uint64_t value = 4711;
+		bool ok = parse_decimal(c->word, c->max, &value);
+		if (ok != c->decimal || value != (ok ? c->value : 4711))
+			fail_msg("\"%s\": %d, %llu", c->word, ok, (unsigned long long) value);
+	}
+}
+
+static void test_sizes_may_be_hexadecimal_or_octal(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < ARRAY_SIZE(number_cases); i++) {
+		const struct number_case *c = &number_cases[i];
+		uint64_t value = 4711;
+		bool ok = parse_any_base(c->word, c->max, &value);
+		if (ok != c->any_base || value != (ok ? c->value : 4711))
+			fail_msg("\"%s\": %d, %llu", c->word, ok, (unsigned long long) value);
+	}
+	uint64_t value;
+	assert_true(parse_any_base("0777", 511, &value));
+	assert_int_equal(value, 511);
+	assert_true(parse_decimal("0777", 777, &value));
+	assert_int_equal(value, 777);
+}
+
+static void test_octal_modes_end_at_7777(void **state)
+{
+	(void) state;
+	static const struct {
+		const char *word;
+		mode_t mode;
+	} good[] = {
+		{ "0", 0 }, { "7", 07 }, { "755", 0755 }, { "0755", 0755 }, { "7777", 07777 }
+	};
+	static const char *const bad[] = { "",      "8",   "758", "10000",
+					   "77777", "-1",  "+7",  " 7",
+					   "7 ",    "0x7", "u=r", "777777777777777777777777" };
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		mode_t mode = 1;
+		assert_true(parse_octal_mode(good[i].word, &mode));
+		assert_int_equal(mode, good[i].mode);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		mode_t mode = 4711;
+		if (parse_octal_mode(bad[i], &mode) || mode != 4711)
+			fail_msg("\"%s\" is taken for a mode", bad[i]);
+	}
+}
+
+/* ---- words ---- */
+
+static const char *const words[] = {
+	"--bind",        "--ro-bind", "--unshare-user",
+	"--unshare-uts", "--chdir",   "--a-very-long-word-that-is-longer-than-any-option-we-have"
+};
+static const char *nth_word(size_t i)
+{
+	return words[i];
+}
+
+static const char *nearest(const char *word)
+{
+	const char *found = nearest_word(word, nth_word, ARRAY_SIZE(words));
+	return found ? found : "none";
+}
+
+static void test_the_nearest_word_is_a_slip_of_the_finger_away(void **state)
+{
+	(void) state;
+	assert_string_equal(nearest("--bind"), "--bind");
+	assert_string_equal(nearest("--bnd"), "--bind");   /* missing */
+	assert_string_equal(nearest("--bindd"), "--bind"); /* one too many */
+	assert_string_equal(nearest("--bimd"), "--bind");  /* wrong */
+	assert_string_equal(nearest("--bidn"), "--bind");  /* swapped */
+	assert_string_equal(nearest("-bind"), "--bind");
+	assert_string_equal(nearest("--robind"), "--ro-bind");
+	assert_string_equal(nearest("--unshare-usre"), "--unshare-user");
+	assert_string_equal(nearest("--cd"), "none");
+	assert_string_equal(nearest("--frobnicate"), "none");
+	assert_string_equal(nearest(""), "none");
+	assert_string_equal(nearest("-"), "none");
+}
+
+static void test_the_nearest_word_to_a_very_long_one_is_none(void **state)
+{
+	(void) state;
+	char longest[200];
+	memset(longest, 'a', sizeof(longest));
+	for (size_t length = 35; length < sizeof(longest); length++) {
+		longest[length] = '\0';
+		assert_string_equal(nearest(longest), "none");
+		longest[length] = 'a';
+	}
+	assert_string_equal(nearest(words[5]), "none"); /* longer than what is compared */
+}
+
+static void assert_escaped(const char *raw, size_t length, const char *expected)
+{
+	char out[256];
+	memset(out, 'X', sizeof(out));
+	size_t n = escape_controls(raw, length, out);
+	assert_string_equal(out, expected);
+	assert_int_equal(n, strlen(expected));
+	assert_int_equal(out[n + 1], 'X');
+}
+#define ESCAPED(raw, expected) assert_escaped(raw, sizeof(raw) - 1, expected)
+
+static void test_control_characters_are_shown_as_hex(void **state)
+{
+	(void) state;
+	ESCAPED("", "");
+	ESCAPED("plain ~ words", "plain ~ words");
+	ESCAPED("a\nb\r\tc", "a\\x0ab\\x0d\\x09c");
+	ESCAPED("\x1b[31m", "\\x1b[31m");
+	ESCAPED("a\0b", "a\\x00b");
+	ESCAPED("\x7f\x1f\x20", "\\x7f\\x1f ");
+	for (int c = 0; c < 0x20; c++) {
+		char raw = (char) c, expected[8];
+		snprintf(expected, sizeof(expected), "\\x%02x", (unsigned) c);
+		assert_escaped(&raw, 1, expected);
+	}
+}
+
+static void test_c1_controls_are_shown_as_hex_in_utf8_too(void **state)
+{
+	(void) state;
+	ESCAPED("\xc2\x80", "\\xc2\\x80");
+	ESCAPED("\xc2\x9b"
+		"31m",
+		"\\xc2\\x9b31m"); /* CSI */
+	ESCAPED("\xc2\x9f", "\\xc2\\x9f");
+	ESCAPED("\xc2\xa0", "\xc2\xa0");
+	ESCAPED("\x9b"
+		"31m",
+		"\\x9b31m"); /* alone it is no UTF-8 */
+}
+
+static void test_utf8_is_left_as_it_is(void **state)
+{
+	(void) state;
+	ESCAPED("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+	ESCAPED("\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80", "\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80");
+	ESCAPED("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf");
+	ESCAPED("\xe2\x80\xae\xe2\x81\xa6",
+		"\xe2\x80\xae\xe2\x81\xa6"); /* bidi: no control character */
+}
+
+static void test_what_only_looks_like_utf8_is_shown_as_hex(void **state)
+{
+	(void) state;
+	ESCAPED("\x80", "\\x80");
+	ESCAPED("\xff\xfe", "\\xff\\xfe");
+	ESCAPED("\xc0\x8a", "\\xc0\\x8a");                   /* overlong newline */
+	ESCAPED("\xc1\xbf", "\\xc1\\xbf");                   /* overlong DEL */
+	ESCAPED("\xe0\x80\x8a", "\\xe0\\x80\\x8a");          /* the same in three */
+	ESCAPED("\xe0\x82\x9b", "\\xe0\\x82\\x9b");          /* overlong C1 */
+	ESCAPED("\xf0\x80\x80\x8a", "\\xf0\\x80\\x80\\x8a"); /* and in four */
+	ESCAPED("\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf");
+	ESCAPED("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* surrogates */
+	ESCAPED("\xed\xbf\xbf", "\\xed\\xbf\\xbf");
+	ESCAPED("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"); /* beyond the last code point */
+	ESCAPED("\xf8\x88\x80\x80\x80", "\\xf8\\x88\\x80\\x80\\x80");
+	ESCAPED("\xe2\x82", "\\xe2\\x82"); /* cut off */
+	ESCAPED("\xe2\x82z", "\\xe2\\x82z");
+	ESCAPED("\xc3", "\\xc3");
+	ESCAPED("\xc3\n", "\\xc3\\x0a"); /* must not swallow the newline */
+	ESCAPED("\xf0\x9f\x98\x1b", "\\xf0\\x9f\\x98\\x1b");
+	ESCAPED("\xe2\xc3\xa9", "\\xe2\xc3\xa9");
+}
+
+static void test_a_sequence_does_not_reach_beyond_the_length(void **state)
+{
+	(void) state;
+	assert_escaped("\xe2\x82\xac", 2, "\\xe2\\x82");
+	assert_escaped("ab", 1, "a");
+}
+
+static void test_errno_texts_are_the_usual_english_ones(void **state)
+{
+	(void) state;
+	assert_string_equal(errno_text(ENOENT), "No such file or directory");
+	assert_string_equal(errno_text(EPERM), "Operation not permitted");
+	assert_string_equal(errno_text(EINVAL), "Invalid argument");
+	assert_non_null(errno_text(99999));
+	assert_non_null(errno_text(-1));
+}
+
+/* ---- in a process of its own ---- */
+
+struct ended {
+	int status;
+	char *said;
+	size_t length;
+};
+
+static struct ended in_child(void (*act)(void))
+{
+	int ends[2];
+	assert_return_code(pipe(ends), errno);
+	pid_t pid = fork();
+	assert_return_code(pid, errno);
+	if (pid == 0) {
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		close(ends[1]);
+		act();
+		_exit(0);
+	}
+	close(ends[1]);
+	struct ended ended;
+	assert_true(read_all(ends[0], 1 << 20, &ended.said, &ended.length));
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, &ended.status, 0), pid);
+	return ended;
+}
+
+static void say_things(void)
+{
+	say_warning("one\ntwo %s", "\xe2\x82\xac");
+	say_set_prefix("bwrap");
+	say_set_levels(true);
+	say_warning("w");
+	say_note("n");
+	die_errno(EACCES, "Can't %s", "go on");
+}
+
+static void test_each_message_is_one_line_with_prefix_and_level(void **state)
+{
+	(void) state;
+	struct ended ended = in_child(say_things);
+	assert_string_equal(ended.said,
+			    "bwrapish: one\\x0atwo \xe2\x82\xac\n"
+			    "<4>bwrap: w\n<6>bwrap: n\n<3>bwrap: Can't go on: Permission denied\n");
+	assert_true(WIFEXITED(ended.status));
+	assert_int_equal(WEXITSTATUS(ended.status), 1);
+}
+
+static void tell_first(void)
+{
+	write_all(STDERR_FILENO, "hook\n", 5);
+}
+
+static void die_with_hook(void)
+{
+	die_first_call(tell_first);
+	die("end");
+}
+
+static void test_the_hook_comes_before_the_last_words(void **state)
+{
+	(void) state;
+	assert_string_equal(in_child(die_with_hook).said, "hook\nbwrapish: end\n");
+}
+
+static void say_too_much(void)
+{
+	char *much = arena_alloc(50001);
+	memset(much, '\n', 50000);
+	say_set_prefix(arena_printf("%01000d", 0));
+	die_errno(EACCES, "Can't open %s", much);
+}
+
+static void test_of_a_message_too_long_the_beginning_and_the_end_are_said(void **state)
+{
+	(void) state;
+	struct ended ended = in_child(say_too_much);
+	assert_in_range(ended.length, 4 * 1000, 4 * 3072 + 200);
+	assert_non_null(strstr(ended.said, "0: Can't open \\x0a\\x0a"));
+	assert_non_null(strstr(ended.said, "\\x0a...\\x0a"));
+	assert_string_equal(strrchr(ended.said, ':'), ": Permission denied\n");
+	assert_ptr_equal(strchr(ended.said, '\n'), ended.said + ended.length - 1);
+}
+
+static void say_far_too_much(void)
+{
+	char *much = arena_alloc(1000001);
+	memset(much, '\x1b', 1000000);
+	die("%s", much);
+}
+
+static void test_a_message_of_a_million_bytes_is_one_short_line(void **state)
+{
+	(void) state;
+	struct ended ended = in_child(say_far_too_much);
+	assert_in_range(ended.length, 4 * 1000, 4 * 3072 + 200);
+	assert_ptr_equal(strchr(ended.said, '\n'), ended.said + ended.length - 1);
+	assert_null(strchr(ended.said, '\x1b'));
+}
+
+/* ---- descriptors ---- */
+
+static void assert_sigpipe(bool blocked, bool is_pending)
+{
+	sigset_t now, pending;
+	assert_return_code(sigprocmask(SIG_SETMASK, NULL, &now), errno);
+	assert_int_equal(sigismember(&now, SIGPIPE), blocked);
+	assert_return_code(sigpending(&pending), errno);
+	assert_int_equal(sigismember(&pending, SIGPIPE), is_pending);
+}
+
+static void write_to_closed_pipe(void)
+{
+	int ends[2];
+	assert_return_code(pipe(ends), errno);
+	close(ends[0]);
+	errno = 0;
+	assert_false(write_all(ends[1], "x", 1));
+	assert_int_equal(errno, EPIPE);
+	close(ends[1]);
+}
+
+static void test_a_closed_pipe_is_an_error_and_not_a_signal(void **state)
+{
+	(void) state;
+	signal(SIGPIPE, SIG_DFL);
+	write_to_closed_pipe();
+	assert_sigpipe(false, false);
+}
+
+static void test_a_closed_pipe_leaves_no_signal_behind_a_mask(void **state)
+{
+	(void) state;
+	sigset_t pipe_only;
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	signal(SIGPIPE, SIG_DFL);
+	sigprocmask(SIG_BLOCK, &pipe_only, NULL);
+	write_to_closed_pipe();
+	sigset_t pending;
+	sigpending(&pending);
+	bool left_pending = sigismember(&pending, SIGPIPE);
+	if (left_pending)
+		sigwaitinfo(&pipe_only, NULL);
+	sigprocmask(SIG_UNBLOCK, &pipe_only, NULL);
+	assert_false(left_pending);
+}
+
+static void test_a_signal_that_was_pending_before_stays(void **state)
+{
+	(void) state;
+	sigset_t pipe_only;
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &pipe_only, NULL);
+	raise(SIGPIPE);
+	write_to_closed_pipe();
+	assert_sigpipe(true, true);
+	assert_int_equal(sigwaitinfo(&pipe_only, NULL), SIGPIPE);
+	sigprocmask(SIG_UNBLOCK, &pipe_only, NULL);
+}
+
+static void test_writing_waits_for_a_full_pipe(void **state)
+{
+	(void) state;
+	enum { MUCH = 300000 };
+	int ends[2];
+	assert_return_code(pipe2(ends, O_NONBLOCK), errno);
+	pid_t pid = fork();
+	assert_return_code(pid, errno);
+	if (pid == 0) {
+		close(ends[1]);
+		char *bytes;
+		size_t length;
+		usleep(50000);
+		_exit(read_all(ends[0], MUCH, &bytes, &length) && length == MUCH ? 0 : 1);
+	}
+	close(ends[0]);
+	assert_true(write_all(ends[1], arena_alloc(MUCH), MUCH));
+	close(ends[1]);
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void test_nothing_can_be_written_anywhere(void **state)
+{
+	(void) state;
+	assert_true(write_all(-1, "", 0));
+	assert_false(write_all(-1, "x", 1));
+	assert_int_equal(errno, EBADF);
+}
+
+static int pipe_with(const char *bytes, size_t length)
+{
+	int ends[2];
+	assert_return_code(pipe(ends), errno);
+	assert_true(write_all(ends[1], bytes, length));
+	close(ends[1]);
+	return ends[0];
+}
+
+static void test_reading_ends_at_the_limit(void **state)
+{
+	(void) state;
+	static const struct {
+		size_t length, max_bytes;
+		bool fits;
+	} cases[] = { { 0, 0, true },         { 1, 0, false },       { 10, 10, true },
+		      { 11, 10, false },      { 4095, 4095, true },  { 4096, 4096, true },
+		      { 4096, 4095, false },  { 4097, 60000, true }, { 60000, 60000, true },
+		      { 60000, 59999, false } };
+	char *sent = arena_alloc(60000);
+	for (size_t i = 0; i < 60000; i++)
+		sent[i] = (char) (i * 7);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		AUTO_CLOSE int fd = pipe_with(sent, cases[i].length);
+		char *bytes;
+		size_t length;
+		assert_int_equal(read_all(fd, cases[i].max_bytes, &bytes, &length), cases[i].fits);
+		if (!cases[i].fits) {
+			assert_int_equal(errno, EFBIG);
+			continue;
+		}
+		assert_int_equal(length, cases[i].length);
+		assert_memory_equal(bytes, sent, length);
+		assert_int_equal(bytes[length], 0);
+	}
+}
+
+static void test_reading_what_cannot_be_read_says_why(void **state)
+{
+	(void) state;
+	char *bytes;
+	size_t length;
+	assert_false(read_all(-1, 10, &bytes, &length));
+	assert_int_equal(errno, EBADF);
+	AUTO_CLOSE int directory = open("/", O_RDONLY | O_CLOEXEC);
+	assert_false(read_all(directory, 10, &bytes, &length));
+	assert_int_equal(errno, EISDIR);
+}
+
+static void test_reading_waits_for_a_slow_writer(void **state)
+{
+	(void) state;
+	int ends[2];
+	assert_return_code(pipe2(ends, O_NONBLOCK), errno);
+	pid_t pid = fork();
+	assert_return_code(pid, errno);
+	if (pid == 0) {
+		usleep(50000);
+		_exit(write_all(ends[1], "late", 4) ? 0 : 1);
+	}
+	close(ends[1]);
+	char *bytes;
+	size_t length;
+	assert_true(read_all(ends[0], 100, &bytes, &length));
+	assert_string_equal(bytes, "late");
+	close(ends[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_close_fd_forgets_the_number(void **state)
+{
+	(void) state;
+	int fd = pipe_with("", 0), copy = fd;
+	assert_true(fd_is_open(copy));
+	close_fd(&fd);
+	assert_int_equal(fd, -1);
+	assert_false(fd_is_open(copy));
+	close_fd(&fd);
+	assert_int_equal(fd, -1);
+}
+
+static void keep_some(void)
+{
+	for (int fd = 3; fd < 40; fd++)
+		dup2(STDERR_FILENO, fd);
+	int keep[] = { 30, -1, 3, 9, 9, 31, 1 };
+	if (!close_all_except(keep, ARRAY_SIZE(keep)))
+		die("refused");
+	for (int fd = 0; fd < 50; fd++)
+		if (fd_is_open(fd) != (fd <= 2 || fd == 3 || fd == 9 || fd == 30 || fd == 31))
+			die("descriptor %d", fd);
+}
+
+static void keep_none(void)
+{
+	dup2(STDERR_FILENO, 3);
+	dup2(STDERR_FILENO, 700);
+	int none;
+	if (!close_all_except(&none, 0) || fd_is_open(3) || fd_is_open(700) || !fd_is_open(2))
+		die("wrong");
+}
+
+static void test_all_descriptors_but_those_kept_are_closed(void **state)
+{
+	(void) state;
+	assert_string_equal(in_child(keep_some).said, "");
+	assert_string_equal(in_child(keep_none).said, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_arena_memory_is_zeroed_aligned_and_apart),
+		cmocka_unit_test(test_arena_of_no_bytes_is_an_address),
+		cmocka_unit_test(test_arena_copy_ends_where_it_was_told),
+		cmocka_unit_test(test_arena_printf_is_as_long_as_its_text),
+		cmocka_unit_test(test_a_grown_array_keeps_its_items),
+		cmocka_unit_test(test_text_grows_by_words_and_bytes),
+		cmocka_unit_test(test_decimal_numbers_are_digits_and_nothing_else),
+		cmocka_unit_test(test_sizes_may_be_hexadecimal_or_octal),
+		cmocka_unit_test(test_octal_modes_end_at_7777),
+		cmocka_unit_test(test_the_nearest_word_is_a_slip_of_the_finger_away),
+		cmocka_unit_test(test_the_nearest_word_to_a_very_long_one_is_none),
+		cmocka_unit_test(test_control_characters_are_shown_as_hex),
+		cmocka_unit_test(test_c1_controls_are_shown_as_hex_in_utf8_too),
+		cmocka_unit_test(test_utf8_is_left_as_it_is),
+		cmocka_unit_test(test_what_only_looks_like_utf8_is_shown_as_hex),
+		cmocka_unit_test(test_a_sequence_does_not_reach_beyond_the_length),
+		cmocka_unit_test(test_errno_texts_are_the_usual_english_ones),
+		cmocka_unit_test(test_each_message_is_one_line_with_prefix_and_level),
+		cmocka_unit_test(test_the_hook_comes_before_the_last_words),
+		cmocka_unit_test(test_of_a_message_too_long_the_beginning_and_the_end_are_said),
+		cmocka_unit_test(test_a_message_of_a_million_bytes_is_one_short_line),
+		cmocka_unit_test(test_a_closed_pipe_is_an_error_and_not_a_signal),
+		cmocka_unit_test(test_a_closed_pipe_leaves_no_signal_behind_a_mask),
+		cmocka_unit_test(test_a_signal_that_was_pending_before_stays),
+		cmocka_unit_test(test_writing_waits_for_a_full_pipe),
+		cmocka_unit_test(test_nothing_can_be_written_anywhere),
+		cmocka_unit_test(test_reading_ends_at_the_limit),
+		cmocka_unit_test(test_reading_what_cannot_be_read_says_why),
+		cmocka_unit_test(test_reading_waits_for_a_slow_writer),
+		cmocka_unit_test(test_close_fd_forgets_the_number),
+		cmocka_unit_test(test_all_descriptors_but_those_kept_are_closed),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
