@@ -252,7 +252,7 @@ static _Noreturn void be_sandbox(struct run *run)
 
 	run_tell_stage(run, STAGE_BECOME);
 	ns_become(run);
-	command_new_keyring();
+	command_new_keyring(run);
 
 	run_tell_stage(run, STAGE_PIN);
 	newroot_pin(run);

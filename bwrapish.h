@@ -245,7 +245,7 @@ struct run {
 	struct shape shape;
 	char **argv, **envp;	   /* as the kernel laid them out */
 	int proc_fd;		   /* O_PATH of the host's /proc */
-	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, before they are left */
+	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
 	int monitor_fd;		   /* our end of the supervisor's socket; -1 when there is none */
 	mode_t umask;
 	sigset_t signal_mask;	   /* the caller's; COMMAND gets it back */
@@ -254,6 +254,7 @@ struct run {
 	bool inherited_known;	   /* false without a /proc to look in */
 	bool held_stdio[3];	   /* was closed on arrival: a placeholder holds the number */
 	bool has_tty;		   /* that COMMAND could type into, and nobody allowed it */
+	bool deny_keys;		   /* no keyring of its own could be had */
 	struct rlimit nofile;	   /* the caller's; COMMAND gets it back */
 	bool nofile_raised;
 	struct root root;
@@ -277,8 +278,10 @@ void ns_enter_in_place(struct run *run);
 /* In the process that has entered: verifies that it has, writes the id maps unless the caller does, brings up
  * what a new namespace needs (ids, host name, loopback). */
 void ns_become(struct run *run);
-/* Remembers which namespaces we are in, so that leaving them can be verified. */
+/* Remembers where we are, so that leaving can be verified. */
 void ns_remember(struct run *run);
+/* Reads run->ns_ids of the sandbox's namespaces, for a report. */
+void ns_learn_ids(struct run *run);
 /* COMMAND's second user namespace, or --userns2; false where a level that was not required cannot be had. */
 bool ns_enter_inner(struct run *run);
 /* Dies where --disable-userns or --assert-userns-disabled was given and one more can be made. */
@@ -348,8 +351,8 @@ void seccomp_load(const struct run *run);
 
 /* ---- command.c: environment, directory, session, exec ---- */
 
-/* A session keyring of the sandbox's own. */
-void command_new_keyring(void);
+/* A session keyring of the sandbox's own, or none within reach (run->deny_keys). */
+void command_new_keyring(struct run *run);
 /* COMMAND's environment, without PWD. */
 void command_make_environment(struct run *run);
 /* Waits for --block-fd. */
@@ -375,7 +378,7 @@ void monitor_prepare(struct run *run);
 /* The supervisor's life; ends the process with COMMAND's status. */
 _Noreturn void monitor_run(struct run *run, pid_t child, int socket);
 /* Inside: has --info-fd and the first line of --json-status-fd written, by the supervisor where there is one. */
-void monitor_tell_namespaces(const struct run *run);
+void monitor_tell_namespaces(struct run *run);
 
 /* ---- sync.c: the messages between them ---- */
 enum message_kind {

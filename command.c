@@ -24,15 +24,17 @@ static bool keys_are_out_of_reach(void)
 	       syscall(SYS_request_key, NULL, NULL, NULL, 0) < 0 && errno == EPERM;
 }
 
-void command_new_keyring(void)
+void command_new_keyring(struct run *run)
 {
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS)
 		return; /* ENOSYS: a kernel without keys */
 	int error = errno;
-	if (error == EPERM && keys_are_out_of_reach())
-		return;
-	die("Can't make a new session keyring: %s%s", errno_text(error),
-	    error == EDQUOT ? "; this user's limit of keys is reached (kernel.keys.maxkeys)" : "");
+	/* A user has 200 keys (kernel.keys.maxkeys), and may well have more sandboxes. Without a keyring of its own
+	 * COMMAND must not reach the caller's, so then it gets no keys at all. */
+	if (error == EDQUOT)
+		run->deny_keys = true;
+	else if (error != EPERM || !keys_are_out_of_reach())
+		die_errno(error, "Can't make a new session keyring");
 }
 
 void command_check_labels(const struct plan *plan)

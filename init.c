@@ -103,7 +103,6 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (second_level && run->shape.inner_namespaces) {
 		/* The reported child-pid is this process: callers who attach to it have to find COMMAND's. */
 		ns_follow(pidfd, run->shape.inner_namespaces);
-		memcpy(run->ns_ids, message.ns_ids, sizeof(run->ns_ids));
 		if (run->shape.info_late)
 			monitor_tell_namespaces(run);
 		command_wait(run);
@@ -123,6 +122,9 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (filtered) /* after them madvise(2) may be forbidden */
 		release_code_pages();
 	seccomp_load(run);
+	/* Asked of a process that is no child, so that no status is lost. */
+	if (filtered && waitpid(1, NULL, WNOHANG) < 0 && errno != ECHILD)
+		die_errno(errno, "Can't reap under the seccomp programs given: they deny waiting for processes");
 	if (!sync_try_send(socket, MESSAGE_GO, 0) && errno != EPIPE) /* EPIPE: it has died, and said why */
 		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
 	close(socket);

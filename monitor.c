@@ -116,11 +116,12 @@ static void report_exit(const struct run *run, int exit_code)
 		write_report(&run->plan->json_status, arena_printf("{ \"exit-code\": %d }\n", exit_code));
 }
 
-void monitor_tell_namespaces(const struct run *run)
+void monitor_tell_namespaces(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	if (plan->info.fd < 0 && plan->json_status.fd < 0)
 		return;
+	ns_learn_ids(run);
 	if (run->monitor_fd < 0) {
 		report_child(run, getpid());
 		close(plan->info.fd);

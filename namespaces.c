@@ -35,41 +35,37 @@ static const struct {
 	{ NS_USER, CLONE_NEWUSER, "user" },
 };
 
-/* The namespace's inode number, or 0 with errno. */
-static uint64_t read_ns_id(const struct run *run, const char *process, const char *name)
+static uint64_t read_ns_id(const struct run *run, const char *name)
 {
 	struct stat status;
-	char path[64];
-	snprintf(path, sizeof(path), "%s/ns/%s", process, name);
-	return fstatat(run->proc_fd, path, &status, 0) < 0 ? 0 : status.st_ino;
+	char path[32];
+	snprintf(path, sizeof(path), "self/ns/%s", name);
+	if (fstatat(run->proc_fd, path, &status, 0) < 0)
+		die("Can't read /proc/%s: %s%s", path, errno_text(errno), errno == ENOENT ? "; a mounted /proc is needed" : "");
+	return status.st_ino;
 }
 
 void ns_remember(struct run *run)
 {
-	unsigned long flags = run->shape.namespaces | run->shape.inner_namespaces;
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (!(flags & kinds[i].flag))
-			continue;
-		run->ns_ids[kinds[i].kind] = read_ns_id(run, "self", kinds[i].name);
-		if (!run->ns_ids[kinds[i].kind] && errno != ENOENT)
-			die_errno(errno, "Can't read /proc/self/ns/%s", kinds[i].name);
-	}
+	run->ns_ids[NS_MOUNT] = read_ns_id(run, "mnt");
 }
 
-/* A system call that pretended to succeed must not let anything run: the namespaces are compared. */
+void ns_learn_ids(struct run *run)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if ((run->shape.namespaces | run->shape.inner_namespaces) & kinds[i].flag)
+			run->ns_ids[kinds[i].kind] = read_ns_id(run, kinds[i].name);
+}
+
+/* A system call that pretended to succeed must not let anything run, least of all mounts on the host. What one call
+ * makes it makes together or not at all, so one of them is compared; a new user namespace shows, besides, in that
+ * its id map can be written, which can be done only once. */
 static void verify_left(struct run *run, unsigned long flags)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (!(flags & kinds[i].flag))
-			continue;
-		uint64_t id = read_ns_id(run, "self", kinds[i].name);
-		if (!id)
-			die_errno(errno, "Can't read /proc/self/ns/%s", kinds[i].name);
-		if (id == run->ns_ids[kinds[i].kind])
-			die("The kernel reported a new %s namespace, but the process is still in the old one",
-			    kinds[i].name);
-		run->ns_ids[kinds[i].kind] = id;
-	}
+	uint64_t outer = run->ns_ids[NS_MOUNT];
+	run->ns_ids[NS_MOUNT] = flags & CLONE_NEWNS ? read_ns_id(run, "mnt") : outer;
+	if ((flags & CLONE_NEWNS && run->ns_ids[NS_MOUNT] == outer) || (flags & CLONE_NEWPID && getpid() != 1))
+		die("The kernel reported new namespaces, but the process is still in the old ones; nothing was run");
 }
 
 /* ---- making and joining ---- */
@@ -327,7 +323,7 @@ static void furnish(const struct run *run, unsigned long namespaces)
 static void verify_joined(const struct run *run, const struct fd_at *fd, const char *name)
 {
 	struct stat status;
-	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, "self", name) != status.st_ino))
+	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, name) != status.st_ino))
 		die("%s: The process is not in the namespace it was told to join", place_name(fd->place));
 }
 
@@ -498,7 +494,6 @@ bool ns_enter_inner(struct run *run)
 	pid_t writer = maps.single ? -1 : start_map_writer(run, &maps, pipe_ends);
 
 	unsigned long flags = CLONE_NEWUSER | shape->inner_namespaces;
-	run->ns_ids[NS_USER] = read_ns_id(run, "self", "user");
 	if (unshare((int) flags) < 0) {
 		int error = errno;
 		if (shape->inner_required)

@@ -33,6 +33,7 @@ struct pin {
 	bool skipped; /* the source does not exist and need not */
 	bool parked;  /* attached in the workshop under the operation's number */
 	bool is_directory;
+	bool is_root; /* shown as / when the new root was made */
 	int nodes[ARRAY_SIZE(device_nodes)], console; /* --dev */
 };
 
@@ -303,7 +304,8 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		else if (!first->skipped)
 			*ret_fd = first->mount_fd;
 		first->mount_fd = -1;
-		first->skipped = true; /* done */
+		first->is_root = !first->skipped; /* done */
+		first->skipped = true;
 	}
 	if (*ret_fd < 0)
 		*ret_fd = make_tmpfs("the new root", 0755, 0);
@@ -656,12 +658,10 @@ static void build_op(struct run *run, size_t i)
 {
 	const struct op *op = &run->plan->ops[i];
 	struct pin *pin = &run->pins[i];
-	if (pin->skipped) {
-		if (op->skip_missing)
-			run_tell(run, "%s: skipped, or shown as / already", place_name(op->place));
+	run_tell(run, "%s: %s%s", place_name(op->place), plan_op_words(op, &run->shape),
+		 pin->skipped && !pin->is_root ? " (it does not)" : "");
+	if (pin->skipped)
 		return;
-	}
-	run_tell(run, "%s: %s", place_name(op->place), plan_op_words(op, &run->shape));
 	switch (op->kind) {
 	case OP_BIND:
 		take_pin(run, i);

@@ -137,6 +137,8 @@ static problem check_namespaces(const struct plan *plan, const struct caller *ca
 		return refuse(plan, "--hostname", "needs --unshare-uts");
 	if (plan->hostname && strlen(plan->hostname) > 64)
 		return refuse(plan, "--hostname", "a host name has at most 64 bytes");
+	if (plan->n_keep_fds && !plan->close_fds)
+		return refuse(plan, "--keep-fd", "needs --close-fds; without it every descriptor is passed on");
 	if (plan->as_pid_1 && !plan->unshare_pid)
 		return refuse(plan, "--as-pid-1", "needs --unshare-pid");
 	if (plan->as_pid_1 && plan->n_lock_files)

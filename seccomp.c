@@ -1,4 +1,4 @@
-/* seccomp.c - the caller's filters, and the guard of the terminal.
+/* seccomp.c - the caller's filters, and two guards: of the terminal, and of keys where there is no keyring.
  *
  * Filters come last: between loading and exec there is nothing but exec, so a filter may deny whatever setup
  * needs. seccomp(2) returning 0 is the only witness: a read-back by prctl(2) could itself be what a filter kills.
@@ -89,7 +89,7 @@ static void load(const char *bytes, size_t length, unsigned long flags, const ch
 							: "");
 }
 
-/* ---- the terminal guard ---- */
+/* ---- the guards ---- */
 
 #define FIELD(name) ((uint32_t) offsetof(struct seccomp_data, name))
 /* The low 32 bits of an argument: the kernel takes the request of ioctl(2) as an unsigned int, so comparing all
@@ -104,11 +104,14 @@ static void load(const char *bytes, size_t length, unsigned long flags, const ch
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
 #define FOREIGN_ARCH AUDIT_ARCH_I386
 #define FOREIGN_IOCTL 54
+#define FOREIGN_ADD_KEY 286
 #define OTHER_NATIVE_IOCTL (0x40000000 + 514) /* x32 */
+#define OTHER_NATIVE_ADD_KEY (0x40000000 + 248)
 #elif defined(__aarch64__)
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #define FOREIGN_ARCH AUDIT_ARCH_ARM
 #define FOREIGN_IOCTL 54
+#define FOREIGN_ADD_KEY 309
 #elif defined(__i386__)
 #define NATIVE_ARCH AUDIT_ARCH_I386
 #elif defined(__arm__)
@@ -127,15 +130,17 @@ static void load(const char *bytes, size_t length, unsigned long flags, const ch
 #ifndef FOREIGN_ARCH
 #define FOREIGN_ARCH NATIVE_ARCH
 #define FOREIGN_IOCTL SYS_ioctl
+#define FOREIGN_ADD_KEY SYS_add_key
 #endif
 #ifndef OTHER_NATIVE_IOCTL
 #define OTHER_NATIVE_IOCTL SYS_ioctl
+#define OTHER_NATIVE_ADD_KEY SYS_add_key
 #endif
 
 /* No ioctl can put bytes into the input of a terminal: TIOCSTI types, TIOCLINUX pastes on a console. All other
  * calls pass, and the kernel's per-call bitmap (5.11) lets them pass without running the program. A foreign
  * architecture that is not known here is refused. */
-static const struct sock_filter guard[] = {
+static const struct sock_filter tty_guard[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 2, 0),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_ARCH, 4, 0),
@@ -152,9 +157,27 @@ static const struct sock_filter guard[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
 
+/* No key, whoever's: add_key(2), request_key(2) and keyctl(2) have consecutive numbers everywhere. */
+static const struct sock_filter key_guard[] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 2, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_ARCH, 6, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)), /* native */
+	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, OTHER_NATIVE_ADD_KEY + 2, 6, 0),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, OTHER_NATIVE_ADD_KEY, 6, 0),
+	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SYS_add_key + 2, 4, 0),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_add_key, 4, 3),
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)), /* foreign */
+	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FOREIGN_ADD_KEY + 2, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN_ADD_KEY, 1, 0),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS), /* as on a kernel without keys */
+};
+
 bool seccomp_is_due(const struct run *run)
 {
-	return run->has_tty || run->plan->n_seccomp;
+	return run->has_tty || run->deny_keys || run->plan->n_seccomp;
 }
 
 void seccomp_load(const struct run *run)
@@ -162,7 +185,9 @@ void seccomp_load(const struct run *run)
 	const struct plan *plan = run->plan;
 	if (run->has_tty)
 		/* Not for the speculation mitigation's sake: no other call shall become slower. */
-		load((const char *) guard, sizeof(guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW, "terminal guard");
+		load((const char *) tty_guard, sizeof(tty_guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW, "terminal guard");
+	if (run->deny_keys)
+		load((const char *) key_guard, sizeof(key_guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW, "key guard");
 	for (size_t i = 0; i < plan->n_seccomp; i++) {
 		const struct seccomp_source *source = &plan->seccomp[i];
 		const char *bytes = source->bytes ? source->bytes : run->late_program->bytes;
