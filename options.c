@@ -259,8 +259,8 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	problem bad = NULL;
 	const char *name = row->words;
 	for (size_t i = 0; !bad && i < count_words(row->words); i++, name = strchrnul(name, ' ') + 1) {
-		if (form->kind == OP_SYMLINK && i == 0)
-			bad = check_path(place, "SRC", op.link_target = words[i]);
+		if (form->kind == OP_SYMLINK && i == 0) /* any text, but not none */
+			bad = *(op.link_target = words[i]) ? NULL : problem_at(place, "SRC is an empty path");
 		else if (strncmp(name, "SRC", 3) == 0)
 			bad = check_path(place, "SRC", op.outer_path = words[i]);
 		else if (strncmp(name, "DEST", 4) == 0 || strncmp(name, "PATH", 4) == 0)
