@@ -24,11 +24,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #define COMPATIBLE_WITH "0.12.0" /* the bubblewrap whose command line this is */
 
@@ -73,7 +76,7 @@ static void refuse_privileged_file(const struct caller *caller, uint64_t ambient
 static void hold_standard_descriptors(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		if (!fd_is_open(fd) && open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && open("/", O_PATH | O_CLOEXEC) < 0)
+		if (!fd_is_open(fd) && open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && memfd_create("", MFD_CLOEXEC) < 0)
 			_exit(1); /* and nowhere to say it */
 }
 
@@ -176,6 +179,13 @@ static void learn_inherited(struct run *run)
 	closedir(directory);
 }
 
+/* A new session has no terminal to type into: TIOCSTI wants one's own, or CAP_SYS_ADMIN on the host. */
+static bool has_no_terminal(const struct run *run)
+{
+	bool caps_on_host = !run->shape.user_namespace && run->plan->userns.fd < 0;
+	return run->plan->new_session && !(caps_on_host && run->shape.caps >> 21 & 1);
+}
+
 /* A controlling terminal counts even when no descriptor refers to it: COMMAND could open /dev/tty. */
 static bool terminal_is_in_reach(const struct run *run)
 {
@@ -233,6 +243,13 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 
 /* ---- 4 to 11 ---- */
 
+/* A standard number stays taken: the next descriptor of ours must not get it. */
+void close_consumed(int fd)
+{
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
 static int told_monitor_fd = -1;
 static void tell_not_started(void)
 {
@@ -246,6 +263,9 @@ static _Noreturn void be_sandbox(struct run *run)
 	if (run->monitor_fd >= 0) {
 		told_monitor_fd = run->monitor_fd;
 		die_first_call(tell_not_started);
+		/* The supervisor writes to them, and their readers wait for the end of file. */
+		close_consumed(plan->info.fd);
+		close_consumed(plan->json_status.fd);
 	}
 	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
@@ -293,15 +313,18 @@ int main(int argc, char **argv, char **envp)
 
 	arrive(&run, &caller);
 	read_and_check(argc, argv, as_bwrap, &caller, &plan);
+	hold_standard_descriptors(); /* --args 0 has closed one */
 	run.shape = plan_shape(&plan, &caller);
 	run_tell_stage(&run, STAGE_SPLIT);
 
 	run.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (run.proc_fd < 0)
+	struct statfs fs;
+	if (run.proc_fd < 0 || fstatfs(run.proc_fd, &fs) < 0)
 		die_errno(errno, "Can't open /proc");
+	if (fs.f_type != PROC_SUPER_MAGIC) /* or it could tell us anything */
+		die("/proc is not a mounted procfs, and one is needed");
 	learn_inherited(&run);
-	/* A new session has no terminal to type into: TIOCSTI wants one's own. */
-	run.has_tty = !plan.no_tty_guard && !plan.new_session && terminal_is_in_reach(&run);
+	run.has_tty = !plan.no_tty_guard && !has_no_terminal(&run) && terminal_is_in_reach(&run);
 	command_check_labels(&plan);
 	ns_remember(&run);
 

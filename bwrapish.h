@@ -265,6 +265,8 @@ struct run {
 
 /* --verbose: what --dry-run says of the stage, on stderr; otherwise nothing. */
 void run_tell_stage(const struct run *run, enum stage stage);
+/* Closes what an option consumed, but for 0 to 2, which are close-on-exec. */
+void close_consumed(int fd);
 /* --verbose: one line on stderr; otherwise nothing. */
 void run_tell(const struct run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -377,13 +379,14 @@ void init_split(struct run *run);
 void monitor_prepare(struct run *run);
 /* The supervisor's life; ends the process with COMMAND's status. */
 _Noreturn void monitor_run(struct run *run, pid_t child, int socket);
-/* Inside: has --info-fd and the first line of --json-status-fd written, by the supervisor where there is one. */
+/* Inside: has --info-fd and the first line of --json-status-fd written, by the supervisor where there is one, and
+ * returns when they are; with --userns-block-fd when the caller has written the id maps. */
 void monitor_tell_namespaces(struct run *run);
 
 /* ---- sync.c: the messages between them ---- */
 enum message_kind {
 	MESSAGE_CHILD = 1,  /* with a pidfd: the process that stands in for the sender */
-	MESSAGE_GO,	    /* the supervisor: id maps are written */
+	MESSAGE_GO,	    /* the other side may go on */
 	MESSAGE_NAMESPACES, /* with ns_ids: the sandbox's namespaces exist; value: in a second level */
 	MESSAGE_STARTING,   /* the next step is exec; with a pidfd: where signals go */
 	MESSAGE_NOT_STARTED, /* it failed */

@@ -145,13 +145,7 @@ static void enter_directory(struct run *run)
 
 void command_wait(const struct run *run)
 {
-	char byte;
-	if (run->plan->block.fd < 0)
-		return;
-	ssize_t n;
-	while ((n = read(run->plan->block.fd, &byte, 1)) < 0 && errno == EINTR)
-		;
-	if (n < 0)
+	if (run->plan->block.fd >= 0 && !wait_for_byte(run->plan->block.fd))
 		die_errno(errno, "%s: Can't read descriptor %d", place_name(run->plan->block.place), run->plan->block.fd);
 }
 

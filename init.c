@@ -97,8 +97,13 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	AUTO_CLOSE int pidfd = sys_pidfd_open(command, 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't watch COMMAND");
-	if (sync_receive(socket, true, &message, NULL) != 1)
+	if (sync_receive(socket, true, &message, NULL) != 1) {
+		int status = 0;
+		waitpid(command, &status, 0);
+		if (WIFSIGNALED(status))
+			die("Setup was ended by signal %d", WTERMSIG(status));
 		_exit(1); /* it has said why */
+	}
 	bool second_level = message.value;
 	if (second_level && run->shape.inner_namespaces) {
 		/* The reported child-pid is this process: callers who attach to it have to find COMMAND's. */
@@ -110,12 +115,15 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	}
 	if (!second_level && prctl(PR_SET_DUMPABLE, 0) < 0)
 		die_errno(errno, "Can't protect the reaper from COMMAND");
+	caps_drop_all();
+	/* A change of uid has cleared it; the message after it shows that the supervisor was there to be bound to. */
+	if (run->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		die_errno(errno, "Can't arrange to die with the parent");
 	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it. */
 	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, pidfd);
 	close_fd(&pidfd);
 	close_what_init_needs_not(run, locks, socket);
 	scrub_own_memory(run);
-	caps_drop_all();
 	if (!run->shape.pid_namespace && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who reaps");
 	bool filtered = seccomp_is_due(run);
@@ -127,7 +135,6 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 		die_errno(errno, "Can't reap under the seccomp programs given: they deny waiting for processes");
 	if (!sync_try_send(socket, MESSAGE_GO, 0) && errno != EPIPE) /* EPIPE: it has died, and said why */
 		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
-	close(socket);
 	if (!filtered)
 		release_code_pages();
 	reap(run, command);

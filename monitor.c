@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -29,8 +30,13 @@ static struct {
 
 /* SIGTSTP and its like are not here: with their default action the supervisor stops together with COMMAND, which
  * is what job control wants to see. */
-static const int forwarded[] = { SIGHUP,  SIGINT,   SIGQUIT,  SIGUSR1, SIGUSR2, SIGALRM,
-				 SIGTERM, SIGWINCH, SIGURG,   SIGPIPE, SIGIO,   SIGPWR };
+static const struct {
+	int number;
+	bool ends; /* what a process does that has not arranged for it */
+} forwarded[] = {
+	{ SIGHUP, true },  { SIGINT, true },  { SIGQUIT, true }, { SIGUSR1, true }, { SIGUSR2, true }, { SIGALRM, true },
+	{ SIGTERM, true }, { SIGIO, true },   { SIGPWR, true },  { SIGWINCH, false }, { SIGURG, false },
+};
 
 static void kill_child(void)
 {
@@ -43,12 +49,12 @@ static void kill_child(void)
 
 /* ---- the parent ---- */
 
-/* A process whose parent has died before we could ask belongs to a reaper now, whose session it does not share and
- * whose own leader it is not. */
+/* A process whose parent has died before it could ask belongs to init, whose session it does not share and whose
+ * own leader it is not. What init has started itself is one or the other. */
 static bool was_orphaned(pid_t parent)
 {
 	pid_t session = getsid(0);
-	return parent > 0 && session != getpid() && session != getsid(parent);
+	return parent == 1 && session != getpid() && session != getsid(parent);
 }
 
 static void watch_parent(void)
@@ -63,6 +69,9 @@ static void watch_parent(void)
 	monitor.parent_pidfd = sys_pidfd_open(parent, 0);
 	if (monitor.parent_pidfd < 0 && errno != ESRCH)
 		die_errno(errno, "--die-with-parent: Can't watch the parent");
+	/* A stopped supervisor could not see it; what wakes it does no harm when only a thread has died. */
+	if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0)
+		die_errno(errno, "Can't arrange to be woken when the parent dies");
 	if (monitor.parent_pidfd < 0 || getppid() != parent || was_orphaned(parent))
 		die("--die-with-parent: The parent is gone already; nothing was run");
 }
@@ -73,12 +82,13 @@ void monitor_prepare(struct run *run)
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
-		sigaddset(&set, forwarded[i]);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		die_errno(errno, "Can't block signals");
+		sigaddset(&set, forwarded[i].number);
 	monitor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (monitor.signals < 0)
 		die_errno(errno, "Can't receive signals");
+	sigaddset(&set, SIGPIPE); /* of our own writes, which are looked at */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		die_errno(errno, "Can't block signals");
 	if (run->plan->die_with_parent)
 		watch_parent();
 }
@@ -112,8 +122,10 @@ static void report_child(const struct run *run, pid_t child)
 
 static void report_exit(const struct run *run, int exit_code)
 {
+	/* COMMAND's status goes on even where nobody reads of it any more. */
+	const char *json = arena_printf("{ \"exit-code\": %d }\n", exit_code);
 	if (run->plan->json_status.fd >= 0)
-		write_report(&run->plan->json_status, arena_printf("{ \"exit-code\": %d }\n", exit_code));
+		write_all(run->plan->json_status.fd, json, strlen(json));
 }
 
 void monitor_tell_namespaces(struct run *run)
@@ -124,10 +136,13 @@ void monitor_tell_namespaces(struct run *run)
 	ns_learn_ids(run);
 	if (run->monitor_fd < 0) {
 		report_child(run, getpid());
-		close(plan->info.fd);
-	} else {
-		sync_send_namespaces(run->monitor_fd, 0, run);
+		close_consumed(plan->info.fd);
+		return;
 	}
+	sync_send_namespaces(run->monitor_fd, 0, run);
+	struct message message;
+	if (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
+		_exit(1); /* the report could not be written, and that has been said; or nobody is left */
 }
 
 /* ---- the loop ---- */
@@ -143,9 +158,10 @@ static void hear_message(struct run *run, const struct message *message, int att
 	case MESSAGE_NAMESPACES:
 		memcpy(run->ns_ids, message->ns_ids, sizeof(run->ns_ids));
 		report_child(run, monitor.child);
-		if (run->plan->info.fd >= 0)
-			close(run->plan->info.fd);
+		close_consumed(run->plan->info.fd);
 		monitor.waits_for_maps = run->plan->userns_block.fd >= 0;
+		if (!monitor.waits_for_maps)
+			sync_try_send(monitor.socket, MESSAGE_GO, 0);
 		break;
 	case MESSAGE_STARTING:
 		monitor.started = true;
@@ -177,16 +193,52 @@ static bool hear_messages(struct run *run)
 	return heard < 0;
 }
 
+/* Pid 1 of a namespace that has not arranged for a signal never gets it, not even from outside: pid_namespaces(7). */
+static bool is_lost_on_pid_1(const struct run *run, int number)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("%d/status", monitor.child), O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t length;
+	if (!run->plan->as_pid_1 || fd < 0 || !read_all(fd, 65536, &text, &length))
+		return false;
+	static const char *const masks[] = { "\nSigIgn:", "\nSigCgt:" };
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+		const char *line = strstr(text, masks[i]);
+		if (!line || strtoull(line + strlen(masks[i]), NULL, 16) >> (number - 1) & 1)
+			return false;
+	}
+	return true;
+}
+
+static bool ends_by_default(int number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+		if (forwarded[i].number == number)
+			return forwarded[i].ends;
+	return false;
+}
+
 static void pass_signal_on(const struct run *run, const struct signalfd_siginfo *info)
 {
+	int number = (int) info->ssi_signo;
+	if (number == SIGCHLD)
+		return;
+	/* Before COMMAND runs nobody could answer; nor can a pid 1 that has no handler. */
+	bool started = monitor.started && !monitor.not_started;
+	if (ends_by_default(number) && (!started || is_lost_on_pid_1(run, number))) {
+		kill_child();
+		if (started)
+			report_exit(run, 128 + number);
+		_exit(128 + number);
+	}
 	/* What the terminal sends goes to the whole foreground group, COMMAND included unless it has a session of
 	 * its own. */
-	if (info->ssi_signo == SIGCHLD || (info->ssi_code == SI_KERNEL && !run->plan->new_session))
+	if (info->ssi_code == SI_KERNEL && !run->plan->new_session)
 		return;
 	if (monitor.command_pidfd >= 0)
-		sys_pidfd_send_signal(monitor.command_pidfd, (int) info->ssi_signo);
+		sys_pidfd_send_signal(monitor.command_pidfd, number);
 	else
-		kill(monitor.child, (int) info->ssi_signo);
+		kill(monitor.child, number);
 }
 
 static void hear_signals(const struct run *run)
@@ -222,16 +274,17 @@ static void drop_privilege(struct run *run)
 	if (permitted)
 		caps_drop_all();
 	int keep[] = { monitor.socket,	   monitor.signals,	monitor.parent_pidfd, plan->info.fd,
-		       plan->json_status.fd, plan->userns_block.fd, plan->as_pid_1 ? plan->sync.fd : -1 };
+		       plan->json_status.fd, plan->userns_block.fd, plan->as_pid_1 ? plan->sync.fd : -1,
+		       plan->as_pid_1 ? run->proc_fd : -1 };
 	if (!close_all_except(keep, ARRAY_SIZE(keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 }
 
 static void let_maps_pass(const struct run *run)
 {
-	char byte;
-	if (read(run->plan->userns_block.fd, &byte, 1) < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
+	if (!wait_for_byte(run->plan->userns_block.fd))
+		die_errno(errno, "%s: Can't read descriptor %d", place_name(run->plan->userns_block.place),
+			  run->plan->userns_block.fd);
 	monitor.waits_for_maps = false;
 	sync_try_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed below */
 }

@@ -13,6 +13,7 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,6 +79,13 @@ static void join(const struct fd_at *fd, int kind)
 		    errno == EPERM    ? "; it has to be owned by the caller, or be one of its children"
 		    : errno == EINVAL ? "; the descriptor is no namespace of that kind, or the caller is in it already"
 				      : "");
+}
+
+static void verify_joined(const struct run *run, const struct fd_at *fd, const char *name)
+{
+	struct stat status;
+	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, name) != status.st_ino))
+		die("%s: The process is not in the namespace it was told to join", place_name(fd->place));
 }
 
 static bool kernel_lacks(const struct run *run, const char *name, const char *limit)
@@ -178,6 +186,8 @@ static void join_and_go_on(struct run *run)
 			die_errno(errno, "%s: Can't start a process in it", place_name(plan->pidns.place));
 		if (member > 0)
 			_exit(0);
+		if (run->shape.pid_namespace)
+			verify_joined(run, &plan->pidns, "pid");
 	}
 	pid_t last = clone_first_level(run, CLONE_PARENT);
 	if (last == 0)
@@ -271,17 +281,12 @@ static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_u
 	write_proc_file(run, "self/gid_map", "gid map", map);
 }
 
-static void wait_for_maps(struct run *run)
+/* The supervisor has waited already: its answer to monitor_tell_namespaces() comes when the caller is ready. */
+static void wait_for_maps(const struct run *run)
 {
-	struct message message;
-	if (run->monitor_fd >= 0) {
-		if (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
-			die("The supervisor is gone; nothing was run");
-		return;
-	}
-	char byte;
-	while (read(run->plan->userns_block.fd, &byte, 1) < 0 && errno == EINTR)
-		;
+	const struct fd_at *block = &run->plan->userns_block;
+	if (run->monitor_fd < 0 && !wait_for_byte(block->fd))
+		die_errno(errno, "%s: Can't read descriptor %d", place_name(block->place), block->fd);
 }
 
 /* With maps of the caller's, or in a namespace that was joined, the ids asked for may be others than ours. */
@@ -292,6 +297,10 @@ static void switch_ids(const struct run *run)
 	bool other_uid = plan->has_uid && getuid() != plan->inner_uid;
 	if (!other_gid && !other_uid)
 		return;
+	/* Groups of the caller's would be members of a sandbox that is to have other ids; where setgroups(2) is
+	 * denied they have no number in it. */
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		die_errno(errno, "Can't leave the caller's groups");
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
 		die_errno(errno, "Can't keep capabilities over the change of uid");
 	if (other_gid && setresgid(plan->inner_gid, plan->inner_gid, plan->inner_gid) < 0)
@@ -318,13 +327,6 @@ static void furnish(const struct run *run, unsigned long namespaces)
 		set_hostname(run->plan);
 	if (namespaces & CLONE_NEWNET)
 		network_loopback_up();
-}
-
-static void verify_joined(const struct run *run, const struct fd_at *fd, const char *name)
-{
-	struct stat status;
-	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, name) != status.st_ino))
-		die("%s: The process is not in the namespace it was told to join", place_name(fd->place));
 }
 
 void ns_become(struct run *run)
@@ -366,6 +368,8 @@ static void identity_map(const struct run *run, const char *path, struct text *r
 		text_add(ret_map, "%u %u %u\n", inner, inner, count);
 		++*ret_lines;
 	}
+	if (!*ret_lines)
+		die("No id exists in the sandbox: /proc/%s is empty", path);
 }
 
 struct inner_maps {
@@ -477,6 +481,7 @@ bool ns_enter_inner(struct run *run)
 	const struct shape *shape = &run->shape;
 	if (run->plan->userns2.fd >= 0) {
 		join(&run->plan->userns2, CLONE_NEWUSER);
+		verify_joined(run, &run->plan->userns2, "user");
 		return true;
 	}
 	if (!shape->inner_level)
@@ -525,7 +530,7 @@ void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text 
 	text_add(text, "\"child-pid\": %d", pid);
 	unsigned long new = run->shape.namespaces | (run->shape.info_late ? run->shape.inner_namespaces : 0);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (new & kinds[i].flag && kinds[i].kind != NS_USER)
+		if (new & kinds[i].flag && kinds[i].kind != NS_USER && run->ns_ids[kinds[i].kind])
 			text_add(text, ",%s\"%s-namespace\": %llu", gap, kinds[i].name,
 				 (unsigned long long) run->ns_ids[kinds[i].kind]);
 }

@@ -427,26 +427,33 @@ static void show(struct run *run, const struct op *op, int mount_fd, bool direct
 
 /* ---- the operations ---- */
 
-/* What a writable procfs lets root do to the host: core_pattern, sysrq, interrupts, hardware. Where the files could
- * be written, they are covered by read-only views of themselves; for a normal user that is nowhere. */
-static void protect_proc(const struct run *run, const struct op *op, int proc_fd)
+/* The files below belong to the host's uid 0. Where that has no number in the sandbox's user namespace, no
+ * capability in there reaches them (capable_wrt_inode_uidgid()), and nothing needs to be covered. */
+static bool is_out_of_reach(const struct op *op, int proc_fd)
 {
-	/* They belong to the host's uid 0, which has no number in a user namespace whose only id is a normal
-	 * user's: no capability in there reaches them (capable_wrt_inode_uidgid()). */
-	if (run->shape.user_namespace && run->caller->uid != 0 && run->plan->userns_block.fd < 0)
+	enum { OVERFLOW_UID = 65534 }; /* what stat(2) shows for an id without a number: user_namespaces(7) */
+	struct stat status;
+	if (fstatat(proc_fd, "sys", &status, 0) < 0)
+		die_errno(errno, "%s: Can't look at %s/sys", place_name(op->place), op->inner_path);
+	return status.st_uid == OVERFLOW_UID && geteuid() != OVERFLOW_UID;
+}
+
+/* What a writable procfs lets root do to the host: core_pattern, sysrq, interrupts, hardware. Each is covered by a
+ * read-only view of itself. access(2) says nothing of directories: /proc/sys refuses to be written itself, not
+ * what is below it (proc_sys_permission()). */
+static void protect_proc(const struct op *op, int proc_fd)
+{
+	static const char *const names[] = { "sys",  "sysrq-trigger", "irq",   "bus",	      "fs",
+					     "acpi", "scsi",	      "kcore", "kpagecgroup", "mtrr" };
+	if (is_out_of_reach(op, proc_fd))
 		return;
-	static const char *const names[] = { "sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi",
-					     "kcore", "kmem", "kpagecgroup", "mtrr", "timer_list", "sched_debug" };
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (faccessat(proc_fd, names[i], W_OK, AT_EACCESS) < 0) {
-			if (errno == ENOENT || errno == EACCES || errno == EROFS || errno == EPERM)
-				continue;
-			die_errno(errno, "%s: Can't look at %s/%s", place_name(op->place), op->inner_path, names[i]);
-		}
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 					   .propagation = MS_PRIVATE };
 		AUTO_CLOSE int view = sys_open_tree(proc_fd, names[i],
 						    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		if (view < 0 && errno == ENOENT)
+			continue;
 		if (view < 0 || sys_mount_setattr(view, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 		    sys_move_mount(view, "", proc_fd, names[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			die_errno(errno, "%s: Can't make %s/%s read-only", place_name(op->place), op->inner_path, names[i]);
@@ -460,7 +467,7 @@ static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 	if (is_root)
 		die("%s: Can't mount proc on /newroot/: the root cannot be a procfs", place_name(op->place));
 	bind_attach(op, pin->mount_fd, dest_fd);
-	protect_proc(run, op, pin->mount_fd);
+	protect_proc(op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
 }
 

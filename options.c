@@ -602,7 +602,9 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 const char *options_help(const char *program)
 {
 	struct text text = { 0 };
-	text_add(&text, "usage: %s [OPTIONS...] [--] COMMAND [ARGS...]\n", program);
+	char *shown = arena_alloc(4 * strlen(program) + 1);
+	escape_controls(program, strlen(program), shown);
+	text_add(&text, "usage: %s [OPTIONS...] [--] COMMAND [ARGS...]\n", shown);
 	for (enum option_group group = 0; group < N_OPTION_GROUPS; group++) {
 		text_add(&text, "\n%s:\n", option_group_titles[group]);
 		for (size_t i = 0; i < n_option_rows; i++) {

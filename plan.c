@@ -82,8 +82,9 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 	choose_caps(plan, caller, &shape);
 
 	/* The second level protects pid 1 from COMMAND, setup's mounts from COMMAND's capabilities, or
-	 * counts against the limit of --disable-userns. --userns2 is a second level of the caller's own. */
-	bool caps_in_sandbox = shape.caps && (joins || shape.user_namespace);
+	 * counts against the limit of --disable-userns. --userns2 is a second level of the caller's own. Who joins
+	 * a namespace wants to be in that very one, so there only capabilities that were asked for count. */
+	bool caps_in_sandbox = (shape.caps && shape.user_namespace) || (shape.ambient_caps && joins);
 	shape.inner_required = plan->userns2.fd < 0 && (caps_in_sandbox || plan->disable_userns);
 	shape.inner_level = shape.inner_required ||
 			    (plan->userns2.fd < 0 && shape.user_namespace && shape.topology == RUN_WITH_INIT);

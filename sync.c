@@ -30,7 +30,12 @@ static _Noreturn void die_of_silence(void)
 bool sync_try_send(int socket, enum message_kind kind, int value)
 {
 	struct message message = { .kind = kind, .value = value };
-	return write_all(socket, &message, sizeof(message)); /* write(2), which the filters of pid 1 must allow */
+	ssize_t n;
+	/* Nothing but write(2): that is what the filters of pid 1 must allow. SIGPIPE is blocked on all sides. */
+	do
+		n = write(socket, &message, sizeof(message));
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t) sizeof(message);
 }
 
 void sync_send(int socket, enum message_kind kind, int value)

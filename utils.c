@@ -389,6 +389,17 @@ bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length)
 	return true;
 }
 
+bool wait_for_byte(int fd)
+{
+	char byte;
+	while (read(fd, &byte, 1) < 0) {
+		struct pollfd ready = { .fd = fd, .events = POLLIN };
+		if (errno != EINTR && (errno != EAGAIN || (poll(&ready, 1, -1) < 0 && errno != EINTR)))
+			return false;
+	}
+	return true;
+}
+
 bool fd_is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;

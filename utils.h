@@ -82,6 +82,8 @@ bool write_all(int fd, const void *bytes, size_t length);
  * Returns false with errno set. */
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);
 bool fd_is_open(int fd);
+/* Waits for a byte or the end of file, also where the descriptor does not block. False with errno. */
+bool wait_for_byte(int fd);
 /* Closes every descriptor from 3 up but those in `keep` (any order, -1 ignored; it is sorted in
  * place). False when the kernel refused. */
 bool close_all_except(int *keep, size_t n_keep);
