@@ -179,13 +179,6 @@ static void learn_inherited(struct run *run)
 	closedir(directory);
 }
 
-/* A new session has no terminal to type into: TIOCSTI wants one's own, or CAP_SYS_ADMIN on the host. */
-static bool has_no_terminal(const struct run *run)
-{
-	bool caps_on_host = !run->shape.user_namespace && run->plan->userns.fd < 0;
-	return run->plan->new_session && !(caps_on_host && run->shape.caps >> 21 & 1);
-}
-
 /* A controlling terminal counts even when no descriptor refers to it: COMMAND could open /dev/tty. */
 static bool terminal_is_in_reach(const struct run *run)
 {
@@ -324,7 +317,8 @@ int main(int argc, char **argv, char **envp)
 	if (fs.f_type != PROC_SUPER_MAGIC) /* or it could tell us anything */
 		die("/proc is not a mounted procfs, and one is needed");
 	learn_inherited(&run);
-	run.has_tty = !plan.no_tty_guard && !has_no_terminal(&run) && terminal_is_in_reach(&run);
+	/* In a new session, too: its leader may take the terminal once the old session is gone. */
+	run.has_tty = !plan.no_tty_guard && terminal_is_in_reach(&run);
 	command_check_labels(&plan);
 	ns_remember(&run);
 

@@ -1,0 +1,228 @@
+"""The same command lines through Debian's bubblewrap and through bwrapish: same output, status and mounts inside.
+
+Where bwrapish differs on purpose the difference itself is asserted: DIFFERENCES below, and the tests at the end.
+"""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from sandbox import BASE, BINARY, ENV, IS_ROOT, data_fd, parse_mountinfo, python, run
+
+BUBBLEWRAP = "/usr/bin/bwrap"
+pytestmark = pytest.mark.skipif(not os.path.exists(BUBBLEWRAP) or os.path.realpath(BINARY) == BUBBLEWRAP,
+                                reason="Debian's bubblewrap is not installed, or is what is under test")
+
+# Prints what a command can tell about its sandbox: where it is, who it is, what it has, and the mount table.
+OBSERVE = """
+import json, os, stat
+def tree(top):
+    found = []
+    for directory, names, files in os.walk(top):
+        for name in sorted(names + files):
+            path = os.path.join(directory, name)
+            s = os.lstat(path)
+            owner = (s.st_uid, s.st_gid) if name != "pts" else ()  # the kernel's root user, mapped or not
+            found.append((path, oct(s.st_mode), *owner, os.readlink(path) if stat.S_ISLNK(s.st_mode) else ""))
+            if stat.S_ISREG(s.st_mode) and os.access(path, os.R_OK):
+                found.append(open(path, "rb").read(100).decode(errors="replace"))
+        names[:] = sorted(name for name in names if os.path.join(directory, name) not in
+                          ("/usr", "/proc", "/sys", "/dev/pts", "/host", "/u", "/u2", "/run/host/share"))
+    return found
+status = dict(line.rstrip("\\n").split(":\\t", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "tree": tree("/"), "cwd": os.getcwd(), "ids": [os.getuid(), os.getgid(), os.geteuid()],
+    "maps": [open("/proc/self/" + n).read().split()[::2] for n in ("uid_map", "gid_map")],
+    "environ": sorted(k + "=" + v for k, v in os.environ.items() if not k.startswith(("ASAN", "UBSAN", "LSAN"))),
+    "status": {k: status[k] for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp",
+                                      "SigIgn", "SigBlk")},
+    "fds": sorted(int(n) for n in os.listdir("/proc/self/fd") if os.path.lexists("/proc/self/fd/" + n)),
+    "host": os.uname().nodename, "pid": os.getpid() < 10,
+    "interfaces": [l.split(":")[0].strip() for l in open("/proc/net/dev") if ":" in l],
+    "umask": oct(os.umask(0)), "statvfs": [os.statvfs("/t").f_blocks if os.path.ismount("/t") else 0]}))
+print("----")
+print(open("/proc/self/mountinfo").read())
+"""
+
+PROC = ["--proc", "/proc"]
+F = object()  # a descriptor with some text
+LINES = {
+    "nothing more": [],
+    "bind": ["--bind", "/usr/share", "/u"],
+    "ro-bind": ["--ro-bind", "/usr/share", "/u"],
+    "dev-bind": ["--dev-bind", "/dev", "/u"],
+    "bind of a file": ["--bind", "/usr/bin/env", "/d/env"],
+    "ro-bind of a file": ["--ro-bind", "/usr/bin/env", "/d/e/env"],
+    "bind-try there": ["--bind-try", "/usr/share", "/u", "--ro-bind-try", "/usr/lib", "/u2",
+                       "--dev-bind-try", "/dev/null", "/n"],
+    "bind-try missing": ["--bind-try", "/missing", "/u", "--ro-bind-try", "/missing", "/u2",
+                         "--dev-bind-try", "/missing", "/u3"],
+    "bind below a bind": ["--bind", "/usr", "/u", "--tmpfs", "/u/share", "--bind", "/usr/lib", "/u/share/lib"],
+    "the whole host": ["--bind", "/", "/host"],
+    "the whole host, ro": ["--ro-bind", "/", "/host"],
+    "sysfs": ["--ro-bind", "/sys", "/sys"],
+    "tmpfs": ["--tmpfs", "/t"],
+    "tmpfs with mode": ["--perms", "1777", "--tmpfs", "/t"],
+    "tmpfs with size": ["--size", "1048576", "--tmpfs", "/t", "--size", "0x200000",
+                        "--perms", "0700", "--tmpfs", "/t2"],
+    "tmpfs deep": ["--tmpfs", "/a/b/c"],
+    "dir": ["--dir", "/a/b/c", "--perms", "0700", "--dir", "/p/q", "--perms", "0750", "--dir", "/r/s"],
+    "dir twice": ["--dir", "/a", "--perms", "0700", "--dir", "/a"],
+    "file": ["--file", F, "/a/f", "--perms", "0640", "--file", F, "/b/f"],
+    "file over file": ["--file", F, "/f", "--perms", "0600", "--file", F, "/f"],
+    "bind-data": ["--bind-data", F, "/a/f", "--perms", "0644", "--bind-data", F, "/b/f"],
+    "ro-bind-data": ["--ro-bind-data", F, "/a/f", "--perms", "0444", "--ro-bind-data", F, "/b/f"],
+    "symlink": ["--symlink", "../x y", "/a/l", "--symlink", "/abs", "/l2"],
+    "chmod": ["--dir", "/a", "--chmod", "0711", "/a", "--file", F, "/f", "--chmod", "0400", "/f"],
+    "remount-ro": ["--tmpfs", "/t", "--remount-ro", "/t"],
+    "remount-ro of the root": ["--dir", "/a", "--remount-ro", "/"],
+    "remount-ro of a bind": ["--bind", "/usr/share", "/u", "--remount-ro", "/u"],
+    "dev": ["--dev", "/dev"],
+    "dev elsewhere": ["--dev", "/a/dev"],
+    "mqueue": ["--unshare-ipc", "--mqueue", "/q"],
+    "unshare-user": ["--unshare-user"],
+    "unshare-user with ids": ["--unshare-user", "--uid", "33", "--gid", "44"],
+    "uid 0": ["--unshare-user", "--uid", "0", "--gid", "0"],
+    "unshare-pid": ["--unshare-pid"],
+    "as-pid-1": ["--unshare-pid", "--as-pid-1"],
+    "unshare-net": ["--unshare-net"],
+    "unshare-ipc": ["--unshare-ipc"],
+    "unshare-uts": ["--unshare-uts", "--hostname", "box"],
+    "unshare-cgroup": ["--unshare-cgroup-try"],
+    "unshare-all": ["--unshare-all"],
+    "unshare-all share-net": ["--unshare-all", "--share-net"],
+    "unshare-all dev": ["--unshare-all", "--dev", "/dev", "--tmpfs", "/tmp"],
+    "new-session": ["--new-session"],
+    "die-with-parent": ["--die-with-parent", "--unshare-pid"],
+    "chdir": ["--chdir", "/usr/bin"],
+    "clearenv": ["--clearenv", "--setenv", "A", "1", "--setenv", "B", "x=y z"],
+    "unsetenv": ["--unsetenv", "HOME", "--setenv", "C", "", "--unsetenv", "NOT_THERE"],
+    "cap-drop": ["--unshare-user", "--cap-drop", "ALL"],
+    "disable-userns": ["--unshare-user", "--disable-userns", "--assert-userns-disabled"],
+    "desktop": ["--unshare-all", "--share-net", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/run/user/1000",
+                "--symlink", "/run", "/var/run", "--ro-bind-data", F, "/etc/passwd",
+                "--ro-bind", "/usr/share", "/run/host/share", "--perms", "0700", "--dir", "/home/u", "--chdir",
+                "/home/u",
+                "--setenv", "XDG_RUNTIME_DIR", "/run/user/1000", "--die-with-parent", "--new-session"],
+}
+
+
+def observe(program, args):
+    args = [*BASE, *PROC, *(data_fd("text of a file\n") if word is F else word for word in args)]
+    return run(args, python(OBSERVE), program=program)
+
+
+def normalised(text):
+    """{mount point: (type, options, propagation)}; only the top one of each point."""
+    return {mount.point: (mount.type, mount.options, mount.propagation) for mount in parse_mountinfo(text)}
+
+
+def expected(point, theirs, ours):
+    """What bwrapish differs in on purpose, applied to bubblewrap's mount."""
+    kind, options, propagation = theirs
+    if "ro" in options and point.split("/")[1] not in ("proc", "") and not propagation <= ours[2]:
+        propagation = frozenset()  # read-only binds are private
+    if kind == "mqueue":
+        options = options | {"nosuid", "nodev", "noexec"}  # every mount is
+    return kind, options, propagation
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_the_same_line_makes_the_same_sandbox(name):
+    theirs, ours = (observe(program, LINES[name]) for program in (BUBBLEWRAP, BINARY))
+    assert (ours.returncode, ours.stderr) == (theirs.returncode, theirs.stderr) == (0, "")
+    (their_facts, their_mounts), (our_facts, our_mounts) = (result.stdout.split("----\n") for result in (theirs, ours))
+
+    their_facts, our_facts = json.loads(their_facts), json.loads(our_facts)
+    if name == "uid 0" or IS_ROOT:  # capabilities of root: the bounding set is kept small, see test_capabilities.py
+        for facts in (their_facts, our_facts):
+            facts["status"].pop("CapBnd")
+    for key, value in their_facts.items():
+        assert our_facts[key] == value, key
+    their_mounts, our_mounts = normalised(their_mounts), normalised(our_mounts)
+    # What would be writable in proc is covered in both, by more covers here.
+    covers = {point for point in their_mounts.keys() ^ our_mounts.keys() if re.fullmatch(r"/proc/[^/]+", point)}
+    assert their_mounts.keys() - covers == our_mounts.keys() - covers
+    assert all("ro" in our_mounts[point][1] for point in covers & our_mounts.keys())
+    for point in their_mounts.keys() & our_mounts.keys():
+        assert our_mounts[point] == expected(point, their_mounts[point], our_mounts[point]), point
+
+
+COMMANDS = {
+    "exit status": ([], ["sh", "-c", "exit 42"]),
+    "killed": (["--unshare-pid"], ["sh", "-c", "kill -9 $$"]),
+    "output on both": ([], ["sh", "-c", "echo out; echo err >&2; exit 1"]),
+    "missing command": ([], ["missing"]),
+    "missing command below pid 1": (["--unshare-pid"], ["missing"]),
+    "no permission": ([], ["/usr/share"]),
+    "arguments": ([], ["printf", "%s|", "a b", "", "*", "--"]),
+    "missing source": (["--ro-bind", "/missing", "/x"], ["true"]),
+    "missing chdir": (["--chdir", "/missing"], ["true"]),
+    "unknown option": (["--nonsense"], ["true"]),
+    "bad destination": (["--remount-ro", "/missing"], ["true"]),
+    "contradiction": (["--hostname", "x"], ["true"]),
+    "orphans": (["--unshare-pid"], ["sh", "-c", "(sleep 0.05; echo late) & echo early; exit 5"]),
+    "environment": (["--clearenv", "--setenv", "A", "1"], ["/usr/bin/env"]),
+    "pid of the shell": (["--unshare-pid", "--as-pid-1"], ["sh", "-c", "echo $$"]),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_same_line_ends_the_same_way(name):
+    args, command = COMMANDS[name]
+    theirs, ours = (run([*BASE, *args], command, program=program) for program in (BUBBLEWRAP, BINARY))
+    assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
+    assert bool(ours.stderr) == bool(theirs.stderr)
+    for fragment in ("Can't find source path", "execvp missing: No such file or directory", "Unknown option"):
+        assert (fragment in ours.stderr) == (fragment in theirs.stderr)
+
+
+@pytest.mark.parametrize("option", ["--info-fd", "--json-status-fd"])
+@pytest.mark.parametrize("args", [[], ["--unshare-all"], ["--unshare-pid", "--unshare-net"]], ids=str)
+def test_reports_are_the_same_but_for_the_numbers(option, args):
+    texts = []
+    for program in (BUBBLEWRAP, BINARY):
+        fd = data_fd()
+        assert run([*BASE, *args, option, fd], ["sh", "-c", "exit 3"], program=program).returncode == 3
+        os.lseek(fd, 0, os.SEEK_SET)
+        texts.append(re.sub(r"(?<=: )\d{2,}", "N", os.read(fd, 9999).decode()))
+    assert texts[0] == texts[1]
+
+
+# ---- where bwrapish is better on purpose ----
+
+def both(args, command=("echo", "ran"), **options):
+    return [run([*BASE, *args], command, program=program, **options) for program in (BUBBLEWRAP, BINARY)]
+
+
+def test_difference_an_empty_bind_is_refused():
+    theirs, ours = both(["--bind-try", "", "/x"])
+    assert theirs.stdout == "ran\n" and ours.returncode == 1 and ours.stdout == ""
+
+
+def test_difference_more_than_9000_words_work():
+    theirs, ours = both(["--setenv", "A", "1"] * 3100)
+    assert theirs.returncode == 1 and ours.stdout == "ran\n"
+
+
+def test_difference_one_descriptor_serves_twice():
+    results = []
+    for program in (BUBBLEWRAP, BINARY):
+        fd = data_fd("x")
+        results.append(run([*BASE, "--ro-bind-data", fd, "/a", "--ro-bind-data", fd, "/b"], ["cat", "/a", "/b"],
+                           program=program))
+    assert results[0].stdout != "xx" and results[1].stdout == "xx"
+
+
+def test_difference_no_process_that_nobody_needs():
+    for program, same in ((BUBBLEWRAP, False), (BINARY, True)):
+        with subprocess.Popen([program, *BASE, "sh", "-c", "echo $$"], stdout=subprocess.PIPE, text=True,
+                              env=ENV, cwd="/") as process:
+            assert (process.stdout.read() == f"{process.pid}\n") == same
+
+
+def test_difference_a_stray_word_in_args_is_refused():
+    fd = data_fd("--setenv\0A\0001\0--\0")
+    assert run([*BASE, "--args", fd], ["echo", "ran"]).returncode == 1

@@ -1,0 +1,81 @@
+"""--dry-run tells and does nothing; --verbose tells the same and does it."""
+import os
+import re
+
+import pytest
+
+from sandbox import BASE, assert_ok, assert_refused, data_fd, refused, run, start, tree
+
+pytestmark = pytest.mark.core
+
+LINE = ["--bind", "/usr", "/u", "--ro-bind", "/usr/bin", "/b", "--dev-bind-try", "/usr", "/m", "--tmpfs", "/t",
+        "--dir", "/d", "--symlink", "d", "/l", "--chmod", "0700", "/d", "--proc", "/proc", "--dev", "/dev",
+        "--remount-ro", "/t"]
+OPERATIONS = [(word, position) for position, word in enumerate([*BASE, *LINE], 1)
+              if word.startswith("--") and word != "--"]
+
+
+def test_dry_run_names_each_operation_with_its_position_in_order():
+    result = run([*BASE, *LINE, "--unshare-pid", "--dry-run"], ["true"])
+    assert_ok(result)
+    found = [(name, int(number)) for name, number in re.findall(r"(--[a-z-]+) \(argument (\d+)\)", result.stdout)]
+    assert [pair for pair in found if pair in OPERATIONS] == OPERATIONS
+
+
+def test_dry_run_does_nothing_at_all(box):
+    before = tree(box)
+    result = run(["--bind", box, "/b", "--dir", "/b/made", "--file", data_fd("x"), "/b/f", *BASE, "--dry-run"],
+                 ["touch", "/b/ran"], cwd=box)
+    assert_ok(result)
+    assert tree(box) == before
+
+
+def test_dry_run_works_where_the_sandbox_would_not():
+    assert_ok(run(["--ro-bind", "/missing", "/x", "--remount-ro", "/nowhere", "--dry-run"], ["/missing/command"]))
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+def test_dry_run_makes_no_process_and_no_namespace():
+    calls = "clone,clone3,fork,vfork,unshare,mount,open_tree,fsopen"
+    result = run([*BASE, "--unshare-all", "--dry-run"], ["true"],
+                 prefix=["strace", "-f", "-qqq", "-e", f"trace={calls}", "-e", "signal=none", "--"])
+    assert_ok(result)
+
+
+def test_dry_run_still_checks_the_line():
+    refused(["--dry-run", "--unknown"], "Unknown option --unknown")
+    refused(["--dry-run", "--hostname", "x"], "--hostname")
+    assert_refused(run(["--dry-run", "--bind", "/usr"]), "--bind")
+
+
+def test_dry_run_escapes_control_characters():
+    result = run(["--ro-bind", "/a\x1b[2Jb\nc", "/x", "--setenv", "A", "\x07", "--dry-run"], ["true\x1b"])
+    assert_ok(result)
+    assert all(ch.isprintable() or ch == "\n" for ch in result.stdout) and "\\x1b[2J" in result.stdout
+
+
+def test_dry_run_tells_the_command_and_why_a_process_stays():
+    text = run([*BASE, "--unshare-pid", "--dry-run"], ["program", "argument"]).stdout
+    assert "program" in text and "--unshare-pid" in text
+
+
+@pytest.mark.parametrize("more", [[], ["--unshare-all", "--die-with-parent"]], ids=str)
+def test_verbose_says_the_same_words_of_each_operation_and_runs(more):
+    line = [*BASE, *LINE, *more]
+    dry = run([*line, "--dry-run"], ["true"]).stdout
+    told = run([*line, "--verbose"], ["sh", "-c", "echo ran; exit 4"])
+    assert (told.returncode, told.stdout) == (4, "ran\n")
+    for option, position in OPERATIONS:
+        words = re.search(rf"{option} \(argument {position}\).*", dry)[0]
+        assert words in told.stderr, words
+
+
+def test_verbose_and_a_failure_end_with_the_failures_line():
+    result = run([*BASE, "--verbose", "--remount-ro", "/missing"], ["echo", "COMMAND RAN"])
+    assert result.returncode == 1 and result.stdout == ""
+    assert "--remount-ro" in result.stderr.splitlines()[-1]
+
+
+def test_starting_says_nothing():
+    with start([*BASE], ["true"]) as process:
+        assert process.communicate(timeout=20) == ("", "")

@@ -1,0 +1,41 @@
+"""The man page is prose by hand; its option headings are compared with the option table, both ways."""
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import sandbox
+
+DUMP = Path(sandbox.BINARY).with_name("options-dump")
+MANUAL = sandbox.REPO / "man" / "bwrapish.1"
+
+
+def table():
+    lines = subprocess.run([DUMP], capture_output=True, text=True, check=True).stdout.splitlines()
+    return Counter((name, words) for name, words, _, _ in (line.split("\t") for line in lines))
+
+
+def headings():
+    """`.It Fl Fl bind Ar SRC DEST` or `.It Fl -bind Ar SRC Ar DEST` as ("--bind", "SRC DEST")."""
+    found = Counter()
+    for option, words in re.findall(r"^\.It Fl (?:Fl |-)(\S+)(.*)$", MANUAL.read_text(), re.M):
+        found["--" + option.replace("\\-", "-"), " ".join(word for word in words.split() if word != "Ar")] += 1
+    return found
+
+
+def test_every_option_of_the_table_has_one_heading_with_its_words():
+    assert not table() - headings()
+
+
+def test_every_heading_is_an_option_of_the_table():
+    assert not headings() - table()
+
+
+def test_mandoc_finds_nothing_to_say():
+    if not shutil.which("mandoc"):
+        pytest.skip("no mandoc here")
+    result = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", MANUAL], capture_output=True, text=True)
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")

@@ -1,0 +1,396 @@
+"""What binds and mounts look like inside: flags on every submount, propagation, numbers."""
+import os
+
+import pytest
+
+from sandbox import (BASE, FULL, IS_ROOT, PYTHON, args_fd, assert_ok, data_fd, errno_inside, host_mounts, inside, keep,
+                     mounts_inside, refused, run, run_python, shell, user_ids)
+
+pytestmark = pytest.mark.core
+WITH_PROC = [*BASE, "--proc", "/proc"]
+
+
+def submounts(box, more=""):
+    """A host tree with submounts of different flags, as a prefix; the box itself is on the same file system."""
+    return host_mounts(f"""cd {box}; mkdir -p src/a src/b src/plain src/closed
+        mount -t tmpfs -o nosuid,nodev,noexec,noatime none src/a
+        mount -t tmpfs none src/b; mkdir src/b/deep; mount -t tmpfs -o ro none src/b/deep
+        mount -t tmpfs none src/closed; mkdir src/closed/inner; mount -t tmpfs none src/closed/inner
+        chmod 0 src/closed
+        {more}""")
+
+
+# ---- flags ----
+
+@pytest.mark.parametrize("option, present, absent", [
+    ("--ro-bind", {"ro", "nosuid", "nodev"}, set()),
+    ("--bind", {"rw", "nosuid", "nodev"}, {"ro"}),
+    ("--dev-bind", {"rw", "nosuid"}, {"nodev", "ro"}),
+])
+def test_a_bind_has_its_flags_on_every_submount(option, present, absent, box):
+    mounts = mounts_inside([option, box / "src", "/src"], prefix=submounts(box))
+    for point in ("/src", "/src/a", "/src/b", "/src/b/deep", "/src/closed", "/src/closed/inner"):
+        options = mounts[point].options
+        expected = present - ({"rw"} if point == "/src/b/deep" else set())
+        assert expected <= options, (point, options)
+        kept = {"nodev", "noexec", "noatime"} if point == "/src/a" else set()
+        kept |= {"ro"} if point == "/src/b/deep" else set()
+        assert kept <= options, (point, options)
+        if not IS_ROOT or point not in ("/src/a", "/src/b/deep"):
+            assert not options & (absent - kept - {"nodev"}), (point, options)
+
+
+def test_ro_bind_covers_submounts_below_unsearchable_directory(box):
+    mounts = mounts_inside(["--ro-bind", box / "src", "/src"], prefix=submounts(box))
+    assert mounts["/src/closed/inner"].has("ro", "nosuid", "nodev")
+
+
+@pytest.mark.root
+def test_a_user_who_cannot_reach_a_submount_gets_it_read_only_too(box):
+    prefix = host_mounts(f"""mkdir -p {box}/src/root/x; mount -t tmpfs none {box}/src/root/x; chmod 700 {box}/src/root
+        mkdir {box}/src/root/x/y; mount -t tmpfs none {box}/src/root/x/y""", user=user_ids()[0])
+    for option, flag in (("--ro-bind", "ro"), ("--bind", "rw")):
+        mounts = mounts_inside([option, box / "src", "/src"], prefix=prefix)
+        assert all(mounts[f"/src{point}"].has(flag, "nosuid", "nodev") for point in ("", "/root/x", "/root/x/y"))
+
+
+def test_ro_bind_of_the_whole_host_covers_every_mount():
+    for point, mount in mounts_inside(["--ro-bind", "/", "/"], base=[]).items():
+        assert mount.has("ro", "nosuid", "nodev"), mount
+
+
+def test_nothing_can_be_written_below_a_ro_bind(box):
+    code = """for p in ("/src/x", "/src/a/x", "/src/b/x", "/src/plain/x"):
+    try: open(p, "w"); print("WROTE", p)
+    except OSError as e: print(os.path.dirname(p), e.strerror)"""
+    result = run_python(["--ro-bind", box / "src", "/src"], "import os\n" + code, prefix=submounts(box))
+    assert_ok(result)
+    assert [line.split(" ", 1)[1] for line in result.stdout.splitlines()] == ["Read-only file system"] * 4
+
+
+def test_nosymfollow_of_the_host_is_kept(box):
+    prefix = host_mounts(f"mkdir {box}/n; mount -t tmpfs -o nosymfollow none {box}/n || exit 77")
+    result = run([*WITH_PROC, "--bind", box / "n", "/n"], ["cat", "/proc/self/mountinfo"], prefix=prefix)
+    if result.returncode == 77:
+        pytest.skip("mount(8) does not know nosymfollow")
+    assert_ok(result)
+    assert [line for line in result.stdout.splitlines() if " /n " in line and "nosymfollow" in line]
+
+
+@pytest.mark.root
+def test_device_nodes_work_only_below_dev_bind(box):
+    setup = f"mount -t tmpfs none {box}; mknod -m 666 {box}/null c 1 3"
+    for option, outcome in (("--bind", "Permission denied"), ("--ro-bind", "Permission denied"), ("--dev-bind", "ok")):
+        result = run_python([option, box, "/b"], "try: open('/b/null', 'w').write('x'); print('ok')\n"
+                            "except OSError as e: print(e.strerror)", prefix=host_mounts(setup, user=user_ids()[0]))
+        assert result.stdout == outcome + "\n", result
+
+
+@pytest.mark.root
+def test_suid_programs_are_inert(box):
+    setup = f"mount -t tmpfs none {box}; cp /usr/bin/id {box}/id; chmod 4755 {box}/id"
+    uid = user_ids()[0]
+    for option in ("--bind", "--ro-bind", "--dev-bind"):
+        result = run([*BASE, option, box, "/b"], ["/b/id", "-u"], prefix=host_mounts(setup, user=uid))
+        assert result.stdout == f"{uid}\n", result
+    assert_ok(run([*BASE, "--unshare-user", "--uid", "7", "--ro-bind", "/usr", "/u"], ["/u/bin/env", "true"]))
+
+
+# ---- propagation ----
+
+def shared_source(box):
+    """The shell stays: a slave's master lasts only as long as someone is in the mount namespace it was made in."""
+    return host_mounts(f"mkdir {box}/s; mount -t tmpfs none {box}/s; mount --make-shared {box}/s; mkdir {box}/s/m",
+                       then='"$@"; exit $?')
+
+
+@pytest.mark.parametrize("args, propagation", [
+    (["--ro-bind"], set()), (["--bind"], {"master"}), (["--dev-bind"], {"master"}),
+    (["--propagation", "slave", "--ro-bind"], {"master"}), (["--propagation", "private", "--bind"], set()),
+    (["--propagation", "private", "--dev-bind"], set()), (["--propagation", "slave", "--bind"], {"master"}),
+], ids=" ".join)
+def test_read_only_binds_are_private_and_writable_ones_slaves_unless_said_otherwise(args, propagation, box):
+    mounts = mounts_inside([*args, box / "s", "/s"], prefix=shared_source(box))
+    assert mounts["/s"].propagation == propagation
+
+
+def test_the_propagation_of_one_bind_is_not_the_next_ones(box):
+    mounts = mounts_inside(["--propagation", "slave", "--ro-bind", box / "s", "/one", "--ro-bind", box / "s", "/two"],
+                           prefix=shared_source(box))
+    assert (mounts["/one"].propagation, mounts["/two"].propagation) == ({"master"}, set())
+
+
+@pytest.mark.parametrize("args, appears", [(["--ro-bind"], False), (["--bind"], True),
+                                           (["--propagation", "private", "--bind"], False),
+                                           (["--propagation", "slave", "--ro-bind"], True)], ids=str)
+def test_a_mount_that_the_host_adds_later_appears_only_in_a_slave(args, appears, box):
+    (box / "sync").mkdir(mode=0o777)
+    setup = f"mkdir {box}/s; mount -t tmpfs none {box}/s; mount --make-shared {box}/s; mkdir {box}/s/m"
+    # The tool runs in the background while its host mounts something; wait tells how it ended.
+    then = f"""drop=; while [ "$1" = setpriv ] || [ "${{1#--}}" != "$1" ]; do drop="$drop $1"; shift; done
+        $drop "$@" & while [ ! -e {box}/sync/ready ]; do kill -0 $!; sleep 0.01; done
+        mount -t tmpfs none {box}/s/m; touch {box}/s/m/new {box}/sync/mounted; wait $!"""
+    result = run([*BASE, "--bind", box / "sync", "/sync", *args, box / "s", "/s"],
+                 ["sh", "-c", "touch /sync/ready; until [ -e /sync/mounted ]; do sleep 0.01; done; ls /s/m"],
+                 prefix=host_mounts(setup, then))
+    assert_ok(result)
+    assert result.stdout == ("new\n" if appears else "")
+
+
+def test_mounts_made_in_the_sandbox_never_reach_the_host():
+    before = open("/proc/self/mountinfo").read()
+    run([*FULL, "--bind", "/tmp", "/mnt", "--tmpfs", "/mnt", "--unshare-all"], ["true"])
+    new = set(open("/proc/self/mountinfo").read().splitlines()) - set(before.splitlines())
+    assert not [line for line in new if "/mnt" in line or "newroot" in line or "bwrapish" in line]
+
+
+# ---- the new root ----
+
+def test_the_new_root_is_an_empty_writable_tmpfs():
+    mounts = mounts_inside([])
+    assert mounts["/"].type == "tmpfs" and mounts["/"].has("rw", "nosuid", "nodev")
+    assert inside([], "sorted(os.listdir('/')), os.mkdir('/new'), oct(os.stat('/').st_mode & 0o7777)") \
+        == (["bin", "lib", "lib64", "usr"], None, "0o755")
+
+
+def test_only_requested_mounts_exist():
+    assert set(mounts_inside([])) - {p for p in mounts_inside([]) if p.startswith("/proc/")} == {"/", "/usr", "/proc"}
+
+
+def test_a_bind_can_be_the_root():
+    mounts = mounts_inside(["--ro-bind", "/", "/", "--tmpfs", "/tmp"], base=[])
+    assert mounts["/"].has("ro") and mounts["/tmp"].type == "tmpfs"
+
+
+def test_later_operations_cover_earlier_ones(box):
+    (box / "f").write_text("host")
+    assert shell(["--ro-bind", box, "/b", "--tmpfs", "/b"], "ls /b") == ""
+    assert shell(["--tmpfs", "/b", "--dir", "/b/x", "--ro-bind", box, "/b"], "ls /b") == "f\n"
+    assert inside(["--tmpfs", "/", "--dir", "/only", *BASE], "'only' in os.listdir('/')", base=[])
+
+
+def test_file_binds_show_the_file(box):
+    (box / "f").write_text("one")
+    assert shell(["--bind", box / "f", "/x"], "cat /x; echo two >/x") == "one"
+    assert (box / "f").read_text() == "two\n"
+
+
+def test_a_socket_a_fifo_and_a_device_can_be_bound(box):
+    os.mkfifo(box / "fifo")
+    assert inside(["--bind", box / "fifo", "/f", "--dev-bind", "/dev/null", "/null"],
+                  "stat.S_ISFIFO(os.stat('/f').st_mode), open('/null', 'w').write('x')") == (True, 1)
+
+
+# ---- remount-ro ----
+
+def test_remount_ro_is_one_mount_and_not_its_submounts(box):
+    mounts = mounts_inside(["--bind", box, "/b", "--tmpfs", "/b", "--tmpfs", "/b/sub", "--remount-ro", "/b"])
+    assert mounts["/b"].has("ro", "nosuid", "nodev") and mounts["/b/sub"].has("rw")
+
+
+def test_remount_ro_of_the_root_closes_it():
+    assert inside(["--tmpfs", "/tmp", "--remount-ro", "/"],
+                  f"{errno_inside('libc.mkdir(b`/new`, 448)'.replace('`', chr(34)))}, os.mkdir('/tmp/ok')") \
+        == ("EROFS", None)
+
+
+def test_remount_ro_keeps_the_other_flags(box):
+    mounts = mounts_inside(["--dev-bind", "/dev/shm", "/one", "--remount-ro", "/one", "--bind", box, "/two",
+                            "--remount-ro", "/two"])
+    assert mounts["/one"].has("ro", "nosuid") and mounts["/two"].has("ro", "nosuid", "nodev")
+
+
+@pytest.mark.parametrize("path", ["/d", "/usr/bin", "/missing"])
+def test_remount_ro_of_what_is_no_mount_point_is_refused(path):
+    refused(["--dir", "/d", "--remount-ro", path], "--remount-ro", path, base=BASE)
+
+
+# ---- binds by descriptor ----
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_PATH])
+def test_bind_fd_shows_the_object_and_closes_the_descriptor(flags, box):
+    (box / "d").mkdir()
+    (box / "d" / "f").write_text("F")
+    for option, outcome in (("--bind-fd", "wrote"), ("--ro-bind-fd", "Read-only file system")):
+        fd = keep(os.open(box / "d", flags))
+        code = (f"import os\nprint(open('/x/f').read(), os.path.exists('/proc/self/fd/{fd}'))\n"
+                "try: open('/x/new', 'w'); print('wrote')\nexcept OSError as e: print(e.strerror)")
+        result = run_python([option, fd, "/x"], code, base=WITH_PROC)
+        assert result.stdout == f"F False\n{outcome}\n", result
+
+
+def test_bind_fd_of_a_file_works(box):
+    (box / "f").write_text("F")
+    assert shell(["--ro-bind-fd", keep(os.open(box / "f", os.O_RDONLY)), "/x"], "cat /x") == "F"
+
+
+def test_bind_fd_finds_a_renamed_object(box):
+    (box / "one").mkdir()
+    fd = keep(os.open(box / "one", os.O_PATH))
+    (box / "one").rename(box / "two")
+    (box / "two" / "f").touch()
+    assert shell(["--ro-bind-fd", fd, "/x"], "ls /x") == "f\n"
+
+
+def test_bind_fd_of_something_replaced_or_deleted_is_refused(box):
+    for other in (False, True):
+        (box / "one").mkdir(exist_ok=True)
+        fd = keep(os.open(box / "one", os.O_PATH))
+        os.rmdir(box / "one")
+        if other:
+            (box / "other").mkdir()
+            (box / "one").symlink_to("other")
+        refused(["--ro-bind-fd", fd, "/x"], "--ro-bind-fd", base=BASE)
+
+
+def test_bind_fd_of_a_pipe_is_refused():
+    refused(["--bind-fd", keep(os.memfd_create("m")), "/x"], "--bind-fd", base=BASE)
+
+
+# ---- tmpfs, dev, proc, mqueue ----
+
+@pytest.mark.parametrize("args, mode", [([], "755"), (["--perms", "1777"], "1777"), (["--perms", "0"], "0")])
+def test_tmpfs_is_empty_with_its_mode_and_flags(args, mode):
+    assert inside([*args, "--tmpfs", "/t"], "oct(os.stat('/t').st_mode & 0o7777)[2:]") == mode
+    assert mounts_inside([*args, "--tmpfs", "/t"])["/t"].has("rw", "nosuid", "nodev")
+
+
+@pytest.mark.parametrize("size", ["1048576", "0x100000", "04000000"])
+def test_tmpfs_has_the_size_that_was_asked(size):
+    assert inside(["--size", size, "--perms", "0700", "--tmpfs", "/t"],
+                  "(lambda s: s.f_blocks * s.f_frsize)(os.statvfs('/t'))") == 1048576
+
+
+def test_dev_is_exactly_the_small_set():
+    names = "null zero full random urandom tty stdin stdout stderr fd core pts ptmx shm".split()
+    assert inside(["--dev", "/dev"], "sorted(os.listdir('/dev'))") == sorted(names)
+    mount = mounts_inside(["--dev", "/dev"])["/dev"]
+    assert mount.type == "tmpfs" and mount.has("nosuid")
+
+
+def test_dev_nodes_are_the_hosts_and_work():
+    code = """import os, stat
+numbers = [os.stat(f"/dev/{n}").st_rdev for n in "null zero full random urandom tty".split()]
+print([(os.major(number), os.minor(number)) for number in numbers])
+print(open("/dev/zero", "rb").read(2), len(open("/dev/urandom", "rb").read(3)), open("/dev/null", "w").write("x"))
+print({n: os.readlink(f"/dev/{n}") for n in "stdin stdout stderr fd core ptmx".split()})
+open("/dev/shm/x", "w")"""
+    result = run_python(["--dev", "/dev"], code, base=WITH_PROC)
+    assert_ok(result)
+    devices, worked, links = result.stdout.splitlines()
+    assert eval(devices) == [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)] and worked == r"b'\x00\x00' 3 1"
+    assert eval(links) == {"stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+                           "fd": "/proc/self/fd", "core": "/proc/kcore", "ptmx": "pts/ptmx"}
+
+
+@pytest.mark.parametrize("args", [[], ["--unshare-all"], ["--unshare-user", "--uid", "7"]], ids=str)
+def test_dev_has_a_private_devpts_with_a_working_terminal(args):
+    code = "import os\na, b = os.openpty()\nprint(os.ttyname(b), oct(os.stat('/dev/pts/ptmx').st_mode & 0o777), " \
+           "oct(os.fstat(b).st_mode & 0o777), sorted(os.listdir('/dev/pts')))"
+    result = run_python([*args, "--dev", "/dev"], code)
+    assert result.stdout == "/dev/pts/0 0o666 0o620 ['0', 'ptmx']\n", result
+
+
+def test_dev_has_no_console_without_a_terminal():
+    assert not inside(["--dev", "/dev"], "os.path.lexists('/dev/console')")
+
+
+def test_proc_is_new_with_a_pid_namespace():
+    mounts = mounts_inside(["--unshare-pid"])
+    assert mounts["/proc"].type == "proc" and mounts["/proc"].has("nosuid", "nodev", "noexec")
+    assert inside(["--unshare-pid"], "max(int(n) for n in os.listdir('/proc') if n.isdigit())", base=WITH_PROC) < 10
+
+
+def test_proc_is_the_hosts_without_one():
+    pid = os.getpid()
+    assert inside([], f"os.path.exists('/proc/{pid}')", base=WITH_PROC)
+
+
+PROC_CONTROLS = ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/proc/sysrq-trigger",
+                 "/proc/irq/default_smp_affinity", "/proc/sys/kernel/hostname"]
+
+
+@pytest.mark.parametrize("args", [[], ["--unshare-pid"],
+                                  ["--unshare-all", "--unshare-user", "--uid", "0", "--gid", "0"],
+                                  ["--unshare-all", "--uid", str(os.getuid())],
+                                  ["--unshare-user", "--unshare-pid", "--uid", "0", "--cap-add", "ALL"]], ids=" ".join)
+def test_kernel_controls_in_proc_are_never_writable(args):
+    code = f"""import os
+for p in {PROC_CONTROLS}:
+    try: os.close(os.open(p, os.O_WRONLY)); print("WRITABLE", p)
+    except OSError: pass
+try: os.close(os.open("/proc/kcore", os.O_RDWR)); print("WRITABLE kcore")
+except OSError: print("done")"""
+    result = run_python(args, code, base=WITH_PROC)
+    assert result.stdout == "done\n", result
+
+
+def test_mqueue_is_mounted_in_a_new_ipc_namespace():
+    mounts = mounts_inside(["--unshare-ipc", "--mqueue", "/q"])
+    assert mounts["/q"].type == "mqueue" and mounts["/q"].has("nosuid", "nodev")
+
+
+# ---- read-only trees ----
+
+@pytest.mark.parametrize("operation", [["--dir", "/b/new"], ["--tmpfs", "/b/new"], ["--symlink", "x", "/b/new"],
+                                       ["--bind", "/usr", "/b/p/q/new"], ["--ro-bind", "/usr/bin/env", "/b/new"],
+                                       ["--chmod", "0700", "/b"]], ids=" ".join)
+@pytest.mark.parametrize("read_only", [["--ro-bind", "SRC", "/b"], ["--tmpfs", "/b", "--remount-ro", "/b"]],
+                         ids=" ".join)
+def test_what_a_read_only_tree_refuses_names_the_option_that_made_it_so(read_only, operation, box):
+    args = [box if word == "SRC" else word for word in read_only]
+    culprit = len(BASE) + (1 if "SRC" in read_only else 3)
+    refused([*args, *operation], f"{operation[0]} (argument {len(BASE) + len(args) + 1})", operation[-1],
+            f"{[word for word in args if str(word).startswith('--')][-1]} (argument {culprit})", base=BASE)
+
+
+def test_a_destination_that_exists_in_a_read_only_tree_is_fine(box):
+    (box / "d").mkdir()
+    (box / "f").touch()
+    args = ["--ro-bind", box, "/b", "--tmpfs", "/b/d", "--ro-bind-data", data_fd("x"), "/b/f", "--dir", "/b/d"]
+    assert shell(args, "cat /b/f; ls /b/d") == "x"
+
+
+# ---- numbers ----
+
+def binds(count):
+    return [word for number in range(count) for word in ("--ro-bind", "/usr/bin/env", f"/d/{number}")]
+
+
+def test_three_thousand_binds_with_sixty_four_descriptors():
+    code = ("import os, resource\nprint(len(os.listdir('/d')), open('/proc/self/mountinfo').read().count(' /d/'), "
+            "resource.getrlimit(resource.RLIMIT_NOFILE))")
+    result = run_python(["--args", args_fd(binds(3000))], code, base=WITH_PROC, prefix=["prlimit", "--nofile=64:64"])
+    assert_ok(result)
+    assert result.stdout == "3000 3000 (64, 64)\n"
+
+
+@pytest.mark.parametrize("soft", ["64:1024", "256:4096"])
+def test_a_raised_soft_descriptor_limit_is_restored(soft):
+    result = run([*BASE, "--args", args_fd(binds(1000))], ["sh", "-c", "ulimit -Sn; ulimit -Hn; ls /d | wc -l"],
+                 prefix=["prlimit", f"--nofile={soft}"])
+    assert_ok(result)
+    assert result.stdout == "{}\n{}\n1000\n".format(*soft.split(":"))
+
+
+MANY_MOUNTS = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+for number in range(1000):
+    os.mkdir(f"{sys.argv[1]}/{number}")
+    assert libc.mount(b"none", f"{sys.argv[1]}/{number}".encode(), b"tmpfs", 0, b"size=4096") == 0, number
+"""
+
+
+def test_a_host_with_a_thousand_mounts_is_read_only_everywhere(box):
+    prefix = host_mounts(f"{PYTHON} -I -S -c '{MANY_MOUNTS}' {box}")
+    result = run(["--ro-bind", "/", "/"], ["cat", "/proc/self/mountinfo"], prefix=prefix)
+    assert_ok(result)
+    lines = result.stdout.splitlines()
+    assert sum(f" {box}/" in line for line in lines) == 1000
+    assert all(line.split()[5].startswith("ro,") for line in lines)
+
+
+def test_a_bind_over_a_bind_many_times():
+    args = ["--args", args_fd(["--ro-bind", "/usr/share", "/d"] * 300)]
+    assert inside(args, "os.path.isdir('/d/doc')")

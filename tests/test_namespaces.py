@@ -1,0 +1,233 @@
+"""Namespaces: made, shared, joined; ids; closing further user namespaces."""
+import fcntl
+import os
+import socket
+
+import pytest
+
+from sandbox import (BASE, IS_ROOT, Holder, assert_ok, errno_inside, inside, keep, refused, run, run_python, shell,
+                     without_rights)
+
+WITH_PROC = [*BASE, "--proc", "/proc"]
+KINDS = {"user": "--unshare-user", "ipc": "--unshare-ipc", "pid": "--unshare-pid", "net": "--unshare-net",
+         "uts": "--unshare-uts", "cgroup": "--unshare-cgroup"}
+CLONE_NEWUSER = 0x10000000
+
+
+def namespaces(args, base=WITH_PROC):
+    return inside(args, f"{{k: os.readlink('/proc/self/ns/' + k) for k in {[*KINDS, 'mnt']}}}", base=base)
+
+
+def ours():
+    return {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in (*KINDS, "mnt")}
+
+
+def new(args):
+    return {kind for kind, link in namespaces(args).items() if link != ours()[kind]}
+
+
+ALWAYS = {"mnt"} if IS_ROOT else {"mnt", "user"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_unshare_makes_that_namespace_and_no_other(kind):
+    assert new([KINDS[kind]]) == ALWAYS | {kind}
+
+
+def test_without_options_only_what_must_be_is_new():
+    assert new([]) == ALWAYS
+
+
+def test_unshare_all_makes_all_and_share_net_keeps_one():
+    # user-try: root may do without, but where it can be made it is
+    assert new(["--unshare-all"]) == {*KINDS, "mnt"}
+    assert new(["--unshare-all", "--share-net"]) == {*KINDS, "mnt"} - {"net"}
+
+
+@pytest.mark.parametrize("option, kind", [("--unshare-user-try", "user"), ("--unshare-cgroup-try", "cgroup")])
+def test_the_try_forms_make_it_where_they_can(option, kind):
+    assert new([option]) == ALWAYS | {kind}
+
+
+def test_cgroup_namespace_hides_where_we_are():
+    assert inside(["--unshare-cgroup"], "all(l.strip().endswith(':/') for l in open('/proc/self/cgroup'))",
+                  base=WITH_PROC)
+
+
+def test_hostname_is_set_inside_only():
+    before = os.uname().nodename
+    assert inside(["--unshare-uts", "--hostname", "boxed"], "os.uname().nodename") == "boxed"
+    assert inside(["--unshare-uts", "--hostname", "x" * 64], "os.uname().nodename") == "x" * 64
+    assert os.uname().nodename == before
+    refused(["--unshare-uts", "--hostname", "x" * 65], "--hostname", base=BASE)
+
+
+def test_network_is_isolated_with_its_loopback_up():
+    server = socket.create_server(("127.0.0.1", 0))
+    abstract = socket.socket(socket.AF_UNIX)
+    abstract.bind("\0bwrapish-test-%d" % os.getpid())
+    abstract.listen()
+    code = f"""import socket
+print([line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line])
+for family, address in ((2, {server.getsockname()!r}), (1, {abstract.getsockname()!r})):
+    try: socket.socket(family).connect(address); print("CONNECTED")
+    except OSError: print("not")
+s = socket.create_server(("127.0.0.1", 0)); socket.create_connection(s.getsockname()); print("loopback up")
+"""
+    result = run_python(["--unshare-net"], code, base=WITH_PROC)
+    server.close()
+    abstract.close()
+    assert result.stdout == "['lo']\nnot\nnot\nloopback up\n", result
+
+
+def test_system_v_ipc_is_isolated():
+    assert inside(["--unshare-ipc"], "open('/proc/sysvipc/shm').read().count(chr(10))", base=WITH_PROC) == 1
+
+
+def test_pid_namespace_shows_only_its_own():
+    pids = inside(["--unshare-pid"], "sorted(int(p) for p in os.listdir('/proc') if p.isdigit())", base=WITH_PROC)
+    assert pids[0] == 1 and len(pids) == 2
+
+
+# ---- ids ----
+
+def test_one_id_is_mapped_and_setgroups_denied():
+    args = ["--unshare-user", "--uid", "5", "--gid", "6"]
+    maps = inside(args, "[open('/proc/self/' + f).read().split() for f in ('uid_map', 'gid_map', 'setgroups')]",
+                  base=WITH_PROC)
+    assert [maps[0][0], maps[0][2], maps[1][0], maps[1][2], maps[2]] == ["5", "1", "6", "1", ["deny"]]
+    assert inside(args, "(os.getuid(), os.geteuid(), os.getgid(), os.getegid())") == (5, 5, 6, 6)
+    assert "EPERM" == inside(["--unshare-user", "--uid", "0", "--gid", "0"], errno_inside("libc.setgroups(0, None)"))
+
+
+def test_the_callers_ids_are_kept_by_default():
+    for args in ([], ["--unshare-user"], ["--unshare-all"]):
+        assert inside(args, "(os.getuid(), os.getgid())") == (os.getuid(), os.getgid())
+
+
+def test_supplementary_groups_give_no_more_inside():
+    assert set(inside(["--unshare-all"], "os.getgroups()")) <= {65534, os.getgid(), *os.getgroups()}
+
+
+def test_files_are_the_callers_inside(box):
+    assert inside(["--unshare-user", "--uid", "77", "--gid", "78", "--bind", box, "/b"],
+                  "(os.stat('/b').st_uid, os.stat('/b').st_gid, open('/b/new', 'w').close())")[:2] == (77, 78)
+    assert ((box / "new").stat().st_uid, (box / "new").stat().st_gid) == (os.getuid(), os.getgid())
+
+
+def test_things_made_in_the_new_root_belong_to_the_user():
+    assert inside(["--unshare-user", "--uid", "77", "--gid", "78", "--dir", "/a/b", "--tmpfs", "/t", "--dev", "/dev"],
+                  "{os.stat(p).st_uid for p in ('/', '/a', '/a/b', '/t', '/dev', '/dev/shm')}") == {77}
+
+
+# ---- joining ----
+
+def test_userns_joins():
+    with Holder("--user", "--map-root-user") as holder:
+        fd = holder.namespace("user")
+        joined = os.readlink(f"/proc/self/fd/{fd}")
+        seen = shell(["--userns", fd, "--cap-drop", "ALL"], "readlink /proc/self/ns/user; id -u", base=WITH_PROC)
+        assert seen == f"{joined}\n0\n"
+
+
+def test_userns_joins_with_other_ids():
+    with Holder("--user", "--map-root-user") as holder:
+        assert shell(["--userns", holder.namespace("user"), "--uid", "0", "--gid", "0"], "id -u") == "0\n"
+
+
+def test_pidns_joins_and_is_the_parent_of_a_new_one():
+    with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
+        inner = max(holder.pids)
+        pidns, userns = holder.namespace("pid", inner), holder.namespace("user", inner)
+        link = os.readlink(f"/proc/self/fd/{pidns}")
+        assert shell(["--userns", userns, "--pidns", pidns], "readlink /proc/self/ns/pid; test -e /proc/1",
+                     base=WITH_PROC).strip() == link
+        seen = inside(["--userns", userns, "--pidns", pidns, "--unshare-pid"],
+                      "(os.readlink('/proc/self/ns/pid'), os.getppid())", base=WITH_PROC)
+        assert seen[0] != link and seen[1] == 1
+
+
+def test_userns2_is_entered_after_setup():
+    with Holder("--user", "--map-current-user", "--keep-caps",
+                inner=["unshare", "--user", "--map-current-user"]) as holder:
+        pid = max(holder.pids)
+        second = holder.namespace("user", pid)
+        parent = fcntl.ioctl(second, 0xb702)  # NS_GET_PARENT
+        seen = shell(["--userns", keep(parent), "--userns2", second], "readlink /proc/self/ns/user", base=WITH_PROC)
+        assert seen.strip() == os.readlink(f"/proc/self/fd/{second}")
+
+
+@pytest.mark.parametrize("option, kind", [("--userns", "net"), ("--userns2", "mnt"), ("--pidns", "user")])
+def test_joining_the_wrong_kind_of_descriptor_is_refused(option, kind):
+    refused([option, keep(os.open(f"/proc/self/ns/{kind}", os.O_RDONLY))], option, base=BASE)
+    refused([option, keep(os.open("/usr", os.O_RDONLY))], option, base=BASE)
+
+
+# ---- no further user namespaces ----
+
+@pytest.mark.parametrize("args", [[], ["--uid", "0", "--gid", "0"], ["--unshare-pid"], ["--unshare-all"],
+                                  ["--uid", "0", "--gid", "0", "--cap-add", "ALL"]], ids=str)
+def test_disable_userns_is_final(args):
+    args = [*args, "--unshare-user", "--disable-userns"]
+    code = f"""import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+def attempt():
+    return libc.unshare({CLONE_NEWUSER}), errno.errorcode.get(ctypes.get_errno())
+print(attempt()[0])
+try: open("/proc/sys/user/max_user_namespaces", "w").write("99")
+except OSError: pass
+print(attempt()[0])"""
+    result = run_python(args, code, base=WITH_PROC)
+    assert result.stdout == "-1\n-1\n", result
+    assert_ok(run([*BASE, *args, "--assert-userns-disabled"], ["true"]))
+
+
+def test_without_disable_userns_further_ones_can_be_made():
+    assert inside(["--unshare-user"], errno_inside(f"libc.unshare({CLONE_NEWUSER})")) == "OK"
+
+
+def test_assert_userns_disabled_refuses_where_one_can_be_made():
+    refused(["--assert-userns-disabled"], "--assert-userns-disabled", base=BASE)
+    refused(["--unshare-user", "--assert-userns-disabled"], "--assert-userns-disabled", base=BASE)
+
+
+# ---- when the kernel says no ----
+
+@pytest.mark.parametrize("limit, option", [*KINDS.items(), ("mnt", "--unshare-user")])
+def test_a_namespace_limit_of_zero_is_told_as_such(limit, option):
+    prefix = without_rights(f"echo 0 >/proc/sys/user/max_{limit}_namespaces")
+    message = refused([option], f"max_{limit}_namespaces", base=BASE, prefix=prefix)
+    assert "Creating new namespace failed" in message and "No space left" not in message
+
+
+@pytest.mark.user
+@pytest.mark.parametrize("args", [["--unshare-cgroup-try"], ["--unshare-all"]], ids=str)
+def test_a_try_form_skips_where_the_limit_is_zero(args):
+    prefix = without_rights("echo 0 >/proc/sys/user/max_cgroup_namespaces")
+    assert run([*BASE, *args], ["echo", "ran"], prefix=prefix).stdout == "ran\n"
+
+
+@pytest.mark.root
+def test_root_without_cap_sys_admin_gets_a_user_namespace():
+    prefix = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    for args in ([], ["--unshare-all"], ["--unshare-pid", "--dev", "/dev"]):
+        result = run([*WITH_PROC, *args], ["readlink", "/proc/self/ns/user"], prefix=prefix)
+        assert_ok(result)
+        assert result.stdout.strip() != os.readlink("/proc/self/ns/user")
+
+
+@pytest.mark.root
+def test_root_in_a_chroot_is_told_the_cause_or_works(box):
+    prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+              f'mount --rbind / {box}; exec /usr/sbin/chroot {box} "$@"', "sh"]
+    result = run(["--ro-bind", "/", "/"], ["echo", "ran"], prefix=prefix)
+    assert result.stdout == "ran\n" or (result.returncode == 1 and result.stderr.count("\n") == 1), result
+
+
+def test_proc_that_cannot_be_new_is_told_as_callers_match_it():
+    """As in a container: the visible proc is partly covered, so the kernel refuses a new one."""
+    prefix = without_rights("mount -t tmpfs none /proc/irq", "--mount", "--propagation", "private")
+    message = refused(["--unshare-pid", "--proc", "/proc"], "Can't mount proc", "/newroot/proc", base=BASE,
+                      prefix=prefix)
+    assert "Operation not permitted" in message
+    assert_ok(run([*BASE, "--unshare-user", "--proc", "/proc"], ["true"], prefix=prefix))
