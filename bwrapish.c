@@ -9,7 +9,9 @@
  *   paths.c        one path inside the new root
  *   bind-mount.c   one host path or descriptor shown at one place
  *   network.c      loopback        capabilities.c  kept and lost
- *   seccomp.c      filters         command.c       environment, directory, exec
+ *   seccomp.c      filters         limits.c        resource limits
+ *   cgroups.c      the sandbox's control groups
+ *   command.c      environment, directory, exec
  *   init.c         pid 1 inside    monitor.c       the supervisor outside
  *   sync.c         the messages between them
  *   diagnose.c     the cause behind an errno
@@ -260,7 +262,7 @@ static _Noreturn void be_sandbox(struct run *run)
 		close_consumed(plan->info.fd);
 		close_consumed(plan->json_status.fd);
 	}
-	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if ((plan->die_with_parent || run->shape.ends_with_command) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 
 	run_tell_stage(run, STAGE_BECOME);
@@ -327,6 +329,7 @@ int main(int argc, char **argv, char **envp)
 		be_sandbox(&run);
 	}
 	monitor_prepare(&run);
+	cgroups_make(&run);
 	int socket;
 	pid_t child = ns_split(&run, &socket);
 	if (child > 0)

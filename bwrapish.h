@@ -71,6 +71,22 @@ struct cap_op {
 	struct place place;
 };
 
+struct rlimit_op {
+	int resource; /* RLIMIT_* */
+	struct rlimit limit;
+	struct place place;
+};
+
+struct limit_op {
+	const char *key;	/* the file's name in cgroup v2 */
+	const char *controller; /* "" for the core's own */
+	const char *value;	/* what is written there */
+	uint64_t number;	/* the same as a number where it is one; UINT64_MAX: max */
+	uint64_t period_us;	/* cpu.max */
+	bool optional;		/* only a warning where it cannot be had */
+	struct place place;
+};
+
 struct fd_at {
 	int fd; /* -1: not given */
 	struct place place;
@@ -121,6 +137,15 @@ struct plan {
 	struct fd_at *keep_fds;
 	size_t n_keep_fds, room_keep_fds;
 
+	/* limits */
+	struct rlimit_op *rlimits;
+	size_t n_rlimits, room_rlimits;
+	struct limit_op *limits;
+	size_t n_limits, room_limits;
+	const char *cgroup;    /* the control group to make ours in; NULL: the one we are in */
+	int64_t timeout_ms;    /* 0: none */
+	int64_t kill_after_ms; /* from SIGTERM to SIGKILL */
+
 	/* descriptors for the caller */
 	struct path_at *lock_files;
 	size_t n_lock_files, room_lock_files;
@@ -167,7 +192,7 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 /* Arena memory. `program` is argv[0]. */
 const char *options_help(const char *program);
 
-enum option_group { GROUP_GENERAL, GROUP_NAMESPACES, GROUP_FILESYSTEM, GROUP_COMMAND, GROUP_SECURITY,
+enum option_group { GROUP_GENERAL, GROUP_NAMESPACES, GROUP_FILESYSTEM, GROUP_COMMAND, GROUP_SECURITY, GROUP_LIMITS,
 		    GROUP_DESCRIPTORS, N_OPTION_GROUPS };
 struct option_row {
 	const char *name;	 /* "--bind" */
@@ -181,6 +206,15 @@ struct option_row {
 extern const struct option_row option_rows[];
 extern const size_t n_option_rows;
 extern const char *const option_group_titles[N_OPTION_GROUPS];
+
+/* ---- limits.c, its pure part ---- */
+
+/* The words of --rlimit, "nofile" and "SOFT[:HARD]"; what is wrong, without the place. */
+problem limits_read_rlimit(const char *name, const char *values, struct rlimit_op *op);
+/* The words of --limit. */
+problem limits_read_limit(const char *key, const char *value, struct limit_op *op);
+const char *limits_resource_name(int resource);
+const char *limits_rlim_words(rlim_t value); /* arena memory or static */
 
 /* ---- capabilities.c, its pure part ---- */
 
@@ -212,6 +246,7 @@ struct shape {
 	gid_t inner_gid;
 	unsigned long namespaces;    /* CLONE_NEW* made with the first level, the user namespace included */
 	unsigned long inner_namespaces; /* CLONE_NEW* made with the second level */
+	bool ends_with_command;	     /* what COMMAND leaves behind is killed, and all of it if the supervisor dies */
 	bool info_late;		     /* --info-fd can only be answered once the second level exists */
 };
 struct shape plan_shape(const struct plan *plan, const struct caller *caller);
@@ -229,6 +264,7 @@ const char *plan_op_words(const struct op *op, const struct shape *shape);
 
 /* ---- what is true so far, per process ---- */
 struct pin;
+struct cgroups;
 struct late_program;
 
 enum ns_kind { NS_USER, NS_MOUNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, N_NS_KINDS };
@@ -258,6 +294,7 @@ struct run {
 	struct rlimit nofile;	   /* the caller's; COMMAND gets it back */
 	bool nofile_raised;
 	struct root root;
+	struct cgroups *cgroups;   /* the supervisor's; NULL: none were made */
 	struct pin *pins;	   /* one for each operation */
 	struct late_program *late_program; /* what --seccomp held, shared with children */
 	char **environment;	   /* COMMAND's, once made */
@@ -336,6 +373,8 @@ void caps_of_process(uint64_t *ret_permitted, uint64_t *ret_effective, uint64_t 
 void caps_keep(uint64_t keep, uint64_t ambient);
 /* Gives up every capability of one of our own processes. */
 void caps_drop_all(void);
+/* Those of `keep` have to be permitted. */
+void caps_drop_all_but(uint64_t keep);
 /* Makes what a change of uid took effective again. */
 void caps_raise_permitted(void);
 
@@ -350,6 +389,46 @@ problem seccomp_check(struct place place, const char *bytes, size_t length);
 bool seccomp_is_due(const struct run *run);
 /* Loads the terminal guard, if one is due, and the programs. After this only write, exit and exec are sure. */
 void seccomp_load(const struct run *run);
+
+/* ---- limits.c ---- */
+/* What was used; -1 is "not known". */
+struct usage {
+	int64_t memory_peak_bytes, oom_kills, throttled; /* of a group */
+	int64_t max_rss_bytes;				 /* of the largest process */
+	int64_t cpu_us;
+};
+/* --rlimit, in the process that becomes COMMAND. */
+void limits_apply_rlimits(const struct plan *plan);
+/* Of the group; where that does not count something, of the processes that were waited for. */
+void limits_read_usage(const struct run *run, struct usage *usage);
+/* What to add to the error of a fork(2) in the sandbox; "" when no limit of ours explains it. */
+const char *limits_fork_cause(const struct plan *plan, int error);
+/* Ends every process below this one, which has to be a child subreaper: then also those that left their session,
+ * their process group or their parent. Returns when all are gone. proc_fd: /proc. */
+void limits_kill_descendants(int proc_fd);
+
+/* ---- cgroups.c: the control groups that hold exactly the sandbox ---- */
+
+/* Makes the groups and sets the limits, for --limit, --limit-try and --cgroup. */
+void cgroups_make(struct run *run);
+/* For clone3(2) with CLONE_INTO_CGROUP; -1 where there is no group to be born in. */
+int cgroups_birth_fd(const struct run *run);
+/* Dies of what clone3(2) said where the group is the reason. */
+void cgroups_check_birth(const struct run *run, int error);
+/* Moves a process that waits for it into the groups it was not born in. */
+void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in);
+/* Whether a process that was or was not born in the group has to be moved. */
+bool cgroups_must_enter(const struct run *run, bool was_born_in);
+/* In the sandbox: forgets what is the supervisor's. */
+void cgroups_leave_to_supervisor(struct run *run);
+/* Appends the descriptors that the supervisor needs; there is room for CGROUPS_MOST_FDS. */
+enum { CGROUPS_MOST_FDS = 16 };
+size_t cgroups_fds(const struct run *run, int *fds);
+/* Kills all that is in the groups, and returns when nothing is. */
+void cgroups_kill(const struct run *run);
+void cgroups_read_usage(const struct run *run, struct usage *usage);
+/* Removes the groups; they have to be empty. */
+void cgroups_remove(struct run *run);
 
 /* ---- command.c: environment, directory, session, exec ---- */
 

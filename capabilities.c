@@ -88,6 +88,11 @@ void caps_drop_all(void)
 	set_process(0, 0);
 }
 
+void caps_drop_all_but(uint64_t keep)
+{
+	set_process(keep, 0);
+}
+
 void caps_raise_permitted(void)
 {
 	uint64_t permitted, effective, ambient;

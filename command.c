@@ -187,7 +187,7 @@ void command_go(struct run *run)
 	const struct plan *plan = run->plan;
 	close_descriptors(run);
 	/* Set last: a change of credentials clears it (prctl(2)). */
-	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if ((plan->die_with_parent || run->shape.ends_with_command) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	if (run->shape.topology == RUN_SUPERVISED) /* with a reaper, that has said it */
 		sync_send(run->monitor_fd, MESSAGE_STARTING, 0);
@@ -201,6 +201,7 @@ void command_go(struct run *run)
 	environ = run->environment;
 	if (sigprocmask(SIG_SETMASK, &run->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
+	limits_apply_rlimits(plan);
 	seccomp_load(run);
 	execvp(plan->command[0], words);
 	int error = errno;

@@ -155,7 +155,7 @@ void init_split(struct run *run)
 	sync_make_pair(ends);
 	pid_t pid = sys_clone_process(0);
 	if (pid < 0)
-		die_errno(errno, "Can't start a process for COMMAND");
+		die("Can't start a process for COMMAND: %s%s", errno_text(errno), limits_fork_cause(plan, errno));
 	if (pid > 0) {
 		close_fd(&ends[1]);
 		run_init(run, pid, ends[0], locks);
@@ -164,7 +164,7 @@ void init_split(struct run *run)
 	close_fd(&ends[0]);
 	struct message message;
 	/* Its parent's death must not leave COMMAND running; pid 1's ends the namespace anyway. */
-	if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if ((plan->die_with_parent || run->shape.ends_with_command) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	bool second_level = ns_enter_inner(run);
 	sync_send_namespaces(ends[1], second_level, run);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -97,6 +98,14 @@ static inline pid_t sys_clone_process(unsigned long flags)
 #else
 	return (pid_t) syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 #endif
+}
+
+/* The same, born in a control group (5.7). */
+static inline pid_t sys_clone_into_cgroup(unsigned long flags, int cgroup_fd)
+{
+	struct clone_args args = { .flags = flags | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD,
+				   .cgroup = (unsigned) cgroup_fd };
+	return (pid_t) syscall(SYS_clone3, &args, sizeof(args));
 }
 
 #endif

@@ -9,14 +9,20 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
+
+enum { EXIT_TIMED_OUT = 124, EXIT_KILLED = 137 }; /* as of timeout(1) */
 
 static struct {
+	struct run *run;
 	pid_t child;
 	int parent_pidfd; /* -1: not asked for */
 	int command_pidfd; /* where signals go; -1: to the child */
@@ -25,6 +31,9 @@ static struct {
 	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
 	bool ended;	  /* a reaper has told COMMAND's status */
+	bool timed_out;	  /* SIGTERM was sent because the time was up */
+	bool killed;	  /* and that was not enough */
+	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
 	int status;	  /* COMMAND's, as of waitpid(2) */
 } monitor = { .parent_pidfd = -1, .command_pidfd = -1 };
 
@@ -45,6 +54,23 @@ static void kill_child(void)
 	kill(monitor.child, SIGKILL);
 	while (waitpid(monitor.child, NULL, 0) < 0 && errno == EINTR)
 		;
+	monitor.child = 0;
+}
+
+/* Nothing of the sandbox is left when this returns, where it ends with COMMAND. A pid namespace of our own is over
+ * with its pid 1; those who lost their parents anywhere else became our children. */
+static void end_sandbox(void)
+{
+	cgroups_kill(monitor.run);
+	kill_child();
+	if (monitor.run->shape.ends_with_command)
+		limits_kill_descendants(monitor.run->proc_fd);
+}
+
+static void end_and_remove(void)
+{
+	end_sandbox();
+	cgroups_remove(monitor.run);
 }
 
 /* ---- the parent ---- */
@@ -91,6 +117,8 @@ void monitor_prepare(struct run *run)
 		die_errno(errno, "Can't block signals");
 	if (run->plan->die_with_parent)
 		watch_parent();
+	if (run->shape.ends_with_command && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		die_errno(errno, "Can't become the one who finds what COMMAND leaves behind");
 }
 
 /* ---- reports ---- */
@@ -218,6 +246,14 @@ static bool ends_by_default(int number)
 	return false;
 }
 
+static void send_signal(int signal)
+{
+	if (monitor.command_pidfd >= 0)
+		sys_pidfd_send_signal(monitor.command_pidfd, signal);
+	else
+		kill(monitor.child, signal);
+}
+
 static void pass_signal_on(const struct run *run, const struct signalfd_siginfo *info)
 {
 	int number = (int) info->ssi_signo;
@@ -235,10 +271,7 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 	 * its own. */
 	if (info->ssi_code == SI_KERNEL && !run->plan->new_session)
 		return;
-	if (monitor.command_pidfd >= 0)
-		sys_pidfd_send_signal(monitor.command_pidfd, number);
-	else
-		kill(monitor.child, number);
+	send_signal(number);
 }
 
 static void hear_signals(const struct run *run)
@@ -248,20 +281,101 @@ static void hear_signals(const struct run *run)
 		pass_signal_on(run, &info);
 }
 
-static _Noreturn void finish(const struct run *run, int status)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* How long poll(2) may sleep. */
+static int ms_to_deadline(void)
+{
+	int64_t left = monitor.deadline_ms - now_ms();
+	return !monitor.deadline_ms ? -1 : left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int) left;
+}
+
+/* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows in its status. */
+static const char *cause_of_end(const struct usage *usage, int status)
+{
+	if (monitor.timed_out)
+		return "timeout";
+	if (!WIFSIGNALED(status))
+		return "exit";
+	return WTERMSIG(status) == SIGKILL && usage->oom_kills > 0 ? "oom-kill" : "signal";
+}
+
+static void report_usage(const struct run *run, const struct usage *usage, int status)
+{
+	const char *cause = cause_of_end(usage, status);
+	if (streq(cause, "oom-kill"))
+		run_tell(run, "COMMAND was killed by the kernel because the group was out of memory");
+	if (run->plan->json_status.fd < 0)
+		return;
+	const struct {
+		const char *name;
+		int64_t value;
+	} members[] = { { "memory-peak-bytes", usage->memory_peak_bytes }, { "max-rss-bytes", usage->max_rss_bytes },
+			{ "cpu-us", usage->cpu_us }, { "oom-kills", usage->oom_kills }, { "throttled", usage->throttled } };
+	struct text json = { 0 };
+	text_add(&json, "{ \"ended-by\": \"%s\"", cause);
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		if (members[i].value >= 0)
+			text_add(&json, ", \"%s\": %lld", members[i].name, (long long) members[i].value);
+	text_add(&json, " }\n");
+	write_report(&run->plan->json_status, json.bytes);
+}
+
+static _Noreturn void finish(struct run *run, int status)
 {
 	die_first_call(NULL);
-	if (!monitor.started || monitor.not_started) {
+	struct usage usage = { 0 };
+	bool started = monitor.started && !monitor.not_started;
+	if (run->shape.ends_with_command) {
+		end_sandbox();
+		if (!started || run->plan->json_status.fd >= 0 || run->plan->verbose)
+			limits_read_usage(run, &usage);
+		cgroups_remove(run);
+	}
+	if (!started && monitor.timed_out) {
+		say_warning("%s: The time was up before COMMAND was started",
+			    place_name(options_place(run->plan, "--timeout")));
+		_exit(EXIT_TIMED_OUT);
+	}
+	if (!started) {
 		/* It has said why, unless somebody else ended it. */
+		if (usage.oom_kills > 0)
+			die("Setup was ended by the kernel: the memory that %s allows is not enough to start",
+			    run->plan->limits[0].place.option);
 		if (WIFSIGNALED(status))
 			die("Setup was ended by signal %d", WTERMSIG(status));
 		_exit(1);
 	}
-	int exit_code = exit_code_of(status);
+	int exit_code = monitor.killed ? EXIT_KILLED : monitor.timed_out ? EXIT_TIMED_OUT : exit_code_of(status);
 	run_tell(run, WIFSIGNALED(status) ? "COMMAND was ended by signal %d" : "COMMAND ended with status %d",
-		 WIFSIGNALED(status) ? WTERMSIG(status) : exit_code);
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (run->shape.ends_with_command)
+		report_usage(run, &usage, status);
 	report_exit(run, exit_code);
 	_exit(exit_code);
+}
+
+/* The first time COMMAND is asked to end; the second time nobody is asked. What has not become COMMAND yet has the
+ * signal blocked and nothing to put in order. */
+static void time_is_up(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (monitor.timed_out || !monitor.started) {
+		monitor.killed = monitor.timed_out;
+		monitor.timed_out = true;
+		finish(run, SIGKILL);
+	}
+	run_tell(run, "%s: the time is up: SIGTERM, and SIGKILL in %lld ms", place_name(options_place(plan, "--timeout")),
+		 (long long) plan->kill_after_ms);
+	monitor.timed_out = true;
+	monitor.deadline_ms = now_ms() + plan->kill_after_ms;
+	send_signal(SIGTERM);
+	send_signal(SIGCONT); /* a stopped process would not hear it */
 }
 
 static void drop_privilege(struct run *run)
@@ -271,12 +385,21 @@ static void drop_privilege(struct run *run)
 		die_errno(errno, "Can't protect the supervisor from COMMAND");
 	uint64_t permitted, effective, ambient;
 	caps_of_process(&permitted, &effective, &ambient);
+	/* A root caller's COMMAND may become another user, whom only CAP_KILL can still end; and the groups may be in
+	 * a directory of somebody else's. */
+	uint64_t needed = (run->shape.ends_with_command ? UINT64_C(1) << CAP_KILL : 0) |
+			  (run->cgroups ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0);
 	if (permitted)
-		caps_drop_all();
-	int keep[] = { monitor.socket,	   monitor.signals,	monitor.parent_pidfd, plan->info.fd,
-		       plan->json_status.fd, plan->userns_block.fd, plan->as_pid_1 ? plan->sync.fd : -1,
-		       plan->as_pid_1 ? run->proc_fd : -1 };
-	if (!close_all_except(keep, ARRAY_SIZE(keep)))
+		caps_drop_all_but(permitted & needed);
+	int keep[8 + CGROUPS_MOST_FDS] = { monitor.socket,
+					   monitor.signals,
+					   monitor.parent_pidfd,
+					   plan->info.fd,
+					   plan->json_status.fd,
+					   plan->userns_block.fd,
+					   plan->as_pid_1 ? plan->sync.fd : -1,
+					   plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1 };
+	if (!close_all_except(keep, 8 + cgroups_fds(run, keep + 8)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 }
 
@@ -289,11 +412,25 @@ static void let_maps_pass(const struct run *run)
 	sync_try_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed below */
 }
 
+/* Others than the child are intermediate processes of ns_split(), or lost their parents. */
+static bool reap_until_child(int *ret_status)
+{
+	for (pid_t pid; (pid = waitpid(-1, ret_status, WNOHANG)) > 0;) {
+		if (pid != monitor.child)
+			continue;
+		monitor.child = 0;
+		return true;
+	}
+	return false;
+}
+
 void monitor_run(struct run *run, pid_t child, int socket)
 {
+	monitor.run = run;
 	monitor.child = child;
 	monitor.socket = socket;
-	die_first_call(kill_child);
+	monitor.deadline_ms = run->plan->timeout_ms ? now_ms() + run->plan->timeout_ms : 0;
+	die_first_call(end_and_remove);
 	drop_privilege(run);
 	release_code_pages();
 
@@ -305,10 +442,10 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			{ .fd = monitor.parent_pidfd, .events = POLLIN },
 			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1, .events = POLLIN },
 		};
-		if (poll(events, ARRAY_SIZE(events), -1) < 0 && errno != EINTR)
+		if (poll(events, ARRAY_SIZE(events), ms_to_deadline()) < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for the sandbox");
 		if (events[2].revents) { /* the parent is gone, and so is everything */
-			kill_child();
+			end_and_remove();
 			_exit(1);
 		}
 		if (events[1].revents)
@@ -321,14 +458,12 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			hear_signals(run);
 
 		int status;
-		pid_t ended; /* intermediate processes of ns_split() are children, too */
-		while ((ended = waitpid(-1, &status, WNOHANG)) > 0 && ended != child)
-			;
-		if (ended == child) {
-			monitor.child = 0;
+		if (reap_until_child(&status)) {
 			if (connected)
 				hear_messages(run);
 			finish(run, monitor.ended ? monitor.status : status);
 		}
+		if (monitor.deadline_ms && now_ms() >= monitor.deadline_ms)
+			time_is_up(run);
 	}
 }

@@ -138,13 +138,26 @@ static void unshare_first_level(struct run *run)
 	}
 }
 
-static pid_t clone_first_level(struct run *run, unsigned long more_flags)
+/* Where a process cannot be born in its control group (clone3(2) is ENOSYS under some filters), it is moved. */
+static pid_t clone_into_groups(const struct run *run, unsigned long flags, bool *ret_born_in)
+{
+	int group_fd = cgroups_birth_fd(run);
+	pid_t pid = group_fd < 0 ? -1 : sys_clone_into_cgroup(flags, group_fd);
+	*ret_born_in = group_fd >= 0 && (pid >= 0 || errno != ENOSYS);
+	return *ret_born_in ? pid : sys_clone_process(flags);
+}
+
+static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *ret_born_in)
 {
 	for (;;) {
-		pid_t pid = sys_clone_process(run->shape.namespaces | more_flags);
+		/* A cgroup namespace's root is the group of who makes it, not that of the new process. */
+		unsigned long later = run->cgroups ? CLONE_NEWCGROUP : 0;
+		pid_t pid = clone_into_groups(run, (run->shape.namespaces & ~later) | more_flags, ret_born_in);
 		if (pid >= 0)
 			return pid;
 		int error = errno;
+		if (*ret_born_in)
+			cgroups_check_birth(run, error);
 		if (!drop_missing(run))
 			die_of_new_namespace(run, error);
 	}
@@ -164,6 +177,24 @@ void ns_enter_in_place(struct run *run)
 	if (run->plan->userns.fd >= 0)
 		join(&run->plan->userns, CLONE_NEWUSER);
 	unshare_first_level(run);
+}
+
+/* The child's and the supervisor's part of getting the child into the groups it was not born in. */
+static void wait_for_groups(struct run *run, bool born_in)
+{
+	struct message message;
+	bool waits = cgroups_must_enter(run, born_in);
+	cgroups_leave_to_supervisor(run);
+	if (waits && (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO))
+		_exit(1); /* it has said why */
+}
+
+static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int socket)
+{
+	if (!cgroups_must_enter(run, born_in))
+		return;
+	cgroups_enter(run, pid, born_in);
+	sync_try_send(socket, MESSAGE_GO, 0); /* a child that is gone will be noticed */
 }
 
 /* The intermediate process's part: ends, unless it is itself what the sandbox goes on in. CLONE_PARENT makes the
@@ -189,7 +220,8 @@ static void join_and_go_on(struct run *run)
 		if (run->shape.pid_namespace)
 			verify_joined(run, &plan->pidns, "pid");
 	}
-	pid_t last = clone_first_level(run, CLONE_PARENT);
+	bool born_in;
+	pid_t last = clone_first_level(run, CLONE_PARENT, &born_in);
 	if (last == 0)
 		return;
 	/* Its number here is not the supervisor's, so that is told with a pidfd. */
@@ -217,23 +249,31 @@ static pid_t pid_of(const struct run *run, int pidfd)
  * reach of those who live there. A joined pid namespace is that of children, and so takes one process more. */
 static pid_t split_through_intermediate(struct run *run, int ends[2])
 {
-	pid_t pid = sys_clone_process(0);
+	bool born_in;
+	pid_t pid = clone_into_groups(run, 0, &born_in);
+	if (pid < 0 && born_in)
+		cgroups_check_birth(run, errno);
 	if (pid < 0)
 		die_errno(errno, "Can't start a process");
 	if (pid == 0) {
 		close_fd(&ends[0]);
 		run->monitor_fd = ends[1];
+		wait_for_groups(run, born_in);
 		join_and_go_on(run);
 		return 0;
 	}
+	put_into_groups(run, pid, born_in, ends[0]);
 	close_fd(&ends[1]); /* or its end of file would never be seen here */
 	if (run->plan->pidns.fd < 0 && !run->shape.pid_namespace)
 		return pid;
 
 	struct message message;
 	int pidfd = -1;
-	if (sync_receive(ends[0], true, &message, &pidfd) != 1 || message.kind != MESSAGE_CHILD)
+	if (sync_receive(ends[0], true, &message, &pidfd) != 1 || message.kind != MESSAGE_CHILD) {
+		cgroups_kill(run);
+		cgroups_remove(run);
 		_exit(1); /* it has said why */
+	}
 	pid = pid_of(run, pidfd);
 	close_fd(&pidfd);
 	if (pid <= 0)
@@ -246,13 +286,20 @@ pid_t ns_split(struct run *run, int *ret_socket)
 	int ends[2];
 	sync_make_pair(ends);
 	bool joins = run->plan->userns.fd >= 0 || run->plan->pidns.fd >= 0;
-	pid_t pid = joins ? split_through_intermediate(run, ends) : clone_first_level(run, 0);
+	bool born_in = true, has_groups = run->cgroups;
+	pid_t pid = joins ? split_through_intermediate(run, ends) : clone_first_level(run, 0, &born_in);
 	if (pid == 0) {
 		close_fd(&ends[0]);
 		run->monitor_fd = ends[1];
+		if (!joins)
+			wait_for_groups(run, born_in);
+		if (!joins && has_groups && run->shape.namespaces & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
+			die_of_new_namespace(run, errno);
 		return 0;
 	}
 	close_fd(&ends[1]);
+	if (!joins)
+		put_into_groups(run, pid, born_in, ends[0]);
 	*ret_socket = ends[0];
 	return pid;
 }

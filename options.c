@@ -30,6 +30,9 @@ enum handler {
 	H_LOCK_FILE,
 	H_ENV, /* value: enum env_action */
 	H_CAP, /* value: 1 to add */
+	H_RLIMIT,
+	H_LIMIT,   /* value: 1 for the form that only warns */
+	H_SECONDS, /* int64_t, milliseconds, at target; value: 1 where 0 is one */
 	H_PERMS,
 	H_SIZE,
 	H_PROPAGATION,
@@ -75,6 +78,7 @@ const char *const option_group_titles[N_OPTION_GROUPS] = {
 	[GROUP_FILESYSTEM] = "File system, in the order given",
 	[GROUP_COMMAND] = "The command and its surroundings",
 	[GROUP_SECURITY] = "Privileges",
+	[GROUP_LIMITS] = "Limits",
 	[GROUP_DESCRIPTORS] = "Descriptors for the caller",
 };
 
@@ -153,6 +157,13 @@ const struct option_row option_rows[] = {
 	ROW("seccomp", "FD", SECURITY, "load the BPF program in FD", H_SECCOMP, 0, 0),
 	ROW("add-seccomp-fd", "FD", SECURITY, "the same, repeatable", H_SECCOMP, 0, 1),
 	ROW("exec-label", "LABEL", SECURITY, "SELinux label of COMMAND", H_WORD, AT(exec_label), 0),
+
+	ROW("rlimit", "NAME SOFT[:HARD]", LIMITS, "a resource limit of COMMAND's, named as in getrlimit(2)", H_RLIMIT, 0, 0),
+	ROW("limit", "KEY VALUE", LIMITS, "write VALUE to a control group of the sandbox's own (memory.max 100M, cpu.max 50%)", H_LIMIT, 0, 0),
+	ROW("limit-try", "KEY VALUE", LIMITS, "the same, or warn and go on where it cannot be had", H_LIMIT, 0, 1),
+	ROW("cgroup", "PATH", LIMITS, "make that group below this one (cgroup v2)", H_WORD, AT(cgroup), 0),
+	ROW("timeout", "SECONDS", LIMITS, "end the sandbox after this time, fractions allowed; exit code 124", H_SECONDS, AT(timeout_ms), 0),
+	ROW("kill-after", "SECONDS", LIMITS, "how long --timeout waits between SIGTERM and SIGKILL (5)", H_SECONDS, AT(kill_after_ms), 1),
 
 	ROW("lock-file", "DEST", DESCRIPTORS, "hold a shared lock on DEST, a file inside, while the sandbox lives", H_LOCK_FILE, 0, 0),
 	ROW("sync-fd", "FD", DESCRIPTORS, "keep FD open while the sandbox lives", H_FD, AT(sync), 0),
@@ -355,6 +366,28 @@ static problem read_cap(struct plan *plan, bool add, const char *word, struct pl
 	return NULL;
 }
 
+static problem read_rlimit(struct plan *plan, char *const *words, struct place place)
+{
+	struct rlimit_op op = { .place = place };
+	problem bad = limits_read_rlimit(words[0], words[1], &op);
+	if (bad)
+		return problem_at(place, "%s", bad);
+	plan->rlimits = arena_grow(plan->rlimits, plan->n_rlimits, &plan->room_rlimits, sizeof(op));
+	plan->rlimits[plan->n_rlimits++] = op;
+	return NULL;
+}
+
+static problem read_limit(struct plan *plan, bool optional, char *const *words, struct place place)
+{
+	struct limit_op op = { .optional = optional, .place = place };
+	problem bad = limits_read_limit(words[0], words[1], &op);
+	if (bad)
+		return problem_at(place, "%s", bad);
+	plan->limits = arena_grow(plan->limits, plan->n_limits, &plan->room_limits, sizeof(op));
+	plan->limits[plan->n_limits++] = op;
+	return NULL;
+}
+
 static problem add_fd(const struct reader *reader, struct fd_at **list, size_t *n, size_t *room, const char *word,
 		      struct place place)
 {
@@ -447,6 +480,7 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	plan->seen[row - option_rows] = place;
 
 	if (seen_before && (row->handler == H_FD || row->handler == H_WORD || row->handler == H_ID ||
+			    row->handler == H_SECONDS ||
 			    (row->handler == H_SECCOMP && !row->value))) {
 		plan->warnings = arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings, sizeof(char *));
 		plan->warnings[plan->n_warnings++] = arena_printf("Only the last %s option will take effect", row->name);
@@ -498,8 +532,8 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 		return NULL;
 	}
 	case H_WORD:
-		if (streq(row->words, "DIR")) {
-			problem bad = check_path(place, "DIR", words[0]);
+		if (streq(row->words, "DIR") || streq(row->words, "PATH")) {
+			problem bad = check_path(place, row->words, words[0]);
 			if (bad)
 				return bad;
 		}
@@ -523,6 +557,15 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 		return read_env(plan, row, words, place);
 	case H_CAP:
 		return read_cap(plan, row->value, words[0], place);
+	case H_LIMIT:
+		return read_limit(plan, row->value, words, place);
+	case H_SECONDS:
+		if (!parse_seconds(words[0], target) || (!row->value && !*(int64_t *) target))
+			return problem_at(place, "Invalid time: %s is not a number of seconds%s, like 2 or 0.5", words[0],
+					  row->value ? "" : " above 0");
+		return NULL;
+	case H_RLIMIT:
+		return read_rlimit(plan, words, place);
 	case H_PERMS:
 	case H_SIZE:
 	case H_PROPAGATION:
@@ -584,7 +627,7 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 		     enum reading *ret_reading)
 {
 	*plan = (struct plan) { .userns.fd = -1, .userns2.fd = -1, .pidns.fd = -1, .sync.fd = -1, .block.fd = -1,
-				.userns_block.fd = -1, .info.fd = -1, .json_status.fd = -1 };
+				.userns_block.fd = -1, .info.fd = -1, .json_status.fd = -1, .kill_after_ms = 5000 };
 	plan->seen = arena_alloc(n_option_rows * sizeof(*plan->seen));
 	struct reader reader = { .plan = plan, .doors = doors, .reading = READ_PLAN };
 	size_t n_words = argc > 1 ? (size_t) argc - 1 : 0, used = 0;

@@ -52,6 +52,9 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 		{ plan->pidns.fd >= 0, RUN_SUPERVISED, "--pidns" },
 		{ plan->json_status.fd >= 0, RUN_SUPERVISED, "--json-status-fd" },
 		{ plan->die_with_parent, RUN_SUPERVISED, "--die-with-parent" },
+		{ plan->timeout_ms > 0, RUN_SUPERVISED, "--timeout" },
+		{ plan->n_limits > 0, RUN_SUPERVISED, plan->n_limits ? plan->limits[0].place.option : NULL },
+		{ plan->cgroup, RUN_SUPERVISED, "--cgroup" },
 		/* setsid(2): EPERM for the leader of a process group, so its child does it */
 		{ plan->new_session && caller->is_group_leader, RUN_SUPERVISED, "--new-session" },
 	};
@@ -74,6 +77,7 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 		.namespaces = CLONE_NEWNS,
 	};
 	choose_topology(plan, caller, &shape);
+	shape.ends_with_command = plan->timeout_ms > 0 || plan->n_limits || plan->cgroup;
 
 	bool joins = plan->userns.fd >= 0;
 	shape.user_namespace = !joins && (plan->unshare_user != WANT_NO || !caller->may_mount);
@@ -110,6 +114,19 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 static problem refuse(const struct plan *plan, const char *option, const char *why)
 {
 	return arena_printf("%s: %s", place_name(options_place(plan, option)), why);
+}
+
+static problem check_limits(const struct plan *plan)
+{
+	if (!plan->timeout_ms && options_given(plan, "--kill-after"))
+		return refuse(plan, "--kill-after", "needs --timeout");
+	/* An orphan goes to the first process of its own pid namespace; one that was joined is not ours to end. */
+	bool has_group = plan->cgroup;
+	for (size_t i = 0; i < plan->n_limits; i++)
+		has_group |= !plan->limits[i].optional;
+	if (plan->timeout_ms && !has_group && plan->pidns.fd >= 0 && !plan->unshare_pid)
+		return refuse(plan, "--timeout", "with --pidns needs --unshare-pid or --limit, to find what COMMAND leaves behind");
+	return NULL;
 }
 
 static problem check_namespaces(const struct plan *plan, const struct caller *caller, const struct shape *shape)
@@ -151,6 +168,8 @@ problem plan_check(const struct plan *plan, const struct caller *caller)
 {
 	struct shape shape = plan_shape(plan, caller);
 	problem bad = check_namespaces(plan, caller, &shape);
+	if (!bad)
+		bad = check_limits(plan);
 	if (bad)
 		return bad;
 	/* Without a user namespace of its own the sandbox has no capabilities but the caller's. */
@@ -225,6 +244,22 @@ static PRINTF_LIKE(3, 4) void add_line(struct text *text, const char *stage, con
 	char *shown = arena_alloc(4 * strlen(words) + 1);
 	escape_controls(words, strlen(words), shown);
 	text_add(text, " %-9s %s\n", stage, shown);
+}
+
+static void explain_group_and_time(const struct plan *plan, const struct shape *shape, struct text *text)
+{
+	if (shape->ends_with_command)
+		add_line(text, "", "what COMMAND leaves behind is killed when it ends");
+	for (size_t i = 0; i < plan->n_limits; i++)
+		add_line(text, "", "%s: a control group with %s %s%s", place_name(plan->limits[i].place),
+			 plan->limits[i].key, plan->limits[i].value,
+			 plan->limits[i].optional ? ", if it can be had" : "");
+	if (plan->cgroup)
+		add_line(text, "", "%s: made in %s", place_name(options_place(plan, "--cgroup")), plan->cgroup);
+	if (plan->timeout_ms)
+		add_line(text, "", "%s: SIGTERM after %g s, and %g s later SIGKILL for everything",
+			 place_name(options_place(plan, "--timeout")), (double) plan->timeout_ms / 1000,
+			 (double) plan->kill_after_ms / 1000);
 }
 
 static void explain_split(const struct plan *plan, const struct shape *shape, struct text *text)
@@ -342,6 +377,14 @@ static void explain_prepare(const struct plan *plan, const struct shape *shape, 
 		add_line(text, "", "SELinux label of COMMAND: %s", plan->exec_label);
 }
 
+static void explain_rlimits(const struct plan *plan, struct text *text)
+{
+	for (size_t i = 0; i < plan->n_rlimits; i++)
+		add_line(text, "", "%s: %s at most %s, and no more than %s by COMMAND's own choice",
+			 place_name(plan->rlimits[i].place), limits_resource_name(plan->rlimits[i].resource),
+			 limits_rlim_words(plan->rlimits[i].limit.rlim_cur), limits_rlim_words(plan->rlimits[i].limit.rlim_max));
+}
+
 /* A word as a shell would have to be told it. */
 static const char *quoted(const char *word)
 {
@@ -374,6 +417,7 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape, cons
 	switch (stage) {
 	case STAGE_SPLIT:
 		explain_split(plan, shape, text);
+		explain_group_and_time(plan, shape, text);
 		return;
 	case STAGE_BECOME:
 		explain_become(plan, shape, caller, text);
@@ -394,6 +438,7 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape, cons
 		return;
 	case STAGE_PREPARE:
 		explain_prepare(plan, shape, caller, text);
+		explain_rlimits(plan, text);
 		return;
 	case STAGE_GO:
 		explain_go(plan, text);

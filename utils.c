@@ -141,6 +141,48 @@ bool parse_any_base(const char *word, uint64_t max, uint64_t *ret_value)
 	return parse_number(word, 0, max, ret_value);
 }
 
+bool parse_size(const char *word, uint64_t max, uint64_t *ret_value)
+{
+	static const char units[] = "kmgt";
+	size_t length = strlen(word);
+	const char *unit = length > 1 ? strchr(units, word[length - 1] | 0x20) : NULL;
+	unsigned shift = unit && *unit ? 10 * (unsigned) (unit - units + 1) : 0;
+	char digits[24];
+	length -= shift != 0;
+	if (length >= sizeof(digits))
+		return false;
+	memcpy(digits, word, length);
+	digits[length] = '\0';
+	if (!parse_decimal(digits, max >> shift, ret_value))
+		return false;
+	*ret_value <<= shift;
+	return true;
+}
+
+bool parse_seconds(const char *word, int64_t *ret_ms)
+{
+	const char *point = strchrnul(word, '.');
+	char whole[16];
+	uint64_t seconds, ms = 0;
+	size_t length = (size_t) (point - word);
+	if (length >= sizeof(whole) || streq(point, "."))
+		return false;
+	memcpy(whole, word, length);
+	whole[length] = '\0';
+	if (!parse_decimal(whole, UINT64_C(10) * 366 * 86400, &seconds))
+		return false;
+	bool more = false;
+	for (size_t i = 1; *point && point[i]; i++) {
+		if (point[i] < '0' || point[i] > '9')
+			return false;
+		uint64_t digit = (uint64_t) (point[i] - '0');
+		ms += i == 1 ? digit * 100 : i == 2 ? digit * 10 : i == 3 ? digit : 0;
+		more |= i > 3 && digit;
+	}
+	*ret_ms = (int64_t) (seconds * 1000 + ms + more);
+	return true;
+}
+
 bool parse_octal_mode(const char *word, mode_t *ret_mode)
 {
 	uint64_t mode;

@@ -44,6 +44,10 @@ static inline bool streq(const char *a, const char *b)
 bool parse_decimal(const char *word, uint64_t max, uint64_t *ret_value);
 /* As parse_decimal, with 0x for hexadecimal and 0 for octal. */
 bool parse_any_base(const char *word, uint64_t max, uint64_t *ret_value);
+/* A number with K, M, G or T (powers of 1024, either case) behind it or not, at most `max` in all. */
+bool parse_size(const char *word, uint64_t max, uint64_t *ret_value);
+/* Decimal seconds with or without a fraction, rounded up to milliseconds, at most ten years. */
+bool parse_seconds(const char *word, int64_t *ret_ms);
 /* An octal number up to 07777, as chmod(1) takes it. */
 bool parse_octal_mode(const char *word, mode_t *ret_mode);
 

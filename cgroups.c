@@ -1,0 +1,731 @@
+/* cgroups.c - the control groups that hold exactly the sandbox: made before it, entered with its first process,
+ * emptied and removed behind it. All of it happens in the supervisor, outside.
+ *
+ * A group is two directories: the outer one carries the limits and the use, the inner one ("in") the processes.
+ * A cgroup namespace that COMMAND makes has the inner one for its root (cgroup_namespaces(7)), so that a cgroup file
+ * system mounted in there does not show the files with COMMAND's own limits, which belong to the same user.
+ *
+ * The outer directory's name is bwrapish-PID-NANOSECONDS, and the supervisor holds a lock (flock(2)) on it. The lock
+ * tells the next run whether somebody is still responsible: it goes with the process, however that ends, and unlike a
+ * pid it means the same in every pid namespace. What has the name and no lock is emptied and removed.
+ *
+ * Which hierarchy has a controller is the system's choice, once for all: version 2, or one of version 1 with its own
+ * names for the limits. So there may be up to one group of version 2 and some of version 1.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#define CGROUP2_MAGIC 0x63677270 /* CGROUP2_SUPER_MAGIC of linux/magic.h */
+#define TOP "/sys/fs/cgroup"
+#define CURE                                                                                            \
+	"; run it as the only process of a delegated group (systemd-run --user --scope -p Delegate=yes " \
+	"bwrapish ...), or name one with --cgroup"
+
+struct group {
+	int parent_fd, fd;  /* fd: the outer directory, locked */
+	int inner_fd;	    /* -1 for the supervisor's own leaf */
+	char name[64];
+	const char *parent; /* its path, for messages */
+	const char *controller; /* of version 1; NULL: version 2 */
+};
+
+struct cgroups {
+	struct group v2, leaf; /* leaf: where the supervisor had to go, out of the way of its children */
+	struct group v1[5];
+	size_t n_v1;
+	const char *v2_root;   /* where version 2 is mounted; NULL: nowhere */
+	const char *v2_list;   /* the controllers that it has */
+	const char *enabled;   /* controllers that the leaf was made for, " memory pids" */
+};
+
+static struct cgroups *made; /* for the hook, which knows nothing else */
+
+/* ---- files of a group ---- */
+
+static int open_dir_at(int dir_fd, const char *path)
+{
+	return openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Arena memory without the last line break; NULL with errno. */
+static char *read_file(int dir_fd, const char *name)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	char *bytes;
+	size_t length;
+	if (fd < 0 || !read_all(fd, 1 << 24, &bytes, &length))
+		return NULL;
+	if (length && bytes[length - 1] == '\n')
+		bytes[length - 1] = '\0';
+	return bytes;
+}
+
+static bool write_file(int dir_fd, const char *name, const char *value)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
+	return fd >= 0 && write_all(fd, value, strlen(value));
+}
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+	for (const char *at = list; at && (at = strstr(at, word)); at += length)
+		if ((at == list || strchr(" ,", at[-1])) && strchr(" ,", at[length]))
+			return true;
+	return false;
+}
+
+/* The number behind `key` in a file of "key number" lines, the file's only one for ""; -1 where there is none. */
+static int64_t read_count(int dir_fd, const char *name, const char *key)
+{
+	const char *text = read_file(dir_fd, name);
+	size_t length = strlen(key);
+	long long count;
+	for (; text && *text; text = strchrnul(text, '\n'), text += *text == '\n')
+		if (strncmp(text, key, length) == 0 && (!length || text[length] == ' ') &&
+		    sscanf(text + length, "%lld", &count) == 1)
+			return count;
+	return -1;
+}
+
+/* ---- where we are ---- */
+
+/* Our group in the hierarchy of a version 1 controller, of version 2 for "". Arena memory; NULL: in none. */
+static const char *own_path(const char *groups, const char *controller)
+{
+	for (const char *line = groups; line && *line;) {
+		const char *end = strchrnul(line, '\n'), *list = strchr(line, ':');
+		const char *path = list ? strchr(list + 1, ':') : NULL;
+		if (path && path < end) {
+			const char *names = arena_copy(list + 1, (size_t) (path - list - 1));
+			if (*controller ? has_word(names, controller) : !*names)
+				return arena_copy(path + 1, (size_t) (end - path - 1));
+		}
+		line = *end ? end + 1 : end;
+	}
+	return NULL;
+}
+
+static bool is_v2(const char *path)
+{
+	struct statfs fs;
+	return statfs(path, &fs) == 0 && fs.f_type == CGROUP2_MAGIC;
+}
+
+static bool is_alone(int dir_fd)
+{
+	const char *pids = read_file(dir_fd, "cgroup.procs");
+	return pids && streq(pids, arena_printf("%d", getpid()));
+}
+
+/* ---- emptying and removing, also what a dead supervisor left ---- */
+
+static void sleep_ms(long ms)
+{
+	nanosleep(&(struct timespec) { .tv_nsec = ms * 1000000 }, NULL);
+}
+
+/* Calls `act` on a group and those below it, the deepest first. */
+static void for_each_group(int dir_fd, void (*act)(int dir_fd))
+{
+	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = list_fd < 0 ? NULL : fdopendir(list_fd);
+	for (const struct dirent *entry; directory && (entry = readdir(directory));) {
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		AUTO_CLOSE int fd = open_dir_at(dir_fd, entry->d_name);
+		if (fd >= 0)
+			for_each_group(fd, act);
+		if (fd >= 0 && act == NULL)
+			unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR);
+	}
+	if (directory)
+		closedir(directory);
+	if (act)
+		act(dir_fd);
+}
+
+static size_t n_found;
+static void kill_members(int dir_fd)
+{
+	const char *pids = read_file(dir_fd, "cgroup.procs");
+	for (int pid, used; pids && sscanf(pids, "%d%n", &pid, &used) == 1; pids += used) {
+		n_found++;
+		if (pid > 0) /* 0: in a pid namespace that we do not see */
+			kill(pid, SIGKILL);
+	}
+}
+
+/* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2; in version 1
+ * they die when thawed. */
+static void kill_one_by_one(int dir_fd, int freezer_fd)
+{
+	bool v1_frozen = freezer_fd >= 0 && write_file(freezer_fd, "freezer.state", "FROZEN");
+	write_file(dir_fd, "cgroup.freeze", "1");
+	for (unsigned rounds = 0; rounds < 10000; rounds++) {
+		n_found = 0;
+		for_each_group(dir_fd, kill_members);
+		if (v1_frozen)
+			write_file(freezer_fd, "freezer.state", "THAWED");
+		if (!n_found)
+			return;
+		if (rounds > 10)
+			sleep_ms(1);
+	}
+}
+
+static void kill_v2(int dir_fd)
+{
+	if (!write_file(dir_fd, "cgroup.kill", "1"))
+		kill_one_by_one(dir_fd, -1);
+	AUTO_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	for (int seconds = 0; events_fd >= 0 && seconds < 60 && read_count(dir_fd, "cgroup.events", "populated") == 1;) {
+		struct pollfd changed = { .fd = events_fd, .events = POLLPRI };
+		/* A change between reading and polling is told, too: the descriptor counts from its opening. */
+		seconds += poll(&changed, 1, 1000) == 0;
+		lseek(events_fd, 0, SEEK_SET);
+		char seen[64];
+		if (read(events_fd, seen, sizeof(seen)) <= 0)
+			return;
+	}
+}
+
+/* Zombies may keep a group busy for a moment. */
+static bool try_remove(int parent_fd, const char *name, int fd)
+{
+	unlinkat(fd, "in", AT_REMOVEDIR); /* usually that is all */
+	for (unsigned tries = 0; tries < 2000; tries++) {
+		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return true;
+		if (errno != EBUSY)
+			return false;
+		for_each_group(fd, NULL);
+		if (tries)
+			sleep_ms(1);
+	}
+	return false;
+}
+
+static bool has_our_name(const char *name)
+{
+	int pid, used = 0;
+	unsigned long long ns;
+	return sscanf(name, "bwrapish-%d-%llu%n", &pid, &ns, &used) == 2 && !name[used];
+}
+
+/* What supervisors left that were killed themselves. Somebody else's groups refuse, and stay. */
+static void sweep(int parent_fd)
+{
+	int list_fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = list_fd < 0 ? NULL : fdopendir(list_fd);
+	for (const struct dirent *entry; directory && (entry = readdir(directory));) {
+		struct stat status;
+		AUTO_CLOSE int fd = has_our_name(entry->d_name) ? open_dir_at(parent_fd, entry->d_name) : -1;
+		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &status) < 0 || status.st_uid != geteuid())
+			continue;
+		if (faccessat(fd, "cgroup.events", F_OK, 0) == 0)
+			kill_v2(fd);
+		else
+			kill_one_by_one(fd, fd);
+		try_remove(parent_fd, entry->d_name, fd);
+	}
+	if (directory)
+		closedir(directory);
+}
+
+/* ---- making ---- */
+
+/* False with errno. The name is ours alone, but a sweeper may take the directory before it is locked. */
+static bool make_group(struct group *group, int parent_fd, const char *parent)
+{
+	for (unsigned tries = 0; tries < 100; tries++) {
+		struct timespec now;
+		struct stat opened, named;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		snprintf(group->name, sizeof(group->name), "bwrapish-%d-%llu", getpid(),
+			 (unsigned long long) now.tv_sec * 1000000000 + (unsigned long long) now.tv_nsec);
+		if (mkdirat(parent_fd, group->name, 0755) < 0)
+			return false;
+		group->fd = open_dir_at(parent_fd, group->name);
+		if (group->fd >= 0 && flock(group->fd, LOCK_EX | LOCK_NB) == 0 && fstat(group->fd, &opened) == 0 &&
+		    fstatat(parent_fd, group->name, &named, AT_SYMLINK_NOFOLLOW) == 0 && opened.st_ino == named.st_ino) {
+			group->parent_fd = parent_fd;
+			group->parent = parent;
+			return true;
+		}
+		close_fd(&group->fd);
+	}
+	errno = EBUSY;
+	return false;
+}
+
+static bool make_inner(struct group *group)
+{
+	if (mkdirat(group->fd, "in", 0755) < 0)
+		return false;
+	group->inner_fd = open_dir_at(group->fd, "in");
+	return group->inner_fd >= 0;
+}
+
+static const char *wanted_controllers(const struct run *run, const char *available)
+{
+	struct text list = { 0 };
+	text_add(&list, "%s", "");
+	for (size_t i = 0; i < run->plan->n_limits; i++) {
+		const char *controller = run->plan->limits[i].controller;
+		if (*controller && has_word(available, controller) && !has_word(list.bytes, controller))
+			text_add(&list, "%s%s", list.length ? " " : "", controller);
+	}
+	return list.bytes;
+}
+
+/* For each of the words: "+word" or "-word" to the group's subtree_control. False with errno. */
+static bool switch_controllers(int dir_fd, char sign, const char *list)
+{
+	const char *now = read_file(dir_fd, "cgroup.subtree_control");
+	struct text change = { 0 };
+	for (const char *word = list; *word;) {
+		const char *end = strchrnul(word, ' '), *name = arena_copy(word, (size_t) (end - word));
+		if (has_word(now, name) != (sign == '+'))
+			text_add(&change, "%s%c%s", change.length ? " " : "", sign, name);
+		word = *end ? end + 1 : end;
+	}
+	return !change.length || write_file(dir_fd, "cgroup.subtree_control", change.bytes);
+}
+
+/* A group with processes has no children with controllers ("no internal processes"): where we are the only one,
+ * we go into a leaf. */
+static bool make_leaf(struct cgroups *groups, int parent_fd, const char *parent, const char *wanted)
+{
+	if (!is_alone(parent_fd) || !make_group(&groups->leaf, parent_fd, parent))
+		return false;
+	if (!write_file(groups->leaf.fd, "cgroup.procs", "0"))
+		return false;
+	groups->enabled = wanted;
+	return switch_controllers(parent_fd, '+', wanted);
+}
+
+struct place_found {
+	int fd;
+	const char *path;
+	problem bad;
+};
+
+static struct place_found not_usable(const char *path, const char *file, int error)
+{
+	const char *what = error == EBUSY ? "has other processes in the same group" : "is not writable";
+	return (struct place_found) { -1, path,
+				      arena_printf("%s/%s %s (%s)" CURE, path, file, what, errno_text(error)) };
+}
+
+static struct place_found find_given(const struct run *run, const char *path, const char **ret_wanted)
+{
+	struct place_found found = { .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .path = path };
+	if (found.fd < 0)
+		return (struct place_found) { -1, path, arena_printf("Can't open %s: %s", path, errno_text(errno)) };
+	if (!is_v2(path))
+		return (struct place_found) { -1, path, arena_printf("%s is no control group of version 2", path) };
+	*ret_wanted = wanted_controllers(run, read_file(found.fd, "cgroup.controllers"));
+	if (!switch_controllers(found.fd, '+', *ret_wanted))
+		return not_usable(path, "cgroup.subtree_control", errno);
+	return found;
+}
+
+/* The delegated subtree that we run in: our own group where it may have children with the controllers, or will once
+ * we have left it for a leaf; the one above it where that is ours, too. */
+static struct place_found find_own(struct cgroups *groups, const struct run *run, const char *own, const char **ret_wanted)
+{
+	const char *path = arena_printf("%s%s", groups->v2_root, streq(own, "/") ? "" : own);
+	struct place_found found = { .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .path = path };
+	if (found.fd < 0)
+		return (struct place_found) { -1, path, arena_printf("Can't open %s: %s", path, errno_text(errno)) };
+	*ret_wanted = wanted_controllers(run, read_file(found.fd, "cgroup.controllers"));
+	int error = faccessat(found.fd, ".", W_OK, AT_EACCESS) < 0 ? errno : 0;
+	/* Only the root has no type, and only it may have processes beside children with controllers. (The threaded
+	 * controllers, cpu and pids, can be enabled all the same, but then no process gets into a child.) */
+	bool is_root = faccessat(found.fd, "cgroup.type", F_OK, 0) < 0;
+	if (!error && (is_root || !**ret_wanted)) {
+		if (switch_controllers(found.fd, '+', *ret_wanted))
+			return found;
+		error = errno;
+	} else if (!error) {
+		error = EBUSY;
+		if (make_leaf(groups, found.fd, path, *ret_wanted))
+			return found;
+	}
+
+	const char *slash = strrchr(path, '/');
+	const char *above = arena_copy(path, (size_t) (slash - path));
+	AUTO_CLOSE int above_fd = streq(own, "/") ? -1 : open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *enabled = above_fd < 0 ? NULL : read_file(above_fd, "cgroup.subtree_control");
+	if (enabled && faccessat(above_fd, "cgroup.procs", W_OK, AT_EACCESS) == 0 &&
+	    faccessat(above_fd, ".", W_OK, AT_EACCESS) == 0) {
+		*ret_wanted = wanted_controllers(run, enabled);
+		close(found.fd);
+		return (struct place_found) { fcntl(above_fd, F_DUPFD_CLOEXEC, 3), above, NULL };
+	}
+	return not_usable(path, **ret_wanted ? "cgroup.subtree_control" : "cgroup.procs", error);
+}
+
+/* ---- version 1 ---- */
+
+static bool v1_has(const char *controller)
+{
+	const char *path = arena_printf(TOP "/%s/cgroup.procs", controller);
+	return access(path, F_OK) == 0 && !is_v2(arena_printf(TOP "/%s", controller));
+}
+
+/* Returns the group of a controller, made when it is first asked for; NULL with the problem. */
+static struct group *v1_group(struct cgroups *groups, const char *own, const char *controller, problem *ret_bad)
+{
+	for (size_t i = 0; i < groups->n_v1; i++)
+		if (streq(groups->v1[i].controller, controller))
+			return &groups->v1[i];
+	const char *at = own_path(own, controller);
+	const char *path = arena_printf(TOP "/%s%s", controller, !at || streq(at, "/") ? "" : at);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct group *group = &groups->v1[groups->n_v1];
+	*group = (struct group) { .fd = -1, .inner_fd = -1 };
+	if (fd >= 0)
+		sweep(fd);
+	if (fd < 0 || !make_group(group, fd, path)) {
+		*ret_bad = arena_printf("%s is not writable (%s); cgroup version 1 has to be made the caller's by root", path,
+					errno_text(errno));
+		close_fd(&fd);
+		return NULL;
+	}
+	group->controller = controller;
+	groups->n_v1++;
+	bool is_cpuset = streq(controller, "cpuset"); /* empty ones take no process */
+	const char *files[] = { "cpuset.cpus", "cpuset.mems" };
+	for (size_t i = 0; is_cpuset && i < ARRAY_SIZE(files); i++)
+		if (!write_file(group->fd, files[i], read_file(fd, files[i])))
+			*ret_bad = arena_printf("%s/%s/%s can't be set: %s", path, group->name, files[i], errno_text(errno));
+	return *ret_bad ? NULL : group;
+}
+
+/* The file and the value that mean the same in version 1; NULL where nothing does. */
+static const char *v1_file(const struct plan *plan, const struct limit_op *op, const char **ret_value)
+{
+	const char *number = op->number == UINT64_MAX ? "-1" : op->value;
+	*ret_value = number;
+	if (streq(op->key, "memory.max"))
+		return "memory.limit_in_bytes";
+	if (streq(op->key, "cpu.max")) {
+		*ret_value = op->number == UINT64_MAX ? "-1" : arena_printf("%llu", (unsigned long long) op->number);
+		return "cpu.cfs_quota_us";
+	}
+	if (streq(op->key, "cpu.weight")) { /* 100 is 1024 */
+		*ret_value = arena_printf("%llu", (unsigned long long) (op->number * 1024 + 50) / 100);
+		return "cpu.shares";
+	}
+	*ret_value = op->value;
+	if (streq(op->key, "pids.max") || streq(op->key, "cpuset.cpus") || streq(op->key, "cpuset.mems"))
+		return op->key;
+	if (!streq(op->key, "memory.swap.max"))
+		return NULL;
+	for (size_t i = plan->n_limits; i-- > 0;) /* there it is memory and swap together */
+		if (streq(plan->limits[i].key, "memory.max") && plan->limits[i].number != UINT64_MAX) {
+			bool none = op->number == UINT64_MAX;
+			*ret_value = none ? "-1" : arena_printf("%llu", (unsigned long long) (op->number + plan->limits[i].number));
+			return "memory.memsw.limit_in_bytes";
+		}
+	return NULL;
+}
+
+static problem set_v1(struct cgroups *groups, const struct plan *plan, const struct limit_op *op, const char *own)
+{
+	const char *value, *file = v1_file(plan, op, &value);
+	problem bad = NULL;
+	if (!file)
+		return arena_printf("%s has no equal in cgroup version 1%s", op->key,
+				    streq(op->key, "memory.swap.max") ? " without memory.max" : "");
+	struct group *group = v1_group(groups, own, op->controller, &bad);
+	if (!group)
+		return bad;
+	bool is_quota = streq(file, "cpu.cfs_quota_us");
+	if (is_quota && !write_file(group->fd, "cpu.cfs_period_us", arena_printf("%llu", (unsigned long long) op->period_us)))
+		return arena_printf("Can't set cpu.cfs_period_us: %s", errno_text(errno));
+	if (!write_file(group->fd, file, value))
+		return arena_printf("Can't write %s to %s/%s/%s: %s", value, group->parent, group->name, file, errno_text(errno));
+	return NULL;
+}
+
+/* ---- version 2 ---- */
+
+static problem set_v2(struct cgroups *groups, const struct limit_op *op)
+{
+	if (write_file(groups->v2.fd, op->key, op->value))
+		return NULL;
+	int error = errno;
+	return arena_printf("Can't write %s to %s/%s/%s: %s%s", op->value, groups->v2.parent, groups->v2.name, op->key,
+			    errno_text(error), error == ENOENT ? "; this kernel does not have it" : "");
+}
+
+static void find_v2_root(struct cgroups *groups)
+{
+	static const char *const usual[] = { TOP, TOP "/unified" };
+	for (size_t i = 0; !groups->v2_root && i < ARRAY_SIZE(usual); i++)
+		if (is_v2(usual[i]))
+			groups->v2_root = usual[i];
+	AUTO_CLOSE int fd = groups->v2_root ? open(groups->v2_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	groups->v2_list = fd < 0 ? NULL : read_file(fd, "cgroup.controllers");
+}
+
+static bool v2_knows(const struct cgroups *groups, const char *controller)
+{
+	return *controller ? has_word(groups->v2_list, controller) : groups->v2_root != NULL;
+}
+
+static problem make_v2(struct cgroups *groups, const struct run *run, const char *own, const char **ret_wanted)
+{
+	const char *given = run->plan->cgroup, *at = own_path(own, "");
+	*ret_wanted = "";
+	if (!given && !at)
+		return "this process is in no control group of version 2" CURE;
+	struct place_found found = given ? find_given(run, given, ret_wanted) : find_own(groups, run, at, ret_wanted);
+	if (found.bad)
+		return found.bad;
+	sweep(found.fd);
+	if (!make_group(&groups->v2, found.fd, found.path))
+		return not_usable(found.path, ".", errno).bad;
+	return NULL;
+}
+
+static problem not_delegated(const struct cgroups *groups, const struct limit_op *op)
+{
+	return arena_printf("the %s controller is not delegated to %s: its cgroup.controllers or, for the group above, "
+			    "cgroup.subtree_control does not have it" CURE,
+			    op->controller, groups->v2.parent);
+}
+
+/* ---- the whole ---- */
+
+static void abandon(void)
+{
+	struct run run = { .cgroups = made };
+	cgroups_kill(&run);
+	cgroups_remove(&run);
+}
+
+static void refuse(const struct limit_op *op, problem bad)
+{
+	if (!op->optional)
+		die("%s: %s: %s", place_name(op->place), op->key, bad);
+	say_warning("%s: Going on without %s: %s", place_name(op->place), op->key, bad);
+}
+
+/* One limit, in the hierarchy that has its controller. */
+static problem set_limit(struct cgroups *groups, const struct run *run, const struct limit_op *op, const char *own,
+			 problem v2_bad, const char *v2_wanted)
+{
+	if (!v2_knows(groups, op->controller)) {
+		if (*op->controller && v1_has(op->controller))
+			return set_v1(groups, run->plan, op, own);
+		return arena_printf("the %s controller is not available: neither " TOP "/cgroup.controllers nor " TOP "/%s has it",
+				    op->controller, op->controller);
+	}
+	if (v2_bad)
+		return v2_bad;
+	if (*op->controller && !has_word(v2_wanted, op->controller))
+		return not_delegated(groups, op);
+	return set_v2(groups, op);
+}
+
+static void finish_groups(struct cgroups *groups, const char *own)
+{
+	problem ignored = NULL;
+	if (groups->n_v1)
+		v1_group(groups, own, "freezer", &ignored); /* only for killing, which can do without */
+	if (groups->v2.fd >= 0 && !make_inner(&groups->v2))
+		die_errno(errno, "Can't make %s/%s/in", groups->v2.parent, groups->v2.name);
+	for (size_t i = 0; i < groups->n_v1; i++) {
+		struct group *group = &groups->v1[i];
+		if (!make_inner(group))
+			die_errno(errno, "Can't make %s/%s/in", group->parent, group->name);
+		const char *files[] = { "cpuset.cpus", "cpuset.mems" };
+		for (size_t j = 0; streq(group->controller, "cpuset") && j < ARRAY_SIZE(files); j++)
+			if (!write_file(group->inner_fd, files[j], read_file(group->fd, files[j])))
+				die_errno(errno, "Can't set %s in %s/%s/in", files[j], group->parent, group->name);
+	}
+}
+
+void cgroups_make(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (!plan->n_limits && !plan->cgroup)
+		return;
+	struct cgroups *groups = made = arena_alloc(sizeof(*groups));
+	groups->v2.fd = groups->v2.inner_fd = groups->leaf.fd = groups->leaf.inner_fd = -1;
+	die_first_call(abandon);
+	const char *own = read_file(run->proc_fd, "self/cgroup"), *wanted = "";
+	find_v2_root(groups);
+
+	bool needs_v2 = plan->cgroup;
+	for (size_t i = 0; i < plan->n_limits; i++)
+		needs_v2 |= v2_knows(groups, plan->limits[i].controller);
+	problem v2_bad = needs_v2 ? make_v2(groups, run, own, &wanted) : NULL;
+	if (v2_bad && plan->cgroup)
+		die("%s: %s", place_name(options_place(plan, "--cgroup")), v2_bad);
+
+	/* Version 1 wants the memory's limit before that of memory and swap. */
+	for (int swap = 0; swap <= 1; swap++)
+		for (size_t i = 0; i < plan->n_limits; i++) {
+			const struct limit_op *op = &plan->limits[i];
+			if (streq(op->key, "memory.swap.max") != swap)
+				continue;
+			problem bad = set_limit(groups, run, op, own, v2_bad, wanted);
+			if (bad)
+				refuse(op, bad);
+		}
+	finish_groups(groups, own);
+	if (groups->v2.fd >= 0 || groups->n_v1)
+		run->cgroups = groups;
+}
+
+int cgroups_birth_fd(const struct run *run)
+{
+	return run->cgroups ? run->cgroups->v2.inner_fd : -1;
+}
+
+void cgroups_check_birth(const struct run *run, int error)
+{
+	const struct group *group = &run->cgroups->v2;
+	const char *why = error == EAGAIN ? "; pids.max or the user's limit of processes leaves no room for it"
+			: error == EACCES ? "; cgroup.procs of the group above both, this one and ours, is not writable" CURE
+			: error == EBUSY || error == EOPNOTSUPP || error == ENODEV ? "" : NULL;
+	if (why)
+		die("Can't start a process in %s/%s: %s%s", group->parent, group->name, errno_text(error), why);
+}
+
+bool cgroups_must_enter(const struct run *run, bool was_born_in)
+{
+	const struct cgroups *groups = run->cgroups;
+	return groups && (groups->n_v1 || (groups->v2.fd >= 0 && !was_born_in));
+}
+
+void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in)
+{
+	const struct cgroups *groups = run->cgroups;
+	const char *number = arena_printf("%d", pid);
+	for (size_t i = 0; i < groups->n_v1; i++)
+		if (!write_file(groups->v1[i].inner_fd, "cgroup.procs", number))
+			die_errno(errno, "Can't move the sandbox into %s/%s", groups->v1[i].parent, groups->v1[i].name);
+	if (groups->v2.fd >= 0 && !was_born_in && !write_file(groups->v2.inner_fd, "cgroup.procs", number))
+		die_errno(errno, "Can't move the sandbox into %s/%s", groups->v2.parent, groups->v2.name);
+}
+
+static void close_group(struct group *group)
+{
+	close_fd(&group->inner_fd);
+	close_fd(&group->fd); /* with the supervisor's lock */
+	close_fd(&group->parent_fd);
+}
+
+void cgroups_leave_to_supervisor(struct run *run)
+{
+	struct cgroups *groups = run->cgroups;
+	die_first_call(NULL);
+	if (!groups)
+		return;
+	for (size_t i = 0; i < groups->n_v1; i++)
+		close_group(&groups->v1[i]);
+	if (groups->leaf.fd >= 0)
+		close_fd(&groups->leaf.fd);
+	if (groups->v2.fd >= 0)
+		close_group(&groups->v2);
+	run->cgroups = NULL;
+}
+
+size_t cgroups_fds(const struct run *run, int *fds)
+{
+	const struct cgroups *groups = run->cgroups;
+	size_t n = 0;
+	if (!groups)
+		return 0;
+	for (size_t i = 0; i < groups->n_v1; i++) {
+		fds[n++] = groups->v1[i].parent_fd;
+		fds[n++] = groups->v1[i].fd;
+	}
+	if (groups->v2.fd >= 0) {
+		fds[n++] = groups->v2.parent_fd;
+		fds[n++] = groups->v2.fd;
+	}
+	fds[n++] = groups->leaf.fd;
+	return n;
+}
+
+void cgroups_kill(const struct run *run)
+{
+	const struct cgroups *groups = run->cgroups;
+	if (!groups)
+		return;
+	if (groups->v2.fd >= 0)
+		kill_v2(groups->v2.fd);
+	const struct group *freezer = groups->n_v1 ? &groups->v1[groups->n_v1 - 1] : NULL;
+	bool can_freeze = freezer && streq(freezer->controller, "freezer");
+	if (groups->n_v1)
+		kill_one_by_one(groups->v1[0].fd, can_freeze ? freezer->inner_fd : -1);
+}
+
+static void keep_greater(int64_t *known, int64_t value)
+{
+	if (value > *known)
+		*known = value;
+}
+
+void cgroups_read_usage(const struct run *run, struct usage *usage)
+{
+	const struct cgroups *groups = run->cgroups;
+	*usage = (struct usage) { -1, -1, -1, -1, -1 };
+	if (groups && groups->v2.fd >= 0) {
+		int fd = groups->v2.fd;
+		usage->memory_peak_bytes = read_count(fd, "memory.peak", "");
+		usage->oom_kills = read_count(fd, "memory.events", "oom_kill");
+		usage->throttled = read_count(fd, "cpu.stat", "nr_throttled");
+		usage->cpu_us = read_count(fd, "cpu.stat", "usage_usec");
+	}
+	for (size_t i = 0; groups && i < groups->n_v1; i++) {
+		const struct group *group = &groups->v1[i];
+		keep_greater(&usage->memory_peak_bytes, read_count(group->fd, "memory.max_usage_in_bytes", ""));
+		/* There an event counts only where it happened. */
+		AUTO_CLOSE int inner_fd = open_dir_at(group->fd, "in");
+		keep_greater(&usage->oom_kills, read_count(inner_fd, "memory.oom_control", "oom_kill"));
+		keep_greater(&usage->throttled, read_count(group->fd, "cpu.stat", "nr_throttled"));
+	}
+}
+
+static void remove_group(struct group *group)
+{
+	if (group->fd >= 0 && !try_remove(group->parent_fd, group->name, group->fd))
+		say_warning("Can't remove the control group %s/%s: %s", group->parent, group->name, errno_text(errno));
+	close_fd(&group->inner_fd);
+	close_fd(&group->fd);
+}
+
+void cgroups_remove(struct run *run)
+{
+	struct cgroups *groups = run->cgroups;
+	if (!groups)
+		return;
+	for (size_t i = 0; i < groups->n_v1; i++)
+		remove_group(&groups->v1[i]);
+	remove_group(&groups->v2);
+	if (groups->leaf.fd >= 0) { /* back to where we came from, once it may hold processes again */
+		switch_controllers(groups->leaf.parent_fd, '-', groups->enabled);
+		write_file(groups->leaf.parent_fd, "cgroup.procs", "0");
+		remove_group(&groups->leaf);
+	}
+	run->cgroups = NULL;
+}

@@ -1,0 +1,347 @@
+/* limits.c - what COMMAND may use: resource limits of the process, and how the words of --limit are to be read.
+ *
+ * The first half is pure: words in, values out, or a problem. The second half applies --rlimit in the process that
+ * becomes COMMAND, as late as can be, so that setup never runs into a limit that was meant for COMMAND.
+ * Control groups are cgroups.c's; the time is kept by the supervisor (monitor.c).
+ */
+#include "bwrapish.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- --rlimit ---- */
+
+static const struct {
+	const char *name;
+	int resource;
+} resources[] = {
+	{ "as", RLIMIT_AS },
+	{ "core", RLIMIT_CORE },
+	{ "cpu", RLIMIT_CPU },
+	{ "data", RLIMIT_DATA },
+	{ "fsize", RLIMIT_FSIZE },
+	{ "locks", RLIMIT_LOCKS },
+	{ "memlock", RLIMIT_MEMLOCK },
+	{ "msgqueue", RLIMIT_MSGQUEUE },
+	{ "nice", RLIMIT_NICE },
+	{ "nofile", RLIMIT_NOFILE },
+	{ "nproc", RLIMIT_NPROC },
+	{ "rss", RLIMIT_RSS },
+	{ "rtprio", RLIMIT_RTPRIO },
+	{ "rttime", RLIMIT_RTTIME },
+	{ "sigpending", RLIMIT_SIGPENDING },
+	{ "stack", RLIMIT_STACK },
+};
+
+static const char *nth_resource_name(size_t i)
+{
+	return resources[i].name;
+}
+
+const char *limits_resource_name(int resource)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
+		if (resources[i].resource == resource)
+			return resources[i].name;
+	return "";
+}
+
+static bool read_rlim(const char *word, rlim_t *ret_value)
+{
+	uint64_t value = RLIM_INFINITY;
+	if (!streq(word, "unlimited") && !parse_size(word, RLIM_INFINITY - 1, &value))
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+problem limits_read_rlimit(const char *name, const char *values, struct rlimit_op *op)
+{
+	const char *bare = strncasecmp(name, "RLIMIT_", 7) == 0 ? name + 7 : name;
+	size_t i = 0;
+	while (i < ARRAY_SIZE(resources) && strcasecmp(resources[i].name, bare) != 0)
+		i++;
+	if (i == ARRAY_SIZE(resources)) {
+		const char *near = nearest_word(bare, nth_resource_name, ARRAY_SIZE(resources));
+		return arena_printf("Unknown resource %s (they are named as in getrlimit(2), nofile for RLIMIT_NOFILE)%s%s%s",
+				    name, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+	}
+	op->resource = resources[i].resource;
+
+	const char *colon = strchrnul(values, ':'), *hard = *colon ? colon + 1 : values;
+	const char *soft = arena_copy(values, (size_t) (colon - values));
+	if (!read_rlim(soft, &op->limit.rlim_cur))
+		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T behind it or not, nor unlimited",
+				    soft);
+	if (!read_rlim(hard, &op->limit.rlim_max))
+		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T behind it or not, nor unlimited",
+				    hard);
+	if (op->limit.rlim_cur > op->limit.rlim_max)
+		return arena_printf("Invalid limit: the soft limit %s is above the hard limit %s", soft, hard);
+	return NULL;
+}
+
+const char *limits_rlim_words(rlim_t value)
+{
+	return value == RLIM_INFINITY ? "unlimited" : arena_printf("%llu", (unsigned long long) value);
+}
+
+void limits_apply_rlimits(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_rlimits; i++) {
+		const struct rlimit_op *op = &plan->rlimits[i];
+		struct rlimit now = { 0 };
+		if (setrlimit(op->resource, &op->limit) == 0)
+			continue;
+		int error = errno;
+		bool too_high = error == EPERM && getrlimit(op->resource, &now) == 0 && op->limit.rlim_max > now.rlim_max;
+		die("%s: Can't limit %s to %s: %s%s%s", place_name(op->place), limits_resource_name(op->resource),
+		    limits_rlim_words(op->limit.rlim_max), errno_text(error),
+		    too_high ? "; the caller's own hard limit is " : "", too_high ? limits_rlim_words(now.rlim_max) : "");
+	}
+}
+
+const char *limits_fork_cause(const struct plan *plan, int error)
+{
+	for (size_t i = 0; i < plan->n_limits; i++)
+		if (error == EAGAIN && streq(plan->limits[i].key, "pids.max"))
+			return arena_printf("; the pids.max of %s leaves no room for it", place_name(plan->limits[i].place));
+	return "";
+}
+
+/* ---- --limit, its words ---- */
+
+enum value_kind {
+	VALUE_SIZE,   /* bytes, or max */
+	VALUE_COUNT,  /* a number, or max */
+	VALUE_RANGE,  /* a number from `least` to `most` */
+	VALUE_CPU,    /* "50%", "QUOTA", "QUOTA PERIOD" in microseconds, or max */
+	VALUE_WORDS,  /* the kernel's own syntax, passed on */
+};
+
+/* The files of a control group that limit something: Documentation/admin-guide/cgroup-v2.rst as of Linux 6.18. */
+static const struct limit_key {
+	const char *name, *controller;
+	enum value_kind kind;
+	int least, most;
+} limit_keys[] = {
+	{ "cgroup.max.depth", "", VALUE_COUNT, 0, 0 },
+	{ "cgroup.max.descendants", "", VALUE_COUNT, 0, 0 },
+	{ "cpu.idle", "cpu", VALUE_RANGE, 0, 1 },
+	{ "cpu.max", "cpu", VALUE_CPU, 0, 0 },
+	{ "cpu.max.burst", "cpu", VALUE_COUNT, 0, 0 },
+	{ "cpu.uclamp.max", "cpu", VALUE_WORDS, 0, 0 },
+	{ "cpu.uclamp.min", "cpu", VALUE_WORDS, 0, 0 },
+	{ "cpu.weight", "cpu", VALUE_RANGE, 1, 10000 },
+	{ "cpu.weight.nice", "cpu", VALUE_RANGE, -20, 19 },
+	{ "cpuset.cpus", "cpuset", VALUE_WORDS, 0, 0 },
+	{ "cpuset.cpus.exclusive", "cpuset", VALUE_WORDS, 0, 0 },
+	{ "cpuset.cpus.partition", "cpuset", VALUE_WORDS, 0, 0 },
+	{ "cpuset.mems", "cpuset", VALUE_WORDS, 0, 0 },
+	{ "dmem.low", "dmem", VALUE_WORDS, 0, 0 },
+	{ "dmem.max", "dmem", VALUE_WORDS, 0, 0 },
+	{ "dmem.min", "dmem", VALUE_WORDS, 0, 0 },
+	{ "hugetlb.1GB.max", "hugetlb", VALUE_SIZE, 0, 0 },
+	{ "hugetlb.1GB.rsvd.max", "hugetlb", VALUE_SIZE, 0, 0 },
+	{ "hugetlb.2MB.max", "hugetlb", VALUE_SIZE, 0, 0 },
+	{ "hugetlb.2MB.rsvd.max", "hugetlb", VALUE_SIZE, 0, 0 },
+	{ "io.bfq.weight", "io", VALUE_WORDS, 0, 0 },
+	{ "io.latency", "io", VALUE_WORDS, 0, 0 },
+	{ "io.max", "io", VALUE_WORDS, 0, 0 },
+	{ "io.prio.class", "io", VALUE_WORDS, 0, 0 },
+	{ "io.weight", "io", VALUE_WORDS, 0, 0 },
+	{ "memory.high", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.low", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.max", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.min", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.oom.group", "memory", VALUE_RANGE, 0, 1 },
+	{ "memory.swap.high", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.swap.max", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.zswap.max", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.zswap.writeback", "memory", VALUE_RANGE, 0, 1 },
+	{ "misc.max", "misc", VALUE_WORDS, 0, 0 },
+	{ "pids.max", "pids", VALUE_COUNT, 0, 0 },
+	{ "rdma.max", "rdma", VALUE_WORDS, 0, 0 },
+};
+
+static const char *nth_limit_key(size_t i)
+{
+	return limit_keys[i].name;
+}
+
+/* cgroup-v2.rst: a period from 1 ms to 1 s, a quota of 1 ms at least. */
+static problem read_cpu_max(const char *value, struct limit_op *op)
+{
+	size_t length = strlen(value);
+	op->period_us = 100000;
+	if (length > 1 && value[length - 1] == '%') {
+		uint64_t percent;
+		if (!parse_decimal(arena_copy(value, length - 1), 100000, &percent) || !percent)
+			return arena_printf("Invalid limit: %s is not a share of one CPU, like 50%% or 150%%", value);
+		op->number = percent * 1000;
+		return NULL;
+	}
+	const char *blank = strchrnul(value, ' '), *quota = arena_copy(value, (size_t) (blank - value));
+	op->number = UINT64_MAX;
+	if ((!streq(quota, "max") && !parse_decimal(quota, UINT64_MAX / 2, &op->number)) ||
+	    (*blank && !parse_decimal(blank + 1, 1000000, &op->period_us)))
+		return arena_printf("Invalid limit: %s is neither a share of one CPU, like 50%%, nor microseconds, QUOTA or "
+				    "\"QUOTA PERIOD\", nor max", value);
+	return NULL;
+}
+
+static problem read_limit_value(const struct limit_key *key, const char *value, struct limit_op *op)
+{
+	bool is_max = streq(value, "max");
+	op->number = UINT64_MAX;
+	op->value = value;
+	switch (key->kind) {
+	case VALUE_SIZE:
+		if (!is_max && !parse_size(value, INT64_MAX, &op->number))
+			return arena_printf("Invalid size: %s is neither a number of bytes, with K, M, G or T behind it or not, "
+					    "nor max", value);
+		break;
+	case VALUE_COUNT:
+		if (!is_max && !parse_size(value, INT64_MAX, &op->number))
+			return arena_printf("Invalid limit: %s is neither a number nor max", value);
+		break;
+	case VALUE_RANGE: {
+		bool negative = value[0] == '-';
+		uint64_t size;
+		if (!parse_decimal(value + negative, 10000, &size) || (negative ? -(int) size : (int) size) < key->least ||
+		    (negative ? -(int) size : (int) size) > key->most)
+			return arena_printf("Invalid limit: %s is not a number from %d to %d", value, key->least, key->most);
+		op->number = size;
+		return NULL;
+	}
+	case VALUE_CPU: {
+		problem bad = read_cpu_max(value, op);
+		if (bad)
+			return bad;
+		const char *quota = op->number == UINT64_MAX ? "max" : arena_printf("%llu", (unsigned long long) op->number);
+		op->value = arena_printf("%s %llu", quota, (unsigned long long) op->period_us);
+		return NULL;
+	}
+	case VALUE_WORDS:
+		if (!*value || strchr(value, '\n'))
+			return "Invalid limit: it is empty or has a line break in it";
+		return NULL;
+	}
+	if (!is_max)
+		op->value = arena_printf("%llu", (unsigned long long) op->number);
+	return NULL;
+}
+
+problem limits_read_limit(const char *key, const char *value, struct limit_op *op)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(limit_keys); i++) {
+		if (!streq(limit_keys[i].name, key))
+			continue;
+		op->key = limit_keys[i].name;
+		op->controller = limit_keys[i].controller;
+		return read_limit_value(&limit_keys[i], value, op);
+	}
+	const char *near = nearest_word(key, nth_limit_key, ARRAY_SIZE(limit_keys));
+	return arena_printf("Unknown key %s (they are named like the files of a control group, as memory.max)%s%s%s", key,
+			    near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+}
+
+/* ---- everything below this process ---- */
+
+struct relative {
+	pid_t pid, parent;
+	bool is_ours;
+};
+struct relatives {
+	struct relative *all;
+	size_t n, room;
+};
+
+/* False when it is gone already. */
+static bool read_parent(int directory_fd, struct relative *relative)
+{
+	char path[32], stat[256];
+	snprintf(path, sizeof(path), "%d/stat", relative->pid);
+	AUTO_CLOSE int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
+	if (n <= 0)
+		return false;
+	stat[n] = '\0';
+	const char *behind_name = strrchr(stat, ')'); /* the name may hold anything */
+	return behind_name && sscanf(behind_name, ") %*c %d", &relative->parent) == 1;
+}
+
+static void read_processes(int proc_fd, struct relatives *found)
+{
+	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	if (!directory)
+		die_errno(errno, "Can't look for what COMMAND left behind in /proc");
+	found->n = 0;
+	for (const struct dirent *entry; (entry = readdir(directory));) {
+		uint64_t pid;
+		if (!parse_decimal(entry->d_name, INT32_MAX, &pid))
+			continue;
+		struct relative relative = { .pid = (pid_t) pid };
+		if (!read_parent(fd, &relative))
+			continue;
+		found->all = arena_grow(found->all, found->n, &found->room, sizeof(relative));
+		found->all[found->n++] = relative;
+	}
+	closedir(directory);
+}
+
+/* All generations at once: killing only children would lose the race against a fork bomb, whose next generation
+ * is always bigger than the one that just became ours. */
+static void kill_relatives(struct relatives *found)
+{
+	pid_t self = getpid();
+	for (bool more = true; more;) {
+		more = false;
+		for (size_t i = 0; i < found->n; i++) {
+			struct relative *child = &found->all[i];
+			bool below = child->parent == self;
+			for (size_t j = 0; !child->is_ours && !below && j < found->n; j++)
+				below = found->all[j].is_ours && found->all[j].pid == child->parent;
+			if (child->is_ours || !below)
+				continue;
+			child->is_ours = more = true;
+			kill(child->pid, SIGKILL);
+		}
+	}
+}
+
+void limits_kill_descendants(int proc_fd)
+{
+	struct relatives found = { 0 };
+	for (;;) {
+		/* Whoever lost its parent in the meantime is our child now, and so in the next round. */
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+		if (pid < 0 && errno == ECHILD)
+			return;
+		if (pid > 0)
+			continue;
+		read_processes(proc_fd, &found);
+		kill_relatives(&found);
+		waitpid(-1, NULL, 0);
+	}
+}
+
+void limits_read_usage(const struct run *run, struct usage *usage)
+{
+	struct rusage children;
+	cgroups_read_usage(run, usage);
+	if (getrusage(RUSAGE_CHILDREN, &children) < 0)
+		return;
+	usage->max_rss_bytes = children.ru_maxrss * 1024;
+	if (usage->cpu_us < 0)
+		usage->cpu_us = (children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000 + children.ru_utime.tv_usec +
+				children.ru_stime.tv_usec;
+}
