@@ -159,10 +159,10 @@ const struct option_row option_rows[] = {
 	ROW("exec-label", "LABEL", SECURITY, "SELinux label of COMMAND", H_WORD, AT(exec_label), 0),
 
 	ROW("rlimit", "NAME SOFT[:HARD]", LIMITS, "a resource limit of COMMAND's, named as in getrlimit(2)", H_RLIMIT, 0, 0),
-	ROW("limit", "KEY VALUE", LIMITS, "write VALUE to a control group of the sandbox's own (memory.max 100M, cpu.max 50%)", H_LIMIT, 0, 0),
+	ROW("limit", "KEY VALUE", LIMITS, "limit the sandbox by its own control group's file KEY", H_LIMIT, 0, 0),
 	ROW("limit-try", "KEY VALUE", LIMITS, "the same, or warn and go on where it cannot be had", H_LIMIT, 0, 1),
 	ROW("cgroup", "PATH", LIMITS, "make that group below this one (cgroup v2)", H_WORD, AT(cgroup), 0),
-	ROW("timeout", "SECONDS", LIMITS, "end the sandbox after this time, fractions allowed; exit code 124", H_SECONDS, AT(timeout_ms), 0),
+	ROW("timeout", "SECONDS", LIMITS, "end the sandbox after this time; exit code 124", H_SECONDS, AT(timeout_ms), 0),
 	ROW("kill-after", "SECONDS", LIMITS, "how long --timeout waits between SIGTERM and SIGKILL (5)", H_SECONDS, AT(kill_after_ms), 1),
 
 	ROW("lock-file", "DEST", DESCRIPTORS, "hold a shared lock on DEST, a file inside, while the sandbox lives", H_LOCK_FILE, 0, 0),

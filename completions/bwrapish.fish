@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --userns --userns2 --pidns --uid --gid --hostname --perms --size --file-label --argv0 --env --keep-fd --seccomp --add-seccomp-fd --exec-label --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
+			case --args --userns --userns2 --pidns --uid --gid --hostname --perms --size --file-label --argv0 --env --keep-fd --seccomp --add-seccomp-fd --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink
 				set kinds file file
@@ -15,7 +15,7 @@ function __bwrapish_next
 				set kinds none file
 			case --propagation
 				set kinds propagation
-			case --remount-ro --proc --dev --tmpfs --mqueue --dir --lock-file
+			case --remount-ro --proc --dev --tmpfs --mqueue --dir --cgroup --lock-file
 				set kinds file
 			case --chdir
 				set kinds directory
@@ -25,6 +25,8 @@ function __bwrapish_next
 				set kinds variable
 			case --cap-add --cap-drop
 				set kinds capability
+			case --rlimit --limit --limit-try
+				set kinds none none
 			case --
 				echo command (math $i + 1)
 				return
@@ -128,6 +130,12 @@ complete -c bwrapish -n '__bwrapish_wants option' -l cap-drop -d 'take a capabil
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp -d 'load the BPF program in FD'
 complete -c bwrapish -n '__bwrapish_wants option' -l add-seccomp-fd -d 'the same, repeatable'
 complete -c bwrapish -n '__bwrapish_wants option' -l exec-label -d 'SELinux label of COMMAND'
+complete -c bwrapish -n '__bwrapish_wants option' -l rlimit -d 'a resource limit of COMMAND\'s, named as in getrlimit(2)'
+complete -c bwrapish -n '__bwrapish_wants option' -l limit -d 'limit the sandbox by its own control group\'s file KEY'
+complete -c bwrapish -n '__bwrapish_wants option' -l limit-try -d 'the same, or warn and go on where it cannot be had'
+complete -c bwrapish -n '__bwrapish_wants option' -l cgroup -d 'make that group below this one (cgroup v2)'
+complete -c bwrapish -n '__bwrapish_wants option' -l timeout -d 'end the sandbox after this time; exit code 124'
+complete -c bwrapish -n '__bwrapish_wants option' -l kill-after -d 'how long --timeout waits between SIGTERM and SIGKILL (5)'
 complete -c bwrapish -n '__bwrapish_wants option' -l lock-file -d 'hold a shared lock on DEST, a file inside, while the sandbox lives'
 complete -c bwrapish -n '__bwrapish_wants option' -l sync-fd -d 'keep FD open while the sandbox lives'
 complete -c bwrapish -n '__bwrapish_wants option' -l block-fd -d 'wait for FD before COMMAND starts'

@@ -57,10 +57,11 @@ static char *sample(const char *name, size_t length)
 	static const struct {
 		const char *name, *word;
 	} samples[] = {
-		{ "FD", "4" },    { "UID", "1" },     { "GID", "1" },        { "NAME", "n" },
+		{ "FD", "4" },    { "UID", "1" },     { "GID", "1" },        { "NAME", "core" },
 		{ "SRC", "/s" },  { "DEST", "/d" },   { "DIR", "/" },        { "TYPE", "slave" },
 		{ "PATH", "/p" }, { "OCTAL", "755" }, { "BYTES", "4096" },   { "VAR", "V" },
 		{ "VALUE", "v" }, { "LABEL", "l" },   { "CAP", "CAP_KILL" },
+		{ "KEY", "io.max" }, { "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)

@@ -151,6 +151,50 @@ static void test_sizes_may_be_hexadecimal_or_octal(void **state)
 	assert_int_equal(value, 777);
 }
 
+static void test_sizes_take_a_unit_and_never_wrap(void **state)
+{
+	(void) state;
+	static const struct {
+		const char *word;
+		bool ok;
+		uint64_t value;
+	} cases[] = {
+		{ "0", true, 0 },	 { "7M", true, 7 << 20 }, { "1k", true, 1024 },
+		{ "2T", true, UINT64_C(2) << 40 }, { "", false, 0 },	  { "K", false, 0 },
+		{ "1KK", false, 0 },	 { "1 K", false, 0 },	  { "-1", false, 0 },
+		{ "1.5K", false, 0 },	 { "20000000T", false, 0 }, { "18446744073709551615", true, UINT64_MAX },
+		{ "18446744073709551616", false, 0 }, { "00000000000000000000000001", false, 0 },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint64_t value = 4711;
+		assert_int_equal(parse_size(cases[i].word, UINT64_MAX, &value), cases[i].ok);
+		if (cases[i].ok)
+			assert_true(value == cases[i].value);
+	}
+	uint64_t value;
+	assert_false(parse_size("2K", 2047, &value));
+}
+
+static void test_seconds_take_fractions_and_round_up(void **state)
+{
+	(void) state;
+	static const struct {
+		const char *word;
+		int64_t ms; /* -1: refused */
+	} cases[] = {
+		{ "2", 2000 }, { "0.5", 500 },	{ "1.25", 1250 }, { "0.0001", 1 }, { "3.", 3000 }, { "0", 0 },
+		{ "", -1 },    { ".", -1 },	{ ".5", -1 },	  { "1.x", -1 },   { "-1", -1 },   { "1e3", -1 },
+		{ "1s", -1 },  { "99999999999", -1 },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t ms = -1;
+		bool ok = parse_seconds(cases[i].word, &ms);
+		assert_int_equal(ok, cases[i].ms >= 0);
+		if (ok)
+			assert_true(ms == cases[i].ms);
+	}
+}
+
 static void test_octal_modes_end_at_7777(void **state)
 {
 	(void) state;
@@ -628,6 +672,8 @@ int main(void)
 		cmocka_unit_test(test_text_grows_by_words_and_bytes),
 		cmocka_unit_test(test_decimal_numbers_are_digits_and_nothing_else),
 		cmocka_unit_test(test_sizes_may_be_hexadecimal_or_octal),
+		cmocka_unit_test(test_sizes_take_a_unit_and_never_wrap),
+		cmocka_unit_test(test_seconds_take_fractions_and_round_up),
 		cmocka_unit_test(test_octal_modes_end_at_7777),
 		cmocka_unit_test(test_the_nearest_word_is_a_slip_of_the_finger_away),
 		cmocka_unit_test(test_the_nearest_word_to_a_very_long_one_is_none),

@@ -1,0 +1,486 @@
+"""Limits: resource limits, control groups, time; and that nothing is left behind."""
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox import (BASE, FULL, PYTHON, assert_ok, command_line, data_fd, keep, line_from, python, refused, run, start,
+                     user_ids, wait_for)
+
+TOP = Path("/sys/fs/cgroup")
+V2 = next((path for path in (TOP, TOP / "unified") if (path / "cgroup.controllers").exists()), None)
+HAS = V2.joinpath("cgroup.controllers").read_text().split() if V2 else []
+FORMS = {"plain": [], "pid namespace": ["--unshare-pid"], "everything": ["--unshare-all"],
+         "joinable": ["--lock-file", "/usr/bin/env"]}
+forms = pytest.mark.parametrize("form", FORMS)
+RESOURCES = ["as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nofile", "nproc", "rss", "rtprio",
+             "rttime", "sigpending", "stack"]
+
+
+def seconds_of(*args, **options):
+    began = time.monotonic()
+    result = run(*args, **options)
+    return result, time.monotonic() - began
+
+
+def content(fd):
+    return [json.loads(line) for line in os.pread(fd, 65536, 0).decode().splitlines()]
+
+
+def processes_with(mark):
+    """Processes, zombies aside, that have `mark` among their arguments."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if mark in Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0"):
+                found.append(int(entry))
+        except OSError:
+            pass
+    return found
+
+
+def mark():
+    return f"1{random.randrange(10**8, 10**9)}"  # as seconds for sleep(1), which nobody else has
+
+
+# ---- --rlimit ----
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_rlimit_sets_soft_and_hard(name):
+    soft, hard = (0, 1) if name in ("core", "rtprio", "locks") else (2 ** 29, 2 ** 30)
+    if name in ("nofile", "nproc", "memlock", "msgqueue", "sigpending", "rtprio"):
+        soft, hard = 0, 0
+    if name == "nofile":
+        soft = hard = 16
+    code = f"print(*resource.getrlimit(resource.RLIMIT_{name.upper()}))"
+    if name in ("locks",):
+        code = "print(*resource.prlimit(0, 10))"
+    if name in ("sigpending", "msgqueue", "rtprio", "rttime"):
+        number = {"sigpending": 11, "msgqueue": 12, "rtprio": 14, "rttime": 15}[name]
+        code = f"print(*resource.prlimit(0, {number}))"
+    result = run([*BASE, "--rlimit", name, f"{soft}:{hard}"], [PYTHON, "-I", "-c", "import resource; " + code])
+    assert_ok(result)
+    assert result.stdout == f"{soft} {hard}\n"
+
+
+@pytest.mark.parametrize("word, value", [("64", "64 64"), ("1K", "1024 1024"), ("1k:2k", "1024 2048")])
+def test_rlimit_takes_units_and_one_value_for_both(word, value):
+    result = run([*BASE, "--rlimit", "nofile", word],
+                 [PYTHON, "-I", "-c", "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE))"])
+    assert_ok(result)
+    assert result.stdout.strip() == value
+
+
+@forms
+def test_small_rlimits_do_not_break_setup(form):
+    binds = [word for i in range(100) for word in ("--ro-bind", "/usr", f"/many/{i}")]
+    result = run([*FULL, *binds, *FORMS[form], "--rlimit", "nproc", "0", "--rlimit", "nofile", "4", "--rlimit", "fsize", "0"],
+                 ["echo", "ran"])
+    assert_ok(result)
+    assert result.stdout == "ran\n"
+
+
+def test_rlimit_is_the_commands_and_not_the_reapers():
+    with start([*FULL, "--unshare-pid", "--rlimit", "core", "0:0", "--rlimit", "nofile", "17"],
+               ["sh", "-c", "cat /proc/1/limits; echo end; read x"], stdin=subprocess.PIPE) as process:
+        text = "".join(iter(lambda: line_from(process) + "\n", "end\n"))
+    assert not re.search(r"Max open files +17 ", text)
+
+
+@pytest.mark.parametrize("args, message", [
+    (["nofil", "3"], "is nofile meant?"), (["nofile", "3:2"], "the soft limit 3 is above the hard limit 2"),
+    (["nofile", "x"], "Invalid limit: x"), (["nofile", ""], "Invalid limit"), (["nofile", "1:"], "Invalid limit"),
+    (["as", "20000000T"], "Invalid limit"), (["core", "-1"], "Invalid limit"), (["core", " 1"], "Invalid limit"),
+    (["nofile", "1G"], "the caller's own hard limit is")])
+def test_a_bad_rlimit_is_refused(args, message):
+    refused(["--rlimit", *args], "--rlimit (argument ", message, base=BASE)
+
+
+# ---- --timeout ----
+
+@forms
+def test_timeout_ends_the_command_with_124(form):
+    result, seconds = seconds_of([*BASE, *FORMS[form], "--timeout", "0.3"], ["sleep", "20"])
+    assert result.returncode == 124
+    assert 0.3 <= seconds < 3
+
+
+@forms
+def test_kill_after_ends_what_does_not_listen_with_137(form):
+    result, seconds = seconds_of([*BASE, *FORMS[form], "--timeout", "0.3", "--kill-after", "0.3"],
+                                 ["sh", "-c", "trap '' TERM; sleep 20; sleep 20"])
+    assert result.returncode == 137
+    assert 0.6 <= seconds < 3
+
+
+def test_a_handler_has_its_time():
+    result = run([*FULL, "--timeout", "0.3"], ["sh", "-c", "trap 'echo tidied; exit 0' TERM; sleep 20 & wait"])
+    assert (result.returncode, result.stdout) == (124, "tidied\n")
+
+
+def test_pid_1_hears_sigterm_only_with_a_handler():
+    args = [*BASE, "--unshare-pid", "--as-pid-1", "--timeout", "0.2", "--kill-after", "0.2"]
+    assert run(args, ["sleep", "20"]).returncode == 137
+    assert run(args, python("import signal, time, os; signal.signal(15, lambda *_: os._exit(0)); time.sleep(20)")).returncode == 124
+
+
+def test_a_stopped_command_is_ended():
+    result, seconds = seconds_of([*FULL, "--timeout", "0.3"], ["sh", "-c", "kill -STOP $$"])
+    assert result.returncode == 124 and seconds < 3
+
+
+@forms
+def test_with_a_timeout_the_exit_status_is_the_commands_and_nothing_is_left(form):
+    sleep = mark()
+    script = f"setsid sleep {sleep} & (setsid sleep {sleep} &); (trap '' TERM HUP; sleep {sleep}) & exit 7"
+    result, seconds = seconds_of([*FULL, *FORMS[form], "--timeout", "20"], ["sh", "-c", script])
+    assert result.returncode == 7 and seconds < 5
+    assert not processes_with(sleep)
+
+
+def test_a_fork_bomb_ends_with_its_time():
+    sleep = mark()
+    bomb = f"import os, time\nfor i in range(6):\n    os.fork(); os.setsid() if i == 4 and os.getpid() != os.getpgid(0) else 0\n" \
+           f"os.execlp('sleep', 'sleep', '{sleep}')"
+    result = run([*FULL, "--timeout", "0.5"], python(bomb))
+    assert result.returncode == 124
+    assert not processes_with(sleep)
+
+
+def test_setup_that_waits_for_ever_is_in_time_too():
+    read_end, write_end = os.pipe()
+    result = run([*BASE, "--timeout", "0.3", "--block-fd", keep(read_end)], ["echo", "ran"])
+    keep(write_end)
+    assert (result.returncode, result.stdout) == (124, "")
+    assert "The time was up before COMMAND was started" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["plain", "everything"])
+def test_when_the_supervisor_is_killed_the_command_dies(form):
+    sleep = mark()
+    with start([*FULL, *FORMS[form], "--timeout", "60"], ["sleep", sleep]) as process:
+        wait_for(lambda: processes_with(sleep) and len(processes_with(sleep)) > 1)
+        process.kill()
+        wait_for(lambda: not processes_with(sleep), what="the command's end")
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "x", "1e3", "", ".", "1.x", "99999999999", " 1"])
+def test_a_bad_time_is_refused(word):
+    refused(["--timeout", word], "--timeout (argument ", "Invalid time", base=BASE)
+
+
+def test_kill_after_needs_a_timeout():
+    refused(["--kill-after", "1"], "--kill-after (argument ", "needs --timeout", base=BASE)
+
+
+def test_use_is_told_before_the_exit_code():
+    fd = data_fd()
+    run([*BASE, "--timeout", "20", "--json-status-fd", fd], python("x = bytearray(50 << 20); sum(range(10**6)); raise SystemExit(3)"))
+    child, use, end = content(fd)
+    assert "child-pid" in child and end == {"exit-code": 3}
+    assert use["ended-by"] == "exit" and use["max-rss-bytes"] > 50 << 20 and use["cpu-us"] > 1000
+
+
+@pytest.mark.parametrize("command, cause", [("kill -9 $$", "signal"), ("sleep 20", "timeout")])
+def test_the_cause_of_the_end_is_told(command, cause):
+    fd = data_fd()
+    run([*BASE, "--timeout", "0.4", "--json-status-fd", fd], ["sh", "-c", command])
+    assert content(fd)[-2]["ended-by"] == cause
+
+
+# ---- --limit: words ----
+
+@pytest.mark.parametrize("args, message", [
+    (["memory.maxx", "1M"], "is memory.max meant?"), (["../x", "1"], "Unknown key"), (["cgroup.procs", "0"], "Unknown key"),
+    (["memory.max", "1Q"], "Invalid size: 1Q"), (["pids.max", "many"], "neither a number nor max"),
+    (["cpu.max", "0%"], "Invalid limit: 0%"), (["cpu.weight", "0"], "not a number from 1 to 10000"),
+    (["cpu.weight.nice", "-21"], "not a number from -20 to 19"), (["io.max", ""], "empty")])
+def test_a_bad_limit_is_refused(args, message):
+    refused(["--limit", *args], "--limit (argument ", message, base=BASE)
+    refused(["--limit-try", *args], "--limit-try (argument ", message, base=BASE)
+
+
+@pytest.mark.user
+def test_without_a_group_to_write_to_the_error_names_it_and_the_cure():
+    message = refused(["--limit", "cgroup.max.depth", "3"], "--limit (argument ", "is not writable", "Delegate=yes", base=BASE)
+    assert "/sys/fs/cgroup" in message
+
+
+@pytest.mark.user
+def test_limit_try_warns_and_goes_on():
+    result = run([*BASE, "--limit-try", "memory.max", "1G"], ["echo", "ran"])
+    assert (result.returncode, result.stdout) == (0, "ran\n")
+    assert result.stderr.count("\n") == 1 and "Going on without memory.max" in result.stderr
+
+
+def test_cgroup_has_to_be_one():
+    refused(["--cgroup", "/usr"], "--cgroup (argument ", "/usr is no control group of version 2", base=BASE)
+    refused(["--cgroup", "/missing"], "--cgroup (argument ", "No such file", base=BASE)
+
+
+# ---- --limit: version 2, for a user with a delegated group ----
+
+class Delegated:
+    """A group that a user may do with what it likes; `leaf` is where that user's processes are started."""
+
+    def __init__(self, controllers):
+        self.path = V2 / f"test-{os.getpid()}-{time.monotonic_ns()}"
+        self.leaf = self.path / "leaf"
+        self.uid, self.gid = user_ids()
+        self.switch(V2, controllers)
+        self.path.mkdir()
+        self.switch(self.path, controllers)
+        self.leaf.mkdir()
+        for directory in (self.path, self.leaf):
+            for name in (".", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"):
+                os.chown(directory / name, self.uid, self.gid)
+
+    @staticmethod
+    def switch(path, controllers):
+        if controllers:
+            (path / "cgroup.subtree_control").write_text(" ".join("+" + name for name in controllers))
+
+    @property
+    def prefix(self):
+        """In the leaf, with a process beside it."""
+        return ["sh", "-c", f'echo $$ >{self.leaf}/cgroup.procs; "$@"; exit $?', "sh", *self.as_user]
+
+    @property
+    def alone(self):
+        return ["sh", "-c", f'echo $$ >{self.leaf}/cgroup.procs; exec "$@"', "sh", *self.as_user]
+
+    @property
+    def as_user(self):
+        return ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+
+    def left(self):
+        return [path for path in self.path.rglob("bwrapish*") if path.is_dir()]
+
+    def remove(self):
+        for path in sorted((p for p in self.path.rglob("*") if p.is_dir()), reverse=True):
+            path.rmdir()
+        self.path.rmdir()
+
+
+@pytest.fixture
+def group():
+    if V2 is None:
+        pytest.skip("no cgroup v2 here")
+    delegated = Delegated([name for name in HAS if name in ("hugetlb", "memory", "pids", "cpu")])
+    yield delegated
+    wait_for(lambda: (delegated.path / "cgroup.events").read_text().startswith("populated 0"))
+    delegated.remove()
+
+
+def needs(controller):
+    return pytest.mark.skipif(controller not in HAS, reason=f"{controller} is not on cgroup v2 here (tools/other-kernel has it)")
+
+
+LIMIT = ["--limit", "cgroup.max.descendants", "7"] if "hugetlb" not in HAS else ["--limit", "hugetlb.2MB.max", "4M"]
+
+
+@pytest.mark.root
+@forms
+@pytest.mark.parametrize("where", ["prefix", "alone"])
+def test_a_fresh_group_holds_exactly_the_sandbox_and_goes_with_it(group, form, where):
+    sleep = mark()
+    script = f"cat /proc/self/cgroup; setsid sleep {sleep} & (setsid sleep {sleep} &) ; echo ready; read x; exit 5"
+    with start([*FULL, *FORMS[form], *LIMIT], ["sh", "-c", script], prefix=getattr(group, where),
+               stdin=subprocess.PIPE) as process:
+        lines = list(iter(lambda: line_from(process), "ready"))
+        outer, = [path for path in group.left() if (path / "in").exists()]
+        members = set(map(int, (outer / "in" / "cgroup.procs").read_text().split()))
+        assert set(processes_with(sleep)) - {process.pid} <= members | set(parents(members))
+        assert process.pid not in members
+        assert any(line.startswith("0::") for line in lines)
+        process.communicate("x\n", timeout=20)
+        assert process.returncode == 5
+    assert not group.left() and not processes_with(sleep)
+    assert where != "alone" or not (group.leaf / "cgroup.subtree_control").read_text().strip()
+
+
+def parents(pids):
+    for pid in pids:
+        yield int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+@pytest.mark.root
+def test_the_limit_is_written_where_the_command_cannot_undo_it(group):
+    script = "mount -t cgroup2 none /mnt && ls /mnt && cat /proc/self/cgroup && ls -d /mnt/*.max"
+    result = run(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *LIMIT],
+                 ["unshare", "-UrmC", "sh", "-c", script], prefix=group.prefix)
+    key = LIMIT[1]
+    assert "0::/\n" in result.stdout and "cgroup.procs" in result.stdout
+    assert key == "cgroup.max.descendants" or key not in result.stdout
+
+
+@pytest.mark.root
+def test_cgroup_says_where(group):
+    result = run([*FULL, "--cgroup", group.path, *LIMIT], ["cat", "/proc/self/cgroup"], prefix=group.prefix)
+    assert_ok(result)
+    assert re.search(rf"^0::.*/{group.path.name}/bwrapish-\d+-\d+/in$", result.stdout, re.M)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("args, command", [
+    ([], ["/missing"]), (["--ro-bind", "/missing", "/x"], ["true"]), (["--limit", "rdma.max", "x"], ["true"]),
+    (["--limit", "cgroup.max.depth", "1", "--chdir", "/missing"], ["true"])])
+def test_a_run_that_fails_leaves_no_group(group, args, command):
+    result = run([*BASE, *LIMIT, *args], command, prefix=group.prefix)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert not group.left()
+
+
+@pytest.mark.root
+def test_without_clone3_the_process_is_moved(group):
+    result = run([*FULL, *LIMIT], ["cat", "/proc/self/cgroup"],
+                 prefix=[*group.prefix, "strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=clone3:error=ENOSYS"])
+    assert re.search(r"/bwrapish-\d+-\d+/in$", result.stdout, re.M), result
+    assert not group.left()
+
+
+@pytest.mark.root
+def test_what_a_killed_supervisor_left_is_swept_by_the_next(group):
+    sleep = mark()
+    with start([*FULL, *LIMIT], ["sh", "-c", f"setsid sleep {sleep} & echo ready; read x"], prefix=group.prefix,
+               stdin=subprocess.PIPE) as process:
+        line_from(process)
+        stale, = group.left()[:1]
+        os.kill(int(stale.name.split("-")[1]), signal.SIGKILL)
+        process.wait()
+        assert_ok(run([*BASE, *LIMIT], ["true"], prefix=group.prefix))
+        assert not processes_with(sleep)
+    assert not group.left()
+
+
+@pytest.mark.root
+def test_a_living_supervisors_group_is_not_swept(group):
+    with start([*FULL, *LIMIT], ["sh", "-c", "echo ready; read x; echo $x"], prefix=group.prefix,
+               stdin=subprocess.PIPE) as process:
+        line_from(process)
+        assert_ok(run([*BASE, *LIMIT], ["true"], prefix=group.prefix))
+        assert process.communicate("well\n", timeout=20)[0] == "well\n"
+
+
+@pytest.mark.root
+def test_two_hundred_of_which_a_third_is_killed_leave_nothing(group):
+    sleep, chance = mark(), random.Random(5)
+    running = []
+    beside = subprocess.Popen(["sleep", "60"], preexec_fn=lambda: (group.leaf / "cgroup.procs").write_text("0"))
+    for i in range(200):
+        args = [*FULL, *(["--unshare-pid"] if i % 2 else []), *LIMIT, "--timeout", "20"]
+        running.append(subprocess.Popen(
+            command_line(args, ["sh", "-c", f"setsid sleep {sleep} & exit 0"], prefix=group.as_user),
+            preexec_fn=lambda: (group.leaf / "cgroup.procs").write_text("0"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        if i % 3 == 0:
+            time.sleep(chance.random() * 0.02)
+            running[-1].kill()
+        if len(running) > 4:
+            running.pop(0).wait()
+    for process in running:
+        process.wait()
+    beside.kill()
+    beside.wait()
+    assert_ok(run([*BASE, *LIMIT], ["true"], prefix=group.prefix))
+    wait_for(lambda: not processes_with(sleep))
+    assert not group.left()
+
+
+@pytest.mark.root
+@needs("memory")
+def test_an_oom_kill_is_told_apart(group):
+    fd = data_fd()
+    result = run([*FULL, "--limit", "memory.max", "20M", "--limit-try", "memory.swap.max", "0", "--verbose",
+                  "--json-status-fd", fd], python("x = b'x' * 50000000"), prefix=group.prefix)
+    use = content(fd)[-2]
+    assert result.returncode == 137 and "out of memory" in result.stderr
+    assert use["ended-by"] == "oom-kill" and use["oom-kills"] >= 1 and use["memory-peak-bytes"] <= 20 << 20
+
+
+@pytest.mark.root
+@needs("memory")
+def test_too_little_memory_to_start_is_said(group):
+    result = run([*BASE, "--limit", "memory.max", "40K", "--limit-try", "memory.swap.max", "0"], ["true"], prefix=group.prefix)
+    assert result.returncode == 1 and "not enough to start" in result.stderr
+    assert not group.left()
+
+
+@pytest.mark.root
+@needs("pids")
+@pytest.mark.parametrize("form", ["plain", "everything"])
+def test_a_fork_bomb_under_pids_max_leaves_nothing(group, form):
+    result = run([*FULL, *FORMS[form], "--limit", "pids.max", "50", "--timeout", "2"],
+                 ["bash", "-c", "f() { f | f & }; f; sleep 99"], prefix=group.prefix)
+    assert result.returncode in (124, 137)
+    assert not group.left()
+
+
+@pytest.mark.root
+@needs("pids")
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_too_few_processes_to_start_is_said(group, value):
+    result = run([*BASE, "--unshare-pid", "--limit", "pids.max", value], ["true"], prefix=group.prefix)
+    assert result.returncode == 1 and "pids.max" in result.stderr and result.stderr.count("\n") == 1
+    assert not group.left()
+
+
+@pytest.mark.root
+@needs("cpu")
+def test_a_share_of_a_cpu_throttles(group):
+    fd = data_fd()
+    run([*BASE, "--limit", "cpu.max", "20%", "--timeout", "2", "--json-status-fd", fd], ["sh", "-c", "while :; do :; done"],
+        prefix=group.prefix)
+    use = content(fd)[-2]
+    assert use["throttled"] > 3 and use["cpu-us"] < 1000000 and use["ended-by"] == "timeout"
+
+
+# ---- --limit: version 1, for root ----
+
+def needs_v1(controller):
+    here = (TOP / controller / "cgroup.procs").exists() and controller not in HAS
+    return pytest.mark.skipif(not here, reason=f"{controller} is not on cgroup v1 here")
+
+
+def left_v1():
+    return [str(path) for path in TOP.glob("*/**/bwrapish-*")]
+
+
+@pytest.mark.root
+@needs_v1("memory")
+def test_v1_memory_max_is_mapped_and_an_oom_kill_told():
+    fd = data_fd()
+    result = run([*FULL, "--unshare-all", "--limit", "memory.max", "20M", "--json-status-fd", fd], python("x = b'x' * 50000000"))
+    assert result.returncode == 137 and content(fd)[-2]["ended-by"] == "oom-kill"
+    assert not left_v1()
+
+
+@pytest.mark.root
+@needs_v1("pids")
+def test_v1_pids_max_holds_a_fork_bomb_and_nothing_is_left():
+    result = run([*FULL, "--limit", "pids.max", "50", "--timeout", "1", "--kill-after", "1"],
+                 ["bash", "-c", "f() { f | f & }; f; sleep 99"])
+    assert result.returncode in (124, 137)
+    assert not left_v1()
+
+
+@pytest.mark.root
+@needs_v1("cpuset")
+def test_v1_cpuset_and_cpu_are_mapped():
+    result = run([*FULL, "--limit", "cpuset.cpus", "0", "--limit", "cpu.weight", "50", "--limit", "cpu.max", "50%"], ["nproc"])
+    assert_ok(result)
+    assert result.stdout == "1\n"
+    assert not left_v1()
+
+
+@pytest.mark.root
+@needs_v1("memory")
+def test_v1_says_what_it_has_no_equal_for():
+    refused(["--limit", "memory.high", "3M"], "memory.high has no equal in cgroup version 1", base=BASE)
+    assert not left_v1()
