@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, FULL, PYTHON, assert_ok, command_line, data_fd, keep, line_from, python, refused, run, start,
+from sandbox import (BASE, BINARY, FULL, PYTHON, REPO, assert_ok, command_line, data_fd, keep, line_from, python, refused, run, start,
                      user_ids, wait_for)
 
 TOP = Path("/sys/fs/cgroup")
@@ -402,6 +402,18 @@ def test_an_oom_kill_is_told_apart(group):
     use = content(fd)[-2]
     assert result.returncode == 137 and "out of memory" in result.stderr
     assert use["ended-by"] == "oom-kill" and use["oom-kills"] >= 1 and use["memory-peak-bytes"] <= 20 << 20
+
+
+@pytest.mark.root
+@needs("memory")
+def test_the_seven_megabytes_of_the_readme_word_for_word(group, box):
+    lines = next(block for block in re.findall(r"```sh\n(.*?)```", (REPO / "README.md").read_text(), re.S) if "7500000" in block)
+    (box / "build").mkdir()
+    (box / "build" / "bwrapish").symlink_to(BINARY)
+    os.chown(box, group.uid, group.gid)
+    result = subprocess.run([*group.prefix, "sh", "-c", lines], cwd=box, capture_output=True, text=True)
+    assert result.returncode == 137 and "still here" not in result.stdout
+    assert '"ended-by": "oom-kill"' in result.stdout.splitlines()[-2]
 
 
 @pytest.mark.root
