@@ -187,6 +187,8 @@ static void kill_one_by_one(int dir_fd, int freezer_fd)
 
 static void kill_v2(int dir_fd)
 {
+	if (read_count(dir_fd, "cgroup.events", "populated") == 0)
+		return;
 	if (!write_file(dir_fd, "cgroup.kill", "1"))
 		kill_one_by_one(dir_fd, -1);
 	AUTO_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
