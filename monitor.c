@@ -262,7 +262,7 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 	/* Before COMMAND runs nobody could answer; nor can a pid 1 that has no handler. */
 	bool started = monitor.started && !monitor.not_started;
 	if (ends_by_default(number) && (!started || is_lost_on_pid_1(run, number))) {
-		kill_child();
+		end_and_remove();
 		if (started)
 			report_exit(run, 128 + number);
 		_exit(128 + number);
