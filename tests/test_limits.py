@@ -88,8 +88,8 @@ def test_small_rlimits_do_not_break_setup(form):
 
 def test_rlimit_is_the_commands_and_not_the_reapers():
     with start([*FULL, "--unshare-pid", "--rlimit", "core", "0:0", "--rlimit", "nofile", "17"],
-               ["sh", "-c", "cat /proc/1/limits; echo end; read x"], stdin=subprocess.PIPE) as process:
-        text = "".join(iter(lambda: line_from(process) + "\n", "end\n"))
+               ["sh", "-c", "echo $(cat /proc/1/limits); read x"], stdin=subprocess.PIPE) as process:
+        text = line_from(process)
     assert not re.search(r"Max open files +17 ", text)
 
 
@@ -290,10 +290,10 @@ LIMIT = ["--limit", "cgroup.max.descendants", "7"] if "hugetlb" not in HAS else 
 @pytest.mark.parametrize("where", ["prefix", "alone"])
 def test_a_fresh_group_holds_exactly_the_sandbox_and_goes_with_it(group, form, where):
     sleep = mark()
-    script = f"cat /proc/self/cgroup; setsid sleep {sleep} & (setsid sleep {sleep} &) ; echo ready; read x; exit 5"
+    script = f"setsid sleep {sleep} & (setsid sleep {sleep} &) ; echo $(cat /proc/self/cgroup); read x; exit 5"
     with start([*FULL, *FORMS[form], *LIMIT], ["sh", "-c", script], prefix=getattr(group, where),
                stdin=subprocess.PIPE) as process:
-        lines = list(iter(lambda: line_from(process), "ready"))
+        lines = line_from(process).split()
         outer, = [path for path in group.left() if (path / "in").exists()]
         members = set(map(int, (outer / "in" / "cgroup.procs").read_text().split()))
         assert set(processes_with(sleep)) - {process.pid} <= members | set(parents(members))
