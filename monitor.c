@@ -21,12 +21,13 @@ static struct {
 	int parent_pidfd; /* -1: not asked for */
 	int command_pidfd; /* where signals go; -1: to the child */
 	int socket, signals;
+	int listener; /* --seccomp-trace's; -1: none yet */
 	bool started;	  /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
 	bool ended;	  /* a reaper has told COMMAND's status */
 	int status;	  /* COMMAND's, as of waitpid(2) */
-} monitor = { .parent_pidfd = -1, .command_pidfd = -1 };
+} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1 };
 
 /* SIGTSTP and its like are not here: with their default action the supervisor stops together with COMMAND, which
  * is what job control wants to see. */
@@ -176,6 +177,11 @@ static void hear_message(struct run *run, const struct message *message, int att
 		monitor.ended = true;
 		monitor.status = message->value;
 		break;
+	case MESSAGE_LISTENER:
+		close_fd(&monitor.listener);
+		monitor.listener = attached_fd;
+		attached_fd = -1;
+		break;
 	case MESSAGE_CHILD:
 	case MESSAGE_GO:
 		break;
@@ -260,6 +266,7 @@ static _Noreturn void finish(const struct run *run, int status)
 	int exit_code = exit_code_of(status);
 	run_tell(run, WIFSIGNALED(status) ? "COMMAND was ended by signal %d" : "COMMAND ended with status %d",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : exit_code);
+	trace_finish(run);
 	report_exit(run, exit_code);
 	_exit(exit_code);
 }
@@ -275,7 +282,7 @@ static void drop_privilege(struct run *run)
 		caps_drop_all();
 	int keep[] = { monitor.socket,	   monitor.signals,	monitor.parent_pidfd, plan->info.fd,
 		       plan->json_status.fd, plan->userns_block.fd, plan->as_pid_1 ? plan->sync.fd : -1,
-		       plan->as_pid_1 ? run->proc_fd : -1 };
+		       plan->as_pid_1 ? run->proc_fd : -1, plan->policy.trace.fd };
 	if (!close_all_except(keep, ARRAY_SIZE(keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 }
@@ -304,6 +311,7 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			{ .fd = connected ? socket : -1, .events = POLLIN },
 			{ .fd = monitor.parent_pidfd, .events = POLLIN },
 			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1, .events = POLLIN },
+			{ .fd = monitor.listener, .events = POLLIN },
 		};
 		if (poll(events, ARRAY_SIZE(events), -1) < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for the sandbox");
@@ -315,6 +323,10 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			connected = hear_messages(run);
 		if (events[3].revents)
 			let_maps_pass(run);
+		if (events[4].revents & POLLIN)
+			trace_hear(run, monitor.listener);
+		else if (events[4].revents) /* the last process that it could hear is gone */
+			close_fd(&monitor.listener);
 		if (monitor.ended)
 			finish(run, monitor.status);
 		if (events[0].revents)

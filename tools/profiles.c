@@ -1,0 +1,124 @@
+/* profiles.c - makes built-profiles.h when bwrapish is built: the built-in profiles as BPF, so that they cost
+ * nothing at start-up (libseccomp takes milliseconds for a few hundred rules).
+ *
+ *   profiles ARCHITECTURE [--linear] >built-profiles.h
+ *   profiles --manual                the part of the man page that lists them call by call
+ *   profiles --calls PROFILE         each rule of a profile: "deny NAME WORD INDEX MASK VALUE ACTION"
+ *   profiles --numbers               each call libseccomp knows: "ARCHITECTURE NAME NUMBER", for the tests
+ *
+ * ARCHITECTURE is libseccomp's name of the one that bwrapish will run on. --linear is for the benchmark: without the
+ * binary tree. Runs on the machine that builds.
+ */
+#include "../policy.h"
+
+#include <linux/filter.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_program(const struct program *program)
+{
+	printf("\t\t{ (const struct sock_filter[]) {");
+	for (size_t i = 0; i < program->n; i++)
+		printf("%s{ 0x%02x, %u, %u, 0x%08x },", i % 4 ? " " : "\n\t\t\t", program->code[i].code,
+		       program->code[i].jt, program->code[i].jf, program->code[i].k);
+	printf("\n\t\t}, %zu },\n", program->n);
+}
+
+static struct program compile(const struct profile *profile, enum filtered whom, uint32_t native, bool linear)
+{
+	struct verdicts verdicts = profile_resolve(profile, whom);
+	return profile->allows ? compose_allowed(&verdicts.allowed, POLICY_DEFAULT_ACTION, native, linear)
+			       : compose_denied(&verdicts.denied, POLICY_DEFAULT_ACTION, native, linear);
+}
+
+static void print_header(uint32_t native, bool linear)
+{
+	printf("/* Made by tools/profiles.c; change calls.c. */\n"
+	       "#define BUILT_NEWEST_CALL %u\n"
+	       "static const struct program built_profiles[][2] = {\n", compose_newest_call(native));
+	for (size_t i = 0; i < n_profiles; i++) {
+		printf("\t{ /* %s: COMMAND, pid 1 */\n", profiles[i].name);
+		for (enum filtered whom = FILTER_COMMAND; whom <= FILTER_INIT; whom++) {
+			struct program program = compile(&profiles[i], whom, native, linear);
+			print_program(&program);
+		}
+		printf("\t},\n");
+	}
+	printf("};\n");
+}
+
+static void print_calls(const struct profile *profile)
+{
+	struct verdicts verdicts = profile_resolve(profile, FILTER_COMMAND);
+	const struct rules *lists[] = { &verdicts.denied, &verdicts.allowed };
+	for (size_t list = 0; list < ARRAY_SIZE(lists); list++)
+		for (size_t i = 0; i < lists[list]->n; i++) {
+			const struct call_rule *rule = &lists[list]->items[i];
+			printf("%s %s %s %u %#x %#x %s\n", list && !rule->action ? "allow" : "deny", rule->name,
+			       rule->word ? rule->word : "-", rule->index, rule->mask, rule->value,
+			       policy_action_words(rule->action ? rule->action : POLICY_DEFAULT_ACTION));
+		}
+}
+
+/* The rules of one reason on one line each. */
+static void print_manual(void)
+{
+	for (size_t p = 0; p < n_profiles; p++) {
+		struct verdicts verdicts = profile_resolve(&profiles[p], FILTER_COMMAND);
+		const struct rules *rules = profiles[p].allows ? &verdicts.allowed : &verdicts.denied;
+		printf(".Ss The profile %s\n%s %s.\n.Bl -tag -width Ds\n", profiles[p].name,
+		       profiles[p].allows ? "Allows" : "Denies", profiles[p].help);
+		for (size_t i = 0; i < rules->n; i++) {
+			const char *why = rules->items[i].why;
+			if (i && streq(rules->items[i - 1].why, why))
+				continue;
+			printf(".It");
+			for (size_t j = i, n = 0; j < rules->n && streq(rules->items[j].why, why); j++) {
+				const struct call_rule *rule = &rules->items[j];
+				if (j == i || strcmp(policy_rule_words(rule), policy_rule_words(rule - 1)) != 0)
+					printf("%s%s", n++ ? ", " : " ", policy_rule_words(rule));
+			}
+			printf("\n%c%s.\n", why[0] >= 'a' ? why[0] - 'a' + 'A' : why[0], why + 1);
+		}
+		printf(".El\n");
+	}
+}
+
+static void print_numbers(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t token;
+		int first;
+	} arches[] = { { "x86_64", SCMP_ARCH_X86_64, 0 },     { "i386", SCMP_ARCH_X86, 0 },
+		       { "x32", SCMP_ARCH_X32, 0x40000000 }, { "aarch64", SCMP_ARCH_AARCH64, 0 },
+		       { "arm", SCMP_ARCH_ARM, 0 } };
+	for (size_t i = 0; i < ARRAY_SIZE(arches); i++)
+		for (int number = 0; number < 1024; number++) {
+			char *name = seccomp_syscall_resolve_num_arch(arches[i].token, arches[i].first + number);
+			if (name)
+				printf("%s %s %d\n", arches[i].name, name, arches[i].first + number);
+			free(name);
+		}
+}
+
+int main(int argc, char **argv)
+{
+	say_set_prefix("profiles");
+	const struct profile *profile = argc > 2 && streq(argv[1], "--calls") ? profile_find(argv[2]) : NULL;
+	if (profile) {
+		print_calls(profile);
+	} else if (argc > 1 && streq(argv[1], "--manual")) {
+		print_manual();
+	} else if (argc > 1 && streq(argv[1], "--numbers")) {
+		print_numbers();
+	} else {
+		uint32_t native = argc > 1 ? seccomp_arch_resolve_name(argv[1]) : 0;
+		if (!native)
+			die("usage: profiles ARCHITECTURE [--linear] | --manual | --calls PROFILE | --numbers");
+		print_header(native, argc > 2 && streq(argv[2], "--linear"));
+	}
+	return fflush(stdout) != 0;
+}
