@@ -47,10 +47,9 @@ const struct call_argument call_arguments[] = {
 	{ "openat", "O_RDONLY", 2, OPEN_TO_CHANGE, 0 },
 
 	/* The personality is the low byte: 0 is Linux, 8 is Linux of 32 bits, 0xff (all bits) asks and changes
-	 * nothing. These six mean every other one that exists. */
+	 * nothing. These four mean every other one that exists, up to 16. */
 	{ "personality", "OBSOLETE", 0, 0x81, 0x01 }, { "personality", "OBSOLETE", 0, 0x82, 0x02 },
 	{ "personality", "OBSOLETE", 0, 0x84, 0x04 }, { "personality", "OBSOLETE", 0, 0x90, 0x10 },
-	{ "personality", "OBSOLETE", 0, 0xa0, 0x20 }, { "personality", "OBSOLETE", 0, 0xc0, 0x40 },
 };
 /* clang-format on */
 const size_t n_call_arguments = ARRAY_SIZE(call_arguments);
@@ -87,7 +86,7 @@ const struct call_group call_groups[] = {
 	{ "@keyring", "add_key,keyctl,request_key", "the kernel's key rings" },
 	{ "@memory", "brk,mmap,mmap2,munmap,mprotect,mremap,madvise,mincore,msync,membarrier,mlock,mlock2,munlock,mlockall,"
 	  "munlockall,pkey_alloc,pkey_free,pkey_mprotect,map_shadow_stack,mseal", "a process's own memory" },
-	{ "@module", "init_module,finit_module,delete_module,create_module,query_module,get_kernel_syms",
+	{ "@module", "init_module,finit_module,delete_module",
 	  "kernel modules" },
 	/* ENOSYS for the newer interface: who meets it falls back to mount(2) and is told EPERM there. */
 	{ "@mount", "mount,umount,umount2,pivot_root,chroot,open_tree:ENOSYS,open_tree_attr:ENOSYS,move_mount:ENOSYS,"
@@ -167,8 +166,7 @@ const char calls_of_sysv_ipc[] = "shmget,shmat,shmdt,shmctl,semget,semop,semctl,
 	{ "userfaultfd", "stops the kernel in the middle of a copy, which exploits need" },         \
 	{ "@keyring", "keys are not separated by namespaces (CVE-2016-0728, CVE-2017-6951)" },      \
 	{ "open_by_handle_at", "opens files past every mount point (the \"shocker\" escape)" },     \
-	{ "_sysctl,uselib,nfsservctl,lookup_dcookie,sysfs,ustat,vm86,vm86old,afs_syscall",           \
-	  "obsolete; nothing current calls them" }
+	{ "uselib,lookup_dcookie,sysfs,ustat,vm86,vm86old", "obsolete; nothing current calls them" }
 
 static const struct profile_row default_rows[] = {
 	NEVER_NEEDED,
@@ -177,6 +175,8 @@ static const struct profile_row default_rows[] = {
 	{ "@namespaces", "give the caller capabilities over new namespaces, the door to most kernel holes of "
 			 "late (CVE-2021-41133); clone3 answers ENOSYS, because its flags cannot be seen" },
 	{ "@io-uring", "does what other calls do without a filter seeing it; much broken" },
+	{ "ioctl:TIOCSTI,ioctl:TIOCLINUX", "type into a terminal or paste on the console (CVE-2017-5226), also one "
+					   "that was not there at the start" },
 	{ "personality:OBSOLETE", "emulation of other systems, unused and untested" },
 	{ "socket:AF_AX25:EAFNOSUPPORT,socket:AF_IPX:EAFNOSUPPORT,socket:AF_APPLETALK:EAFNOSUPPORT,"
 	  "socket:AF_NETROM:EAFNOSUPPORT,socket:AF_BRIDGE:EAFNOSUPPORT,socket:AF_ATMPVC:EAFNOSUPPORT,"

@@ -20,6 +20,9 @@ static _Noreturn void die_composing(int error, const char *what)
 
 static scmp_filter_ctx make_context(uint32_t default_action, uint32_t native, bool linear)
 {
+	/* 5: all that is used here. Otherwise libseccomp tries seccomp(2) out, and what a filter outside answers would
+	 * change what is composed. */
+	seccomp_api_set(5);
 	scmp_filter_ctx context = seccomp_init(default_action);
 	if (!context)
 		die_composing(ENOMEM, "libseccomp has no memory");
@@ -33,13 +36,6 @@ static scmp_filter_ctx make_context(uint32_t default_action, uint32_t native, bo
 	if (error)
 		die_composing(error, "libseccomp is older than 2.5");
 	return context;
-}
-
-static void add_arch(scmp_filter_ctx context, uint32_t arch)
-{
-	int error = seccomp_arch_add(context, arch);
-	if (error)
-		die_composing(error, "an architecture cannot be added");
 }
 
 static struct program export_and_release(scmp_filter_ctx context)
@@ -66,57 +62,54 @@ static void add_rule(scmp_filter_ctx context, const struct call_rule *rule, uint
 	struct scmp_arg_cmp compare = { .arg = rule->index, .op = rule->mask ? SCMP_CMP_MASKED_EQ : SCMP_CMP_GE,
 					.datum_a = rule->mask ? rule->mask : rule->value, .datum_b = rule->value };
 	int error = seccomp_rule_add_array(context, action, rule->number, rule->word ? 1 : 0, &compare);
-	/* -EDOM: the call does not exist on any architecture here */
-	if (error && error != -EDOM)
+	if (error)
 		die_composing(error, policy_rule_words(rule));
 }
 
-struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native, bool linear)
-{
-	scmp_filter_ctx context = make_context(SCMP_ACT_ALLOW, native, linear);
-	if (native == SCMP_ARCH_X86_64) {
-		add_arch(context, SCMP_ARCH_X86);
-		add_arch(context, SCMP_ARCH_X32);
-	} else if (native == SCMP_ARCH_AARCH64) {
-		add_arch(context, SCMP_ARCH_ARM);
-	}
-	for (size_t i = 0; i < denied->n; i++)
-		add_rule(context, &denied->items[i], denied->items[i].action ? denied->items[i].action : deny_action);
-	return export_and_release(context);
-}
-
 /* A rule that libseccomp would widen on i386: it reaches socket also through socketcall(2), whose arguments are in
- * memory, and allows it there whatever the family. */
+ * memory, and means it there whatever the family. To deny too much is safe, to allow too much is not. */
 static bool is_wider_on_i386(const struct call_rule *rule)
 {
 	return rule->word && (streq(rule->name, "socket") || streq(rule->name, "socketpair"));
 }
 
-static scmp_filter_ctx make_allow_context(const struct rules *allowed, uint32_t deny_action, uint32_t native, bool linear,
-					  uint32_t second, bool is_i386)
+/* Each architecture apart, with the calls that exist there: libseccomp would compare with impossible numbers for the
+ * others, and every instruction costs time when the program is loaded. */
+static struct program compose(const struct rules *rules, bool allow, uint32_t deny_action, uint32_t native, bool linear)
 {
-	scmp_filter_ctx context = make_context(deny_action, native, linear);
-	if (second)
-		add_arch(context, second);
-	for (size_t i = 0; i < allowed->n; i++) {
-		const struct call_rule *rule = &allowed->items[i];
-		if (!is_i386 || !is_wider_on_i386(rule))
-			add_rule(context, rule, rule->action ? rule->action : SCMP_ACT_ALLOW);
+	uint32_t arches[3] = { native, 0, 0 };
+	if (native == SCMP_ARCH_X86_64) {
+		arches[1] = SCMP_ARCH_X86;
+		arches[2] = SCMP_ARCH_X32;
+	} else if (native == SCMP_ARCH_AARCH64) {
+		arches[1] = SCMP_ARCH_ARM;
 	}
-	return context;
+	scmp_filter_ctx whole = NULL;
+	for (size_t a = 0; a < ARRAY_SIZE(arches) && arches[a]; a++) {
+		scmp_filter_ctx context = make_context(allow ? deny_action : SCMP_ACT_ALLOW, arches[a], linear);
+		for (size_t i = 0; i < rules->n; i++) {
+			const struct call_rule *rule = &rules->items[i];
+			uint32_t action = allow ? SCMP_ACT_ALLOW : deny_action;
+			if (seccomp_syscall_resolve_name_rewrite(arches[a], rule->name) >= 0 &&
+			    !(allow && arches[a] == SCMP_ARCH_X86 && is_wider_on_i386(rule)))
+				add_rule(context, rule, rule->action ? rule->action : action);
+		}
+		int error = whole ? seccomp_merge(whole, context) : 0;
+		if (error)
+			die_composing(error, "an architecture cannot be added");
+		whole = whole ? whole : context;
+	}
+	return export_and_release(whole);
+}
+
+struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native, bool linear)
+{
+	return compose(denied, false, deny_action, native, linear);
 }
 
 struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native, bool linear)
 {
-	uint32_t second = native == SCMP_ARCH_X86_64 ? SCMP_ARCH_X32 : native == SCMP_ARCH_AARCH64 ? SCMP_ARCH_ARM : 0;
-	scmp_filter_ctx context = make_allow_context(allowed, deny_action, native, linear, second, false);
-	if (native == SCMP_ARCH_X86_64) {
-		scmp_filter_ctx i386 = make_allow_context(allowed, deny_action, SCMP_ARCH_X86, linear, 0, true);
-		int error = seccomp_merge(context, i386);
-		if (error)
-			die_composing(error, "i386 cannot be added");
-	}
-	return export_and_release(context);
+	return compose(allowed, true, deny_action, native, linear);
 }
 
 uint32_t compose_newest_call(uint32_t native)

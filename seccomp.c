@@ -223,24 +223,31 @@ static struct program make_prologue(uint32_t newest)
 	memcpy(copy, code, sizeof(code));
 	return (struct program) { copy, ARRAY_SIZE(code) };
 }
+static bool is_allow(const struct sock_filter *instruction)
+{
+	return instruction->code == (BPF_RET | BPF_K) && instruction->k == SECCOMP_RET_ALLOW;
+}
+
 /* One program that lets pass what each of them lets pass: where one allows, the next goes on. A single program is
  * loaded by a single seccomp(2), so it may well deny that call. */
 static struct program join_programs(const struct program *parts, size_t n_parts)
 {
-	struct program joined = { 0 };
+	size_t room = 0;
 	for (size_t i = 0; i < n_parts; i++)
-		joined.n += parts[i].n;
-	if (joined.n > BPF_MAXINSNS)
-		die("The lists of system calls come to %zu instructions; the kernel takes %d", joined.n, BPF_MAXINSNS);
-	struct sock_filter *code = arena_alloc(joined.n * sizeof(*code)), *next = code;
+		room += parts[i].n;
+	if (room > BPF_MAXINSNS)
+		die("The lists of system calls come to %zu instructions; the kernel takes %d", room, BPF_MAXINSNS);
+	struct sock_filter *code = arena_alloc(room * sizeof(*code)), *next = code;
 	for (size_t i = 0; i < n_parts; i++) {
-		memcpy(next, parts[i].code, parts[i].n * sizeof(*next));
-		for (size_t left = parts[i].n; i + 1 < n_parts && left > 0; left--, next++)
-			if (next->code == (BPF_RET | BPF_K) && next->k == SECCOMP_RET_ALLOW)
+		bool is_last = i + 1 == n_parts;
+		/* What jumps to an allowing end jumps to the next part's beginning. */
+		size_t n = parts[i].n - (!is_last && is_allow(&parts[i].code[parts[i].n - 1]));
+		memcpy(next, parts[i].code, n * sizeof(*next));
+		for (size_t left = n; left > 0; left--, next++)
+			if (!is_last && is_allow(next))
 				*next = (struct sock_filter) BPF_STMT(BPF_JMP | BPF_JA, (uint32_t) left - 1);
 	}
-	joined.code = code;
-	return joined;
+	return (struct program) { code, (size_t) (next - code) };
 }
 
 /* In a trace everything that would be denied is notified instead, but clone3 where it makes programs fall back to

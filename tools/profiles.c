@@ -1,13 +1,13 @@
 /* profiles.c - makes built-profiles.h when bwrapish is built: the built-in profiles as BPF, so that they cost
  * nothing at start-up (libseccomp takes milliseconds for a few hundred rules).
  *
- *   profiles ARCHITECTURE [--linear] >built-profiles.h
+ *   profiles ARCHITECTURE >built-profiles.h
  *   profiles --manual                the part of the man page that lists them call by call
  *   profiles --calls PROFILE         each rule of a profile: "deny NAME WORD INDEX MASK VALUE ACTION"
+ *   profiles --linear PROFILE        as BPF, one comparison after the other, for the benchmark
  *   profiles --numbers               each call libseccomp knows: "ARCHITECTURE NAME NUMBER", for the tests
  *
- * ARCHITECTURE is libseccomp's name of the one that bwrapish will run on. --linear is for the benchmark: without the
- * binary tree. Runs on the machine that builds.
+ * ARCHITECTURE is libseccomp's name of the one that bwrapish will run on. Runs on the machine that builds.
  */
 #include "../policy.h"
 
@@ -33,7 +33,7 @@ static struct program compile(const struct profile *profile, enum filtered whom,
 			       : compose_denied(&verdicts.denied, POLICY_DEFAULT_ACTION, native, linear);
 }
 
-static void print_header(uint32_t native, bool linear)
+static void print_header(uint32_t native)
 {
 	printf("/* Made by tools/profiles.c; change calls.c. */\n"
 	       "#define BUILT_NEWEST_CALL %u\n"
@@ -41,7 +41,7 @@ static void print_header(uint32_t native, bool linear)
 	for (size_t i = 0; i < n_profiles; i++) {
 		printf("\t{ /* %s: COMMAND, pid 1 */\n", profiles[i].name);
 		for (enum filtered whom = FILTER_COMMAND; whom <= FILTER_INIT; whom++) {
-			struct program program = compile(&profiles[i], whom, native, linear);
+			struct program program = compile(&profiles[i], whom, native, false);
 			print_program(&program);
 		}
 		printf("\t},\n");
@@ -104,21 +104,29 @@ static void print_numbers(void)
 		}
 }
 
+static void print_linear(const struct profile *profile)
+{
+	struct program program = compile(profile, FILTER_COMMAND, seccomp_arch_native(), true);
+	fwrite(program.code, sizeof(*program.code), program.n, stdout);
+}
+
 int main(int argc, char **argv)
 {
 	say_set_prefix("profiles");
-	const struct profile *profile = argc > 2 && streq(argv[1], "--calls") ? profile_find(argv[2]) : NULL;
-	if (profile) {
+	const char *mode = argc > 1 ? argv[1] : "";
+	const struct profile *profile = argc > 2 ? profile_find(argv[2]) : NULL;
+	uint32_t native = seccomp_arch_resolve_name(mode);
+	if (profile && streq(mode, "--calls"))
 		print_calls(profile);
-	} else if (argc > 1 && streq(argv[1], "--manual")) {
+	else if (profile && streq(mode, "--linear"))
+		print_linear(profile);
+	else if (streq(mode, "--manual"))
 		print_manual();
-	} else if (argc > 1 && streq(argv[1], "--numbers")) {
+	else if (streq(mode, "--numbers"))
 		print_numbers();
-	} else {
-		uint32_t native = argc > 1 ? seccomp_arch_resolve_name(argv[1]) : 0;
-		if (!native)
-			die("usage: profiles ARCHITECTURE [--linear] | --manual | --calls PROFILE | --numbers");
-		print_header(native, argc > 2 && streq(argv[2], "--linear"));
-	}
+	else if (native)
+		print_header(native);
+	else
+		die("usage: profiles ARCHITECTURE | --manual | --numbers | --calls PROFILE | --linear PROFILE");
 	return fflush(stdout) != 0;
 }
