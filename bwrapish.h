@@ -470,10 +470,7 @@ void sync_send_fd(int socket, enum message_kind kind, int attached_fd);
 struct fd_letter {
 	struct message message;
 	struct iovec part;
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr header;
-	} control;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct msghdr envelope;
 };
 void sync_write_letter(struct fd_letter *letter, enum message_kind kind);

@@ -205,7 +205,7 @@ static problem read_call(const struct list_reader *reader, const char *name, con
 	if (rule.number == __NR_SCMP_ERROR && reader->built_in)
 		return NULL;
 	if (rule.number == __NR_SCMP_ERROR)
-		return problem_at(reader->place, "Unknown system call %s (libseccomp %u.%u.%u knows it not)%s", name, seccomp_version()->major, seccomp_version()->minor,
+		return problem_at(reader->place, "Unknown system call %s (libseccomp %u.%u.%u does not know it)%s", name, seccomp_version()->major, seccomp_version()->minor,
 				    seccomp_version()->micro, meant(nearest_call(name)));
 	bool argument_is_action = argument && !last && read_action(argument, &rule.action);
 	if (last && !read_action(last, &rule.action))
@@ -454,7 +454,7 @@ static void explain_rules(const struct rules *rules, uint32_t default_action,
 		for (; i < rules->n && rule->why == first->why && rule->action == first->action; rule = &rules->items[++i])
 			if (rule == first || !streq(policy_rule_words(rule), policy_rule_words(rule - 1)))
 				text_add(&words, " %s", policy_rule_words(rule));
-		line(text, arena_printf("  %s%s%s%s%s%s", action ? "deny with " : "allow",
+		line(text, arena_printf("%s%s%s%s%s%s", action ? "deny with " : "allow",
 					action ? policy_action_words(action) : "", first->why ? " (" : "",
 					first->why ? first->why : "", first->why ? "):" : ":", words.bytes));
 	}
@@ -465,26 +465,25 @@ void policy_explain(const struct plan *plan, void (*line)(struct text *, const c
 	const struct policy *policy = &plan->policy;
 	if (!policy_is_given(policy))
 		return;
-	struct verdicts verdicts = policy_resolve(policy, FILTER_COMMAND);
-	const char *what = policy->profile ? arena_printf("profile %s, ", policy->profile->name) : "";
-	const char *with = policy_action_words(policy->deny_action);
 	if (policy->trace.fd >= 0)
 		line(text, arena_printf("%s: nothing is denied; what would be is written to descriptor %d",
 					place_name(policy->trace.place), policy->trace.fd));
-	line(text, arena_printf("seccomp: %s%zu rules deny%s", what, verdicts.denied.n,
-				verdicts.has_allow_list ? arena_printf("; beside %zu that allow, all is denied with %s",
-								       verdicts.allowed.n, with)
-							: arena_printf(", with %s where nothing else is said", with)));
 	if (policy->log)
-		line(text, "seccomp: the kernel logs what is denied");
-	if (policy->dump.fd < 0)
-		return;
-	explain_rules(&verdicts.denied, policy->deny_action, line, text);
-	explain_rules(&verdicts.allowed, 0, line, text);
-	line(text, verdicts.has_allow_list
-			   ? arena_printf("  deny everything else with %s", with)
-			   : "  allow everything else");
-	line(text, "  answer ENOSYS to calls that are newer than libseccomp, and to unknown architectures");
+		line(text, "the kernel logs what is denied");
+	struct verdicts shown = { .denied = policy->deny, .allowed = policy->allow,
+				  .has_allow_list = policy->profile ? policy->profile->allows : policy->allow.n > 0 };
+	if (policy->profile)
+		line(text, arena_printf("the profile %s: %s", policy->profile->name, policy->profile->help));
+	else if (shown.has_allow_list && policy->dump.fd < 0)
+		line(text, "allow what execve and the dynamic loader need");
+	if (policy->dump.fd >= 0) /* then call by call */
+		shown = policy_resolve(policy, FILTER_COMMAND);
+	explain_rules(&shown.denied, policy->deny_action, line, text);
+	explain_rules(&shown.allowed, 0, line, text);
+	line(text, shown.has_allow_list
+			   ? arena_printf("deny everything else with %s", policy_action_words(policy->deny_action))
+			   : "allow everything else");
+	line(text, "answer ENOSYS to calls that are newer than libseccomp, and to unknown architectures");
 }
 
 /* ---- tracing ---- */

@@ -50,13 +50,14 @@ void sync_write_letter(struct fd_letter *letter, enum message_kind kind)
 {
 	*letter = (struct fd_letter) { .message.kind = kind };
 	letter->part = (struct iovec) { .iov_base = &letter->message, .iov_len = sizeof(letter->message) };
-	letter->control.header.cmsg_level = SOL_SOCKET;
-	letter->control.header.cmsg_type = SCM_RIGHTS;
-	letter->control.header.cmsg_len = CMSG_LEN(sizeof(int));
 	letter->envelope.msg_iov = &letter->part;
 	letter->envelope.msg_iovlen = 1;
-	letter->envelope.msg_control = &letter->control;
-	letter->envelope.msg_controllen = sizeof(letter->control.bytes);
+	letter->envelope.msg_control = letter->control;
+	letter->envelope.msg_controllen = sizeof(letter->control);
+	struct cmsghdr *header = CMSG_FIRSTHDR(&letter->envelope);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
 }
 
 const void *sync_letter_address(const struct fd_letter *letter)
@@ -66,7 +67,7 @@ const void *sync_letter_address(const struct fd_letter *letter)
 
 void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd)
 {
-	memcpy(CMSG_DATA(&letter->control.header), &attached_fd, sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&letter->envelope)), &attached_fd, sizeof(int));
 	ssize_t n;
 	do
 		n = sendmsg(socket, &letter->envelope, MSG_NOSIGNAL);
@@ -86,8 +87,8 @@ int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd
 {
 	struct iovec part = { .iov_base = ret_message, .iov_len = sizeof(*ret_message) };
 	struct fd_letter room;
-	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &room.control,
-				 .msg_controllen = sizeof(room.control.bytes) };
+	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = room.control,
+				 .msg_controllen = sizeof(room.control) };
 	ssize_t n;
 	do
 		n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));

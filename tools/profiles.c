@@ -62,26 +62,48 @@ static void print_calls(const struct profile *profile)
 		}
 }
 
-/* The rules of one reason on one line each. */
+/* The calls in a list, groups replaced by what they hold; whatever this libseccomp knows. */
+static void print_expanded(const char *list, size_t *column)
+{
+	enum { WIDTH = 110 };
+	for (const char *item = list; *item;) {
+		size_t length = strcspn(item, ",");
+		const char *name = arena_copy(item, length);
+		bool ends_line = *column + length > WIDTH;
+		item += length + (item[length] == ',');
+		if (name[0] != '@') {
+			printf("%s%s", *column ? ends_line ? ",\n" : ", " : "", name);
+			*column = (ends_line ? 0 : *column) + length + 2;
+			continue;
+		}
+		for (size_t i = 0; i < n_call_groups; i++)
+			if (streq(call_groups[i].name, name))
+				print_expanded(call_groups[i].list, column);
+	}
+}
+
+static void print_item(const char *head, const char *list)
+{
+	printf(".It \"");
+	for (const char *c = head; *c; c++)
+		printf(*c == '"' ? "\\(dq" : "%c", c == head && *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+	printf("\"\n");
+	size_t column = 0;
+	print_expanded(list, &column);
+	printf(".\n");
+}
+
 static void print_manual(void)
 {
+	printf(".Ss Groups of system calls\n.Bl -tag -width Ds\n");
+	for (size_t i = 0; i < n_call_groups; i++)
+		print_item(arena_printf("%s: %s", call_groups[i].name, call_groups[i].help), call_groups[i].list);
+	printf(".El\n");
 	for (size_t p = 0; p < n_profiles; p++) {
-		struct verdicts verdicts = profile_resolve(&profiles[p], FILTER_COMMAND);
-		const struct rules *rules = profiles[p].allows ? &verdicts.allowed : &verdicts.denied;
 		printf(".Ss The profile %s\n%s %s.\n.Bl -tag -width Ds\n", profiles[p].name,
 		       profiles[p].allows ? "Allows" : "Denies", profiles[p].help);
-		for (size_t i = 0; i < rules->n; i++) {
-			const char *why = rules->items[i].why;
-			if (i && streq(rules->items[i - 1].why, why))
-				continue;
-			printf(".It");
-			for (size_t j = i, n = 0; j < rules->n && streq(rules->items[j].why, why); j++) {
-				const struct call_rule *rule = &rules->items[j];
-				if (j == i || strcmp(policy_rule_words(rule), policy_rule_words(rule - 1)) != 0)
-					printf("%s%s", n++ ? ", " : " ", policy_rule_words(rule));
-			}
-			printf("\n%c%s.\n", why[0] >= 'a' ? why[0] - 'a' + 'A' : why[0], why + 1);
-		}
+		for (size_t i = 0; i < profiles[p].n_rows; i++)
+			print_item(profiles[p].rows[i].why, profiles[p].rows[i].list);
 		printf(".El\n");
 	}
 }
