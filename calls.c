@@ -12,17 +12,27 @@
 #include <sys/socket.h>
 
 #define ALL_BITS UINT32_MAX
-#define NEW_NAMESPACES                                                                             \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
-	 CLONE_NEWNET)
+#define NEW_NAMESPACES                                                                 \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+	 CLONE_NEWPID | CLONE_NEWNET)
 /* Whatever lets open(2) change something. O_TMPFILE without the O_DIRECTORY in it. */
 #define OPEN_TO_CHANGE (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
 /* int domain: the kernel looks at the low 32 bits only, and so do we. */
-#define FAMILY(family) \
-	{ "socket", #family, 0, ALL_BITS, family }, { "socketpair", #family, 0, ALL_BITS, family }
-#define FLAG(flag) { "clone", #flag, 0, flag, flag }, { "unshare", #flag, 0, flag, flag }
-#define REQUEST(request) { "ioctl", #request, 1, ALL_BITS, request }
+#define FAMILY(family)                                     \
+	{ "socket", #family, 0, ALL_BITS, family },        \
+	{                                                  \
+		"socketpair", #family, 0, ALL_BITS, family \
+	}
+#define FLAG(flag)                              \
+	{ "clone", #flag, 0, flag, flag },      \
+	{                                       \
+		"unshare", #flag, 0, flag, flag \
+	}
+#define REQUEST(request)                                \
+	{                                               \
+		"ioctl", #request, 1, ALL_BITS, request \
+	}
 
 /* clang-format off */
 const struct call_argument call_arguments[] = {
@@ -133,57 +143,76 @@ const size_t n_call_groups = ARRAY_SIZE(call_groups);
 
 /* glibc's and musl's loaders on every architecture, and what bwrapish does between loading and execve(2), also when
  * that fails. Opening to read only: a program that writes files has to be allowed openat. */
-const char calls_always[] =
-	"execve,brk,mmap,mmap2,munmap,mprotect,open:O_RDONLY,openat:O_RDONLY,read,pread64,write,close,fstat,"
-	"fstat64,newfstatat,fstatat64,stat,stat64,lstat,lstat64,statx,access,faccessat,faccessat2,readlink,readlinkat,"
-	"getcwd,fcntl,fcntl64,uname,arch_prctl,set_thread_area,get_thread_area,set_tls,cacheflush,riscv_flush_icache,"
-	"set_tid_address,set_robust_list,rseq,futex,futex_time64,prlimit64,getrlimit,ugetrlimit,getrandom,getuid,"
-	"getuid32,geteuid,geteuid32,getgid,getgid32,getegid,getegid32,rt_sigaction,rt_sigprocmask,rt_sigreturn,sigreturn,"
-	"restart_syscall,exit,exit_group";
+const char calls_always[] = "execve,brk,mmap,mmap2,munmap,mprotect,open:O_RDONLY,openat:O_RDONLY,"
+			    "read,pread64,write,close,fstat,"
+			    "fstat64,newfstatat,fstatat64,stat,stat64,lstat,lstat64,statx,access,"
+			    "faccessat,faccessat2,readlink,readlinkat,"
+			    "getcwd,fcntl,fcntl64,uname,arch_prctl,set_thread_area,get_thread_area,"
+			    "set_tls,cacheflush,riscv_flush_icache,"
+			    "set_tid_address,set_robust_list,rseq,futex,futex_time64,prlimit64,"
+			    "getrlimit,ugetrlimit,getrandom,getuid,"
+			    "getuid32,geteuid,geteuid32,getgid,getgid32,getegid,getegid32,rt_"
+			    "sigaction,rt_sigprocmask,rt_sigreturn,sigreturn,"
+			    "restart_syscall,exit,exit_group";
 
 /* waitpid(2) in its forms, write_all() with the signals it keeps off, and the end. */
-const char calls_of_init[] = "wait4,waitid,waitpid,read,write,close,poll,ppoll,ppoll_time64,rt_sigprocmask,rt_sigpending,"
-			     "rt_sigtimedwait,rt_sigtimedwait_time64,rt_sigreturn,sigreturn,restart_syscall,madvise,"
-			     "exit,exit_group";
+const char calls_of_init[] =
+	"wait4,waitid,waitpid,read,write,close,poll,ppoll,ppoll_time64,rt_sigprocmask,rt_"
+	"sigpending,"
+	"rt_sigtimedwait,rt_sigtimedwait_time64,rt_sigreturn,sigreturn,restart_syscall,madvise,"
+	"exit,exit_group";
 
 /* ipc(2) takes only the low 16 bits of its first argument for the call and a version above them, so that denying it
  * by number alone would not hold. */
-const char calls_of_sysv_ipc[] = "shmget,shmat,shmdt,shmctl,semget,semop,semctl,semtimedop,msgget,msgsnd,msgrcv,msgctl";
+const char calls_of_sysv_ipc[] =
+	"shmget,shmat,shmdt,shmctl,semget,semop,semctl,semtimedop,msgget,msgsnd,msgrcv,msgctl";
 
 /* Denied by `default` and by `build`: no program that is not part of the system's own administration needs them. */
-#define NEVER_NEEDED                                                                               \
-	{ "@module", "load code into the kernel" },                                                \
-	{ "@kexec", "start another kernel" },                                                      \
-	{ "@reboot", "stop or restart the machine" },                                              \
-	{ "@clock", "set the machine's clock, which everybody shares" },                           \
-	{ "@quota", "change other users' disk quotas" },                                           \
-	{ "@swap", "change the machine's swap space" },                                            \
-	{ "@raw-io", "drive hardware directly, past the kernel" },                                 \
-	{ "acct", "switch process accounting for the whole machine" },                             \
-	{ "syslog", "read the kernel's messages, with addresses and other users' doings" },        \
-	{ "bpf", "load programs into the kernel; its verifier has been broken many times" },       \
-	{ "perf_event_open", "large and often broken; shows what other processes do" },            \
-	{ "userfaultfd", "stops the kernel in the middle of a copy, which exploits need" },         \
-	{ "@keyring", "keys are not separated by namespaces (CVE-2016-0728, CVE-2017-6951)" },      \
-	{ "open_by_handle_at", "opens files past every mount point (the \"shocker\" escape)" },     \
-	{ "uselib,lookup_dcookie,sysfs,ustat,vm86,vm86old", "obsolete; nothing current calls them" }
+#define NEVER_NEEDED                                                                            \
+	{ "@module", "load code into the kernel" }, { "@kexec", "start another kernel" },       \
+		{ "@reboot", "stop or restart the machine" },                                   \
+		{ "@clock", "set the machine's clock, which everybody shares" },                \
+		{ "@quota", "change other users' disk quotas" },                                \
+		{ "@swap", "change the machine's swap space" },                                 \
+		{ "@raw-io", "drive hardware directly, past the kernel" },                      \
+		{ "acct", "switch process accounting for the whole machine" },                  \
+		{ "syslog",                                                                     \
+		  "read the kernel's messages, with addresses and other users' doings" },       \
+		{ "bpf",                                                                        \
+		  "load programs into the kernel; its verifier has been broken many times" },   \
+		{ "perf_event_open", "large and often broken; shows what other processes do" }, \
+		{ "userfaultfd",                                                                \
+		  "stops the kernel in the middle of a copy, which exploits need" },            \
+		{ "@keyring",                                                                   \
+		  "keys are not separated by namespaces (CVE-2016-0728, CVE-2017-6951)" },      \
+		{ "open_by_handle_at",                                                          \
+		  "opens files past every mount point (the \"shocker\" escape)" },              \
+	{                                                                                       \
+		"uselib,lookup_dcookie,sysfs,ustat,vm86,vm86old",                               \
+			"obsolete; nothing current calls them"                                  \
+	}
 
 static const struct profile_row default_rows[] = {
 	NEVER_NEEDED,
 	{ "@mount", "mount and change the root: with a user namespace the way to much kernel code "
 		    "(CVE-2022-0185)" },
-	{ "@namespaces", "give the caller capabilities over new namespaces, the door to most kernel holes of "
-			 "late (CVE-2021-41133); clone3 answers ENOSYS, because its flags cannot be seen" },
+	{ "@namespaces",
+	  "give the caller capabilities over new namespaces, the door to most kernel holes of "
+	  "late (CVE-2021-41133); clone3 answers ENOSYS, because its flags cannot be seen" },
 	{ "@io-uring", "does what other calls do without a filter seeing it; much broken" },
-	{ "ioctl:TIOCSTI,ioctl:TIOCLINUX", "type into a terminal or paste on the console (CVE-2017-5226), also one "
-					   "that was not there at the start" },
+	{ "ioctl:TIOCSTI,ioctl:TIOCLINUX",
+	  "type into a terminal or paste on the console (CVE-2017-5226), also one "
+	  "that was not there at the start" },
 	{ "personality:OBSOLETE", "emulation of other systems, unused and untested" },
 	{ "socket:AF_AX25:EAFNOSUPPORT,socket:AF_IPX:EAFNOSUPPORT,socket:AF_APPLETALK:EAFNOSUPPORT,"
-	  "socket:AF_NETROM:EAFNOSUPPORT,socket:AF_BRIDGE:EAFNOSUPPORT,socket:AF_ATMPVC:EAFNOSUPPORT,"
+	  "socket:AF_NETROM:EAFNOSUPPORT,socket:AF_BRIDGE:EAFNOSUPPORT,socket:AF_ATMPVC:"
+	  "EAFNOSUPPORT,"
 	  "socket:AF_X25:EAFNOSUPPORT,socket:AF_ROSE:EAFNOSUPPORT,socket:12:EAFNOSUPPORT,"
-	  "socket:AF_NETBEUI:EAFNOSUPPORT,socket:AF_SECURITY:EAFNOSUPPORT,socket:AF_KEY:EAFNOSUPPORT,"
+	  "socket:AF_NETBEUI:EAFNOSUPPORT,socket:AF_SECURITY:EAFNOSUPPORT,socket:AF_KEY:"
+	  "EAFNOSUPPORT,"
 	  "socket:AF_PACKET+:EAFNOSUPPORT",
-	  "every family but AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK: rarely used, loaded on demand, and where "
+	  "every family but AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK: rarely used, loaded on "
+	  "demand, and where "
 	  "many holes are" },
 	{ "socketpair:AF_TIPC:EAFNOSUPPORT", "the one family but AF_UNIX that makes pairs" },
 };
@@ -192,14 +221,18 @@ static const struct profile_row build_rows[] = { NEVER_NEEDED };
 
 static const struct profile_row minimal_rows[] = {
 	{ "@always", "to be executed at all; files are opened for reading only" },
-	{ "readv,preadv,preadv2,writev,pwrite64,pwritev,pwritev2,lseek,_llseek,dup,dup2,dup3,poll,ppoll,ppoll_time64,"
-	  "select,_newselect,pselect6,pselect6_time64,getdents64,ioctl:TCGETS,ioctl:TIOCGWINSZ,ioctl:FIONREAD",
+	{ "readv,preadv,preadv2,writev,pwrite64,pwritev,pwritev2,lseek,_llseek,dup,dup2,dup3,poll,"
+	  "ppoll,ppoll_time64,"
+	  "select,_newselect,pselect6,pselect6_time64,getdents64,ioctl:TCGETS,ioctl:TIOCGWINSZ,"
+	  "ioctl:FIONREAD",
 	  "read and write what is open, read directories, ask whether it is a terminal" },
 	{ "mremap,madvise,mincore,membarrier", "memory of its own" },
 	{ "@time", "the clock" },
 	{ "@thread", "threads, so that computing can use every processor; no processes" },
-	{ "getpid,getppid,getpgrp,getgroups,getgroups32,getresuid,getresuid32,getresgid,getresgid32,getcpu,sysinfo,"
-	  "sched_getparam,sched_getscheduler,sched_get_priority_max,sched_get_priority_min,sigaltstack",
+	{ "getpid,getppid,getpgrp,getgroups,getgroups32,getresuid,getresuid32,getresgid,"
+	  "getresgid32,getcpu,sysinfo,"
+	  "sched_getparam,sched_getscheduler,sched_get_priority_max,sched_get_priority_min,"
+	  "sigaltstack",
 	  "ask about oneself" },
 };
 

@@ -59,9 +59,12 @@ static struct program export_and_release(scmp_filter_ctx context)
 
 static void add_rule(scmp_filter_ctx context, const struct call_rule *rule, uint32_t action)
 {
-	struct scmp_arg_cmp compare = { .arg = rule->index, .op = rule->mask ? SCMP_CMP_MASKED_EQ : SCMP_CMP_GE,
-					.datum_a = rule->mask ? rule->mask : rule->value, .datum_b = rule->value };
-	int error = seccomp_rule_add_array(context, action, rule->number, rule->word ? 1 : 0, &compare);
+	struct scmp_arg_cmp compare = { .arg = rule->index,
+					.op = rule->mask ? SCMP_CMP_MASKED_EQ : SCMP_CMP_GE,
+					.datum_a = rule->mask ? rule->mask : rule->value,
+					.datum_b = rule->value };
+	int error =
+		seccomp_rule_add_array(context, action, rule->number, rule->word ? 1 : 0, &compare);
 	if (error)
 		die_composing(error, policy_rule_words(rule));
 }
@@ -75,7 +78,8 @@ static bool is_wider_on_i386(const struct call_rule *rule)
 
 /* Each architecture apart, with the calls that exist there: libseccomp would compare with impossible numbers for the
  * others, and every instruction costs time when the program is loaded. */
-static struct program compose(const struct rules *rules, bool allow, uint32_t deny_action, uint32_t native, bool linear)
+static struct program compose(const struct rules *rules, bool allow, uint32_t deny_action,
+			      uint32_t native, bool linear)
 {
 	uint32_t arches[3] = { native, 0, 0 };
 	if (native == SCMP_ARCH_X86_64) {
@@ -86,7 +90,8 @@ static struct program compose(const struct rules *rules, bool allow, uint32_t de
 	}
 	scmp_filter_ctx whole = NULL;
 	for (size_t a = 0; a < ARRAY_SIZE(arches) && arches[a]; a++) {
-		scmp_filter_ctx context = make_context(allow ? deny_action : SCMP_ACT_ALLOW, arches[a], linear);
+		scmp_filter_ctx context =
+			make_context(allow ? deny_action : SCMP_ACT_ALLOW, arches[a], linear);
 		for (size_t i = 0; i < rules->n; i++) {
 			const struct call_rule *rule = &rules->items[i];
 			uint32_t action = allow ? SCMP_ACT_ALLOW : deny_action;
@@ -102,12 +107,14 @@ static struct program compose(const struct rules *rules, bool allow, uint32_t de
 	return export_and_release(whole);
 }
 
-struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native, bool linear)
+struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native,
+			      bool linear)
 {
 	return compose(denied, false, deny_action, native, linear);
 }
 
-struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native, bool linear)
+struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native,
+			       bool linear)
 {
 	return compose(allowed, true, deny_action, native, linear);
 }

@@ -4,7 +4,8 @@
 const char *place_name(struct place place)
 {
 	if (place.args_word)
-		return arena_printf("%s (argument %u, word %u)", place.option, place.argument, place.args_word);
+		return arena_printf("%s (argument %u, word %u)", place.option, place.argument,
+				    place.args_word);
 	return arena_printf("%s (argument %u)", place.option, place.argument);
 }
 

@@ -13,22 +13,27 @@
 
 /* ---- names ---- */
 
-#define NAMED(error) { #error, error }
+#define NAMED(error)          \
+	{                     \
+#error, error \
+	}
 static const struct {
 	const char *name;
 	int error;
 } errors[] = {
-	NAMED(EPERM),	   NAMED(ENOENT),	   NAMED(EINTR),      NAMED(EIO),	   NAMED(ENXIO),
-	NAMED(E2BIG),	   NAMED(ENOEXEC),	   NAMED(EBADF),      NAMED(ECHILD),	   NAMED(EAGAIN),
-	NAMED(ENOMEM),	   NAMED(EACCES),	   NAMED(EFAULT),     NAMED(EBUSY),	   NAMED(EEXIST),
-	NAMED(EXDEV),	   NAMED(ENODEV),	   NAMED(ENOTDIR),    NAMED(EISDIR),	   NAMED(EINVAL),
-	NAMED(ENFILE),	   NAMED(EMFILE),	   NAMED(ENOTTY),     NAMED(EFBIG),	   NAMED(ENOSPC),
-	NAMED(ESPIPE),	   NAMED(EROFS),	   NAMED(EMLINK),     NAMED(EPIPE),	   NAMED(ERANGE),
-	NAMED(EDEADLK),	   NAMED(ENAMETOOLONG),	   NAMED(ENOSYS),     NAMED(ENOTEMPTY),	   NAMED(ELOOP),
-	NAMED(ENODATA),	   NAMED(EPROTO),	   NAMED(EOVERFLOW),  NAMED(ENOTSOCK),	   NAMED(EPROTONOSUPPORT),
-	NAMED(EOPNOTSUPP), NAMED(EAFNOSUPPORT),	   NAMED(EADDRINUSE), NAMED(ENETDOWN),	   NAMED(ENETUNREACH),
-	NAMED(ENOBUFS),	   NAMED(ETIMEDOUT),	   NAMED(ECONNREFUSED), NAMED(EHOSTUNREACH), NAMED(ESOCKTNOSUPPORT),
-	NAMED(EDQUOT),
+	NAMED(EPERM),        NAMED(ENOENT),          NAMED(EINTR),      NAMED(EIO),
+	NAMED(ENXIO),        NAMED(E2BIG),           NAMED(ENOEXEC),    NAMED(EBADF),
+	NAMED(ECHILD),       NAMED(EAGAIN),          NAMED(ENOMEM),     NAMED(EACCES),
+	NAMED(EFAULT),       NAMED(EBUSY),           NAMED(EEXIST),     NAMED(EXDEV),
+	NAMED(ENODEV),       NAMED(ENOTDIR),         NAMED(EISDIR),     NAMED(EINVAL),
+	NAMED(ENFILE),       NAMED(EMFILE),          NAMED(ENOTTY),     NAMED(EFBIG),
+	NAMED(ENOSPC),       NAMED(ESPIPE),          NAMED(EROFS),      NAMED(EMLINK),
+	NAMED(EPIPE),        NAMED(ERANGE),          NAMED(EDEADLK),    NAMED(ENAMETOOLONG),
+	NAMED(ENOSYS),       NAMED(ENOTEMPTY),       NAMED(ELOOP),      NAMED(ENODATA),
+	NAMED(EPROTO),       NAMED(EOVERFLOW),       NAMED(ENOTSOCK),   NAMED(EPROTONOSUPPORT),
+	NAMED(EOPNOTSUPP),   NAMED(EAFNOSUPPORT),    NAMED(EADDRINUSE), NAMED(ENETDOWN),
+	NAMED(ENETUNREACH),  NAMED(ENOBUFS),         NAMED(ETIMEDOUT),  NAMED(ECONNREFUSED),
+	NAMED(EHOSTUNREACH), NAMED(ESOCKTNOSUPPORT), NAMED(EDQUOT),
 };
 
 static const char *nth_error(size_t i)
@@ -38,7 +43,9 @@ static const char *nth_error(size_t i)
 
 static bool read_action(const char *word, uint32_t *ret_action)
 {
-	*ret_action = streq(word, "kill") ? SCMP_ACT_KILL_PROCESS : streq(word, "log") ? SCMP_ACT_LOG : 0;
+	*ret_action = streq(word, "kill")  ? SCMP_ACT_KILL_PROCESS
+		      : streq(word, "log") ? SCMP_ACT_LOG
+					   : 0;
 	for (size_t i = 0; !*ret_action && i < ARRAY_SIZE(errors); i++)
 		if (streq(word, errors[i].name))
 			*ret_action = SCMP_ACT_ERRNO((uint32_t) errors[i].error);
@@ -54,8 +61,9 @@ problem policy_read_action(struct place place, const char *word, uint32_t *ret_a
 {
 	if (read_action(word, ret_action))
 		return NULL;
-	return problem_at(place, "%s is neither kill nor log nor the name of an error such as EPERM%s",
-			    word, meant(nearest_word(word, nth_error, ARRAY_SIZE(errors) + 2)));
+	return problem_at(place,
+			  "%s is neither kill nor log nor the name of an error such as EPERM%s",
+			  word, meant(nearest_word(word, nth_error, ARRAY_SIZE(errors) + 2)));
 }
 
 const char *policy_action_words(uint32_t action)
@@ -73,7 +81,8 @@ const char *policy_action_words(uint32_t action)
 static const char *nth_known_name(size_t i)
 {
 	/* Every call of every architecture that the running kernel may accept; made only to word a mistake. */
-	static const uint32_t arches[] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_AARCH64, SCMP_ARCH_ARM };
+	static const uint32_t arches[] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_AARCH64,
+					   SCMP_ARCH_ARM };
 	enum { N_NUMBERS = 1024 };
 	if (i < n_call_groups)
 		return call_groups[i].name;
@@ -103,13 +112,14 @@ const struct profile *profile_find(const char *name)
 	return NULL;
 }
 
-problem policy_read_profile(struct place place, const char *word, const struct profile **ret_profile)
+problem policy_read_profile(struct place place, const char *word,
+			    const struct profile **ret_profile)
 {
 	*ret_profile = profile_find(word);
 	if (*ret_profile)
 		return NULL;
-	return problem_at(place, "There is no profile %s; there are default, build and minimal%s", word,
-			    meant(nearest_word(word, nth_profile, n_profiles)));
+	return problem_at(place, "There is no profile %s; there are default, build and minimal%s",
+			  word, meant(nearest_word(word, nth_profile, n_profiles)));
 }
 
 const char *policy_rule_words(const struct call_rule *rule)
@@ -145,7 +155,8 @@ static bool is_in_list(const char *list, const char *name)
 }
 
 /* Adds a rule for each row that the word has. "+" behind a value: this one and all above. */
-static bool add_argument_rules(const struct list_reader *reader, struct call_rule rule, const char *word)
+static bool add_argument_rules(const struct list_reader *reader, struct call_rule rule,
+			       const char *word)
 {
 	size_t length = strlen(word);
 	bool from = length > 1 && word[length - 1] == '+', found = false, takes_numbers = false;
@@ -187,26 +198,33 @@ static bool has_arguments(const char *name)
 	return false;
 }
 
-static problem unknown_qualifier(const struct list_reader *reader, const char *name, const char *word)
+static problem unknown_qualifier(const struct list_reader *reader, const char *name,
+				 const char *word)
 {
-	const char *near = has_arguments(name) ? nearest_word(word, nth_argument, n_call_arguments) : NULL;
+	const char *near =
+		has_arguments(name) ? nearest_word(word, nth_argument, n_call_arguments) : NULL;
 	if (!near)
 		near = nearest_word(word, nth_error, ARRAY_SIZE(errors) + 2);
-	return problem_at(reader->place, "%s behind %s is neither an error, kill or log%s%s", word, name,
-			  has_arguments(name) ? " nor an argument that can be judged" : "", meant(near));
+	return problem_at(reader->place, "%s behind %s is neither an error, kill or log%s%s", word,
+			  name, has_arguments(name) ? " nor an argument that can be judged" : "",
+			  meant(near));
 }
 
 /* A call, perhaps with an argument, perhaps with an action: "socket:AF_NETLINK:EAFNOSUPPORT". */
-static problem read_call(const struct list_reader *reader, const char *name, const char *argument, const char *last,
-			 uint32_t action)
+static problem read_call(const struct list_reader *reader, const char *name, const char *argument,
+			 const char *last, uint32_t action)
 {
-	struct call_rule rule = { .name = name, .number = seccomp_syscall_resolve_name(name), .action = action,
+	struct call_rule rule = { .name = name,
+				  .number = seccomp_syscall_resolve_name(name),
+				  .action = action,
 				  .why = reader->why };
 	if (rule.number == __NR_SCMP_ERROR && reader->built_in)
 		return NULL;
 	if (rule.number == __NR_SCMP_ERROR)
-		return problem_at(reader->place, "Unknown system call %s (libseccomp %u.%u.%u does not know it)%s", name, seccomp_version()->major, seccomp_version()->minor,
-				    seccomp_version()->micro, meant(nearest_call(name)));
+		return problem_at(reader->place,
+				  "Unknown system call %s (libseccomp %u.%u.%u does not know it)%s",
+				  name, seccomp_version()->major, seccomp_version()->minor,
+				  seccomp_version()->micro, meant(nearest_call(name)));
 	bool argument_is_action = argument && !last && read_action(argument, &rule.action);
 	if (last && !read_action(last, &rule.action))
 		return unknown_qualifier(reader, name, last);
@@ -215,7 +233,8 @@ static problem read_call(const struct list_reader *reader, const char *name, con
 	else if (!add_argument_rules(reader, rule, argument))
 		return unknown_qualifier(reader, name, argument);
 	if (rule.action && reader->use == USE_ALLOW)
-		return problem_at(reader->place, "%s is to be allowed, so it cannot have an error", name);
+		return problem_at(reader->place, "%s is to be allowed, so it cannot have an error",
+				  name);
 	if (reader->use == USE_DENY && is_in_list(calls_of_sysv_ipc, name)) {
 		rule.name = "ipc";
 		rule.number = seccomp_syscall_resolve_name(rule.name);
@@ -224,12 +243,14 @@ static problem read_call(const struct list_reader *reader, const char *name, con
 	return NULL;
 }
 
-static problem read_group(const struct list_reader *reader, const char *name, const char *action_word, uint32_t action)
+static problem read_group(const struct list_reader *reader, const char *name,
+			  const char *action_word, uint32_t action)
 {
 	if (action_word && !read_action(action_word, &action))
 		return unknown_qualifier(reader, name, action_word);
 	if (action_word && reader->use == USE_ALLOW)
-		return problem_at(reader->place, "%s is to be allowed, so it cannot have an error", name);
+		return problem_at(reader->place, "%s is to be allowed, so it cannot have an error",
+				  name);
 	struct list_reader inner = *reader;
 	inner.built_in = true;
 	/* The table's own errors say how a denial is best answered; they mean nothing where it is allowed. */
@@ -242,7 +263,8 @@ static problem read_group(const struct list_reader *reader, const char *name, co
 		problem bad = read_list(&inner, call_groups[i].list, action);
 		for (size_t r = before; r < reader->rules->n; r++)
 			if (action_word || reader->use == USE_ALLOW)
-				reader->rules->items[r].action = reader->use == USE_ALLOW ? 0 : action;
+				reader->rules->items[r].action =
+					reader->use == USE_ALLOW ? 0 : action;
 		return bad;
 	}
 	return problem_at(reader->place, "Unknown group %s%s", name, meant(nearest_call(name)));
@@ -255,17 +277,21 @@ static problem read_list(const struct list_reader *reader, const char *list, uin
 		size_t length = strcspn(next, ",");
 		char *item = arena_copy(next, length), *words[3] = { item, NULL, NULL };
 		next = next[length] ? next + length + 1 : NULL;
-		for (size_t i = 1; i < ARRAY_SIZE(words) && words[i - 1] && (words[i] = strchr(words[i - 1], ':')); i++)
+		for (size_t i = 1; i < ARRAY_SIZE(words) && words[i - 1] &&
+				   (words[i] = strchr(words[i - 1], ':'));
+		     i++)
 			*words[i]++ = '\0';
 		if (!*item)
-			return arena_printf("%s: The list \"%s\" has an empty name in it", place_name(reader->place), list);
+			return arena_printf("%s: The list \"%s\" has an empty name in it",
+					    place_name(reader->place), list);
 		bad = item[0] == '@' ? read_group(reader, item, words[1], action)
 				     : read_call(reader, item, words[1], words[2], action);
 	}
 	return bad;
 }
 
-problem policy_read_list(struct place place, const char *list, enum rule_use use, struct rules *rules)
+problem policy_read_list(struct place place, const char *list, enum rule_use use,
+			 struct rules *rules)
 {
 	struct list_reader reader = { .place = place, .use = use, .rules = rules };
 	return read_list(&reader, list, 0);
@@ -316,8 +342,10 @@ static void judge_clone3(struct rules *rules)
 	const struct call_rule *clone = find_call(rules, "clone");
 	if (!clone || !clone->word || find_call(rules, "clone3"))
 		return;
-	struct call_rule rule = { .name = "clone3", .number = seccomp_syscall_resolve_name("clone3"),
-				  .action = SCMP_ACT_ERRNO(ENOSYS), .why = "its flags cannot be judged" };
+	struct call_rule rule = { .name = "clone3",
+				  .number = seccomp_syscall_resolve_name("clone3"),
+				  .action = SCMP_ACT_ERRNO(ENOSYS),
+				  .why = "its flags cannot be judged" };
 	add_rule(rules, &rule);
 }
 
@@ -360,7 +388,8 @@ static bool is_within_range(const struct call_rule *range, const struct call_rul
 {
 	enum { LONGEST = 256 };
 	return is_same_call(range, rule) && range->word && range->mask == 0 && rule->word &&
-	       rule->mask == UINT32_MAX && rule->value >= range->value && rule->value - range->value < LONGEST;
+	       rule->mask == UINT32_MAX && rule->value >= range->value &&
+	       rule->value - range->value < LONGEST;
 }
 
 /* What is denied without what the caller wants allowed in spite of it. */
@@ -374,7 +403,8 @@ static struct rules without_exceptions(const struct rules *denied, const struct 
 			const struct call_rule *rule = &left.items[i];
 			if (is_within_range(rule, allow))
 				add_range_without(&next, *rule, allow->value);
-			else if (!is_same_rule(rule, allow) && (allow->word || !is_same_call(rule, allow)))
+			else if (!is_same_rule(rule, allow) &&
+				 (allow->word || !is_same_call(rule, allow)))
 				add_rule(&next, rule);
 		}
 		left = next;
@@ -391,8 +421,8 @@ static struct rules without_calls_of_init(const struct rules *rules)
 	return result;
 }
 
-static struct verdicts resolve(const struct profile *profile, const struct rules *deny, const struct rules *allow,
-			       enum filtered whom)
+static struct verdicts resolve(const struct profile *profile, const struct rules *deny,
+			       const struct rules *allow, enum filtered whom)
 {
 	struct verdicts verdicts = { .has_allow_list = profile ? profile->allows : allow->n > 0 };
 	struct rules denied = { 0 }, allowed = { 0 };
@@ -432,8 +462,8 @@ struct verdicts profile_resolve(const struct profile *profile, enum filtered who
 
 bool policy_uses_built_profile(const struct policy *policy)
 {
-	return policy->profile && !policy->allow.n && policy->deny_action == POLICY_DEFAULT_ACTION &&
-	       policy->trace.fd < 0;
+	return policy->profile && !policy->allow.n &&
+	       policy->deny_action == POLICY_DEFAULT_ACTION && policy->trace.fd < 0;
 }
 
 bool policy_is_given(const struct policy *policy)
@@ -451,39 +481,49 @@ static void explain_rules(const struct rules *rules, uint32_t default_action,
 		const struct call_rule *first = &rules->items[i], *rule = first;
 		uint32_t action = first->action ? first->action : default_action;
 		struct text words = { 0 };
-		for (; i < rules->n && rule->why == first->why && rule->action == first->action; rule = &rules->items[++i])
-			if (rule == first || !streq(policy_rule_words(rule), policy_rule_words(rule - 1)))
+		for (; i < rules->n && rule->why == first->why && rule->action == first->action;
+		     rule = &rules->items[++i])
+			if (rule == first ||
+			    !streq(policy_rule_words(rule), policy_rule_words(rule - 1)))
 				text_add(&words, " %s", policy_rule_words(rule));
 		line(text, arena_printf("%s%s%s%s%s%s", action ? "deny with " : "allow",
-					action ? policy_action_words(action) : "", first->why ? " (" : "",
-					first->why ? first->why : "", first->why ? "):" : ":", words.bytes));
+					action ? policy_action_words(action) : "",
+					first->why ? " (" : "", first->why ? first->why : "",
+					first->why ? "):" : ":", words.bytes));
 	}
 }
 
-void policy_explain(const struct plan *plan, void (*line)(struct text *, const char *), struct text *text)
+void policy_explain(const struct plan *plan, void (*line)(struct text *, const char *),
+		    struct text *text)
 {
 	const struct policy *policy = &plan->policy;
 	if (!policy_is_given(policy))
 		return;
 	if (policy->trace.fd >= 0)
-		line(text, arena_printf("%s: nothing is denied; what would be is written to descriptor %d",
-					place_name(policy->trace.place), policy->trace.fd));
+		line(text,
+		     arena_printf(
+			     "%s: nothing is denied; what would be is written to descriptor %d",
+			     place_name(policy->trace.place), policy->trace.fd));
 	if (policy->log)
 		line(text, "the kernel logs what is denied");
-	struct verdicts shown = { .denied = policy->deny, .allowed = policy->allow,
-				  .has_allow_list = policy->profile ? policy->profile->allows : policy->allow.n > 0 };
+	struct verdicts shown = { .denied = policy->deny,
+				  .allowed = policy->allow,
+				  .has_allow_list = policy->profile ? policy->profile->allows
+								    : policy->allow.n > 0 };
 	if (policy->profile)
-		line(text, arena_printf("the profile %s: %s", policy->profile->name, policy->profile->help));
+		line(text, arena_printf("the profile %s: %s", policy->profile->name,
+					policy->profile->help));
 	else if (shown.has_allow_list && policy->dump.fd < 0)
 		line(text, "allow what execve and the dynamic loader need");
 	if (policy->dump.fd >= 0) /* then call by call */
 		shown = policy_resolve(policy, FILTER_COMMAND);
 	explain_rules(&shown.denied, policy->deny_action, line, text);
 	explain_rules(&shown.allowed, 0, line, text);
-	line(text, shown.has_allow_list
-			   ? arena_printf("deny everything else with %s", policy_action_words(policy->deny_action))
-			   : "allow everything else");
-	line(text, "answer ENOSYS to calls that are newer than libseccomp, and to unknown architectures");
+	line(text, shown.has_allow_list ? arena_printf("deny everything else with %s",
+						       policy_action_words(policy->deny_action))
+					: "allow everything else");
+	line(text,
+	     "answer ENOSYS to calls that are newer than libseccomp, and to unknown architectures");
 }
 
 /* ---- tracing ---- */
@@ -493,15 +533,16 @@ static bool is_meant(const struct call_rule *rule, const char *name, const uint6
 	if (!streq(rule->name, name))
 		return false;
 	uint64_t value = rule->word ? arguments[rule->index] : 0;
-	return !rule->word || (rule->mask ? ((uint32_t) value & rule->mask) == rule->value : value >= rule->value);
+	return !rule->word ||
+	       (rule->mask ? ((uint32_t) value & rule->mask) == rule->value : value >= rule->value);
 }
 
 /* "AF_PACKET" for the value of an argument that is judged as a number, where it has a name. */
 static const char *value_word(const struct call_rule *rule)
 {
 	for (size_t i = 0; i < n_call_arguments; i++)
-		if (streq(call_arguments[i].name, rule->name) && call_arguments[i].mask == UINT32_MAX &&
-		    call_arguments[i].value == rule->value)
+		if (streq(call_arguments[i].name, rule->name) &&
+		    call_arguments[i].mask == UINT32_MAX && call_arguments[i].value == rule->value)
 			return call_arguments[i].word;
 	return arena_printf("%#x", rule->value);
 }
@@ -524,8 +565,8 @@ static void add_value_rule(struct rules *used, struct call_rule rule, const uint
 	add_rule(used, &rule);
 }
 
-bool policy_find_denial(const struct verdicts *verdicts, const char *name, const uint64_t *arguments,
-			struct rules *used)
+bool policy_find_denial(const struct verdicts *verdicts, const char *name,
+			const uint64_t *arguments, struct rules *used)
 {
 	size_t before = used->n;
 	for (size_t i = 0; i < verdicts->denied.n; i++) {
@@ -553,18 +594,24 @@ bool policy_find_denial(const struct verdicts *verdicts, const char *name, const
 static bool is_among(const struct rules *rules, const struct call_rule *rule)
 {
 	for (size_t i = 0; i < rules->n; i++)
-		if (is_same_rule(&rules->items[i], rule) || (!rules->items[i].word && is_same_call(&rules->items[i], rule)))
+		if (is_same_rule(&rules->items[i], rule) ||
+		    (!rules->items[i].word && is_same_call(&rules->items[i], rule)))
 			return true;
 	return false;
 }
 
-static void add_list(struct text *flags, const char *option, const struct rules *rules, bool with_actions)
+static void add_list(struct text *flags, const char *option, const struct rules *rules,
+		     bool with_actions)
 {
 	struct rules unique = without_repetition(rules);
 	for (size_t i = 0; i < unique.n; i++)
-		text_add(flags, "%s%s%s%s", i ? "," : arena_printf("%s%s ", flags->length ? " " : "", option),
-			 policy_rule_words(&unique.items[i]), with_actions && unique.items[i].action ? ":" : "",
-			 with_actions && unique.items[i].action ? policy_action_words(unique.items[i].action) : "");
+		text_add(flags, "%s%s%s%s",
+			 i ? "," : arena_printf("%s%s ", flags->length ? " " : "", option),
+			 policy_rule_words(&unique.items[i]),
+			 with_actions && unique.items[i].action ? ":" : "",
+			 with_actions && unique.items[i].action
+				 ? policy_action_words(unique.items[i].action)
+				 : "");
 }
 
 const char *policy_flags_that_allow(const struct policy *policy, const struct rules *used)

@@ -20,8 +20,8 @@ struct call_group {
 extern const struct call_group call_groups[];
 extern const size_t n_call_groups;
 
-extern const char calls_always[];     /* execve(2) and the dynamic loader; part of every allow list */
-extern const char calls_of_init[];    /* pid 1, once its filter is loaded */
+extern const char calls_always[];  /* execve(2) and the dynamic loader; part of every allow list */
+extern const char calls_of_init[]; /* pid 1, once its filter is loaded */
 extern const char calls_of_sysv_ipc[]; /* i386 reaches these through ipc(2) as well */
 
 struct profile_row {
@@ -58,8 +58,8 @@ const char *policy_rule_words(const struct call_rule *rule);
 const char *policy_action_words(uint32_t action);
 /* Adds to `used` the rules that a call breaks, or the call itself where an allow list lacks it: as words that
  * --seccomp-allow takes. False when nothing denies it. */
-bool policy_find_denial(const struct verdicts *verdicts, const char *name, const uint64_t *arguments,
-			struct rules *used);
+bool policy_find_denial(const struct verdicts *verdicts, const char *name,
+			const uint64_t *arguments, struct rules *used);
 /* The --seccomp-* options that would let the calls in `used` pass, in place of those given. */
 const char *policy_flags_that_allow(const struct policy *policy, const struct rules *used);
 
@@ -72,8 +72,10 @@ struct program {
 /* `native` is libseccomp's token of the architecture (0: the running one); those that its kernels also take are
  * covered with it. `part` of the verdicts becomes one program. What is denied without an action of its own is
  * answered by `deny_action`. */
-struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native, bool linear);
-struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native, bool linear);
+struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native,
+			      bool linear);
+struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native,
+			       bool linear);
 /* The number of the newest call that libseccomp knows. */
 uint32_t compose_newest_call(uint32_t native);
 

@@ -60,15 +60,18 @@ void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 	memcpy(whole + n_exception, code, n * sizeof(*code));
 	struct sock_fprog program = { .len = (unsigned short) (n + n_exception), .filter = whole };
 	sync_write_letter(&letter, MESSAGE_LISTENER);
-	int listener = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	int listener = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+				     SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	if (listener < 0)
-		die("%s: Can't be notified of system calls: %s%s", place_name(run->plan->policy.trace.place),
-		    errno_text(errno),
-		    errno == EBUSY	? "; a filter that is in force outside has a listener of its own, and the kernel "
-					  "allows one"
-		    : errno == EINVAL	? "; this kernel is too old for it or the list too long"
-		    : errno == EACCES || errno == EPERM || errno == ENOSYS ? "; a filter that is in force outside forbids it"
-									    : "");
+		die("%s: Can't be notified of system calls: %s%s",
+		    place_name(run->plan->policy.trace.place), errno_text(errno),
+		    errno == EBUSY    ? "; a filter that is in force outside has a listener of its "
+					"own, and the kernel "
+					"allows one"
+		    : errno == EINVAL ? "; this kernel is too old for it or the list too long"
+		    : errno == EACCES || errno == EPERM || errno == ENOSYS
+			    ? "; a filter that is in force outside forbids it"
+			    : "");
 	sync_send_letter(run->monitor_fd, &letter, listener);
 	close(listener);
 }
@@ -78,8 +81,8 @@ void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 static struct {
 	bool resolved;
 	struct verdicts verdicts;
-	struct rules used;	/* what has been seen, as --seccomp-allow would take it */
-	uint32_t *arches;	/* of each in `used` */
+	struct rules used; /* what has been seen, as --seccomp-allow would take it */
+	uint32_t *arches;  /* of each in `used` */
 	size_t room_arches;
 } trace;
 
@@ -102,12 +105,18 @@ static uint32_t arch_of(const struct seccomp_data *data)
 static const char *arch_name(uint32_t arch)
 {
 	switch (arch) {
-	case SCMP_ARCH_X86_64: return "x86_64";
-	case SCMP_ARCH_X32: return "x32";
-	case SCMP_ARCH_X86: return "i386";
-	case SCMP_ARCH_AARCH64: return "aarch64";
-	case SCMP_ARCH_ARM: return "arm";
-	default: return "native";
+	case SCMP_ARCH_X86_64:
+		return "x86_64";
+	case SCMP_ARCH_X32:
+		return "x32";
+	case SCMP_ARCH_X86:
+		return "i386";
+	case SCMP_ARCH_AARCH64:
+		return "aarch64";
+	case SCMP_ARCH_ARM:
+		return "arm";
+	default:
+		return "native";
 	}
 }
 
@@ -139,16 +148,20 @@ static void note_call(const struct run *run, const struct seccomp_notif *call)
 	for (size_t i = 0; i < broken.n; i++) {
 		if (is_known(&broken.items[i], arch, trace.used.n))
 			continue;
-		trace.arches = arena_grow(trace.arches, trace.used.n, &trace.room_arches, sizeof(*trace.arches));
+		trace.arches = arena_grow(trace.arches, trace.used.n, &trace.room_arches,
+					  sizeof(*trace.arches));
 		trace.arches[trace.used.n] = arch;
 		trace.used.items = arena_grow(trace.used.items, trace.used.n, &trace.used.room,
 					      sizeof(*trace.used.items));
 		trace.used.items[trace.used.n++] = broken.items[i];
 		struct text json = { 0 };
-		text_add(&json, "{ \"call\": \"%s\", \"arch\": \"%s\", \"number\": %u, \"arguments\": [",
-			 policy_rule_words(&broken.items[i]), arch_name(arch), (unsigned) call->data.nr);
+		text_add(&json,
+			 "{ \"call\": \"%s\", \"arch\": \"%s\", \"number\": %u, \"arguments\": [",
+			 policy_rule_words(&broken.items[i]), arch_name(arch),
+			 (unsigned) call->data.nr);
 		for (size_t a = 0; a < ARRAY_SIZE(arguments); a++)
-			text_add(&json, "%s\"%#llx\"", a ? ", " : "", (unsigned long long) arguments[a]);
+			text_add(&json, "%s\"%#llx\"", a ? ", " : "",
+				 (unsigned long long) arguments[a]);
 		text_add(&json, "], \"pid\": %u }\n", call->pid);
 		write_line(run, json.bytes);
 	}
@@ -167,21 +180,25 @@ void trace_hear(const struct run *run, int listener)
 	} sent;
 	memset(&received, 0, sizeof(received));
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &received.call) < 0) {
-		if (errno == EINTR || errno == ENOENT) /* ENOENT: it was interrupted or killed meanwhile */
+		if (errno == EINTR ||
+		    errno == ENOENT) /* ENOENT: it was interrupted or killed meanwhile */
 			return;
-		die_errno(errno, "%s: Can't receive what is notified", place_name(run->plan->policy.trace.place));
+		die_errno(errno, "%s: Can't receive what is notified",
+			  place_name(run->plan->policy.trace.place));
 	}
 	note_call(run, &received.call);
 	memset(&sent, 0, sizeof(sent));
 	sent.answer.id = received.call.id;
 	sent.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &sent.answer) < 0 && errno != ENOENT)
-		die_errno(errno, "%s: Can't let a system call through", place_name(run->plan->policy.trace.place));
+		die_errno(errno, "%s: Can't let a system call through",
+			  place_name(run->plan->policy.trace.place));
 }
 
 void trace_finish(const struct run *run)
 {
 	if (run->plan->policy.trace.fd >= 0)
-		write_line(run, arena_printf("{ \"flags\": \"%s\" }\n",
-					     policy_flags_that_allow(&run->plan->policy, &trace.used)));
+		write_line(run,
+			   arena_printf("{ \"flags\": \"%s\" }\n",
+					policy_flags_that_allow(&run->plan->policy, &trace.used)));
 }

@@ -21,23 +21,27 @@ static void print_program(const struct program *program)
 {
 	printf("\t\t{ (const struct sock_filter[]) {");
 	for (size_t i = 0; i < program->n; i++)
-		printf("%s{ 0x%02x, %u, %u, 0x%08x },", i % 4 ? " " : "\n\t\t\t", program->code[i].code,
-		       program->code[i].jt, program->code[i].jf, program->code[i].k);
+		printf("%s{ 0x%02x, %u, %u, 0x%08x },", i % 4 ? " " : "\n\t\t\t",
+		       program->code[i].code, program->code[i].jt, program->code[i].jf,
+		       program->code[i].k);
 	printf("\n\t\t}, %zu },\n", program->n);
 }
 
-static struct program compile(const struct profile *profile, enum filtered whom, uint32_t native, bool linear)
+static struct program compile(const struct profile *profile, enum filtered whom, uint32_t native,
+			      bool linear)
 {
 	struct verdicts verdicts = profile_resolve(profile, whom);
-	return profile->allows ? compose_allowed(&verdicts.allowed, POLICY_DEFAULT_ACTION, native, linear)
-			       : compose_denied(&verdicts.denied, POLICY_DEFAULT_ACTION, native, linear);
+	return profile->allows
+		       ? compose_allowed(&verdicts.allowed, POLICY_DEFAULT_ACTION, native, linear)
+		       : compose_denied(&verdicts.denied, POLICY_DEFAULT_ACTION, native, linear);
 }
 
 static void print_header(uint32_t native)
 {
 	printf("/* Made by tools/profiles.c; change calls.c. */\n"
 	       "#define BUILT_NEWEST_CALL %u\n"
-	       "static const struct program built_profiles[][2] = {\n", compose_newest_call(native));
+	       "static const struct program built_profiles[][2] = {\n",
+	       compose_newest_call(native));
 	for (size_t i = 0; i < n_profiles; i++) {
 		printf("\t{ /* %s: COMMAND, pid 1 */\n", profiles[i].name);
 		for (enum filtered whom = FILTER_COMMAND; whom <= FILTER_INIT; whom++) {
@@ -56,9 +60,11 @@ static void print_calls(const struct profile *profile)
 	for (size_t list = 0; list < ARRAY_SIZE(lists); list++)
 		for (size_t i = 0; i < lists[list]->n; i++) {
 			const struct call_rule *rule = &lists[list]->items[i];
-			printf("%s %s %s %u %#x %#x %s\n", list && !rule->action ? "allow" : "deny", rule->name,
-			       rule->word ? rule->word : "-", rule->index, rule->mask, rule->value,
-			       policy_action_words(rule->action ? rule->action : POLICY_DEFAULT_ACTION));
+			printf("%s %s %s %u %#x %#x %s\n", list && !rule->action ? "allow" : "deny",
+			       rule->name, rule->word ? rule->word : "-", rule->index, rule->mask,
+			       rule->value,
+			       policy_action_words(rule->action ? rule->action
+								: POLICY_DEFAULT_ACTION));
 		}
 }
 
@@ -86,7 +92,8 @@ static void print_item(const char *head, const char *list)
 {
 	printf(".It \"");
 	for (const char *c = head; *c; c++)
-		printf(*c == '"' ? "\\(dq" : "%c", c == head && *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+		printf(*c == '"' ? "\\(dq" : "%c",
+		       c == head && *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
 	printf("\"\n");
 	size_t column = 0;
 	print_expanded(list, &column);
@@ -97,7 +104,8 @@ static void print_manual(void)
 {
 	printf(".Ss Groups of system calls\n.Bl -tag -width Ds\n");
 	for (size_t i = 0; i < n_call_groups; i++)
-		print_item(arena_printf("%s: %s", call_groups[i].name, call_groups[i].help), call_groups[i].list);
+		print_item(arena_printf("%s: %s", call_groups[i].name, call_groups[i].help),
+			   call_groups[i].list);
 	printf(".El\n");
 	for (size_t p = 0; p < n_profiles; p++) {
 		printf(".Ss The profile %s\n%s %s.\n.Bl -tag -width Ds\n", profiles[p].name,
@@ -114,14 +122,18 @@ static void print_numbers(void)
 		const char *name;
 		uint32_t token;
 		int first;
-	} arches[] = { { "x86_64", SCMP_ARCH_X86_64, 0 },     { "i386", SCMP_ARCH_X86, 0 },
-		       { "x32", SCMP_ARCH_X32, 0x40000000 }, { "aarch64", SCMP_ARCH_AARCH64, 0 },
+	} arches[] = { { "x86_64", SCMP_ARCH_X86_64, 0 },
+		       { "i386", SCMP_ARCH_X86, 0 },
+		       { "x32", SCMP_ARCH_X32, 0x40000000 },
+		       { "aarch64", SCMP_ARCH_AARCH64, 0 },
 		       { "arm", SCMP_ARCH_ARM, 0 } };
 	for (size_t i = 0; i < ARRAY_SIZE(arches); i++)
 		for (int number = 0; number < 1024; number++) {
-			char *name = seccomp_syscall_resolve_num_arch(arches[i].token, arches[i].first + number);
+			char *name = seccomp_syscall_resolve_num_arch(arches[i].token,
+								      arches[i].first + number);
 			if (name)
-				printf("%s %s %d\n", arches[i].name, name, arches[i].first + number);
+				printf("%s %s %d\n", arches[i].name, name,
+				       arches[i].first + number);
 			free(name);
 		}
 }
@@ -149,6 +161,7 @@ int main(int argc, char **argv)
 	else if (native)
 		print_header(native);
 	else
-		die("usage: profiles ARCHITECTURE | --manual | --numbers | --calls PROFILE | --linear PROFILE");
+		die("usage: profiles ARCHITECTURE | --manual | --numbers | --calls PROFILE | "
+		    "--linear PROFILE");
 	return fflush(stdout) != 0;
 }

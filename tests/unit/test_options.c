@@ -57,11 +57,12 @@ static char *sample(const char *name, size_t length)
 	static const struct {
 		const char *name, *word;
 	} samples[] = {
-		{ "FD", "4" },    { "UID", "1" },     { "GID", "1" },        { "NAME", "n" },
-		{ "SRC", "/s" },  { "DEST", "/d" },   { "DIR", "/" },        { "TYPE", "slave" },
-		{ "PATH", "/p" }, { "OCTAL", "755" }, { "BYTES", "4096" },   { "VAR", "V" },
-		{ "VALUE", "v" }, { "LABEL", "l" },   { "CAP", "CAP_KILL" }, { "LIST", "read" },
-		{ "ACTION", "EPERM" }, { "PROFILE", "build" },
+		{ "FD", "4" },      { "UID", "1" },        { "GID", "1" },
+		{ "NAME", "n" },    { "SRC", "/s" },       { "DEST", "/d" },
+		{ "DIR", "/" },     { "TYPE", "slave" },   { "PATH", "/p" },
+		{ "OCTAL", "755" }, { "BYTES", "4096" },   { "VAR", "V" },
+		{ "VALUE", "v" },   { "LABEL", "l" },      { "CAP", "CAP_KILL" },
+		{ "LIST", "read" }, { "ACTION", "EPERM" }, { "PROFILE", "build" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
@@ -206,8 +207,7 @@ static void test_a_path_may_begin_with_one_dash(void **state)
 static void test_a_link_has_to_say_something(void **state)
 {
 	(void) state;
-	BAD("--symlink (argument 1): SRC is an empty path",
-	    "--symlink", "", "/d", "c");
+	BAD("--symlink (argument 1): SRC is an empty path", "--symlink", "", "/d", "c");
 	GOOD("--symlink", "any text = fine", "/d", "c");
 	assert_string_equal(plan.ops[0].link_target, "any text = fine");
 	assert_null(plan.ops[0].outer_path);
@@ -917,7 +917,8 @@ static void test_what_is_no_seccomp_program_is_refused_at_once(void **state)
 		{ "\177ELF\2\1\1\0", 8, "it is an ELF file" },
 		{ "#!/bin/sh\n", 10, "it is text" },
 		{ "12345678", 8, "it is text" },
-		{ "123456\0", 7, "7 bytes are not a whole number of instructions, of 8 bytes each" },
+		{ "123456\0", 7,
+		  "7 bytes are not a whole number of instructions, of 8 bytes each" },
 		{ "12345678\0", 9,
 		  "9 bytes are not a whole number of instructions, of 8 bytes each" },
 	};
