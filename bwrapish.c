@@ -3,12 +3,16 @@
  * A map of the folder, in the order in which a command line travels:
  *
  *   options.c      argv -> plan; the option table                 (pure)
+ *   places.c       where on the line something stands          (pure)
  *   plan.c         is the plan sound, what follows, in words      (pure)
  *   namespaces.c   the two levels of namespaces, id maps
  *   newroot.c      pin the sources, move into the new /, build it
  *   paths.c        one path inside the new root
  *   bind-mount.c   one host path or descriptor shown at one place
  *   network.c      loopback        capabilities.c  kept and lost
+ *   policy.c       lists of system calls, read and put together   (pure)
+ *   calls.c        groups and profiles of them                    (data)
+ *   compose.c      BPF made of them by libseccomp   trace.c   what they would deny
  *   seccomp.c      filters         limits.c        resource limits
  *   cgroups.c      the sandbox's control groups
  *   command.c      environment, directory, exec
@@ -125,7 +129,8 @@ static int compare_fds(const void *a, const void *b)
 static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 {
 	const struct fd_at single[] = { plan->userns, plan->userns2, plan->pidns,	 plan->sync,
-					plan->block,  plan->info,    plan->userns_block, plan->json_status };
+					plan->block,  plan->info,    plan->userns_block, plan->json_status,
+					plan->policy.dump, plan->policy.trace };
 	size_t n_most = ARRAY_SIZE(single) + plan->n_ops + plan->n_seccomp + plan->n_superseded_fds;
 	int *fds = arena_alloc(n_most * sizeof(*fds));
 	size_t n = 0, n_unique = 0;
@@ -283,13 +288,13 @@ static _Noreturn void be_sandbox(struct run *run)
 		ns_assert_userns_disabled(run);
 		command_go(run);
 	}
-	seccomp_prepare(run);
+	filters_prepare(run);
 	command_make_environment(run);
 	ns_enter_inner(run);
 	if (run->shape.info_late)
 		monitor_tell_namespaces(run);
 	command_wait(run);
-	seccomp_read(run);
+	filters_read(run);
 	command_prepare(run);
 	ns_assert_userns_disabled(run);
 	command_go(run);
@@ -322,6 +327,7 @@ int main(int argc, char **argv, char **envp)
 	/* In a new session, too: its leader may take the terminal once the old session is gone. */
 	run.has_tty = !plan.no_tty_guard && terminal_is_in_reach(&run);
 	command_check_labels(&plan);
+	filters_compose(&run);
 	ns_remember(&run);
 
 	if (run.shape.topology == RUN_ALONE) {

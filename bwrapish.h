@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* ---- where on the line something stands ---- */
 struct place {
@@ -20,11 +22,15 @@ struct place {
 	unsigned argument;   /* 1 is the first word after the program's name */
 	unsigned args_word;  /* within --args: 1 is its first word; 0: directly on the line */
 };
-/* "--bind (argument 3)"; arena memory. */
-const char *place_name(struct place place);
-
 /* Why a line cannot be used: one sentence, in arena memory; NULL is "no problem". */
 typedef const char *problem;
+
+/* ---- places.c ---- */
+
+/* "--bind (argument 3)"; arena memory. */
+const char *place_name(struct place place);
+/* The sentence, with the place before it. */
+problem problem_at(struct place place, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ---- the plan: all that was asked for; const once checked ---- */
 enum propagation { PROPAGATION_DEFAULT, PROPAGATION_PRIVATE, PROPAGATION_SLAVE };
@@ -98,6 +104,34 @@ struct seccomp_source {
 	size_t length;
 };
 
+/* One call, or one call with one argument. Actions are as seccomp(2) encodes them. */
+struct call_rule {
+	const char *name;
+	const char *word; /* the argument as it is written, "AF_NETLINK"; NULL: whatever the arguments */
+	int number;	  /* as libseccomp numbers it for the machine it runs on; negative for a call of others */
+	uint8_t index;	  /* of the argument, from 0 */
+	uint32_t mask;	  /* the call is meant when (argument & mask) == value; 0: when argument >= value */
+	uint32_t value;
+	uint32_t action; /* 0: the policy's own */
+	const char *why; /* of a profile's row */
+};
+
+struct rules {
+	struct call_rule *items;
+	size_t n, room;
+};
+
+struct profile;
+#define POLICY_DEFAULT_ACTION 0x00050001u /* SECCOMP_RET_ERRNO with EPERM */
+/* What the --seccomp-* options said. */
+struct policy {
+	struct rules deny, allow;
+	const struct profile *profile;
+	uint32_t deny_action; /* for what is denied and has no action of its own */
+	bool log;
+	struct fd_at dump, trace;
+};
+
 struct path_at {
 	const char *path;
 	struct place place;
@@ -133,6 +167,7 @@ struct plan {
 	size_t n_cap_ops, room_cap_ops;
 	struct seccomp_source *seccomp; /* in loading order */
 	size_t n_seccomp, room_seccomp;
+	struct policy policy; /* loaded behind them */
 	bool new_session, die_with_parent, as_pid_1, no_tty_guard, close_fds;
 	struct fd_at *keep_fds;
 	size_t n_keep_fds, room_keep_fds;
@@ -223,6 +258,17 @@ bool caps_from_name(const char *word, int *ret_cap);
 const char *caps_name(int cap); /* arena memory */
 int caps_last(void);		/* the highest capability number the kernel has */
 
+/* ---- policy.c, the part that reads and tells; policy.h has the rest ---- */
+enum rule_use { USE_DENY, USE_ALLOW };
+/* Reads a LIST as --seccomp-deny and --seccomp-allow take it, behind what is there. */
+problem policy_read_list(struct place place, const char *list, enum rule_use use, struct rules *rules);
+problem policy_read_action(struct place place, const char *word, uint32_t *ret_action);
+problem policy_read_profile(struct place place, const char *word, const struct profile **ret_profile);
+/* Anything beside the caller's own programs. */
+bool policy_is_given(const struct policy *policy);
+/* Lines of --dry-run, each handed to `line`. */
+void policy_explain(const struct plan *plan, void (*line)(struct text *, const char *), struct text *text);
+
 /* ---- plan.c: what makes a plan sound; how it is told ---- */
 enum topology {
 	RUN_ALONE,	/* bwrapish becomes COMMAND */
@@ -266,6 +312,7 @@ const char *plan_op_words(const struct op *op, const struct shape *shape);
 struct pin;
 struct cgroups;
 struct late_program;
+struct composed;
 
 enum ns_kind { NS_USER, NS_MOUNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, N_NS_KINDS };
 
@@ -297,6 +344,7 @@ struct run {
 	struct cgroups *cgroups;   /* the supervisor's; NULL: none were made */
 	struct pin *pins;	   /* one for each operation */
 	struct late_program *late_program; /* what --seccomp held, shared with children */
+	struct composed *composed;   /* what the --seccomp-* options come to; NULL: nothing */
 	char **environment;	   /* COMMAND's, once made */
 };
 
@@ -378,17 +426,32 @@ void caps_drop_all_but(uint64_t keep);
 /* Makes what a change of uid took effective again. */
 void caps_raise_permitted(void);
 
-/* ---- seccomp.c ---- */
+/* ---- seccomp.c; its prefix is filters_, for libseccomp has taken the other ---- */
 
+/* Composes what the --seccomp-* options said and writes --seccomp-dump; before any split. */
+void filters_compose(struct run *run);
 /* Makes room for --seccomp's program that children made later share. */
-void seccomp_prepare(struct run *run);
+void filters_prepare(struct run *run);
 /* Reads --seccomp's program. */
-void seccomp_read(struct run *run);
+void filters_read(struct run *run);
 /* Why these bytes are no program; NULL when they may be one. */
-problem seccomp_check(struct place place, const char *bytes, size_t length);
-bool seccomp_is_due(const struct run *run);
-/* Loads the terminal guard, if one is due, and the programs. After this only write, exit and exec are sure. */
-void seccomp_load(const struct run *run);
+problem filters_check(struct place place, const char *bytes, size_t length);
+bool filters_is_due(const struct run *run);
+/* Loads the terminal guard, if one is due, the caller's programs, and what the lists and profiles come to. After
+ * this only write, exit and, for COMMAND, exec are sure; for pid 1 also waiting. */
+enum filtered { FILTER_COMMAND, FILTER_INIT };
+void filters_load(const struct run *run, enum filtered whom);
+
+/* ---- trace.c: --seccomp-trace ---- */
+struct sock_filter;
+
+/* In COMMAND's process, the last thing but exec: loads a program that notifies, and hands its listener to the
+ * supervisor. */
+void trace_load(const struct run *run, const struct sock_filter *code, size_t n);
+/* In the supervisor: a call waits at the listener; it is noted and let through. */
+void trace_hear(const struct run *run, int listener);
+/* Writes the last line. */
+void trace_finish(const struct run *run);
 
 /* ---- limits.c ---- */
 /* What was used; -1 is "not known". */
@@ -470,6 +533,7 @@ enum message_kind {
 	MESSAGE_STARTING,   /* the next step is exec; with a pidfd: where signals go */
 	MESSAGE_NOT_STARTED, /* it failed */
 	MESSAGE_ENDED,	    /* value: COMMAND's wait status */
+	MESSAGE_LISTENER,   /* with a descriptor: where --seccomp-trace's calls wait */
 };
 struct message {
 	uint32_t kind;
@@ -481,6 +545,16 @@ void sync_make_pair(int ret_ends[2]);
 /* They die when the other side is gone, but for the one named try. */
 void sync_send(int socket, enum message_kind kind, int value);
 void sync_send_fd(int socket, enum message_kind kind, int attached_fd);
+/* A letter lies ready at an address that is known beforehand; sending it is one sendmsg(2) with that address. */
+struct fd_letter {
+	struct message message;
+	struct iovec part;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct msghdr envelope;
+};
+void sync_write_letter(struct fd_letter *letter, enum message_kind kind);
+const void *sync_letter_address(const struct fd_letter *letter);
+void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd);
 void sync_send_namespaces(int socket, int value, const struct run *run);
 bool sync_try_send(int socket, enum message_kind kind, int value);
 /* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be NULL. */

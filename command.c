@@ -202,7 +202,7 @@ void command_go(struct run *run)
 	if (sigprocmask(SIG_SETMASK, &run->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
 	limits_apply_rlimits(plan);
-	seccomp_load(run);
+	filters_load(run, FILTER_COMMAND);
 	execvp(plan->command[0], words);
 	int error = errno;
 	die("execvp %s: %s%s", plan->command[0], errno_text(error), diagnose_exec(plan->command[0], path_list, error));

@@ -111,7 +111,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 		if (run->shape.info_late)
 			monitor_tell_namespaces(run);
 		command_wait(run);
-		seccomp_read(run);
+		filters_read(run);
 	}
 	if (!second_level && prctl(PR_SET_DUMPABLE, 0) < 0)
 		die_errno(errno, "Can't protect the reaper from COMMAND");
@@ -126,10 +126,10 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	scrub_own_memory(run);
 	if (!run->shape.pid_namespace && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who reaps");
-	bool filtered = seccomp_is_due(run);
+	bool filtered = filters_is_due(run);
 	if (filtered) /* after them madvise(2) may be forbidden */
 		release_code_pages();
-	seccomp_load(run);
+	filters_load(run, FILTER_INIT);
 	/* Asked of a process that is no child, so that no status is lost. */
 	if (filtered && waitpid(1, NULL, WNOHANG) < 0 && errno != ECHILD)
 		die_errno(errno, "Can't reap under the seccomp programs given: they deny waiting for processes");
@@ -146,10 +146,10 @@ void init_split(struct run *run)
 	int ends[2], *locks = arena_alloc((plan->n_lock_files + 1) * sizeof(*locks));
 	for (size_t i = 0; i < plan->n_lock_files; i++)
 		locks[i] = take_lock(run, &plan->lock_files[i]);
-	seccomp_prepare(run);
+	filters_prepare(run);
 	if (!run->shape.inner_namespaces) {
 		command_wait(run);
-		seccomp_read(run);
+		filters_read(run);
 	}
 	command_make_environment(run);
 	sync_make_pair(ends);

@@ -27,6 +27,7 @@ static struct {
 	int parent_pidfd; /* -1: not asked for */
 	int command_pidfd; /* where signals go; -1: to the child */
 	int socket, signals;
+	int listener; /* --seccomp-trace's; -1: none yet */
 	bool started;	  /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
@@ -35,7 +36,7 @@ static struct {
 	bool killed;	  /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
 	int status;	  /* COMMAND's, as of waitpid(2) */
-} monitor = { .parent_pidfd = -1, .command_pidfd = -1 };
+} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1 };
 
 /* SIGTSTP and its like are not here: with their default action the supervisor stops together with COMMAND, which
  * is what job control wants to see. */
@@ -204,6 +205,11 @@ static void hear_message(struct run *run, const struct message *message, int att
 		monitor.ended = true;
 		monitor.status = message->value;
 		break;
+	case MESSAGE_LISTENER:
+		close_fd(&monitor.listener);
+		monitor.listener = attached_fd;
+		attached_fd = -1;
+		break;
 	case MESSAGE_CHILD:
 	case MESSAGE_GO:
 		break;
@@ -354,6 +360,7 @@ static _Noreturn void finish(struct run *run, int status)
 	int exit_code = monitor.killed ? EXIT_KILLED : monitor.timed_out ? EXIT_TIMED_OUT : exit_code_of(status);
 	run_tell(run, WIFSIGNALED(status) ? "COMMAND was ended by signal %d" : "COMMAND ended with status %d",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	trace_finish(run);
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, status);
 	report_exit(run, exit_code);
@@ -391,15 +398,16 @@ static void drop_privilege(struct run *run)
 			  (run->cgroups ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0);
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
-	int keep[8 + CGROUPS_MOST_FDS] = { monitor.socket,
+	int keep[9 + CGROUPS_MOST_FDS] = { monitor.socket,
 					   monitor.signals,
 					   monitor.parent_pidfd,
 					   plan->info.fd,
 					   plan->json_status.fd,
 					   plan->userns_block.fd,
 					   plan->as_pid_1 ? plan->sync.fd : -1,
-					   plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1 };
-	if (!close_all_except(keep, 8 + cgroups_fds(run, keep + 8)))
+					   plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1,
+					   plan->policy.trace.fd };
+	if (!close_all_except(keep, 9 + cgroups_fds(run, keep + 9)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 }
 
@@ -441,6 +449,7 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			{ .fd = connected ? socket : -1, .events = POLLIN },
 			{ .fd = monitor.parent_pidfd, .events = POLLIN },
 			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1, .events = POLLIN },
+			{ .fd = monitor.listener, .events = POLLIN },
 		};
 		if (poll(events, ARRAY_SIZE(events), ms_to_deadline()) < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for the sandbox");
@@ -452,6 +461,10 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			connected = hear_messages(run);
 		if (events[3].revents)
 			let_maps_pass(run);
+		if (events[4].revents & POLLIN)
+			trace_hear(run, monitor.listener);
+		else if (events[4].revents) /* the last process that it could hear is gone */
+			close_fd(&monitor.listener);
 		if (monitor.ended)
 			finish(run, monitor.status);
 		if (events[0].revents)

@@ -23,6 +23,9 @@ enum handler {
 	H_SHARE_NET,
 	H_FD,	   /* struct fd_at at target; the last one wins */
 	H_SECCOMP, /* value: 1 for the repeatable form */
+	H_SECCOMP_LIST, /* value: enum rule_use */
+	H_SECCOMP_ERRNO,
+	H_SECCOMP_PROFILE,
 	H_KEEP_FD,
 	H_ID,	/* uid_t at target */
 	H_WORD, /* const char * at target; the last one wins */
@@ -156,6 +159,13 @@ const struct option_row option_rows[] = {
 	ROW("cap-drop", "CAP", SECURITY, "take a capability, or ALL, away", H_CAP, 0, 0),
 	ROW("seccomp", "FD", SECURITY, "load the BPF program in FD", H_SECCOMP, 0, 0),
 	ROW("add-seccomp-fd", "FD", SECURITY, "the same, repeatable", H_SECCOMP, 0, 1),
+	ROW("seccomp-deny", "LIST", SECURITY, "deny the system calls and @groups in LIST, NAME:ERRNO with that error", H_SECCOMP_LIST, 0, USE_DENY),
+	ROW("seccomp-allow", "LIST", SECURITY, "allow only those in LIST; with a profile, allow them in spite of it", H_SECCOMP_LIST, 0, USE_ALLOW),
+	ROW("seccomp-errno", "ACTION", SECURITY, "what is denied fails with this error (EPERM), or kill, or log", H_SECCOMP_ERRNO, 0, 0),
+	ROW("seccomp-profile", "PROFILE", SECURITY, "deny what a built-in profile denies: default, build or minimal", H_SECCOMP_PROFILE, 0, 0),
+	ROW("seccomp-log", "", SECURITY, "have the kernel log what these deny", H_FLAG, AT(policy.log), 0),
+	ROW("seccomp-dump", "FD", SECURITY, "write what these come to to FD, as BPF for --seccomp", H_FD, AT(policy.dump), 0),
+	ROW("seccomp-trace", "FD", SECURITY, "deny nothing, write to FD what these would deny; no sandbox then", H_FD, AT(policy.trace), 0),
 	ROW("exec-label", "LABEL", SECURITY, "SELinux label of COMMAND", H_WORD, AT(exec_label), 0),
 
 	ROW("rlimit", "NAME SOFT[:HARD]", LIMITS, "a resource limit of COMMAND's, named as in getrlimit(2)", H_RLIMIT, 0, 0),
@@ -207,22 +217,6 @@ struct place options_place(const struct plan *plan, const char *option)
 bool options_given(const struct plan *plan, const char *option)
 {
 	return options_place(plan, option).argument != 0;
-}
-
-const char *place_name(struct place place)
-{
-	if (place.args_word)
-		return arena_printf("%s (argument %u, word %u)", place.option, place.argument, place.args_word);
-	return arena_printf("%s (argument %u)", place.option, place.argument);
-}
-
-static PRINTF_LIKE(2, 3) problem problem_at(struct place place, const char *fmt, ...)
-{
-	va_list args;
-	va_start(args, fmt);
-	const char *text = arena_vprintf(fmt, args);
-	va_end(args);
-	return arena_printf("%s: %s", place_name(place), text);
 }
 
 static size_t count_words(const char *words)
@@ -425,7 +419,7 @@ static problem read_seccomp(struct reader *reader, const struct option_row *row,
 		if (!reader->doors->read_fd(source.at.fd, &bytes, &source.length))
 			return problem_at(place, "Can't read descriptor %d: %s", source.at.fd, errno_text(errno));
 		source.bytes = bytes;
-		bad = seccomp_check(place, source.bytes, source.length);
+		bad = filters_check(place, source.bytes, source.length);
 	} else if (plan->n_seccomp) {
 		supersede_fd(plan, plan->seccomp[0].at.fd);
 		plan->n_seccomp = 0;
@@ -433,6 +427,17 @@ static problem read_seccomp(struct reader *reader, const struct option_row *row,
 	plan->seccomp = arena_grow(plan->seccomp, plan->n_seccomp, &plan->room_seccomp, sizeof(source));
 	plan->seccomp[plan->n_seccomp++] = source;
 	return bad;
+}
+
+static problem read_policy(struct plan *plan, const struct option_row *row, const char *word, struct place place)
+{
+	struct policy *policy = &plan->policy;
+	if (row->handler == H_SECCOMP_ERRNO)
+		return policy_read_action(place, word, &policy->deny_action);
+	if (row->handler == H_SECCOMP_PROFILE)
+		return policy_read_profile(place, word, &policy->profile);
+	enum rule_use use = (enum rule_use) row->value;
+	return policy_read_list(place, word, use, use == USE_DENY ? &policy->deny : &policy->allow);
 }
 
 static void unshare_at_least(enum want *want, enum want asked)
@@ -481,6 +486,7 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 
 	if (seen_before && (row->handler == H_FD || row->handler == H_WORD || row->handler == H_ID ||
 			    row->handler == H_SECONDS ||
+			    row->handler == H_SECCOMP_ERRNO || row->handler == H_SECCOMP_PROFILE ||
 			    (row->handler == H_SECCOMP && !row->value))) {
 		plan->warnings = arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings, sizeof(char *));
 		plan->warnings[plan->n_warnings++] = arena_printf("Only the last %s option will take effect", row->name);
@@ -520,6 +526,10 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	}
 	case H_SECCOMP:
 		return read_seccomp(reader, row, words[0], place);
+	case H_SECCOMP_LIST:
+	case H_SECCOMP_ERRNO:
+	case H_SECCOMP_PROFILE:
+		return read_policy(plan, row, words[0], place);
 	case H_KEEP_FD:
 		return add_fd(reader, &plan->keep_fds, &plan->n_keep_fds, &plan->room_keep_fds, words[0], place);
 	case H_ID: {
@@ -627,7 +637,9 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 		     enum reading *ret_reading)
 {
 	*plan = (struct plan) { .userns.fd = -1, .userns2.fd = -1, .pidns.fd = -1, .sync.fd = -1, .block.fd = -1,
-				.userns_block.fd = -1, .info.fd = -1, .json_status.fd = -1, .kill_after_ms = 5000 };
+				.userns_block.fd = -1, .info.fd = -1, .json_status.fd = -1,
+				.kill_after_ms = 5000,
+				.policy = { .dump.fd = -1, .trace.fd = -1, .deny_action = POLICY_DEFAULT_ACTION } };
 	plan->seen = arena_alloc(n_option_rows * sizeof(*plan->seen));
 	struct reader reader = { .plan = plan, .doors = doors, .reading = READ_PLAN };
 	size_t n_words = argc > 1 ? (size_t) argc - 1 : 0, used = 0;

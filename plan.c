@@ -2,7 +2,7 @@
  *
  * Pure: everything is decided from the plan and the caller's facts; no system call, no exit.
  */
-#include "bwrapish.h"
+#include "policy.h"
 
 #include <sched.h>
 #include <string.h>
@@ -55,6 +55,7 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 		{ plan->timeout_ms > 0, RUN_SUPERVISED, "--timeout" },
 		{ plan->n_limits > 0, RUN_SUPERVISED, plan->n_limits ? plan->limits[0].place.option : NULL },
 		{ plan->cgroup, RUN_SUPERVISED, "--cgroup" },
+		{ plan->policy.trace.fd >= 0, RUN_SUPERVISED, "--seccomp-trace" },
 		/* setsid(2): EPERM for the leader of a process group, so its child does it */
 		{ plan->new_session && caller->is_group_leader, RUN_SUPERVISED, "--new-session" },
 	};
@@ -164,12 +165,48 @@ static problem check_namespaces(const struct plan *plan, const struct caller *ca
 	return NULL;
 }
 
+static problem check_flags_are_deniable(const struct plan *plan)
+{
+	const struct rules *allow = &plan->policy.allow;
+	for (size_t i = 0; i < allow->n && !(plan->policy.profile && !plan->policy.profile->allows); i++)
+		if (allow->items[i].word && allow->items[i].mask && allow->items[i].mask == allow->items[i].value &&
+		    allow->items[i].mask != UINT32_MAX)
+			return refuse(plan, "--seccomp-allow",
+				      arena_printf("%s means every call with this flag, whatever else is in it; deny the "
+						   "others instead", policy_rule_words(&allow->items[i])));
+	return NULL;
+}
+
+static problem check_policy(const struct plan *plan)
+{
+	static const char *const need_policy[] = { "--seccomp-errno", "--seccomp-log", "--seccomp-dump",
+						   "--seccomp-trace" };
+	static const char *const promises[] = { "--seccomp", "--add-seccomp-fd", "--disable-userns",
+						"--assert-userns-disabled" };
+	for (size_t i = 0; i < ARRAY_SIZE(need_policy) && !policy_is_given(&plan->policy); i++)
+		if (options_given(plan, need_policy[i]))
+			return refuse(plan, need_policy[i],
+				      "needs something to be denied: --seccomp-profile, --seccomp-deny or --seccomp-allow");
+	for (size_t i = 0; i < ARRAY_SIZE(promises) && plan->policy.trace.fd >= 0; i++)
+		if (options_given(plan, promises[i]))
+			return refuse(plan, "--seccomp-trace",
+				      arena_printf("lets everything through and cannot stand beside a promise of safety "
+						   "like %s", promises[i]));
+	if (plan->policy.trace.fd >= 0 && plan->as_pid_1)
+		return refuse(plan, "--seccomp-trace", "cannot be combined with --as-pid-1");
+	if (plan->policy.trace.fd >= 0 && plan->policy.trace.fd == plan->policy.dump.fd)
+		return refuse(plan, "--seccomp-trace", "and --seccomp-dump need a descriptor each");
+	return check_flags_are_deniable(plan);
+}
+
 problem plan_check(const struct plan *plan, const struct caller *caller)
 {
 	struct shape shape = plan_shape(plan, caller);
 	problem bad = check_namespaces(plan, caller, &shape);
 	if (!bad)
 		bad = check_limits(plan);
+	if (!bad)
+		bad = check_policy(plan);
 	if (bad)
 		return bad;
 	/* Without a user namespace of its own the sandbox has no capabilities but the caller's. */
@@ -385,6 +422,11 @@ static void explain_rlimits(const struct plan *plan, struct text *text)
 			 limits_rlim_words(plan->rlimits[i].limit.rlim_cur), limits_rlim_words(plan->rlimits[i].limit.rlim_max));
 }
 
+static void add_go_line(struct text *text, const char *line)
+{
+	add_line(text, "", "%s", line);
+}
+
 /* A word as a shell would have to be told it. */
 static const char *quoted(const char *word)
 {
@@ -404,10 +446,13 @@ static void explain_go(const struct plan *plan, struct text *text)
 	for (size_t i = 0; i < plan->n_seccomp; i++)
 		add_line(text, i ? "" : "go", "%s: load the seccomp program in descriptor %d",
 			 place_name(plan->seccomp[i].at.place), plan->seccomp[i].at.fd);
+	if (policy_is_given(&plan->policy))
+		add_line(text, plan->n_seccomp ? "" : "go", "load what the lists of system calls come to, last of all");
+	policy_explain(plan, add_go_line, text);
 	struct text words = { 0 };
 	for (char *const *word = plan->command; *word; word++)
 		text_add(&words, " %s", quoted(*word));
-	add_line(text, plan->n_seccomp ? "" : "go", "run%s%s%s", words.bytes, plan->argv0 ? ", which sees itself as " : "",
+	add_line(text, plan->n_seccomp || policy_is_given(&plan->policy) ? "" : "go", "run%s%s%s", words.bytes, plan->argv0 ? ", which sees itself as " : "",
 		 plan->argv0 ? quoted(plan->argv0) : "");
 }
 

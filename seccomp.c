@@ -1,4 +1,5 @@
-/* seccomp.c - the caller's filters, and two guards: of the terminal, and of keys where there is no keyring.
+/* seccomp.c - filters in force: the guards of the terminal and of keys where there is no keyring, the caller's
+ * programs, and what the lists and profiles of policy.c come to.
  *
  * Filters come last: between loading and exec there is nothing but exec, so a filter may deny whatever setup
  * needs. seccomp(2) returning 0 is the only witness: a read-back by prctl(2) could itself be what a filter kills.
@@ -6,6 +7,7 @@
 #include "bwrapish.h"
 
 #include "kernel.h"
+#include "policy.h"
 
 #include <asm/termbits.h>
 #include <asm/ioctls.h>
@@ -13,9 +15,12 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <seccomp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#include "built-profiles.h" /* made by tools/profiles.c */
 
 #ifndef SECCOMP_FILTER_FLAG_SPEC_ALLOW
 #define SECCOMP_FILTER_FLAG_SPEC_ALLOW (1UL << 2)
@@ -28,13 +33,19 @@ struct late_program {
 
 /* ---- the caller's programs ---- */
 
-problem seccomp_check(struct place place, const char *bytes, size_t length)
+problem filters_check(struct place place, const char *bytes, size_t length)
 {
 	const char *why = NULL;
+	size_t n_printable = 0;
+	while (n_printable < length && (strchr("\t\n\r", bytes[n_printable]) ? bytes[n_printable] != '\0'
+									     : bytes[n_printable] >= ' '))
+		n_printable++;
 	if (length == 0)
 		why = "it is empty";
 	else if (length >= 4 && memcmp(bytes, "\177ELF", 4) == 0)
 		why = "it is an ELF file";
+	else if (n_printable == length) /* no program is: its first instruction has zeros in it */
+		why = "it is text";
 	else if (length % sizeof(struct sock_filter))
 		why = arena_printf("%zu bytes are not a whole number of instructions, of %zu bytes each", length,
 				   sizeof(struct sock_filter));
@@ -48,7 +59,7 @@ static bool is_late(const struct plan *plan)
 	return plan->n_seccomp && !plan->seccomp[0].bytes;
 }
 
-void seccomp_prepare(struct run *run)
+void filters_prepare(struct run *run)
 {
 	if (!is_late(run->plan))
 		return;
@@ -58,7 +69,7 @@ void seccomp_prepare(struct run *run)
 		die_errno(errno, "Can't reserve memory for a seccomp program");
 }
 
-void seccomp_read(struct run *run)
+void filters_read(struct run *run)
 {
 	if (!is_late(run->plan))
 		return;
@@ -72,7 +83,7 @@ void seccomp_read(struct run *run)
 			break;
 		program->length += n > 0 ? (size_t) n : 0;
 	}
-	problem bad = seccomp_check(at->place, program->bytes, program->length);
+	problem bad = filters_check(at->place, program->bytes, program->length);
 	if (bad)
 		die("%s", bad);
 }
@@ -175,12 +186,153 @@ static const struct sock_filter key_guard[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS), /* as on a kernel without keys */
 };
 
-bool seccomp_is_due(const struct run *run)
+/* ---- what the lists and profiles come to ---- */
+
+struct composed {
+	struct program programs[2]; /* by enum filtered */
+	bool traced;
+};
+
+/* Numbers beyond the newest that mean calls all the same: x32's, of which 512 to 547 are its own, and arm's private
+ * ones. */
+#if defined(__x86_64__)
+#define OTHER_ABI     0x40000000u
+#define PRIVATE_FIRST (OTHER_ABI + 512)
+#define PRIVATE_END   (OTHER_ABI + 548)
+#else
+#define OTHER_ABI     0u
+#define PRIVATE_FIRST 0x0f0001u
+#define PRIVATE_END   0x0f0007u
+#endif
+
+/* Calls that libseccomp has no name for could not be named in any list. ENOSYS makes programs fall back to older
+ * ones, which are judged; a denial would stop them. */
+static struct program make_prologue(uint32_t newest)
 {
-	return run->has_tty || run->deny_keys || run->plan->n_seccomp;
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 5),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, PRIVATE_END, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, PRIVATE_FIRST, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, OTHER_ABI + newest, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, OTHER_ABI, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_filter *copy = arena_alloc(sizeof(code));
+	memcpy(copy, code, sizeof(code));
+	return (struct program) { copy, ARRAY_SIZE(code) };
+}
+static bool is_allow(const struct sock_filter *instruction)
+{
+	return instruction->code == (BPF_RET | BPF_K) && instruction->k == SECCOMP_RET_ALLOW;
 }
 
-void seccomp_load(const struct run *run)
+/* One program that lets pass what each of them lets pass: where one allows, the next goes on. A single program is
+ * loaded by a single seccomp(2), so it may well deny that call. */
+static struct program join_programs(const struct program *parts, size_t n_parts)
+{
+	size_t room = 0;
+	for (size_t i = 0; i < n_parts; i++)
+		room += parts[i].n;
+	if (room > BPF_MAXINSNS)
+		die("The lists of system calls come to %zu instructions; the kernel takes %d", room, BPF_MAXINSNS);
+	struct sock_filter *code = arena_alloc(room * sizeof(*code)), *next = code;
+	for (size_t i = 0; i < n_parts; i++) {
+		bool is_last = i + 1 == n_parts;
+		/* What jumps to an allowing end jumps to the next part's beginning. */
+		size_t n = parts[i].n - (!is_last && is_allow(&parts[i].code[parts[i].n - 1]));
+		memcpy(next, parts[i].code, n * sizeof(*next));
+		for (size_t left = n; left > 0; left--, next++)
+			if (!is_last && is_allow(next))
+				*next = (struct sock_filter) BPF_STMT(BPF_JMP | BPF_JA, (uint32_t) left - 1);
+	}
+	return (struct program) { code, (size_t) (next - code) };
+}
+
+/* In a trace everything that would be denied is notified instead, but clone3 where it makes programs fall back to
+ * clone: the policy itself would cost them nothing there. */
+static struct rules notified(const struct rules *rules)
+{
+	struct rules result = { .n = rules->n, .items = arena_alloc((rules->n + 1) * sizeof(*rules->items)) };
+	for (size_t i = 0; i < rules->n; i++) {
+		result.items[i] = rules->items[i];
+		if (!policy_is_fallback(&rules->items[i]))
+			result.items[i].action = SECCOMP_RET_USER_NOTIF;
+	}
+	return result;
+}
+
+static struct program compose(const struct policy *policy, enum filtered whom, bool traced)
+{
+	uint32_t native = seccomp_arch_native(), newest = BUILT_NEWEST_CALL;
+	struct program parts[3];
+	size_t n = 1; /* the prologue */
+	if (policy_uses_built_profile(policy) && !traced) {
+		if (policy->deny.n) {
+			struct policy lists = { .deny = policy->deny };
+			struct verdicts verdicts = policy_resolve(&lists, whom);
+			parts[n++] = compose_denied(&verdicts.denied, policy->deny_action, native, false);
+		}
+		parts[n++] = built_profiles[policy->profile - profiles][whom];
+	} else {
+		struct verdicts verdicts = policy_resolve(policy, whom);
+		uint32_t deny_action = traced ? SECCOMP_RET_USER_NOTIF : policy->deny_action;
+		struct rules denied = traced ? notified(&verdicts.denied) : verdicts.denied;
+		newest = compose_newest_call(native);
+		if (denied.n)
+			parts[n++] = compose_denied(&denied, deny_action, native, false);
+		if (verdicts.has_allow_list)
+			parts[n++] = compose_allowed(&verdicts.allowed, deny_action, native, false);
+	}
+	parts[0] = make_prologue(newest);
+	return join_programs(parts, n);
+}
+
+void filters_compose(struct run *run)
+{
+	const struct policy *policy = &run->plan->policy;
+	if (!policy_is_given(policy))
+		return;
+	run->composed = arena_alloc(sizeof(*run->composed));
+	struct program program = compose(policy, FILTER_COMMAND, false);
+	if (policy->dump.fd >= 0) {
+		if (!write_all(policy->dump.fd, program.code, program.n * sizeof(*program.code)))
+			die_errno(errno, "%s: Can't write to descriptor %d", place_name(policy->dump.place),
+				  policy->dump.fd);
+		if (policy->dump.fd > STDERR_FILENO)
+			close(policy->dump.fd);
+	}
+	run->composed->traced = policy->trace.fd >= 0;
+	if (run->composed->traced)
+		program = compose(policy, FILTER_COMMAND, true);
+	run->composed->programs[FILTER_COMMAND] = program;
+	if (run->shape.topology == RUN_WITH_INIT && !run->composed->traced)
+		run->composed->programs[FILTER_INIT] = compose(policy, FILTER_INIT, false);
+}
+
+/* ---- loading ---- */
+
+bool filters_is_due(const struct run *run)
+{
+	return run->has_tty || run->deny_keys || run->plan->n_seccomp || run->composed;
+}
+
+/* Behind the caller's own programs, whose author counted on loading some: an allow list, and more so a profile,
+ * seldom leaves seccomp(2) to anybody. */
+static void load_composed(const struct run *run, enum filtered whom)
+{
+	const struct program *program = &run->composed->programs[whom];
+	if (run->composed->traced) {
+		if (whom == FILTER_COMMAND)
+			trace_load(run, program->code, program->n);
+		return;
+	}
+	load((const char *) program->code, program->n * sizeof(*program->code),
+	     run->plan->policy.log ? SECCOMP_FILTER_FLAG_LOG : 0, "seccomp lists");
+}
+
+void filters_load(const struct run *run, enum filtered whom)
 {
 	const struct plan *plan = run->plan;
 	if (run->has_tty)
@@ -193,4 +345,6 @@ void seccomp_load(const struct run *run)
 		const char *bytes = source->bytes ? source->bytes : run->late_program->bytes;
 		load(bytes, source->bytes ? source->length : run->late_program->length, 0, place_name(source->at.place));
 	}
+	if (run->composed)
+		load_composed(run, whom);
 }

@@ -16,12 +16,6 @@ void sync_make_pair(int ret_ends[2])
 		die_errno(errno, "Can't make the socket between supervisor and sandbox");
 }
 
-/* One descriptor, aligned as cmsg(3) wants it. */
-union control {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr header;
-};
-
 static _Noreturn void die_of_silence(void)
 {
 	die_errno(errno, "Can't reach the other side of the sandbox; nothing was run");
@@ -52,29 +46,49 @@ void sync_send_namespaces(int socket, int value, const struct run *run)
 		die_of_silence();
 }
 
-void sync_send_fd(int socket, enum message_kind kind, int attached_fd)
+void sync_write_letter(struct fd_letter *letter, enum message_kind kind)
 {
-	struct message message = { .kind = kind };
-	struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
-	union control control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-					      .cmsg_len = CMSG_LEN(sizeof(int)) } };
-	memcpy(CMSG_DATA(&control.header), &attached_fd, sizeof(int));
-	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-				 .msg_controllen = sizeof(control.bytes) };
+	*letter = (struct fd_letter) { .message.kind = kind };
+	letter->part = (struct iovec) { .iov_base = &letter->message, .iov_len = sizeof(letter->message) };
+	letter->envelope.msg_iov = &letter->part;
+	letter->envelope.msg_iovlen = 1;
+	letter->envelope.msg_control = letter->control;
+	letter->envelope.msg_controllen = sizeof(letter->control);
+	struct cmsghdr *header = CMSG_FIRSTHDR(&letter->envelope);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+}
+
+const void *sync_letter_address(const struct fd_letter *letter)
+{
+	return &letter->envelope;
+}
+
+void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd)
+{
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&letter->envelope)), &attached_fd, sizeof(int));
 	ssize_t n;
 	do
-		n = sendmsg(socket, &header, MSG_NOSIGNAL);
+		n = sendmsg(socket, &letter->envelope, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t) sizeof(message))
+	if (n != (ssize_t) sizeof(letter->message))
 		die_of_silence();
+}
+
+void sync_send_fd(int socket, enum message_kind kind, int attached_fd)
+{
+	struct fd_letter letter;
+	sync_write_letter(&letter, kind);
+	sync_send_letter(socket, &letter, attached_fd);
 }
 
 int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd)
 {
 	struct iovec part = { .iov_base = ret_message, .iov_len = sizeof(*ret_message) };
-	union control control;
-	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-				 .msg_controllen = sizeof(control.bytes) };
+	struct fd_letter room;
+	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = room.control,
+				 .msg_controllen = sizeof(room.control) };
 	ssize_t n;
 	do
 		n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));

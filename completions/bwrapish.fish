@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --userns --userns2 --pidns --uid --gid --hostname --perms --size --file-label --argv0 --env --keep-fd --seccomp --add-seccomp-fd --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
+			case --args --userns --userns2 --pidns --uid --gid --hostname --perms --size --file-label --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink
 				set kinds file file
@@ -25,6 +25,8 @@ function __bwrapish_next
 				set kinds variable
 			case --cap-add --cap-drop
 				set kinds capability
+			case --seccomp-profile
+				set kinds profile
 			case --rlimit --limit --limit-try
 				set kinds none none
 			case --
@@ -65,6 +67,7 @@ complete -c bwrapish -n '__bwrapish_wants directory' -a '(__fish_complete_direct
 complete -c bwrapish -n '__bwrapish_wants capability' -a 'ALL CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE'
 complete -c bwrapish -n '__bwrapish_wants variable' -a '(set -nx)'
 complete -c bwrapish -n '__bwrapish_wants propagation' -a 'private slave'
+complete -c bwrapish -n '__bwrapish_wants profile' -a 'default build minimal'
 complete -c bwrapish -n '__bwrapish_wants option' -l help -d 'print this help and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l version -d 'print the version and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l args -d 'read NUL-separated options from FD, in place'
@@ -129,6 +132,13 @@ complete -c bwrapish -n '__bwrapish_wants option' -l cap-add -d 'give COMMAND a 
 complete -c bwrapish -n '__bwrapish_wants option' -l cap-drop -d 'take a capability, or ALL, away'
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp -d 'load the BPF program in FD'
 complete -c bwrapish -n '__bwrapish_wants option' -l add-seccomp-fd -d 'the same, repeatable'
+complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-deny -d 'deny the system calls and @groups in LIST, NAME:ERRNO with that error'
+complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-allow -d 'allow only those in LIST; with a profile, allow them in spite of it'
+complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-errno -d 'what is denied fails with this error (EPERM), or kill, or log'
+complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-profile -d 'deny what a built-in profile denies: default, build or minimal'
+complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-log -d 'have the kernel log what these deny'
+complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-dump -d 'write what these come to to FD, as BPF for --seccomp'
+complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-trace -d 'deny nothing, write to FD what these would deny; no sandbox then'
 complete -c bwrapish -n '__bwrapish_wants option' -l exec-label -d 'SELinux label of COMMAND'
 complete -c bwrapish -n '__bwrapish_wants option' -l rlimit -d 'a resource limit of COMMAND\'s, named as in getrlimit(2)'
 complete -c bwrapish -n '__bwrapish_wants option' -l limit -d 'limit the sandbox by its own control group\'s file KEY'

@@ -44,7 +44,7 @@ static int set_up(void **state)
 {
 	(void) state;
 	fake_reset();
-	fake_fd_holds(4, "ABCDEFGHabcdefgh",
+	fake_fd_holds(4, "ABC\0EFGHabc\0efgh",
 		      16); /* two instructions, for all that the reader can tell */
 	return 0;
 }
@@ -57,11 +57,13 @@ static char *sample(const char *name, size_t length)
 	static const struct {
 		const char *name, *word;
 	} samples[] = {
-		{ "FD", "4" },    { "UID", "1" },     { "GID", "1" },        { "NAME", "core" },
-		{ "SRC", "/s" },  { "DEST", "/d" },   { "DIR", "/" },        { "TYPE", "slave" },
-		{ "PATH", "/p" }, { "OCTAL", "755" }, { "BYTES", "4096" },   { "VAR", "V" },
-		{ "VALUE", "v" }, { "LABEL", "l" },   { "CAP", "CAP_KILL" },
+		{ "FD", "4" },      { "UID", "1" },        { "GID", "1" },
+		{ "NAME", "core" },    { "SRC", "/s" },       { "DEST", "/d" },
+		{ "DIR", "/" },     { "TYPE", "slave" },   { "PATH", "/p" },
+		{ "OCTAL", "755" }, { "BYTES", "4096" },   { "VAR", "V" },
+		{ "VALUE", "v" },   { "LABEL", "l" },      { "CAP", "CAP_KILL" },
 		{ "KEY", "io.max" }, { "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
+		{ "LIST", "read" }, { "ACTION", "EPERM" }, { "PROFILE", "build" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
@@ -117,7 +119,7 @@ static void test_every_option_takes_the_words_of_its_row_and_no_more(void **stat
 		}
 		argv[n] = arena_printf("command");
 		set_up(state);
-		fake_fd_holds(4, streq(row->name, "--args") ? "--verbose" : "12345678",
+		fake_fd_holds(4, streq(row->name, "--args") ? "--verbose" : "1234567\0",
 			      streq(row->name, "--args") ? 9 : 8);
 		assert_good(argv);
 		if (streq(row->name, "--help") || streq(row->name, "--version"))
@@ -206,8 +208,7 @@ static void test_a_path_may_begin_with_one_dash(void **state)
 static void test_a_link_has_to_say_something(void **state)
 {
 	(void) state;
-	BAD("--symlink (argument 1): SRC is an empty path",
-	    "--symlink", "", "/d", "c");
+	BAD("--symlink (argument 1): SRC is an empty path", "--symlink", "", "/d", "c");
 	GOOD("--symlink", "any text = fine", "/d", "c");
 	assert_string_equal(plan.ops[0].link_target, "any text = fine");
 	assert_null(plan.ops[0].outer_path);
@@ -576,7 +577,7 @@ static void test_the_last_value_is_the_one_kept(void **state)
 static void test_what_may_be_repeated_gives_no_warning(void **state)
 {
 	(void) state;
-	fake_fd_holds(5, "12345678", 8);
+	fake_fd_holds(5, "123\0005678", 8);
 	GOOD("--dir", "/a", "--dir", "/a", "--setenv", "A", "1", "--setenv", "A", "2", "--cap-add",
 	     "CAP_KILL", "--cap-add", "CAP_KILL", "--lock-file", "/l", "--lock-file", "/m",
 	     "--keep-fd", "0", "--keep-fd", "0", "--add-seccomp-fd", "4", "--add-seccomp-fd", "5",
@@ -897,7 +898,7 @@ static void test_seccomp_is_read_late_and_add_seccomp_fd_at_once(void **state)
 	GOOD("--add-seccomp-fd", "4", "c");
 	assert_true(fake_fds[4].closed);
 	assert_int_equal(plan.seccomp[0].length, 16);
-	assert_memory_equal(plan.seccomp[0].bytes, "ABCDEFGHabcdefgh", 16);
+	assert_memory_equal(plan.seccomp[0].bytes, "ABC\0EFGHabc\0efgh", 16);
 	BAD("--add-seccomp-fd (argument 1): Invalid fd: descriptor 4 is not open",
 	    "--add-seccomp-fd", "4", "c");
 	fake_fds[6].error = EIO;
@@ -915,8 +916,11 @@ static void test_what_is_no_seccomp_program_is_refused_at_once(void **state)
 	} cases[] = {
 		{ "", 0, "it is empty" },
 		{ "\177ELF\2\1\1\0", 8, "it is an ELF file" },
-		{ "1234567", 7, "7 bytes are not a whole number of instructions, of 8 bytes each" },
-		{ "123456789", 9,
+		{ "#!/bin/sh\n", 10, "it is text" },
+		{ "12345678", 8, "it is text" },
+		{ "123456\0", 7,
+		  "7 bytes are not a whole number of instructions, of 8 bytes each" },
+		{ "12345678\0", 9,
 		  "9 bytes are not a whole number of instructions, of 8 bytes each" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -1,0 +1,134 @@
+/* compose.c - rules to BPF, by libseccomp.
+ *
+ * Also part of the generator that makes the built-in profiles when bwrapish is built, so it knows nothing of a run.
+ * Every architecture that a kernel of this one accepts is covered; anything else is answered with ENOSYS.
+ */
+#include "policy.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static _Noreturn void die_composing(int error, const char *what)
+{
+	die_errno(error < 0 ? -error : error, "Can't compose a seccomp program: %s", what);
+}
+
+static scmp_filter_ctx make_context(uint32_t default_action, uint32_t native, bool linear)
+{
+	/* 5: all that is used here. Otherwise libseccomp tries seccomp(2) out, and what a filter outside answers would
+	 * change what is composed. */
+	seccomp_api_set(5);
+	scmp_filter_ctx context = seccomp_init(default_action);
+	if (!context)
+		die_composing(ENOMEM, "libseccomp has no memory");
+	if (native != seccomp_arch_native() && (seccomp_arch_add(context, native) < 0 ||
+						seccomp_arch_remove(context, SCMP_ARCH_NATIVE) < 0))
+		die_composing(EINVAL, "libseccomp does not know the architecture");
+	int error = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	/* 2: a binary tree over the numbers, instead of one comparison after the other. */
+	if (!error && !linear)
+		error = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (error)
+		die_composing(error, "libseccomp is older than 2.5");
+	return context;
+}
+
+static struct program export_and_release(scmp_filter_ctx context)
+{
+	int fd = memfd_create("seccomp", MFD_CLOEXEC);
+	if (fd < 0)
+		die_composing(errno, "no memory file");
+	int error = seccomp_export_bpf(context, fd);
+	char *bytes;
+	size_t length;
+	if (error || lseek(fd, 0, SEEK_SET) < 0 || !read_all(fd, SIZE_MAX / 4, &bytes, &length))
+		die_composing(error ? error : errno, "libseccomp cannot write it");
+	close(fd);
+	seccomp_release(context);
+	struct program program = { .n = length / sizeof(struct sock_filter) };
+	struct sock_filter *code = arena_alloc(length);
+	memcpy(code, bytes, length);
+	program.code = code;
+	return program;
+}
+
+static void add_rule(scmp_filter_ctx context, const struct call_rule *rule, uint32_t action)
+{
+	struct scmp_arg_cmp compare = { .arg = rule->index,
+					.op = rule->mask ? SCMP_CMP_MASKED_EQ : SCMP_CMP_GE,
+					.datum_a = rule->mask ? rule->mask : rule->value,
+					.datum_b = rule->value };
+	int error =
+		seccomp_rule_add_array(context, action, rule->number, rule->word ? 1 : 0, &compare);
+	if (error)
+		die_composing(error, policy_rule_words(rule));
+}
+
+/* A rule that libseccomp would widen on i386: it reaches socket also through socketcall(2), whose arguments are in
+ * memory, and means it there whatever the family. To deny too much is safe, to allow too much is not. */
+static bool is_wider_on_i386(const struct call_rule *rule)
+{
+	return rule->word && (streq(rule->name, "socket") || streq(rule->name, "socketpair"));
+}
+
+/* Each architecture apart, with the calls that exist there: libseccomp would compare with impossible numbers for the
+ * others, and every instruction costs time when the program is loaded. */
+static struct program compose(const struct rules *rules, bool allow, uint32_t deny_action,
+			      uint32_t native, bool linear)
+{
+	uint32_t arches[3] = { native, 0, 0 };
+	if (native == SCMP_ARCH_X86_64) {
+		arches[1] = SCMP_ARCH_X86;
+		arches[2] = SCMP_ARCH_X32;
+	} else if (native == SCMP_ARCH_AARCH64) {
+		arches[1] = SCMP_ARCH_ARM;
+	}
+	scmp_filter_ctx whole = NULL;
+	for (size_t a = 0; a < ARRAY_SIZE(arches) && arches[a]; a++) {
+		scmp_filter_ctx context =
+			make_context(allow ? deny_action : SCMP_ACT_ALLOW, arches[a], linear);
+		for (size_t i = 0; i < rules->n; i++) {
+			const struct call_rule *rule = &rules->items[i];
+			uint32_t action = allow ? SCMP_ACT_ALLOW : deny_action;
+			if (seccomp_syscall_resolve_name_rewrite(arches[a], rule->name) >= 0 &&
+			    !(allow && arches[a] == SCMP_ARCH_X86 && is_wider_on_i386(rule)))
+				add_rule(context, rule, rule->action ? rule->action : action);
+		}
+		int error = whole ? seccomp_merge(whole, context) : 0;
+		if (error)
+			die_composing(error, "an architecture cannot be added");
+		whole = whole ? whole : context;
+	}
+	return export_and_release(whole);
+}
+
+struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native,
+			      bool linear)
+{
+	return compose(denied, false, deny_action, native, linear);
+}
+
+struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native,
+			       bool linear)
+{
+	return compose(allowed, true, deny_action, native, linear);
+}
+
+uint32_t compose_newest_call(uint32_t native)
+{
+	/* 424 is the first number that all architectures share; a few have gaps behind it. */
+	enum { FIRST = 424, GAP = 8 };
+	int newest = FIRST;
+	for (int number = FIRST; number < newest + GAP; number++) {
+		char *name = seccomp_syscall_resolve_num_arch(native, number);
+		if (name)
+			newest = number;
+		free(name);
+	}
+	return (uint32_t) newest;
+}

@@ -1,0 +1,82 @@
+/* policy.h - which system calls a filter denies: the words of calls.c, policy.c, compose.c and of the generator of
+ * the built-in profiles. */
+#ifndef POLICY_H
+#define POLICY_H
+
+#include "bwrapish.h"
+
+/* What a word behind the name of a call stands for. One word may have several rows: each makes a rule. */
+struct call_argument {
+	const char *name, *word;
+	uint8_t index;
+	uint32_t mask, value;
+};
+extern const struct call_argument call_arguments[];
+extern const size_t n_call_arguments;
+
+struct call_group {
+	const char *name, *list, *help;
+};
+extern const struct call_group call_groups[];
+extern const size_t n_call_groups;
+
+extern const char calls_always[];  /* execve(2) and the dynamic loader; part of every allow list */
+extern const char calls_of_init[]; /* pid 1, once its filter is loaded */
+extern const char calls_of_sysv_ipc[]; /* i386 reaches these through ipc(2) as well */
+
+struct profile_row {
+	const char *list, *why;
+};
+struct profile {
+	const char *name, *help;
+	bool allows; /* the rows are what is allowed, not what is denied */
+	const struct profile_row *rows;
+	size_t n_rows;
+};
+extern const struct profile profiles[];
+extern const size_t n_profiles;
+const struct profile *profile_find(const char *name);
+
+/* ---- the policy of a plan ---- */
+
+/* What a policy comes to. A call passes when no rule in `denied` means it and, with an allow list, one in
+ * `allowed` does. Rules in `allowed` may carry an action of their own. */
+struct verdicts {
+	struct rules denied, allowed;
+	bool has_allow_list;
+};
+struct verdicts policy_resolve(const struct policy *policy, enum filtered whom);
+/* The same for a profile alone. */
+struct verdicts profile_resolve(const struct profile *profile, enum filtered whom);
+/* True when what the profile was compiled to when bwrapish was built may be used: --seccomp-deny may stand beside
+ * it, but nothing that changes it. */
+bool policy_uses_built_profile(const struct policy *policy);
+/* clone3 where it answers ENOSYS so that clone is used, whose flags can be judged. */
+bool policy_is_fallback(const struct call_rule *rule);
+/* "socket:AF_NETLINK" and "EPERM"; arena memory. */
+const char *policy_rule_words(const struct call_rule *rule);
+const char *policy_action_words(uint32_t action);
+/* Adds to `used` the rules that a call breaks, or the call itself where an allow list lacks it: as words that
+ * --seccomp-allow takes. False when nothing denies it. */
+bool policy_find_denial(const struct verdicts *verdicts, const char *name,
+			const uint64_t *arguments, struct rules *used);
+/* The --seccomp-* options that would let the calls in `used` pass, in place of those given. */
+const char *policy_flags_that_allow(const struct policy *policy, const struct rules *used);
+
+/* ---- compose.c: verdicts to BPF, by libseccomp ---- */
+struct sock_filter;
+struct program {
+	const struct sock_filter *code;
+	size_t n;
+};
+/* `native` is libseccomp's token of the architecture (0: the running one); those that its kernels also take are
+ * covered with it. `part` of the verdicts becomes one program. What is denied without an action of its own is
+ * answered by `deny_action`. */
+struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native,
+			      bool linear);
+struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native,
+			       bool linear);
+/* The number of the newest call that libseccomp knows. */
+uint32_t compose_newest_call(uint32_t native);
+
+#endif

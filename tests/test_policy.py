@@ -1,0 +1,585 @@
+"""Lists of system calls and profiles: every denied call is tried for real, on every architecture the kernel takes."""
+import errno
+import fcntl
+import json
+import os
+import platform
+import shutil
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, REPO, Terminal, assert_ok, bpf, data_fd, inside, keep, pipe, python, refused,
+                     run, shell, status_inside)
+
+PROFILES = Path(BINARY).with_name("profiles")
+NATIVE = platform.machine()
+OTHERS = {"x86_64": ["i386", "x32"], "aarch64": []}.get(NATIVE, [])  # those that a 64-bit program can call
+WITH_PROC = [*BASE, "--proc", "/proc"]
+HIGH = 1 << 32
+
+
+# ---- the tables, as the build has them ----
+
+def table(*args):
+    lines = subprocess.run([PROFILES, *args], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line.split(" ") for line in lines]
+
+
+def numbers(arch):
+    return {name: int(number) for a, name, number in table("--numbers") if a == arch}
+
+
+class Rule:
+    def __init__(self, verdict, name, word, index, mask, value, action):
+        self.denies, self.name, self.whole, self.word = verdict == "deny", name, word == "-", word
+        self.index, self.mask, self.value = int(index), int(mask, 0), int(value, 0)
+        self.error = getattr(errno, action)
+
+    def values(self):
+        """Arguments that the rule means, with and without bits that the kernel does not look at."""
+        if self.whole:
+            return [None]
+        if self.mask == 0:
+            return [self.value, self.value + 1, 255]
+        return [self.value, self.value | HIGH, self.value | 0xFFFFFFFF << 32]
+
+    def __str__(self):
+        return self.name if self.whole else f"{self.name}:{self.word}"
+
+
+def rules(profile):
+    return [Rule(*fields) for fields in table("--calls", profile)]
+
+
+# ---- making calls ----
+
+@pytest.fixture(scope="session")
+def raw(compiled):
+    """Makes calls inside: raw(ARGS, [(ARCH, NUMBER, {INDEX: VALUE})]) is the list of errors, 0 for success."""
+    if NATIVE not in ("x86_64", "aarch64"):
+        pytest.skip(f"no raw system calls for {NATIVE}")
+    program = compiled("rawcalls", (REPO / "tests" / "helpers" / "rawcalls.c").read_text())
+
+    def call(args, calls, base=BASE):
+        lines = []
+        for arch, number, arguments in calls:
+            filled = [arguments.get(i, 2**64 - 1) for i in range(6)]
+            lines.append(" ".join(map(str, ["32" if arch == "i386" else "64", number, *filled])))
+        result = run([*base, "--ro-bind", program, "/rawcalls", *args], ["/rawcalls"], stdin=data_fd("\n".join(lines) + "\n"))
+        assert_ok(result)
+        answers = [int(line) for line in result.stdout.split()]
+        assert len(answers) == len(calls), result
+        return answers
+
+    return call
+
+
+def tried(rule, arch, numbers_of_arch):
+    return [(arch, numbers_of_arch[rule.name], {} if value is None else {rule.index: value % HIGH if arch == "i386" else value})
+            for value in rule.values()]
+
+
+def assert_denied(raw, args, wanted, arches):
+    """`wanted`: [(Rule, error)]."""
+    for arch in arches:
+        known = numbers(arch)
+        calls, expected = [], []
+        for rule, error in wanted:
+            if rule.name in known:
+                made = tried(rule, arch, known)
+                calls += made
+                expected += [(str(rule), call, error) for call in made]
+        assert len(calls) > 20, "too few to mean anything"
+        wrong = [(arch, name, call[2], errno.errorcode.get(answer, answer))
+                 for (name, call, error), answer in zip(expected, raw(args, calls)) if answer != error]
+        assert not wrong
+
+
+@pytest.mark.parametrize("arch", [NATIVE, *OTHERS])
+@pytest.mark.parametrize("profile", ["default", "build"])
+def test_every_call_that_a_profile_denies_is_denied(raw, profile, arch):
+    assert_denied(raw, ["--seccomp-profile", profile], [(rule, rule.error) for rule in rules(profile)], [arch])
+
+
+@pytest.mark.parametrize("arch", [NATIVE, *OTHERS])
+def test_a_denial_by_a_profile_is_the_filters_own(raw, arch):
+    """EXDEV is nothing that these calls would say themselves."""
+    wanted = [(rule, errno.EXDEV if rule.error == errno.EPERM else rule.error) for rule in rules("default")]
+    assert_denied(raw, ["--seccomp-profile", "default", "--seccomp-errno", "EXDEV"], wanted, [arch])
+
+
+@pytest.mark.parametrize("arch", [NATIVE, *OTHERS])
+def test_every_call_that_minimal_does_not_allow_is_denied(raw, arch):
+    allowed = {rule.name for rule in rules("minimal") if not rule.denies}
+    calls = [(arch, number, {}) for name, number in numbers(arch).items()
+             if name not in allowed | {"clone3"} and not (arch == "i386" and name == "socketcall")]
+    answers = raw(["--seccomp-profile", "minimal"], calls)
+    assert len(calls) > 200 and set(answers) == {errno.EPERM}, [c for c, a in zip(calls, answers) if a != errno.EPERM]
+
+
+def test_minimal_judges_arguments(raw):
+    known = numbers(NATIVE)
+    calls = [(NATIVE, known["openat"], {2: flags}) for flags in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC, os.O_TMPFILE,
+                                                                 os.O_WRONLY | HIGH)]
+    calls += [(NATIVE, known["ioctl"], {1: request}) for request in (0x5412, 0x541C, 0x5412 | HIGH, 0x5402)]
+    calls += [(NATIVE, known["clone"], {0: flags}) for flags in (17, 0x10000000, 0x10000 | 0x10000000)]
+    assert set(raw(["--seccomp-profile", "minimal"], calls)) == {errno.EPERM}
+    read_only = [(NATIVE, known["openat"], {0: 2**64 - 100, 1: 0, 2: os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY})]
+    assert raw(["--seccomp-profile", "minimal"], read_only) == [errno.EFAULT]
+    assert raw(["--seccomp-profile", "minimal"], [(NATIVE, known["clone3"], {})]) == [errno.ENOSYS]
+
+
+def test_default_leaves_what_programs_use(raw):
+    known = numbers(NATIVE)
+    free = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
+    calls = [(NATIVE, known["socket"], {0: family, 1: 3 if family == 16 else 1, 2: 0}) for family in free.values()]
+    calls += [(NATIVE, known["personality"], {0: 0xFFFFFFFF}), (NATIVE, known["personality"], {0: 0x40000}),
+              (NATIVE, known["personality"], {0: 8})]
+    assert raw(["--seccomp-profile", "default"], calls) == [0] * 7
+
+
+def test_a_call_newer_than_libseccomp_is_answered_enosys(raw):
+    for args in (["--seccomp-profile", "default"], ["--seccomp-profile", "minimal"], ["--seccomp-deny", "ptrace"],
+                 ["--seccomp-allow", "@basic-io"], ["--seccomp-allow", "@basic-io", "--seccomp-errno", "kill"]):
+        calls = [(arch, number, {}) for arch, numbers_of in [(NATIVE, (999, 5000))] +
+                 ([("i386", (999,)), ("x32", (0x40000000 + 999, 0x40000000 + 548))] if OTHERS else []) for number in numbers_of]
+        assert set(raw(args, calls)) == {errno.ENOSYS}, args
+
+
+# ---- lists ----
+
+def mkdir_fails(args, **options):
+    return inside(args, "__import__('ctypes').CDLL(None, use_errno=True).mkdir(b'/x', 511) and __import__('ctypes').get_errno()",
+                  **options)
+
+
+@pytest.mark.parametrize("args, error", [
+    (["--seccomp-deny", "mkdir,mkdirat"], errno.EPERM),
+    (["--seccomp-deny", "mkdir:EXDEV,mkdirat:EXDEV"], errno.EXDEV),
+    (["--seccomp-deny", "mkdir,mkdirat", "--seccomp-errno", "ENOSPC"], errno.ENOSPC),
+    (["--seccomp-deny", "mkdir:EXDEV,mkdirat:EXDEV", "--seccomp-errno", "ENOSPC"], errno.EXDEV),
+    (["--seccomp-deny", "@file-system", "--seccomp-deny", "mkdir:EXDEV", "--seccomp-errno", "log"], errno.EXDEV),
+    (["--seccomp-deny", "mkdir", "--seccomp-deny", "mkdir:EIO"], errno.EIO),
+    (["--seccomp-profile", "default", "--seccomp-deny", "mkdir:EXDEV"], errno.EXDEV),
+    (["--seccomp-profile", "default", "--seccomp-allow", "mount", "--seccomp-deny", "mkdir:EXDEV"], errno.EXDEV),
+], ids=str)
+@pytest.mark.parametrize("form", [[], ["--unshare-all"], ["--die-with-parent"]], ids=str)
+def test_a_denied_call_fails_with_the_error_asked_for(args, error, form):
+    assert mkdir_fails([*form, *args]) == error
+
+
+def test_kill_ends_command():
+    for args in (["--seccomp-deny", "mkdir:kill,mkdirat:kill"], ["--seccomp-deny", "mkdir,mkdirat", "--seccomp-errno", "kill"]):
+        result = run([*FULL, *args], python("import os; os.mkdir('/tmp/x')"))
+        assert result.returncode in (-31, 128 + 31), result
+
+
+def test_log_lets_pass():
+    assert inside(["--seccomp-deny", "mkdir,mkdirat", "--seccomp-errno", "log"], "os.mkdir('/tmp/x')", base=FULL) is None
+
+
+def test_an_allow_list_denies_the_rest_but_what_execve_and_the_loader_need():
+    result = run([*BASE, "--seccomp-allow", "@basic-io"], ["/usr/bin/echo", "spoken"])
+    assert_ok(result)
+    assert result.stdout == "spoken\n"
+    result = run([*BASE, "--seccomp-allow", "@basic-io"], ["/usr/bin/uname"])
+    assert_ok(result)
+    assert run([*FULL, "--seccomp-allow", "@basic-io"], ["/usr/bin/mkdir", "/tmp/x"]).returncode == 1
+
+
+def test_denying_wins_over_allowing():
+    allow = ["--seccomp-allow", "@basic-io,@file-system"]
+    assert run([*FULL, *allow], ["/usr/bin/mkdir", "/tmp/x"]).returncode == 0
+    assert run([*FULL, *allow, "--seccomp-deny", "mkdir,mkdirat"], ["/usr/bin/mkdir", "/tmp/x"]).returncode == 1
+    assert run([*FULL, "--seccomp-deny", "mkdir,mkdirat", *allow], ["/usr/bin/mkdir", "/tmp/x"]).returncode == 1
+
+
+@pytest.mark.skipif(b"__asan_init" in Path(BINARY).read_bytes(), reason="AddressSanitizer needs calls of its own in pid 1")
+def test_pid_1_keeps_what_it_needs_and_is_filtered():
+    for args in (["--seccomp-profile", "minimal"], ["--seccomp-allow", "@basic-io"],
+                 ["--seccomp-deny", "wait4,waitid,write,exit_group:kill"]):
+        result = run([*WITH_PROC, "--unshare-pid", *args], ["/usr/bin/cat", "/proc/1/status"])
+        if "wait4" not in args[1]:
+            assert_ok(result)
+            assert "Seccomp:\t2\n" in result.stdout
+    result = run([*BASE, "--unshare-pid", "--seccomp-deny", "wait4:kill,waitid:kill"], ["sh", "-c", "exit 3"])
+    assert (result.returncode, result.stderr) == (3, ""), result
+    assert run([*BASE, "--unshare-pid", "--seccomp-profile", "minimal"], ["/usr/bin/false"]).returncode == 1
+
+
+def test_it_stacks_with_programs_of_the_callers_own():
+    args = ["--add-seccomp-fd", data_fd(bpf({"mkdirat": errno.EXDEV})), "--seccomp-deny", "mkdir:EIO"]
+    assert mkdir_fails(args) == errno.EIO
+    assert status_inside(["--add-seccomp-fd", data_fd(bpf({})), "--seccomp-deny", "mkdir"])["Seccomp_filters"] == "2"
+
+
+def test_socket_families_are_judged_on_the_low_32_bits(raw):
+    known = numbers(NATIVE)
+    calls = [(NATIVE, known["socket"], {0: family, 1: 3, 2: 0}) for family in (16, 16 | HIGH, 16 | 0xFFFFFFFF << 32, 1)]
+    assert raw(["--seccomp-deny", "socket:AF_NETLINK:EXDEV"], calls) == [errno.EXDEV] * 3 + [0]
+    assert raw(["--seccomp-deny", "socket:16:EXDEV"], calls)[:3] == [errno.EXDEV] * 3
+    assert raw(["--seccomp-deny", "socket:AF_INET6+:EXDEV"], calls)[:3] == [errno.EXDEV] * 3
+
+
+@pytest.mark.skipif(NATIVE != "x86_64", reason="i386 on x86_64")
+def test_i386_cannot_get_round_families_through_socketcall(raw):
+    socketcall = [("i386", numbers("i386")["socketcall"], {0: 1, 1: 0})]
+    assert raw(["--seccomp-deny", "socket:AF_NETLINK:EXDEV"], socketcall) == [errno.EXDEV]
+    assert raw(["--seccomp-allow", "socket:AF_UNIX"], socketcall) == [errno.EPERM]
+    assert raw(["--seccomp-allow", "socket"], socketcall) == [errno.EFAULT]
+
+
+@pytest.mark.skipif(NATIVE != "x86_64", reason="i386 on x86_64")
+def test_i386_cannot_get_round_system_v_ipc_through_the_version_of_ipc(raw):
+    ipc = [("i386", numbers("i386")["ipc"], {0: 23 | version << 16}) for version in (0, 1, 255)]
+    assert raw(["--seccomp-deny", "shmget:EXDEV"], ipc) == [errno.EXDEV] * 3
+
+
+def test_clone_flags_are_judged_by_mask_and_clone3_answers_enosys(raw):
+    known = numbers(NATIVE)
+    calls = [(NATIVE, known["clone"], {0: 0x10000000 | extra}) for extra in (17, 0x20000, 0x40000000, HIGH)]
+    assert raw(["--seccomp-deny", "clone:CLONE_NEWUSER:EXDEV"], [*calls, (NATIVE, known["clone3"], {})]) == \
+        [errno.EXDEV] * 4 + [errno.ENOSYS]
+    assert inside(["--seccomp-deny", "clone:CLONE_NEWUSER"],
+                  "[t.start() or t.join() for t in [__import__('threading').Thread(target=print)]] and os.system('true')") == 0
+
+
+def test_exceptions_to_a_profile(raw):
+    known = numbers(NATIVE)
+    vsock, packet, unshare = ((NATIVE, known["socket"], {0: 40, 1: 99, 2: 0}), (NATIVE, known["socket"], {0: 17, 1: 99, 2: 0}),
+                              (NATIVE, known["unshare"], {0: 0x10000000}))
+    assert raw(["--seccomp-profile", "default"], [vsock, packet, unshare]) == [errno.EAFNOSUPPORT] * 2 + [errno.EPERM]
+    answers = raw(["--seccomp-profile", "default", "--seccomp-allow", "socket:AF_VSOCK"], [vsock, packet, unshare])
+    assert answers[0] != errno.EPERM and answers[1:] == [errno.EAFNOSUPPORT, errno.EPERM]
+    assert raw(["--seccomp-profile", "default", "--seccomp-allow", "@namespaces"], [unshare, packet]) == [0, errno.EAFNOSUPPORT]
+    assert raw(["--seccomp-profile", "minimal", "--seccomp-allow", "unshare"], [unshare]) == [0]
+
+
+@pytest.mark.parametrize("args, substrings", [
+    (["--seccomp-deny", "mkdri"], ["--seccomp-deny (argument", "mkdri", "mkdir meant"]),
+    (["--seccomp-allow", "read,wirte"], ["--seccomp-allow", "wirte", "write meant"]),
+    (["--seccomp-deny", "@montu"], ["@montu", "@mount meant"]),
+    (["--seccomp-deny", "mkdir:EPREM"], ["EPREM", "EPERM meant"]),
+    (["--seccomp-deny", "socket:AF_NETLINC"], ["AF_NETLINC", "AF_NETLINK meant"]),
+    (["--seccomp-deny", "mkdir,,rmdir"], ["empty name"]),
+    (["--seccomp-deny", ""], ["empty name"]),
+    (["--seccomp-allow", "read:EPERM"], ["cannot have an error"]),
+    (["--seccomp-allow", "@mount:EPERM"], ["cannot have an error"]),
+    (["--seccomp-allow", "clone:CLONE_NEWUSER"], ["--seccomp-allow", "deny the others"]),
+    (["--seccomp-errno", "EPREM"], ["--seccomp-errno", "EPERM meant"]),
+    (["--seccomp-errno", "EPERM"], ["--seccomp-errno", "needs something to be denied"]),
+    (["--seccomp-log"], ["--seccomp-log", "needs something"]),
+    (["--seccomp-profile", "defualt"], ["--seccomp-profile", "default meant"]),
+], ids=str)
+def test_mistakes_are_told_with_the_nearest_name(args, substrings):
+    refused(args, *substrings, base=BASE)
+
+
+def test_a_list_that_cannot_be_loaded_never_runs():
+    seccomp = numbers(NATIVE)["seccomp"]
+    denied = struct.pack("HBBI", 0x20, 0, 0, 0) + struct.pack("HBBI", 0x15, 0, 1, seccomp) + \
+        struct.pack("HBBI", 0x06, 0, 0, 0x00050000 | errno.EPERM) + bpf({})[-8:]
+    for form in ([], ["--unshare-pid"]):
+        refused([*form, "--add-seccomp-fd", data_fd(denied), "--seccomp-deny", "mkdir"], "seccomp lists", "already in force",
+                base=BASE)
+
+
+@pytest.mark.parametrize("content, looks", [(b"\x7fELF\x02\x01\x01" + b"\0" * 9, "an ELF file"), (b"#!/bin/sh\necho hello\nexit 12\n\n", "text"),
+                                            (b"abcdefgh", "text"), (b"", "empty")], ids=str)
+def test_what_is_no_program_is_told_apart(content, looks):
+    for option in ("--seccomp", "--add-seccomp-fd"):
+        refused([option, data_fd(content)], option, looks, base=BASE)
+
+
+def test_profiles_and_disable_userns_work_together():
+    for profile in ("default", "build"):
+        assert run([*BASE, "--unshare-user", "--disable-userns", "--seccomp-profile", profile], ["/usr/bin/true"]).returncode == 0
+    assert run([*BASE, "--unshare-user", "--disable-userns", "--seccomp-profile", "build"],
+               ["/usr/bin/unshare", "-U", "true"]).returncode == 1
+
+
+@pytest.mark.root
+def test_log_is_seen_in_the_kernels_log():
+    kernel_log = Path("/dev/kmsg")
+    if not kernel_log.exists() or "errno" not in Path("/proc/sys/kernel/seccomp/actions_logged").read_text():
+        pytest.skip("the kernel logs no errors of filters, or there is no /dev/kmsg")
+    fd = keep(os.open(kernel_log, os.O_RDONLY | os.O_NONBLOCK))
+    os.lseek(fd, 0, os.SEEK_END)
+    text, denied, end = "", f"syscall={numbers(NATIVE)['mkdirat']} ", time.monotonic() + 20
+    while denied not in text:  # the kernel prints a few such lines each five seconds
+        assert time.monotonic() < end, text
+        code = f"import ctypes; ctypes.CDLL(None).syscall({numbers(NATIVE)['mkdirat']}, -100, b'/x', 511)"
+        assert run([*FULL, "--seccomp-deny", "mkdirat", "--seccomp-log"], python(code)).returncode == 0
+        time.sleep(0.5)
+        try:
+            while True:
+                text += os.read(fd, 8192).decode(errors="replace")
+        except BlockingIOError:
+            pass
+    assert "python3" in text
+
+
+# ---- dump and dry run ----
+
+def dump(args):
+    read_end, write_end = pipe()
+    result = run([*BASE, *args, "--seccomp-dump", write_end], ["/usr/bin/true"])
+    assert_ok(result)
+    os.close(write_end)
+    data = b""
+    while chunk := os.read(read_end, 65536):
+        data += chunk
+    return data
+
+
+@pytest.mark.parametrize("args", [["--seccomp-profile", "default"], ["--seccomp-deny", "mkdir:EXDEV,mkdirat:EXDEV"],
+                                  ["--seccomp-allow", "@basic-io,@file-system,@process,@memory,@signal,@thread", "--seccomp-deny",
+                                   "mkdir,mkdirat,unshare"]], ids=str)
+def test_a_dump_loads_in_bubblewrap_and_here(args):
+    program = dump(args)
+    assert program and len(program) % 8 == 0
+    bwrap = shutil.which("bwrap", path="/usr/bin:/bin")
+    for tool in filter(None, [BINARY, bwrap]):
+        line = [*FULL, "--unshare-user", "--seccomp", data_fd(program)]
+        assert run(line, ["/usr/bin/true"], program=tool).returncode == 0
+        denied = ["/usr/bin/unshare", "-U", "true"] if "default" in args else ["/usr/bin/mkdir", "/tmp/x"]
+        line[-1] = data_fd(program)
+        assert run(line, denied, program=tool).returncode == 1, tool
+
+
+def test_dry_run_tells_the_calls_one_by_one():
+    result = run([*BASE, "--dry-run", "--seccomp-profile", "default", "--seccomp-deny", "mkdir:EXDEV", "--seccomp-dump", 1], ["true"],
+                 pass_fds=[])
+    assert_ok(result)
+    for rule in rules("default"):
+        assert str(rule) in result.stdout
+    assert "deny with EXDEV: mkdir" in result.stdout
+    assert "allow everything else" in result.stdout
+
+
+# ---- trace ----
+
+def trace(args, command, base=FULL, expect=0):
+    read_end, write_end = pipe()
+    result = run([*base, *args, "--seccomp-trace", write_end], command)
+    assert result.returncode == expect, result
+    os.close(write_end)
+    with os.fdopen(os.dup(read_end)) as lines:
+        found = [json.loads(line) for line in lines]
+    assert list(found[-1]) == ["flags"]
+    return [line["call"] for line in found[:-1]], found[-1]["flags"].split(" "), found, result
+
+
+@pytest.mark.parametrize("form", [[], ["--unshare-all"]], ids=str)
+def test_a_trace_tells_each_kind_once_and_lets_it_through(form):
+    calls, flags, found, _ = trace([*form, "--seccomp-deny", "mkdir,mkdirat,rmdir,unlinkat"],
+                                   python("import os\nfor i in range(5): os.mkdir(f'/tmp/{i}')\nassert len(os.listdir('/tmp')) == 5"))
+    assert calls == ["mkdir" if NATIVE == "x86_64" else "mkdirat"]
+    assert found[0]["arch"] == NATIVE and len(found[0]["arguments"]) == 6
+    assert flags[0] == "--seccomp-deny" and "rmdir" in flags[1] and calls[0] not in flags[1].split(",")
+
+
+@pytest.mark.parametrize("policy, command", [
+    (["--seccomp-profile", "default"], ["/usr/bin/unshare", "-U", "true"]),
+    (["--seccomp-profile", "default"], python("import socket\ntry: socket.socket(40, 1)\nexcept OSError as e: exit(e.errno == 97 and 1)")),
+    (["--seccomp-deny", "@file-system"], ["/usr/bin/ls", "/usr"]),
+    (["--seccomp-allow", "@basic-io"], ["/bin/sh", "-c", "ls -l / | wc -l; mkdir /tmp/y; (exit 0)"]),
+    (["--seccomp-profile", "minimal"], ["/bin/bash", "-c", "echo hi | cat; mkdir /tmp/y"]),
+    (["--seccomp-profile", "minimal", "--seccomp-deny", "getpid"], python("import os; os.getpid(); os.mkdir('/tmp/y')")),
+], ids=str)
+def test_the_flags_that_a_trace_ends_with_allow_the_command(policy, command):
+    calls, flags, _, result = trace(policy, command)
+    assert calls
+    again = run([*FULL, *flags], command)
+    assert (again.returncode, again.stdout) == (0, result.stdout), (flags, again)
+    assert trace(flags, command)[0] == []
+
+
+def test_a_trace_of_a_command_that_stays_within_the_policy_is_its_own_flags():
+    calls, flags, _, _ = trace(["--seccomp-profile", "default"], ["/usr/bin/true"])
+    assert (calls, flags) == ([], ["--seccomp-profile", "default"])
+
+
+def test_a_trace_sees_every_process(raw):
+    calls, _, _, _ = trace(["--unshare-pid", "--seccomp-deny", "mkdir,mkdirat"], ["sh", "-c", "(mkdir /tmp/a) & wait"])
+    assert calls == ["mkdir" if NATIVE == "x86_64" else "mkdirat"]
+
+
+@pytest.mark.skipif(NATIVE != "x86_64", reason="i386 on x86_64")
+def test_a_trace_tells_architectures_apart(compiled):
+    program = compiled("rawcalls", (REPO / "tests" / "helpers" / "rawcalls.c").read_text())
+    read_end, write_end = pipe()
+    result = run([*BASE, "--ro-bind", program, "/rawcalls", "--seccomp-deny", "getpid", "--seccomp-trace", write_end], ["/rawcalls"],
+                 stdin=data_fd("64 39\n32 20\n64 39\n32 20\n"))
+    assert_ok(result)
+    os.close(write_end)
+    with os.fdopen(os.dup(read_end)) as lines:
+        assert [json.loads(line).get("arch") for line in lines] == ["x86_64", "i386", None]
+
+
+def test_trace_and_a_promise_of_safety_exclude_each_other():
+    trace_args = ["--seccomp-deny", "mkdir", "--seccomp-trace", pipe()[1]]
+    refused([*trace_args, "--add-seccomp-fd", data_fd(bpf({}))], "--seccomp-trace", "promise", base=BASE)
+    refused([*trace_args, "--seccomp", data_fd(bpf({}))], "--seccomp-trace", "promise", base=BASE)
+    refused([*trace_args, "--unshare-user", "--disable-userns"], "--seccomp-trace", "promise", base=BASE)
+    refused([*trace_args, "--unshare-pid", "--as-pid-1"], "--seccomp-trace", "--as-pid-1", base=BASE)
+    refused(["--seccomp-trace", pipe()[1]], "--seccomp-trace", "needs something to be denied", base=BASE)
+
+
+def test_a_trace_within_a_trace_is_refused(box):
+    """The kernel allows one listener."""
+    result = run(["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--unshare-pid", "--proc", "/proc", "--seccomp-deny", "ptrace", "--seccomp-trace", pipe()[1]],
+                 [BINARY, "--ro-bind", "/", "/", "--seccomp-deny", "ptrace", "--seccomp-trace", "1", "/usr/bin/true"])
+    assert result.returncode == 1 and "listener of its own" in result.stderr and result.stderr.count("\n") == 1, result
+
+
+def test_a_trace_where_a_filter_outside_forbids_notification_is_refused(box):
+    seccomp = numbers(NATIVE)["seccomp"]
+    outer = struct.pack("HBBI", 0x20, 0, 0, 0) + struct.pack("HBBI", 0x15, 0, 1, seccomp) + \
+        struct.pack("HBBI", 0x06, 0, 0, 0x00050000 | errno.EPERM) + bpf({})[-8:]
+    result = run(["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--unshare-pid", "--proc", "/proc", "--add-seccomp-fd", data_fd(outer)],
+                 [BINARY, "--ro-bind", "/", "/", "--seccomp-deny", "ptrace", "--seccomp-trace", "1", "/usr/bin/true"])
+    assert result.returncode == 1 and "forbids it" in result.stderr and result.stderr.count("\n") == 1, result
+
+
+# ---- the terminal guard, beyond what test_terminal.py has ----
+
+def test_the_guard_holds_for_every_architecture_and_for_high_bits(compiled):
+    if NATIVE != "x86_64":
+        pytest.skip("i386 and x32 on x86_64")
+    program = compiled("rawcalls", (REPO / "tests" / "helpers" / "rawcalls.c").read_text())
+    calls = [f"{bits} {number} 0 {request | high} 0" for bits, number in ((64, 16), (32, 54), (64, 0x40000000 + 514))
+             for request in (0x5412, 0x541C) for high in ((0,) if bits == 32 else (0, HIGH, 1 << 63))]
+    script = f"printf '{chr(92)}n'; /rawcalls < /calls; echo end"
+    with Terminal([*FULL, "--ro-bind", program, "/rawcalls", "--ro-bind-data", data_fd("\n".join(calls) + "\n"), "/calls"],
+                  ["sh", "-c", script]) as terminal:
+        terminal.read_until("end")
+    assert [line for line in terminal.text.split() if line.isdigit()] == ["1"] * len(calls), terminal.text
+
+
+@pytest.mark.parametrize("args", [[], ["--unshare-pid"], ["--die-with-parent"], ["--seccomp-profile", "default"]], ids=str)
+def test_a_shells_job_control_works_under_the_guard(args):
+    with Terminal([*FULL, *args, "--setenv", "PS1", "ready> "], ["bash", "--norc", "--noediting", "-i"]) as terminal:
+        terminal.read_until("ready> ")
+        terminal.type("sh -c 'echo be''gun; exec sleep 30'\n")
+        terminal.read_until("begun")
+        terminal.type("\x1a")
+        terminal.read_until("Stopped")
+        terminal.type("fg; echo sta''tus $?\n")
+        terminal.read_until("fg")
+        terminal.read_until(r"sleep 30'?\n")
+        terminal.type("\x03")
+        terminal.read_until("status 130|ready> $")
+        import fcntl
+        fcntl.ioctl(terminal.master, 0x5414, struct.pack("4H", 33, 77, 0, 0))
+        terminal.type("stty size; echo fin''ished\n")
+        terminal.read_until("33 77")
+        terminal.read_until("finished")
+
+
+# ---- real programs ----
+
+DEFAULT = [*FULL, "--ro-bind-try", "/etc", "/etc", "--unshare-all", "--setenv", "HOME", "/tmp", "--chdir", "/tmp"]
+
+
+def need(*programs):
+    for program in programs:
+        if not shutil.which(program, path="/usr/bin:/bin"):
+            pytest.skip(f"no {program} here")
+
+
+@pytest.mark.parametrize("profile", ["default", "build"])
+def test_bash_and_python_and_git_work(profile):
+    need("bash", "git")
+    args = [*DEFAULT, "--seccomp-profile", profile]
+    assert shell([*args], "echo a b | tr a c | (read x y; echo $y$x); kill -0 $$; trap 'echo t' EXIT", base=[]) == "bc\nt\n"
+    code = ("import threading, subprocess, multiprocessing, tempfile, ssl, sqlite3, asyncio, ctypes\n"
+            "async def f(): await (await asyncio.create_subprocess_exec('true')).wait()\n"
+            "asyncio.run(f())\n"
+            "t = threading.Thread(target=print, args=('thread',)); t.start(); t.join()\n"
+            "print(multiprocessing.Pool(2).map(abs, [-1, -2]))\n"
+            "print(subprocess.check_output(['echo', 'sub'], text=True))")
+    result = run([*args], python(code))
+    assert_ok(result)
+    assert "thread" in result.stdout and "[1, 2]" in result.stdout and "sub" in result.stdout
+    out = shell([*args, "--setenv", "GIT_CONFIG_GLOBAL", "/dev/null"], """
+        git init -q r; cd r; echo x > f; git add f
+        git -c user.name=n -c user.email=e@e commit -qm first; git gc -q; git clone -q . ../c; git -C ../c log --format=%s""", base=[])
+    assert out == "first\n"
+
+
+def test_curl_reaches_loopback_under_default():
+    need("curl")
+    out = shell([*DEFAULT, "--seccomp-profile", "default"], """
+        echo content > page; python3 -m http.server 8123 --bind 127.0.0.1 2>/dev/null & server=$!
+        curl -s --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:8123/page; kill $server""", base=[])
+    assert out == "content\n"
+
+
+def test_node_works_under_default():
+    need("node")
+    script = ("const w = require('worker_threads'); const cp = require('child_process'); const fs = require('fs');"
+              "if (w.isMainThread) { new w.Worker(process.argv[1]).on('exit', () => {"
+              "fs.promises.readdir('/').then(d => console.log(d.length > 2, cp.execSync('echo sub').toString().trim())) }) }")
+    result = run([*DEFAULT, "--ro-bind-data", data_fd(script), "/tmp/a.js", "--seccomp-profile", "default"], ["/usr/bin/node", "/tmp/a.js"])
+    assert_ok(result)
+    assert result.stdout == "true sub\n"
+
+
+def test_chromium_works_under_default():
+    binary = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+    if not binary:
+        pytest.skip("no chromium here")
+    line = [*DEFAULT, "--ro-bind", "/sys", "/sys", "--seccomp-profile", "default"]
+    result = run(line, [binary, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom",
+                        "data:text/html,<p id=x></p><script>x.textContent = 6 * 7</script>"], timeout=120)
+    assert ">42<" in result.stdout, result
+
+
+PROJECT = {
+    "lib.c": "int twice(int x) { return 2 * x; }\n",
+    "test.c": "int twice(int);\nint main(void) { return twice(21) != 42; }\n",
+    "configure": "#!/bin/sh\nset -e\necho 'int main(void) { return 0; }' > conftest.c\n${CC-cc} conftest.c -o conftest\n./conftest\n"
+                 "rm conftest*\nsed s/@CC@/${CC-cc}/ Makefile.in > Makefile\n",
+    "Makefile.in": "check: test\n\t./test\ntest: test.o lib.o\n\t@CC@ -o $@ $^\n%.o: %.c\n\t@CC@ -g -O2 -c -o $@ $<\n",
+    "CMakeLists.txt": "cmake_minimum_required(VERSION 3.10)\nproject(p C)\nadd_executable(t test.c lib.c)\nenable_testing()\n"
+                      "add_test(NAME t COMMAND t)\n",
+    "meson.build": "project('p', 'c')\ntest('t', executable('t', 'test.c', 'lib.c'))\n",
+}
+BUILDS = {
+    "make": (["make", "cc"], "./configure; make -j2 check"),
+    "cmake": (["cmake", "make", "cc"], "cmake -B b .; cmake --build b -j2; cd b; ctest --output-on-failure"),
+    "meson": (["meson", "ninja", "cc"], "meson setup b; ninja -C b; meson test -C b"),
+}
+
+
+@pytest.mark.parametrize("profile", ["build", "default"])
+@pytest.mark.parametrize("how", BUILDS)
+def test_builds_and_their_tests_pass(how, profile, box):
+    programs, script = BUILDS[how]
+    need(*programs)
+    for name, text in PROJECT.items():
+        (box / name).write_text(text)
+        (box / name).chmod(0o755)
+    result = run([*DEFAULT, "--bind", box, "/work", "--chdir", "/work", "--seccomp-profile", profile], ["sh", "-ec", script],
+                 timeout=120)
+    assert result.returncode == 0, result
+
+
+def test_build_leaves_debuggers_and_nested_sandboxes_alone():
+    result = run([*DEFAULT, "--seccomp-profile", "build"], ["/usr/bin/unshare", "-Urm", "mount", "-t", "tmpfs", "none", "/tmp"])
+    assert_ok(result)
+    if shutil.which("strace", path="/usr/bin"):
+        assert run([*DEFAULT, "--seccomp-profile", "build"], ["strace", "-f", "-o", "/dev/null", "sh", "-c", "true; true"]).returncode == 0
+
+
+# ---- the manual ----
+
+def test_the_manual_lists_every_profile_call_by_call():
+    manual = (REPO / "man" / "bwrapish.1").read_text()
+    wanted = subprocess.run([PROFILES, "--manual"], capture_output=True, text=True, check=True).stdout
+    assert wanted in manual, "put the output of `build/profiles --manual` into man/bwrapish.1"

@@ -1,0 +1,204 @@
+/* trace.c - --seccomp-trace: what a policy would deny, without denying it.
+ *
+ * The kernel stops the caller of such a call and asks the supervisor (seccomp_unotify(2)), which writes a line for
+ * each new kind and lets the call go on. That is a diagnosis and no sandbox: nothing is denied, and even a supervisor
+ * that meant to deny would look at arguments that may have changed since.
+ */
+#include "policy.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#ifndef SECCOMP_USER_NOTIF_FLAG_CONTINUE
+#define SECCOMP_USER_NOTIF_FLAG_CONTINUE 1
+#endif
+
+#define FIELD(name) ((uint32_t) offsetof(struct seccomp_data, name))
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LOW  0
+#define HIGH 4
+#else
+#define LOW  4
+#define HIGH 0
+#endif
+
+/* ---- in COMMAND's process ---- */
+
+static struct fd_letter letter;
+
+/* Handing over the listener must not itself be stopped: nobody would answer yet. The exception means this very
+ * message and is gone with our memory at exec. */
+static size_t add_exception(struct sock_filter *code)
+{
+	uint64_t address = (uintptr_t) sync_letter_address(&letter);
+	const struct sock_filter exception[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(args[1]) + LOW),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) address, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(args[1]) + HIGH),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) (address >> 32), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	memcpy(code, exception, sizeof(exception));
+	return ARRAY_SIZE(exception);
+}
+
+void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
+{
+	struct sock_filter *whole = arena_alloc((n + 16) * sizeof(*whole));
+	size_t n_exception = add_exception(whole);
+	memcpy(whole + n_exception, code, n * sizeof(*code));
+	struct sock_fprog program = { .len = (unsigned short) (n + n_exception), .filter = whole };
+	sync_write_letter(&letter, MESSAGE_LISTENER);
+	int listener = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+				     SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	if (listener < 0)
+		die("%s: Can't be notified of system calls: %s%s",
+		    place_name(run->plan->policy.trace.place), errno_text(errno),
+		    errno == EBUSY    ? "; a filter that is in force outside has a listener of its "
+					"own, and the kernel "
+					"allows one"
+		    : errno == EINVAL ? "; this kernel is too old for it or the list too long"
+		    : errno == EACCES || errno == EPERM || errno == ENOSYS
+			    ? "; a filter that is in force outside forbids it"
+			    : "");
+	sync_send_letter(run->monitor_fd, &letter, listener);
+	close(listener);
+}
+
+/* ---- in the supervisor ---- */
+
+static struct {
+	bool resolved;
+	struct verdicts verdicts;
+	struct rules used; /* what has been seen, as --seccomp-allow would take it */
+	uint32_t *arches;  /* of each in `used` */
+	size_t room_arches;
+} trace;
+
+static void write_line(const struct run *run, const char *line)
+{
+	const struct fd_at *to = &run->plan->policy.trace;
+	if (!write_all(to->fd, line, strlen(line)))
+		die_errno(errno, "%s: Can't write to descriptor %d", place_name(to->place), to->fd);
+}
+
+static uint32_t arch_of(const struct seccomp_data *data)
+{
+#if defined(__x86_64__)
+	if (data->arch == AUDIT_ARCH_X86_64 && data->nr & 0x40000000)
+		return SCMP_ARCH_X32;
+#endif
+	return data->arch;
+}
+
+static const char *arch_name(uint32_t arch)
+{
+	switch (arch) {
+	case SCMP_ARCH_X86_64:
+		return "x86_64";
+	case SCMP_ARCH_X32:
+		return "x32";
+	case SCMP_ARCH_X86:
+		return "i386";
+	case SCMP_ARCH_AARCH64:
+		return "aarch64";
+	case SCMP_ARCH_ARM:
+		return "arm";
+	default:
+		return "native";
+	}
+}
+
+static bool is_known(const struct call_rule *rule, uint32_t arch, size_t n_known)
+{
+	for (size_t i = 0; i < n_known; i++)
+		if (trace.arches[i] == arch && streq(trace.used.items[i].name, rule->name) &&
+		    streq(policy_rule_words(&trace.used.items[i]), policy_rule_words(rule)))
+			return true;
+	return false;
+}
+
+/* One line for each kind: the same call, argument as far as it is judged, and architecture. */
+static void note_call(const struct run *run, const struct seccomp_notif *call)
+{
+	uint32_t arch = arch_of(&call->data);
+	char *resolved = seccomp_syscall_resolve_num_arch(arch, call->data.nr);
+	const char *name = resolved ? arena_copy(resolved, strlen(resolved)) : "?";
+	free(resolved);
+	if (!trace.resolved)
+		trace.verdicts = policy_resolve(&run->plan->policy, FILTER_COMMAND);
+	trace.resolved = true;
+	uint64_t arguments[6];
+	for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
+		arguments[i] = call->data.args[i];
+
+	struct rules broken = { 0 };
+	policy_find_denial(&trace.verdicts, name, arguments, &broken);
+	for (size_t i = 0; i < broken.n; i++) {
+		if (is_known(&broken.items[i], arch, trace.used.n))
+			continue;
+		trace.arches = arena_grow(trace.arches, trace.used.n, &trace.room_arches,
+					  sizeof(*trace.arches));
+		trace.arches[trace.used.n] = arch;
+		trace.used.items = arena_grow(trace.used.items, trace.used.n, &trace.used.room,
+					      sizeof(*trace.used.items));
+		trace.used.items[trace.used.n++] = broken.items[i];
+		struct text json = { 0 };
+		text_add(&json,
+			 "{ \"call\": \"%s\", \"arch\": \"%s\", \"number\": %u, \"arguments\": [",
+			 policy_rule_words(&broken.items[i]), arch_name(arch),
+			 (unsigned) call->data.nr);
+		for (size_t a = 0; a < ARRAY_SIZE(arguments); a++)
+			text_add(&json, "%s\"%#llx\"", a ? ", " : "",
+				 (unsigned long long) arguments[a]);
+		text_add(&json, "], \"pid\": %u }\n", call->pid);
+		write_line(run, json.bytes);
+	}
+}
+
+void trace_hear(const struct run *run, int listener)
+{
+	/* The kernel may know more of these structures than its header here did. */
+	static union {
+		struct seccomp_notif call;
+		char room[512];
+	} received;
+	static union {
+		struct seccomp_notif_resp answer;
+		char room[512];
+	} sent;
+	memset(&received, 0, sizeof(received));
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &received.call) < 0) {
+		if (errno == EINTR ||
+		    errno == ENOENT) /* ENOENT: it was interrupted or killed meanwhile */
+			return;
+		die_errno(errno, "%s: Can't receive what is notified",
+			  place_name(run->plan->policy.trace.place));
+	}
+	note_call(run, &received.call);
+	memset(&sent, 0, sizeof(sent));
+	sent.answer.id = received.call.id;
+	sent.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &sent.answer) < 0 && errno != ENOENT)
+		die_errno(errno, "%s: Can't let a system call through",
+			  place_name(run->plan->policy.trace.place));
+}
+
+void trace_finish(const struct run *run)
+{
+	if (run->plan->policy.trace.fd >= 0)
+		write_line(run,
+			   arena_printf("{ \"flags\": \"%s\" }\n",
+					policy_flags_that_allow(&run->plan->policy, &trace.used)));
+}
