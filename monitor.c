@@ -21,12 +21,14 @@ static struct {
 	int parent_pidfd; /* -1: not asked for */
 	int command_pidfd; /* where signals go; -1: to the child */
 	int socket, signals;
+	int children_fd; /* tells our children, where COMMAND's have to be ended; -1 otherwise */
+	const char *children_before; /* which were there before the sandbox, after an exec */
 	bool started;	  /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
 	bool ended;	  /* a reaper has told COMMAND's status */
 	int status;	  /* COMMAND's, as of waitpid(2) */
-} monitor = { .parent_pidfd = -1, .command_pidfd = -1 };
+} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .children_fd = -1 };
 
 /* SIGTSTP and its like are not here: with their default action the supervisor stops together with COMMAND, which
  * is what job control wants to see. */
@@ -45,6 +47,56 @@ static void kill_child(void)
 	kill(monitor.child, SIGKILL);
 	while (waitpid(monitor.child, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+/* ---- what COMMAND leaves behind, where the sandbox ends with it ---- */
+
+static const char *read_children(void)
+{
+	char *bytes;
+	size_t length;
+	if (lseek(monitor.children_fd, 0, SEEK_SET) < 0 || !read_all(monitor.children_fd, SIZE_MAX / 4, &bytes, &length))
+		die_errno(errno, "Can't read which processes COMMAND has left behind");
+	return bytes;
+}
+
+static void adopt_orphans(const struct run *run)
+{
+	monitor.children_fd = openat(run->proc_fd, arena_printf("self/task/%d/children", getpid()), O_RDONLY | O_CLOEXEC);
+	if (monitor.children_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		die_errno(errno, "Can't prepare to end what COMMAND leaves behind");
+	monitor.children_before = read_children();
+}
+
+static bool is_among(const char *pids, long pid)
+{
+	char *end;
+	for (long other; (other = strtol(pids, &end, 10)) > 0; pids = end)
+		if (other == pid)
+			return true;
+	return false;
+}
+
+/* Whoever loses its parent becomes our child, so when none is left nobody is. */
+static void end_leftovers(void)
+{
+	bool any = true;
+	kill_child();
+	monitor.child = 0;
+	while (any) {
+		char *end;
+		const char *pids = read_children();
+		any = false;
+		for (long pid; (pid = strtol(pids, &end, 10)) > 0; pids = end) {
+			if (overlay_is_helper((pid_t) pid) || is_among(monitor.children_before, pid))
+				continue;
+			any = true;
+			if (kill((pid_t) pid, SIGKILL) < 0 && errno != ESRCH)
+				die_errno(errno, "Can't end process %ld, which COMMAND has left behind (--unshare-pid can)", pid);
+			while (waitpid((pid_t) pid, NULL, 0) < 0 && errno == EINTR)
+				;
+		}
+	}
 }
 
 /* ---- the parent ---- */
@@ -91,6 +143,8 @@ void monitor_prepare(struct run *run)
 		die_errno(errno, "Can't block signals");
 	if (run->plan->die_with_parent)
 		watch_parent();
+	if (overlay_lists_changes(run->plan))
+		adopt_orphans(run);
 }
 
 /* ---- reports ---- */
@@ -152,6 +206,8 @@ static int exit_code_of(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static void drop_privilege(struct run *run);
+
 static void hear_message(struct run *run, const struct message *message, int attached_fd)
 {
 	switch ((enum message_kind) message->kind) {
@@ -176,8 +232,17 @@ static void hear_message(struct run *run, const struct message *message, int att
 		monitor.ended = true;
 		monitor.status = message->value;
 		break;
+	case MESSAGE_HELPER:
+		overlay_start_helper(run, monitor.child, attached_fd, message->value);
+		attached_fd = -1;
+		break;
+	case MESSAGE_PINNED:
+		drop_privilege(run);
+		sync_try_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed */
+		break;
 	case MESSAGE_CHILD:
 	case MESSAGE_GO:
+	case MESSAGE_FD:
 		break;
 	}
 	close_fd(&attached_fd);
@@ -260,8 +325,13 @@ static _Noreturn void finish(const struct run *run, int status)
 	int exit_code = exit_code_of(status);
 	run_tell(run, WIFSIGNALED(status) ? "COMMAND was ended by signal %d" : "COMMAND ended with status %d",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : exit_code);
+	bool listed = true;
+	if (overlay_lists_changes(run->plan)) {
+		end_leftovers();
+		listed = overlay_list_changes();
+	}
 	report_exit(run, exit_code);
-	_exit(exit_code);
+	_exit(listed ? exit_code : 1);
 }
 
 static void drop_privilege(struct run *run)
@@ -273,10 +343,17 @@ static void drop_privilege(struct run *run)
 	caps_of_process(&permitted, &effective, &ambient);
 	if (permitted)
 		caps_drop_all();
-	int keep[] = { monitor.socket,	   monitor.signals,	monitor.parent_pidfd, plan->info.fd,
-		       plan->json_status.fd, plan->userns_block.fd, plan->as_pid_1 ? plan->sync.fd : -1,
-		       plan->as_pid_1 ? run->proc_fd : -1 };
-	if (!close_all_except(keep, ARRAY_SIZE(keep)))
+	const int ours[] = { monitor.socket,	   monitor.signals,	   monitor.parent_pidfd,
+			     plan->info.fd,	   plan->json_status.fd,   plan->userns_block.fd,
+			     plan->as_pid_1 ? plan->sync.fd : -1, plan->as_pid_1 ? run->proc_fd : -1,
+			     monitor.children_fd };
+	size_t n_helpers;
+	const int *helper_fds = overlay_helper_fds(&n_helpers);
+	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_helpers) * sizeof(int));
+	memcpy(keep, ours, sizeof(ours));
+	if (n_helpers)
+		memcpy(keep + ARRAY_SIZE(ours), helper_fds, n_helpers * sizeof(int));
+	if (!close_all_except(keep, ARRAY_SIZE(ours) + n_helpers))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 }
 
@@ -294,7 +371,8 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	monitor.child = child;
 	monitor.socket = socket;
 	die_first_call(kill_child);
-	drop_privilege(run);
+	if (!overlay_may_need_helper(run->plan)) /* otherwise once all helpers have been started */
+		drop_privilege(run);
 	release_code_pages();
 
 	bool connected = true;

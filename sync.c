@@ -52,9 +52,9 @@ void sync_send_namespaces(int socket, int value, const struct run *run)
 		die_of_silence();
 }
 
-void sync_send_fd(int socket, enum message_kind kind, int attached_fd)
+void sync_send_fd(int socket, enum message_kind kind, int value, int attached_fd)
 {
-	struct message message = { .kind = kind };
+	struct message message = { .kind = kind, .value = value };
 	struct iovec part = { .iov_base = &message, .iov_len = sizeof(message) };
 	union control control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
 					      .cmsg_len = CMSG_LEN(sizeof(int)) } };
