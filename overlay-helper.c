@@ -83,9 +83,12 @@ static void cover_interfaces(const struct run *run, int scratch_fd, int layer_fd
 			continue;
 		if (at < 0 || fstat(at, &status) < 0)
 			die_errno(errno, "Can't find the mount %s in a layer", list[i].path);
-		AUTO_CLOSE int nothing = sys_open_tree(scratch_fd, S_ISDIR(status.st_mode) ? "directory" : "file",
-						       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (nothing < 0 || sys_move_mount(nothing, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		/* Each its own: fuse-overlayfs takes directories of one inode number for the same one. */
+		const char *name = arena_printf("%zu below %d", i, layer_fd);
+		int made = S_ISDIR(status.st_mode) ? mkdirat(scratch_fd, name, 0555)
+						   : mknodat(scratch_fd, name, S_IFREG | 0444, 0);
+		AUTO_CLOSE int nothing = sys_open_tree(scratch_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (made < 0 || nothing < 0 || sys_move_mount(nothing, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 			die_errno(errno, "Can't cover the mount %s in a layer", list[i].path);
 	}
 }
@@ -99,8 +102,7 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 		die_errno(errno, "Can't make a mount namespace");
 	AUTO_CLOSE int scratch_fd = newroot_make_tmpfs("layers", 0700, 0);
 	if (sys_move_mount(scratch_fd, "", AT_FDCWD, "/dev", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
-	    mkdirat(scratch_fd, "writable", 0700) < 0 || mkdirat(scratch_fd, "directory", 0755) < 0 ||
-	    mknodat(scratch_fd, "file", S_IFREG | 0444, 0) < 0)
+	    mkdirat(scratch_fd, "writable", 0700) < 0)
 		die_errno(errno, "Can't make a place for the layers");
 	for (size_t i = 0; i < job->n_layers; i++) {
 		const char *name = arena_printf("%zu", i);
