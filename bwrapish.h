@@ -380,12 +380,13 @@ void overlay_attach_parts(const struct run *run, const struct op *op, struct ove
 
 /* A mount below a directory, as /proc/self/mountinfo tells it. */
 struct submount {
+	int dir_fd;
 	const char *path; /* relative to the directory */
 	const char *type;
 	bool can_be_layer; /* false for procfs and its like, whose files mean something else to each reader */
 };
-/* Appends the mounts below dir_fd that can be seen, parents first, to `list` (arena memory). */
-void overlay_find_submounts(const struct run *run, int dir_fd, struct submount **list, size_t *n, size_t *room);
+/* The mounts below the directories that can be seen, parents first, sorted by path; arena memory. */
+struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs, size_t *ret_n);
 
 /* ---- overlay-helper.c: fuse-overlayfs, and the process that lists changes ---- */
 

@@ -69,26 +69,26 @@ static const uint64_t fuse_caps = CAP_BIT(0) | CAP_BIT(1) | CAP_BIT(2) | CAP_BIT
 static const uint64_t reader_caps = CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(21);
 
 /* What must not be reached through a layer is covered: there the helper would read its own /proc/self. */
-static void cover_interfaces(const struct run *run, int scratch_fd, int layer_fd)
+static void cover_interfaces(const struct run *run, const struct job *job, int scratch_fd)
 {
-	struct submount *list = NULL;
-	size_t n = 0, room = 0;
-	overlay_find_submounts(run, layer_fd, &list, &n, &room);
+	size_t n;
+	const struct submount *list = overlay_find_submounts(run, job->layers, job->n_layers, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct stat status;
 		if (list[i].can_be_layer)
 			continue;
-		AUTO_CLOSE int at = path_open(layer_fd, list[i].path, O_PATH | O_NOFOLLOW);
+		AUTO_CLOSE int at = path_open(list[i].dir_fd, list[i].path, O_PATH | O_NOFOLLOW);
 		if (at < 0 && errno == ENOENT) /* below one that is covered already */
 			continue;
 		if (at < 0 || fstat(at, &status) < 0)
 			die_errno(errno, "Can't find the mount %s in a layer", list[i].path);
 		/* Each its own: fuse-overlayfs takes directories of one inode number for the same one. */
-		const char *name = arena_printf("%zu below %d", i, layer_fd);
+		const char *name = arena_printf("cover %zu", i);
 		int made = S_ISDIR(status.st_mode) ? mkdirat(scratch_fd, name, 0555)
 						   : mknodat(scratch_fd, name, S_IFREG | 0444, 0);
 		AUTO_CLOSE int nothing = sys_open_tree(scratch_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (made < 0 || nothing < 0 || sys_move_mount(nothing, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		if (made < 0 || nothing < 0 ||
+		    sys_move_mount(nothing, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 			die_errno(errno, "Can't cover the mount %s in a layer", list[i].path);
 	}
 }
@@ -109,8 +109,8 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 		if (mkdirat(scratch_fd, name, 0700) < 0 ||
 		    sys_move_mount(job->layers[i], "", scratch_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			die_errno(errno, "Can't attach a layer");
-		cover_interfaces(run, scratch_fd, job->layers[i]);
 	}
+	cover_interfaces(run, job, scratch_fd);
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &read_only) < 0)
 		die_errno(errno, "Can't make the helper's mounts read-only");
 	if (job->fds[WRITABLE] >= 0 &&

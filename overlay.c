@@ -477,40 +477,55 @@ static bool is_seen(int dir_fd, const char *path, uint64_t id)
 	       status.stx_mnt_id == id;
 }
 
-void overlay_find_submounts(const struct run *run, int dir_fd, struct submount **list, size_t *n, size_t *room)
+/* Splits a line of mountinfo in place: the mount's id, where it is, and its type; proc_pid_mountinfo(5). */
+static bool read_mount(char *line, uint64_t *ret_id, const char **ret_point, const char **ret_type)
+{
+	char *save = NULL, *fields[5] = { 0 }, *dash = strstr(line, " - ");
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		fields[i] = strtok_r(i ? NULL : line, " ", &save);
+	if (!dash || !fields[4])
+		return false;
+	unescape_octal(fields[4]);
+	*ret_id = strtoull(fields[0], NULL, 10);
+	*ret_point = fields[4];
+	*ret_type = arena_copy(dash + 3, strcspn(dash + 3, " "));
+	return true;
+}
+
+struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs, size_t *ret_n)
 {
 	AUTO_CLOSE int fd = openat(run->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
 	char *bytes, *next_line;
-	size_t length;
+	size_t length, n = 0, room = 0, *top_lengths = arena_alloc(n_dirs * sizeof(*top_lengths));
+	const char **tops = arena_alloc(n_dirs * sizeof(*tops));
+	struct submount *list = NULL;
 	if (fd < 0 || !read_all(fd, SIZE_MAX / 4, &bytes, &length))
 		die_errno(errno, "Can't read /proc/self/mountinfo");
-	const char *top = bind_shown_path(run, (struct place) { .option = "overlay" }, dir_fd);
-	size_t top_length = streq(top, "/") ? 0 : strlen(top);
+	for (size_t i = 0; i < n_dirs; i++) {
+		tops[i] = bind_shown_path(run, (struct place) { .option = "overlay" }, dir_fds[i]);
+		top_lengths[i] = streq(tops[i], "/") ? 0 : strlen(tops[i]);
+	}
 	for (char *line = bytes; line < bytes + length; line = next_line) {
-		char *save = NULL, *fields[5] = { 0 };
+		uint64_t id;
+		const char *point, *type;
 		next_line = strchrnul(line, '\n') + 1;
 		next_line[-1] = '\0';
-		const char *dash = strstr(line, " - ");
-		for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-			fields[i] = strtok_r(i ? NULL : line, " ", &save);
-		if (!dash || !fields[4])
+		if (!read_mount(line, &id, &point, &type))
 			continue;
-		unescape_octal(fields[4]);
-		if (strncmp(fields[4], top, top_length) != 0 || fields[4][top_length] != '/' || !fields[4][top_length + 1])
-			continue;
-		struct submount found = { .path = arena_printf("%s", fields[4] + top_length + 1),
-					  .type = arena_copy(dash + 3, strcspn(dash + 3, " ")) };
-		found.can_be_layer = type_can_be_layer(found.type);
-		bool is_known = false;
-		for (size_t i = 0; i < *n; i++)
-			is_known |= streq((*list)[i].path, found.path);
-		if (is_known || !is_seen(dir_fd, found.path, strtoull(fields[0], NULL, 10)))
-			continue;
-		*list = arena_grow(*list, *n, room, sizeof(found));
-		(*list)[(*n)++] = found;
+		for (size_t i = 0; i < n_dirs; i++) {
+			size_t top = top_lengths[i];
+			if (strncmp(point, tops[i], top) != 0 || point[top] != '/' || !point[top + 1] ||
+			    !is_seen(dir_fds[i], point + top + 1, id))
+				continue;
+			list = arena_grow(list, n, &room, sizeof(*list));
+			list[n++] = (struct submount) { dir_fds[i], arena_printf("%s", point + top + 1), type,
+							type_can_be_layer(type) };
+		}
 	}
-	if (*n)
-		qsort(*list, *n, sizeof(**list), compare_submounts);
+	if (n)
+		qsort(list, n, sizeof(*list), compare_submounts);
+	*ret_n = n;
+	return list;
 }
 
 /* The directories at `path` that the layers show, top first, up to one that hides what is below it. */
@@ -584,14 +599,14 @@ static bool path_is_below(const char *path, const char *above)
  * layer. */
 static struct overlay_part *make_parts(struct merge *merge, int main_fd, bool by_kernel)
 {
-	struct submount *list = NULL;
-	size_t n = 0, room = 0;
+	size_t n;
+	const struct submount *list = overlay_find_submounts(merge->run, merge->layers, merge->n_layers, &n);
 	struct overlay_part *first = NULL, **last = &first;
 	const char *whole_clone = NULL;
-	for (size_t i = 0; i < merge->n_layers; i++)
-		overlay_find_submounts(merge->run, merge->layers[i], &list, &n, &room);
 	for (size_t i = 0; i < n; i++) {
 		const struct submount *at = &list[i];
+		if (i && streq(at->path, list[i - 1].path)) /* of another layer: merged with it */
+			continue;
 		if ((whole_clone && path_is_below(at->path, whole_clone)) || (!by_kernel && at->can_be_layer))
 			continue;
 		int above_fd = main_fd, part_fd = -1;
