@@ -253,6 +253,64 @@ static void check_work_directory(const struct merge *merge)
 		die("%s: WORKDIR %s is not empty (%s)", place, overlay->work.path, found);
 }
 
+/* ---- mistakes that the kernel calls ELOOP, EBUSY or EINVAL, and fuse-overlayfs does not notice ---- */
+
+/* One of the directories: a layer, RWSRC or WORKDIR. */
+struct part_taker {
+	int fd;
+	bool is_layer;
+	const char *name;
+	struct place place;
+	dev_t device;
+	ino_t inode;
+};
+
+static struct part_taker take_part(int fd, bool is_layer, const char *name, struct place place)
+{
+	struct stat status;
+	if (fstat(fd, &status) < 0)
+		die_errno(errno, "%s: Can't look at %s", place_name(place), name);
+	return (struct part_taker) { fd, is_layer, name, place, status.st_dev, status.st_ino };
+}
+
+/* Walks from `one` up to /; an upper directory may lie in a layer, but not be one. */
+static void refuse_above(const struct part_taker *one, const struct part_taker *all, size_t n)
+{
+	struct stat at, before = { 0 };
+	int fd = openat(one->fd, ".", O_PATH | O_CLOEXEC);
+	for (bool is_itself = true; fd >= 0 && fstat(fd, &at) == 0; is_itself = false) {
+		if (!is_itself && at.st_dev == before.st_dev && at.st_ino == before.st_ino)
+			break;
+		for (const struct part_taker *other = all; other < all + n; other++)
+			if (other != one && other->device == at.st_dev && other->inode == at.st_ino &&
+			    (is_itself || one->is_layer || !other->is_layer))
+				die("%s: %s and %s overlap", place_name(one->place), one->name, other->name);
+		before = at;
+		int up = openat(fd, "..", O_PATH | O_CLOEXEC);
+		close(fd);
+		fd = up;
+	}
+	close_fd(&fd);
+}
+
+/* Dies where two of the directories are, or one holds, the other. */
+static void refuse_overlap(const struct merge *merge)
+{
+	const struct overlay *overlay = merge->overlay;
+	struct part_taker *all = arena_alloc((merge->n_layers + 2) * sizeof(*all));
+	size_t n = 0;
+	if (overlay->upper.path) {
+		all[n++] = take_part(merge->upper_fd, false, arena_printf("RWSRC %s", overlay->upper.path), merge->op->place);
+		all[n++] = take_part(merge->work_fd, false, arena_printf("WORKDIR %s", overlay->work.path), merge->op->place);
+	}
+	for (size_t i = 0; i < merge->n_layers; i++) {
+		const struct layer *layer = &overlay->layers[merge->n_layers - 1 - i];
+		all[n++] = take_part(merge->layers[i], true, arena_printf("the layer %s", layer_name(layer)), layer->place);
+	}
+	for (size_t i = 0; i < n; i++)
+		refuse_above(&all[i], all, n);
+}
+
 static void open_upper(struct merge *merge)
 {
 	if (!merge->overlay->writable)
@@ -265,54 +323,9 @@ static void open_upper(struct merge *merge)
 	upper.place = work.place = merge->op->place;
 	merge->upper_fd = open_layer(merge, &upper, "RWSRC");
 	merge->work_fd = open_layer(merge, &work, "WORKDIR");
+	/* Before the kernel sees them: it leaves a directory in WORKDIR also when it refuses. */
+	refuse_overlap(merge);
 	check_work_directory(merge);
-}
-
-/* ---- mistakes that the kernel calls ELOOP, EBUSY or EINVAL, and fuse-overlayfs does not notice ---- */
-
-static bool is_below(int fd, int ancestor)
-{
-	AUTO_CLOSE int at = openat(fd, ".", O_PATH | O_CLOEXEC);
-	while (at >= 0) {
-		if (is_same_object(at, ancestor))
-			return true;
-		int up = openat(at, "..", O_PATH | O_CLOEXEC);
-		bool is_top = up < 0 || is_same_object(up, at);
-		close(at);
-		at = up;
-		if (is_top)
-			break;
-	}
-	return false;
-}
-
-static const struct layer *layer_behind(const struct merge *merge, size_t i)
-{
-	return &merge->overlay->layers[merge->n_layers - 1 - i];
-}
-
-/* Dies where two of the directories are, or one holds, the other; an upper directory may lie in a layer. */
-static void refuse_overlap(const struct merge *merge)
-{
-	const char *place = place_name(merge->op->place);
-	const struct overlay *overlay = merge->overlay;
-	if (overlay->upper.path && (is_below(merge->work_fd, merge->upper_fd) || is_below(merge->upper_fd, merge->work_fd)))
-		die("%s: WORKDIR %s and RWSRC %s overlap", place, overlay->work.path, overlay->upper.path);
-	for (size_t i = 0; i < merge->n_layers; i++) {
-		const struct layer *layer = layer_behind(merge, i);
-		for (size_t j = 0; j < merge->n_layers; j++)
-			if (i != j && is_below(merge->layers[i], merge->layers[j]))
-				die("%s: the layers %s and %s overlap", place_name(layer->place), layer_name(layer),
-				    layer_name(layer_behind(merge, j)));
-		if (overlay->upper.path && (is_below(merge->layers[i], merge->upper_fd) ||
-					    is_same_object(merge->upper_fd, merge->layers[i])))
-			die("%s: the layer %s overlaps with RWSRC %s", place_name(layer->place), layer_name(layer),
-			    overlay->upper.path);
-		if (overlay->work.path && (is_below(merge->layers[i], merge->work_fd) ||
-					   is_same_object(merge->work_fd, merge->layers[i])))
-			die("%s: the layer %s overlaps with WORKDIR %s", place_name(layer->place), layer_name(layer),
-			    overlay->work.path);
-	}
 }
 
 /* ---- the kernel's overlay ---- */
@@ -715,6 +728,10 @@ static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const
 	bool squash = shape->user_namespace && merge->run->plan->userns_block.fd < 0;
 	struct overlay_writable writable;
 	refuse_overlap(merge);
+	if (merge->overlay->upper.path && strchr(bind_shown_path(merge->run, merge->op->place, merge->upper_fd), ':')) {
+		*ret_why = "it takes no RWSRC with a colon in its path";
+		return -1;
+	}
 	clone_writable(merge, &writable);
 	int fd = overlay_fuse_mount(merge->run, merge->op, merge->layers, merge->n_layers, &writable, squash, ret_why);
 	if (fd >= 0)

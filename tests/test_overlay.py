@@ -47,7 +47,6 @@ def tree(box):
     (box / "low/dir/old").write_text("old")
     (box / "high/dir/new").write_text("new")
     (box / "low/gone/x").write_text("x")
-    os.link(box / "low/file", box / "low/link")
     return box
 
 
@@ -86,7 +85,7 @@ def host_state(path):
 @pytest.mark.parametrize("caller", CALLERS)
 def test_the_last_layer_is_the_topmost(caller, backend, tree):
     result = merge(tree, caller, backend, "cat /m/both /m/dir/old /m/dir/new; ls /m", ["--ro-overlay", "/m"])
-    assert result.stdout == "higholdnewboth\ndir\nfile\ngone\nlink\n", result
+    assert result.stdout == "higholdnewboth\ndir\nfile\ngone\n", result
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -101,7 +100,7 @@ EVERYTHING = """cd /m
 echo changed >file; chmod 600 both; rm -r gone; mv dir/old dir/moved; mv dir/sub renamed 2>/dev/null || { cp -r dir/sub renamed; rm -r dir/sub; }
 rm dir/new; mkdir fresh; echo y >fresh/y; mkfifo fresh/fifo; ln -s y fresh/sym; ln fresh/y fresh/hard
 mkdir gone; echo z >gone/z
-cat link; find . | sort; stat -c '%n %a %F %h' both fresh/y fresh/fifo fresh/sym; rm -r gone fresh; mkdir gone; echo z >gone/z; ls gone"""
+cat fresh/hard; find . | sort; stat -c '%n %a %F %h' both fresh/y fresh/fifo fresh/sym; rm -r gone fresh; mkdir gone; echo z >gone/z; ls gone"""
 
 
 @pytest.mark.parametrize("how", ["tmp", "upper"])
@@ -134,7 +133,7 @@ def test_rm_r_of_a_merged_tree_leaves_nothing(caller, backend, tree):
 def test_an_upper_directory_can_be_used_again(caller, backend, tree):
     how = ["--overlay", tree / "up", tree / "work", "/m"]
     assert merge(tree, caller, backend, "rm /m/file; echo 2 >/m/two", how).returncode == 0
-    assert merge(tree, caller, backend, "ls /m; cat /m/two", how).stdout == "both\ndir\ngone\nlink\ntwo\n2\n"
+    assert merge(tree, caller, backend, "ls /m; cat /m/two", how).stdout == "both\ndir\ngone\ntwo\n2\n"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -144,9 +143,18 @@ def test_the_mount_is_nosuid_and_nodev(caller, backend, tree):
     assert " rw,nosuid,nodev," in result.stdout, result
 
 
+def colon_upper(tree):
+    (tree / "up").rename(tree / "up:x")
+    give(CALLERS[-1], tree)
+    return tree / "up:x"
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ["with:colon", "with,comma", "back\\slash", "a space", "new\nline", "lowerdir=x"])
 def test_paths_need_no_escaping(name, backend, tree):
+    if (name, backend) == ("with:colon", "fuse"):  # its only limit; said when it is met
+        return refused(["--overlay-backend", "fuse", "--overlay-src", tree / "low", "--overlay", colon_upper(tree), tree / "work", "/m"],
+                       "no RWSRC with a colon", base=BASE, prefix=fuse_prefix(CALLERS[-1]))
     for part in ("low", "up", "work"):
         (tree / part).rename(tree / f"{part} {name}")
     give(CALLERS[-1], tree)
@@ -194,7 +202,7 @@ def test_an_overlay_can_be_the_root(tree):
     give(CALLERS[-1], tree)
     result = run([*layers(tree), "--tmp-overlay", "/", *WITH_PROC], ["sh", "-c", "ls /; cat /both"],
                  prefix=fuse_prefix(CALLERS[-1]))
-    assert result.stdout == "bin\nboth\ndir\nfile\ngone\nlib\nlib64\nlink\nproc\nusr\nhigh", result
+    assert result.stdout == "bin\nboth\ndir\nfile\ngone\nlib\nlib64\nproc\nusr\nhigh", result
 
 
 # ---- falling back ----
@@ -203,7 +211,7 @@ def test_an_overlay_can_be_the_root(tree):
 @pytest.mark.parametrize("pid", [[], ["--unshare-pid"], ["--unshare-all"]])
 def test_a_copy_of_the_host_is_writable_for_a_normal_user(pid, box):
     give(CALLERS[-1], box)
-    script = "touch /usr/bin/bwrapish-was-here /bwrapish-was-here; rm -r /usr/share/doc; ls /usr/share/doc 2>/dev/null; ls /tmp | head -1"
+    script = "touch /usr/bin/bwrapish-was-here /bwrapish-was-here; rm -r /usr/share/doc; test ! -e /usr/share/doc"
     result = run(["--overlay-src", "/", "--tmp-overlay", "/", "--proc", "/proc", "--dev", "/dev", *pid], ["sh", "-ec", script],
                  prefix=fuse_prefix("user"))
     assert result.returncode == 0, result
@@ -306,7 +314,7 @@ def test_changes_are_listed(caller, backend, how, pid, tree):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_nothing_changed_is_an_empty_list(backend, tree):
-    assert listed(tree, CALLERS[-1], backend, "cat /m/*/* >/dev/null", ["--tmp-overlay", "/m"])[1] == {}
+    assert listed(tree, CALLERS[-1], backend, "cat /m/dir/old >/dev/null; ls -R /m >/dev/null", ["--tmp-overlay", "/m"])[1] == {}
 
 
 @needs_fuse
@@ -391,13 +399,13 @@ def test_a_package_in_a_copy_of_the_host(caller, package):
 # ---- mistakes ----
 
 @pytest.mark.parametrize("args, words", [
-    (["--overlay-src", "low", "--overlay-src", "low", "--ro-overlay", "/m"], ["low and", "overlap"]),
-    (["--overlay-src", "low", "--overlay-src", "low/dir", "--ro-overlay", "/m"], ["low/dir and", "overlap"]),
+    (["--overlay-src", "low", "--overlay-src", "low", "--ro-overlay", "/m"], ["the layer low and the layer low overlap"]),
+    (["--overlay-src", "low", "--overlay-src", "low/dir", "--ro-overlay", "/m"], ["the layer low/dir and the layer low overlap"]),
     (["--overlay-src", "low", "--overlay", "up", "missing", "/m"], ["--overlay", "missing: No such file"]),
     (["--overlay-src", "low", "--overlay", "up", "high", "/m"], ["WORKDIR", "high is not empty"]),
     (["--overlay-src", "low", "--overlay", "up", "/dev/shm", "/m"], ["WORKDIR /dev/shm", "another file system"]),
-    (["--overlay-src", "low", "--overlay", "up", "up", "/m"], ["overlap"]),
-    (["--overlay-src", "low", "--overlay", "low", "work", "/m"], ["low overlaps with RWSRC"]),
+    (["--overlay-src", "low", "--overlay", "up", "up", "/m"], ["RWSRC up and WORKDIR up overlap"]),
+    (["--overlay-src", "low", "--overlay", "low", "work", "/m"], ["RWSRC low and the layer low overlap"]),
     (["--overlay-src", "low/file", "--tmp-overlay", "/m"], ["low/file is no directory"]),
     (["--overlay-src", "nowhere", "--tmp-overlay", "/m"], ["Can't find source path nowhere"]),
     (["--overlay-src", "low", "--ro-overlay", "/m"], ["--ro-overlay (argument", "at least 2"]),
