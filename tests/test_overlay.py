@@ -110,9 +110,9 @@ def test_writes_look_alike_in_both_backends_and_leave_the_layers_alone(caller, h
     seen = []
     for backend in ("kernel", "fuse") if HAS_FUSE else ("kernel",):
         for name in ("up", "work"):
-            shutil.rmtree(tree / name)
-            (tree / name).mkdir()
-        where = ["--tmp-overlay", "/m"] if how == "tmp" else ["--overlay", tree / "up", tree / "work", "/m"]
+            (tree / name / backend).mkdir()
+        where = (["--tmp-overlay", "/m"] if how == "tmp" else
+                 ["--overlay", tree / "up" / backend, tree / "work" / backend, "/m"])
         result = merge(tree, caller, backend, EVERYTHING, where)
         assert result.returncode == 0 and not result.stderr, result
         seen.append(result.stdout)
