@@ -8,11 +8,13 @@ _bwrapish()
 	# Walk over whole options, each with its words, up to the one under the cursor.
 	while ((i < COMP_CWORD)); do
 		case ${COMP_WORDS[i]} in
-		--args | --userns | --userns2 | --pidns | --uid | --gid | --hostname | --perms | --size | --file-label | --argv0 | --env | --keep-fd | --seccomp | --add-seccomp-fd | --exec-label | --sync-fd | --block-fd | --userns-block-fd | --info-fd | --json-status-fd) kinds=(none) ;;
+		--args | --userns | --userns2 | --pidns | --uid | --gid | --hostname | --overlay-src-fd | --overlay-opt | --overlay-changes | --perms | --size | --file-label | --argv0 | --env | --keep-fd | --seccomp | --add-seccomp-fd | --exec-label | --sync-fd | --block-fd | --userns-block-fd | --info-fd | --json-status-fd) kinds=(none) ;;
 		--bind | --bind-try | --dev-bind | --dev-bind-try | --ro-bind | --ro-bind-try | --symlink) kinds=(file file) ;;
 		--bind-fd | --ro-bind-fd | --file | --bind-data | --ro-bind-data | --chmod) kinds=(none file) ;;
 		--propagation) kinds=(propagation) ;;
-		--remount-ro | --proc | --dev | --tmpfs | --mqueue | --dir | --lock-file) kinds=(file) ;;
+		--overlay-src | --tmp-overlay | --ro-overlay | --remount-ro | --proc | --dev | --tmpfs | --mqueue | --dir | --lock-file) kinds=(file) ;;
+		--overlay) kinds=(file directory file) ;;
+		--overlay-backend) kinds=(backend) ;;
 		--chdir) kinds=(directory) ;;
 		--setenv) kinds=(variable none) ;;
 		--unsetenv) kinds=(variable) ;;
@@ -34,7 +36,7 @@ _bwrapish()
 	done
 
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--help --version --args --dry-run --verbose --level-prefix --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --userns --userns2 --pidns --disable-userns --assert-userns-disabled --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --propagation --remount-ro --proc --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --perms --size --file-label --not-a-security-boundary --chdir --argv0 --clearenv --setenv --unsetenv --env --new-session --no-tty-guard --die-with-parent --as-pid-1 --close-fds --keep-fd --cap-add --cap-drop --seccomp --add-seccomp-fd --exec-label --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--help --version --args --dry-run --verbose --level-prefix --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --userns --userns2 --pidns --disable-userns --assert-userns-disabled --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --propagation --overlay-src --overlay-src-fd --overlay --tmp-overlay --ro-overlay --overlay-backend --overlay-opt --overlay-changes --remount-ro --proc --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --perms --size --file-label --not-a-security-boundary --chdir --argv0 --clearenv --setenv --unsetenv --env --new-session --no-tty-guard --die-with-parent --as-pid-1 --close-fds --keep-fd --cap-add --cap-drop --seccomp --add-seccomp-fd --exec-label --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd' -- "$cur")
 	else
 		_bwrapish_command "$i"
 	fi
@@ -54,6 +56,7 @@ _bwrapish_word() # KIND CUR
 	capability) mapfile -t COMPREPLY < <(compgen -W 'ALL CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE' -- "${2^^}") ;;
 	variable) mapfile -t COMPREPLY < <(compgen -v -- "$2") ;;
 	propagation) mapfile -t COMPREPLY < <(compgen -W 'private slave' -- "$2") ;;
+	backend) mapfile -t COMPREPLY < <(compgen -W 'auto kernel fuse' -- "$2") ;;
 	esac
 }
 
