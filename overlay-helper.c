@@ -359,7 +359,8 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 	struct job job = { .op = op, .fuse = true, .squash = squash,
 			   .fds = { writable->upper_fd, writable->work_fd, device_fd, report[1], writable->mount_fd } };
 	clone_layers(op, layers, n_layers, &job);
-	AUTO_CLOSE int socket = start_job(run, &job);
+	int socket = start_job(run, &job);
+	close_fd(&socket);
 	close_layers(&job);
 	close_fd(&writable->mount_fd);
 	close_fd(&writable->upper_fd);
