@@ -13,25 +13,30 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 /* ---- sources ---- */
+
+const char *bind_shown_path(const struct run *run, struct place place, int fd)
+{
+	char *path = arena_alloc(PATH_MAX + 1);
+	ssize_t length = readlinkat(run->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
+	if (length < 0)
+		die_errno(errno, "%s: Can't look up descriptor %d", place_name(place), fd);
+	if (path[0] != '/')
+		die("%s: Can't bind descriptor %d: it is no file or directory (%s)", place_name(place), fd, path);
+	return path;
+}
 
 /* A descriptor from outside refers to a mount of the old namespace, which the kernel does not clone (EINVAL). The
  * same object is found again by the path that /proc shows for it, and used only if it is the same object. */
 static int clone_by_shown_path(const struct run *run, const struct op *op, int fd)
 {
 	struct stat wanted, found;
-	char link[32], path[PATH_MAX + 1];
-	snprintf(link, sizeof(link), "self/fd/%d", fd);
-	ssize_t length = readlinkat(run->proc_fd, link, path, sizeof(path) - 1);
-	if (length < 0 || fstat(fd, &wanted) < 0)
+	const char *path = bind_shown_path(run, op->place, fd);
+	if (fstat(fd, &wanted) < 0)
 		die_errno(errno, "%s: Can't look up descriptor %d", place_name(op->place), fd);
-	path[length] = '\0';
-	if (path[0] != '/')
-		die("%s: Can't bind descriptor %d: it is no file or directory (%s)", place_name(op->place), fd, path);
 	int clone = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
 	if (clone < 0)
 		die("%s: Can't bind descriptor %d: %s: %s%s", place_name(op->place), fd, path, errno_text(errno),
@@ -78,6 +83,16 @@ int bind_pin_one(const char *path, bool read_only)
 	if (mount_fd >= 0 && sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) < 0)
 		die("Can't set the mount flags of %s: %s%s", path, errno_text(errno), diagnose_mount_api(errno));
 	return mount_fd;
+}
+
+int bind_clone_read_only(int fd)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+				   .propagation = MS_PRIVATE };
+	int clone = sys_open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+	if (clone >= 0 && sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
+		close_fd(&clone);
+	return clone;
 }
 
 /* ---- flags ---- */

@@ -9,6 +9,8 @@
  *   newroot.c      pin the sources, move into the new /, build it
  *   paths.c        one path inside the new root
  *   bind-mount.c   one host path or descriptor shown at one place
+ *   overlay.c      layers merged into one tree; overlay-helper.c  fuse-overlayfs
+ *   overlay-changes.c  what was changed in one, as JSON lines
  *   network.c      loopback        capabilities.c  kept and lost
  *   policy.c       lists of system calls, read and put together   (pure)
  *   calls.c        groups and profiles of them                    (data)
@@ -131,13 +133,21 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 	const struct fd_at single[] = { plan->userns, plan->userns2, plan->pidns,	 plan->sync,
 					plan->block,  plan->info,    plan->userns_block, plan->json_status,
 					plan->policy.dump, plan->policy.trace };
-	size_t n_most = ARRAY_SIZE(single) + plan->n_ops + plan->n_seccomp + plan->n_superseded_fds;
-	int *fds = arena_alloc(n_most * sizeof(*fds));
 	size_t n = 0, n_unique = 0;
+	size_t n_most = ARRAY_SIZE(single) + 2 * plan->n_ops + plan->n_seccomp + plan->n_superseded_fds;
+	for (size_t i = 0; i < plan->n_ops; i++)
+		n_most += plan->ops[i].overlay ? plan->ops[i].overlay->n_layers : 0;
+	int *fds = arena_alloc(n_most * sizeof(*fds));
 	for (size_t i = 0; i < ARRAY_SIZE(single); i++)
 		fds[n++] = single[i].fd;
-	for (size_t i = 0; i < plan->n_ops; i++)
+	for (size_t i = 0; i < plan->n_ops; i++) {
+		const struct overlay *overlay = plan->ops[i].overlay;
 		fds[n++] = plan->ops[i].outer_fd;
+		if (overlay)
+			fds[n++] = overlay->changes.fd;
+		for (size_t j = 0; overlay && j < overlay->n_layers; j++)
+			fds[n++] = overlay->layers[j].fd;
+	}
 	for (size_t i = 0; i < plan->n_seccomp; i++)
 		fds[n++] = plan->seccomp[i].bytes ? -1 : plan->seccomp[i].at.fd;
 	for (size_t i = 0; i < plan->n_superseded_fds; i++)

@@ -37,6 +37,7 @@ enum propagation { PROPAGATION_DEFAULT, PROPAGATION_PRIVATE, PROPAGATION_SLAVE }
 
 enum op_kind {
 	OP_BIND,      /* outer_path or outer_fd shown at inner_path */
+	OP_OVERLAY,   /* layers merged at inner_path */
 	OP_REMOUNT_RO,
 	OP_TMPFS,
 	OP_PROC,
@@ -47,6 +48,37 @@ enum op_kind {
 	OP_DATA,      /* outer_fd copied to a private file shown at inner_path */
 	OP_SYMLINK,   /* inner_path -> text */
 	OP_CHMOD,
+};
+
+/* A directory of the host that takes part in an overlay. */
+struct layer {
+	const char *path;
+	int fd; /* when path is NULL */
+	struct place place;
+};
+
+struct fd_at {
+	int fd; /* -1: not given */
+	struct place place;
+};
+
+struct word_at {
+	const char *word;
+	struct place place;
+};
+
+enum overlay_backend { OVERLAY_AUTO, OVERLAY_KERNEL, OVERLAY_FUSE };
+
+struct overlay {
+	struct layer *layers; /* bottom first */
+	size_t n_layers, room_layers;
+	bool writable;
+	struct layer upper, work; /* path NULL: a tmpfs of our own, or nothing to write to */
+	enum overlay_backend backend;
+	struct place backend_place;
+	struct word_at *options;
+	size_t n_options, room_options;
+	struct fd_at changes; /* where the list of what was changed goes */
 };
 
 struct op {
@@ -62,6 +94,7 @@ struct op {
 	mode_t mode;		 /* what the made object gets; decided by the reader */
 	mode_t parent_mode;	 /* what missing parents get */
 	uint64_t size_bytes;	 /* tmpfs; 0: the kernel's default */
+	const struct overlay *overlay;
 	struct place place;
 };
 
@@ -90,11 +123,6 @@ struct limit_op {
 	uint64_t number;	/* the same as a number where it is one; UINT64_MAX: max */
 	uint64_t period_us;	/* cpu.max */
 	bool optional;		/* only a warning where it cannot be had */
-	struct place place;
-};
-
-struct fd_at {
-	int fd; /* -1: not given */
 	struct place place;
 };
 
@@ -397,6 +425,8 @@ extern enum path_engine path_engine;
 void newroot_pin(struct run *run);
 /* Makes / and moves in: from here on the host is gone. */
 void newroot_enter(struct run *run);
+/* A detached tmpfs; size 0: the kernel's default. `purpose` begins the message it dies with. */
+int newroot_make_tmpfs(const char *purpose, mode_t mode, uint64_t size_bytes);
 /* Carries out the operations in order. */
 void newroot_build(struct run *run);
 
@@ -410,6 +440,72 @@ int bind_pin_one(const char *path, bool read_only);
 void bind_set_flags(const struct run *run, const struct op *op, int mount_fd);
 /* Attaches a detached mount on what dest_fd refers to. */
 void bind_attach(const struct op *op, int mount_fd, int dest_fd);
+
+/* The path that /proc shows for a descriptor; dies when it is no file or directory. */
+const char *bind_shown_path(const struct run *run, struct place place, int fd);
+/* A clone of what fd refers to and all mounts below, read-only and private; -1 and errno. */
+int bind_clone_read_only(int fd);
+
+/* ---- overlay.c: layers, the kernel's overlay and fuse-overlayfs ---- */
+
+/* What cannot be right about an overlay, whatever the kernel; pure. */
+problem overlay_check(const struct op *op);
+/* In words; arena memory, pure. */
+const char *overlay_words(const struct op *op);
+/* Whether a process outside may have to be started for some overlay of the plan; pure. */
+bool overlay_may_need_helper(const struct plan *plan);
+/* Whether some overlay's changes are to be listed; pure. */
+bool overlay_lists_changes(const struct plan *plan);
+
+struct overlay_part; /* a mount that belongs on a submount of an overlay's layers */
+/* Merges the layers, while the host can be seen. Returns the detached mount. */
+int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_parts);
+/* Attaches the parts below the overlay, which is attached at its destination. */
+void overlay_attach_parts(const struct run *run, const struct op *op, struct overlay_part *parts);
+
+/* A mount below a directory, as /proc/self/mountinfo tells it. */
+struct submount {
+	int dir_fd;
+	const char *path; /* relative to the directory */
+	const char *type;
+	bool can_be_layer; /* false for procfs and its like, whose files mean something else to each reader */
+};
+/* The mounts below the directories that can be seen, parents first, sorted by path; arena memory. */
+struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs, size_t *ret_n);
+
+/* ---- overlay-helper.c: fuse-overlayfs, and the process that lists changes ---- */
+
+/* The program, or NULL when it is not installed. */
+const char *overlay_fuse_program(void);
+/* A detached mount, and the upper and the work directory in it; all -1: nothing can be written. */
+struct overlay_writable {
+	int mount_fd, upper_fd, work_fd;
+};
+/* A detached FUSE mount that fuse-overlayfs serves; `layers` top first. Closes what is in `writable`. -1 and a
+ * sentence. */
+int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
+		       struct overlay_writable *writable, bool squash, const char **ret_why);
+/* Starts the process that will list the changes. */
+void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers, size_t n_layers,
+			   int upper_fd);
+/* All overlays are pinned: the supervisor, if it waits for that, drops what it kept to start helpers. */
+void overlay_pinned(const struct run *run);
+/* The supervisor's side: starts what `socket` asks for and takes `socket` over. `child` is in the sandbox's user
+ * namespace. */
+void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_changes);
+/* Those that the supervisor has to keep open; arena memory. */
+int *overlay_helper_fds(size_t *ret_n);
+/* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything, and has the
+ * changes listed. False when a list is not whole; then somebody has said why. */
+bool overlay_list_changes(void);
+/* Whether pid is a helper, which ends by itself. */
+bool overlay_is_helper(pid_t pid);
+
+/* ---- overlay-changes.c ---- */
+
+/* Writes one JSON line for each path below `inner_path` that the upper directory holds or hides. `lowers` are the
+ * layers, top first. Dies when something cannot be read or written. */
+void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const int *lowers, size_t n_lowers);
 
 /* ---- network.c ---- */
 void network_loopback_up(void);
@@ -534,6 +630,9 @@ enum message_kind {
 	MESSAGE_NOT_STARTED, /* it failed */
 	MESSAGE_ENDED,	    /* value: COMMAND's wait status */
 	MESSAGE_LISTENER,   /* with a descriptor: where --seccomp-trace's calls wait */
+	MESSAGE_HELPER,	    /* with a socket: start a helper, which is told there what to do */
+	MESSAGE_FD,	    /* to a helper: one more descriptor */
+	MESSAGE_PINNED,	    /* no more helpers will be asked for; the answer is MESSAGE_GO */
 };
 struct message {
 	uint32_t kind;
@@ -544,7 +643,7 @@ struct message {
 void sync_make_pair(int ret_ends[2]);
 /* They die when the other side is gone, but for the one named try. */
 void sync_send(int socket, enum message_kind kind, int value);
-void sync_send_fd(int socket, enum message_kind kind, int attached_fd);
+void sync_send_fd(int socket, enum message_kind kind, int value, int attached_fd);
 /* A letter lies ready at an address that is known beforehand; sending it is one sendmsg(2) with that address. */
 struct fd_letter {
 	struct message message;

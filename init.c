@@ -120,7 +120,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (run->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it. */
-	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, pidfd);
+	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, 0, pidfd);
 	close_fd(&pidfd);
 	close_what_init_needs_not(run, locks, socket);
 	scrub_own_memory(run);

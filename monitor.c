@@ -28,6 +28,8 @@ static struct {
 	int command_pidfd; /* where signals go; -1: to the child */
 	int socket, signals;
 	int listener; /* --seccomp-trace's; -1: none yet */
+	int children_fd; /* tells our children, where COMMAND's have to be ended; -1 otherwise */
+	const char *children_before; /* which were there before the sandbox, after an exec */
 	bool started;	  /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
@@ -36,7 +38,7 @@ static struct {
 	bool killed;	  /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
 	int status;	  /* COMMAND's, as of waitpid(2) */
-} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1 };
+} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1, .children_fd = -1 };
 
 /* SIGTSTP and its like are not here: with their default action the supervisor stops together with COMMAND, which
  * is what job control wants to see. */
@@ -72,6 +74,56 @@ static void end_and_remove(void)
 {
 	end_sandbox();
 	cgroups_remove(monitor.run);
+}
+
+/* ---- what COMMAND leaves behind, where the sandbox ends with it ---- */
+
+static const char *read_children(void)
+{
+	char *bytes;
+	size_t length;
+	if (lseek(monitor.children_fd, 0, SEEK_SET) < 0 || !read_all(monitor.children_fd, SIZE_MAX / 4, &bytes, &length))
+		die_errno(errno, "Can't read which processes COMMAND has left behind");
+	return bytes;
+}
+
+static void adopt_orphans(const struct run *run)
+{
+	monitor.children_fd = openat(run->proc_fd, arena_printf("self/task/%d/children", getpid()), O_RDONLY | O_CLOEXEC);
+	if (monitor.children_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		die_errno(errno, "Can't prepare to end what COMMAND leaves behind");
+	monitor.children_before = read_children();
+}
+
+static bool is_among(const char *pids, long pid)
+{
+	char *end;
+	for (long other; (other = strtol(pids, &end, 10)) > 0; pids = end)
+		if (other == pid)
+			return true;
+	return false;
+}
+
+/* Whoever loses its parent becomes our child, so when none is left nobody is. */
+static void end_leftovers(void)
+{
+	bool any = true;
+	kill_child();
+	monitor.child = 0;
+	while (any) {
+		char *end;
+		const char *pids = read_children();
+		any = false;
+		for (long pid; (pid = strtol(pids, &end, 10)) > 0; pids = end) {
+			if (overlay_is_helper((pid_t) pid) || is_among(monitor.children_before, pid))
+				continue;
+			any = true;
+			if (kill((pid_t) pid, SIGKILL) < 0 && errno != ESRCH)
+				die_errno(errno, "Can't end process %ld, which COMMAND has left behind (--unshare-pid can)", pid);
+			while (waitpid((pid_t) pid, NULL, 0) < 0 && errno == EINTR)
+				;
+		}
+	}
 }
 
 /* ---- the parent ---- */
@@ -120,6 +172,8 @@ void monitor_prepare(struct run *run)
 		watch_parent();
 	if (run->shape.ends_with_command && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who finds what COMMAND leaves behind");
+	if (overlay_lists_changes(run->plan))
+		adopt_orphans(run);
 }
 
 /* ---- reports ---- */
@@ -181,6 +235,8 @@ static int exit_code_of(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static void drop_privilege(struct run *run);
+
 static void hear_message(struct run *run, const struct message *message, int attached_fd)
 {
 	switch ((enum message_kind) message->kind) {
@@ -210,8 +266,17 @@ static void hear_message(struct run *run, const struct message *message, int att
 		monitor.listener = attached_fd;
 		attached_fd = -1;
 		break;
+	case MESSAGE_HELPER:
+		overlay_start_helper(run, monitor.child, attached_fd, message->value);
+		attached_fd = -1;
+		break;
+	case MESSAGE_PINNED:
+		drop_privilege(run);
+		sync_try_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed */
+		break;
 	case MESSAGE_CHILD:
 	case MESSAGE_GO:
+	case MESSAGE_FD:
 		break;
 	}
 	close_fd(&attached_fd);
@@ -337,6 +402,11 @@ static _Noreturn void finish(struct run *run, int status)
 	die_first_call(NULL);
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
+	bool listed = true;
+	if (started && overlay_lists_changes(run->plan)) { /* before the helpers, who know them, are ended */
+		end_leftovers();
+		listed = overlay_list_changes();
+	}
 	if (run->shape.ends_with_command) {
 		end_sandbox();
 		if (!started || run->plan->json_status.fd >= 0 || run->plan->verbose)
@@ -364,7 +434,7 @@ static _Noreturn void finish(struct run *run, int status)
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, status);
 	report_exit(run, exit_code);
-	_exit(exit_code);
+	_exit(listed ? exit_code : 1);
 }
 
 /* The first time COMMAND is asked to end; the second time nobody is asked. What has not become COMMAND yet has the
@@ -398,16 +468,24 @@ static void drop_privilege(struct run *run)
 			  (run->cgroups ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0);
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
-	int keep[9 + CGROUPS_MOST_FDS] = { monitor.socket,
-					   monitor.signals,
-					   monitor.parent_pidfd,
-					   plan->info.fd,
-					   plan->json_status.fd,
-					   plan->userns_block.fd,
-					   plan->as_pid_1 ? plan->sync.fd : -1,
-					   plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1,
-					   plan->policy.trace.fd };
-	if (!close_all_except(keep, 9 + cgroups_fds(run, keep + 9)))
+	const int ours[] = { monitor.socket,
+			     monitor.signals,
+			     monitor.parent_pidfd,
+			     plan->info.fd,
+			     plan->json_status.fd,
+			     plan->userns_block.fd,
+			     plan->as_pid_1 ? plan->sync.fd : -1,
+			     plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1,
+			     plan->policy.trace.fd,
+			     monitor.children_fd };
+	size_t n_helpers;
+	const int *helper_fds = overlay_helper_fds(&n_helpers);
+	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_helpers + CGROUPS_MOST_FDS) * sizeof(int));
+	memcpy(keep, ours, sizeof(ours));
+	if (n_helpers)
+		memcpy(keep + ARRAY_SIZE(ours), helper_fds, n_helpers * sizeof(int));
+	size_t n_keep = ARRAY_SIZE(ours) + n_helpers;
+	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 }
 
@@ -439,7 +517,8 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	monitor.socket = socket;
 	monitor.deadline_ms = run->plan->timeout_ms ? now_ms() + run->plan->timeout_ms : 0;
 	die_first_call(end_and_remove);
-	drop_privilege(run);
+	if (!overlay_may_need_helper(run->plan)) /* otherwise once all helpers have been started */
+		drop_privilege(run);
 	release_code_pages();
 
 	bool connected = true;

@@ -228,7 +228,7 @@ static void join_and_go_on(struct run *run)
 	AUTO_CLOSE int pidfd = sys_pidfd_open(last, 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't tell the supervisor of the sandbox's process");
-	sync_send_fd(run->monitor_fd, MESSAGE_CHILD, pidfd);
+	sync_send_fd(run->monitor_fd, MESSAGE_CHILD, 0, pidfd);
 	_exit(0);
 }
 

@@ -35,6 +35,7 @@ struct pin {
 	bool is_directory;
 	bool is_root; /* shown as / when the new root was made */
 	int nodes[ARRAY_SIZE(device_nodes)], console; /* --dev */
+	struct overlay_part *parts; /* what belongs on submounts of an overlay's layers */
 };
 
 /* A tmpfs of our own where clones are parked and data files are written before they are shown. It covers / of the
@@ -45,9 +46,10 @@ static struct {
 	bool has_parked;
 } workshop = { .fd = -1 };
 
-static bool is_bind(const struct op *op)
+/* What is one mount, made while the host can be seen. */
+static bool is_pinned_mount(const struct op *op)
 {
-	return op->kind == OP_BIND;
+	return op->kind == OP_BIND || op->kind == OP_OVERLAY;
 }
 
 /* ---- file systems ---- */
@@ -70,7 +72,7 @@ static int try_make_fs(const char *type, unsigned attributes, const char *const 
 	return mount_fd;
 }
 
-static int make_tmpfs(const char *purpose, mode_t mode, uint64_t size_bytes)
+int newroot_make_tmpfs(const char *purpose, mode_t mode, uint64_t size_bytes)
 {
 	const char *options[] = { "mode", arena_printf("%o", mode), size_bytes ? "size" : NULL,
 				  arena_printf("%llu", (unsigned long long) size_bytes), NULL };
@@ -94,7 +96,7 @@ static int make_proc(const struct op *op)
 static int open_workshop(void)
 {
 	if (workshop.fd < 0)
-		workshop.fd = make_tmpfs("setup", 0700, 0);
+		workshop.fd = newroot_make_tmpfs("setup", 0700, 0);
 	return workshop.fd;
 }
 
@@ -129,7 +131,7 @@ static void park_pins(struct run *run, size_t n_ops)
 	attach_workshop(run->root.fd);
 	for (size_t i = 0; i < n_ops; i++) {
 		struct pin *pin = &run->pins[i];
-		if (pin->mount_fd < 0 || !is_bind(&run->plan->ops[i]))
+		if (pin->mount_fd < 0 || !is_pinned_mount(&run->plan->ops[i]))
 			continue;
 		const char *name = arena_printf("%zu", i);
 		int made = pin->is_directory ? mkdirat(workshop.fd, name, 0700)
@@ -174,7 +176,7 @@ static int pin_console(void)
 
 static void pin_dev(const struct op *op, struct pin *pin)
 {
-	pin->mount_fd = make_tmpfs(place_name(op->place), 0755, 0);
+	pin->mount_fd = newroot_make_tmpfs(place_name(op->place), 0755, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(device_nodes); i++) {
 		struct stat status;
 		const char *path = arena_printf("/dev/%s", device_nodes[i].name);
@@ -198,6 +200,10 @@ static void pin_op(struct run *run, const struct op *op, struct pin *pin)
 		if (!pin->skipped)
 			note_type(op, pin);
 		break;
+	case OP_OVERLAY:
+		pin->mount_fd = overlay_pin(run, op, &pin->parts);
+		pin->is_directory = true;
+		break;
 	case OP_PROC:
 		if (run->shape.new_proc) {
 			pin->mount_fd = make_proc(op);
@@ -220,11 +226,14 @@ void newroot_pin(struct run *run)
 	const struct plan *plan = run->plan;
 	enum { SPARE = 24 }; /* what the rest of setup needs at once, --dev included */
 	run->pins = arena_alloc(plan->n_ops * sizeof(*run->pins));
-	for (size_t i = 0; i < plan->n_ops; i++)
+	size_t n_wanted = plan->n_ops + SPARE;
+	for (size_t i = 0; i < plan->n_ops; i++) {
 		run->pins[i].mount_fd = run->pins[i].console = -1;
+		n_wanted += plan->ops[i].overlay ? 2 * plan->ops[i].overlay->n_layers : 0;
+	}
 
 	struct rlimit limit = run->nofile;
-	if (plan->n_ops + SPARE > limit.rlim_cur && limit.rlim_cur < limit.rlim_max) {
+	if (n_wanted > limit.rlim_cur && limit.rlim_cur < limit.rlim_max) {
 		limit.rlim_cur = limit.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 			run->nofile_raised = true;
@@ -238,6 +247,7 @@ void newroot_pin(struct run *run)
 		if (pin->mount_fd >= 0 && (rlim_t) pin->mount_fd + SPARE >= limit.rlim_cur)
 			park_pins(run, i + 1);
 	}
+	overlay_pinned(run);
 }
 
 /* ---- moving in ---- */
@@ -297,7 +307,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 	if (plan_first_op_is_root(plan)) {
 		const struct op *op = &plan->ops[0];
 		if (op->kind == OP_TMPFS)
-			*ret_fd = make_tmpfs(place_name(op->place), op->mode, op->size_bytes);
+			*ret_fd = newroot_make_tmpfs(place_name(op->place), op->mode, op->size_bytes);
 		else if (!first->skipped && !first->is_directory)
 			die("%s: Can't show %s at /: it is no directory", place_name(op->place),
 			    op->outer_path ? op->outer_path : "the descriptor");
@@ -308,7 +318,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		first->skipped = true;
 	}
 	if (*ret_fd < 0)
-		*ret_fd = make_tmpfs("the new root", 0755, 0);
+		*ret_fd = newroot_make_tmpfs("the new root", 0755, 0);
 	attach_on_root(*ret_fd);
 }
 
@@ -667,6 +677,8 @@ static void build_op(struct run *run, size_t i)
 	struct pin *pin = &run->pins[i];
 	run_tell(run, "%s: %s%s", place_name(op->place), plan_op_words(op, &run->shape),
 		 pin->skipped && !pin->is_root ? " (it does not)" : "");
+	if (pin->skipped && op->kind == OP_OVERLAY)
+		overlay_attach_parts(run, op, pin->parts);
 	if (pin->skipped)
 		return;
 	switch (op->kind) {
@@ -674,11 +686,16 @@ static void build_op(struct run *run, size_t i)
 		take_pin(run, i);
 		show(run, op, pin->mount_fd, pin->is_directory, pin->is_directory ? 0755 : 0444);
 		return;
+	case OP_OVERLAY:
+		take_pin(run, i);
+		show(run, op, pin->mount_fd, true, 0755);
+		overlay_attach_parts(run, op, pin->parts);
+		return;
 	case OP_REMOUNT_RO:
 		build_remount_ro(run, op);
 		return;
 	case OP_TMPFS:
-		show(run, op, make_tmpfs(place_name(op->place), op->mode, op->size_bytes), true, 0755);
+		show(run, op, newroot_make_tmpfs(place_name(op->place), op->mode, op->size_bytes), true, 0755);
 		return;
 	case OP_PROC:
 		build_proc(run, op, pin);

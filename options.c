@@ -39,14 +39,19 @@ enum handler {
 	H_PERMS,
 	H_SIZE,
 	H_PROPAGATION,
-	H_OP, /* value: enum op_form */
+	H_LAYER,	/* value: 1 when it is a descriptor */
+	H_OVERLAY_WORD, /* of the next overlay; value: enum overlay_word */
+	H_OP,		/* value: enum op_form */
 };
+
+enum overlay_word { OVERLAY_WORD_BACKEND, OVERLAY_WORD_OPTION, OVERLAY_WORD_CHANGES };
 
 /* The forms of the operations: one row for each option that makes one. */
 enum op_form {
 	FORM_BIND, FORM_BIND_TRY, FORM_DEV_BIND, FORM_DEV_BIND_TRY, FORM_RO_BIND, FORM_RO_BIND_TRY,
 	FORM_BIND_FD, FORM_RO_BIND_FD, FORM_REMOUNT_RO, FORM_TMPFS, FORM_PROC, FORM_DEV, FORM_MQUEUE, FORM_DIR,
-	FORM_FILE, FORM_BIND_DATA, FORM_RO_BIND_DATA, FORM_SYMLINK, FORM_CHMOD,
+	FORM_FILE, FORM_BIND_DATA, FORM_RO_BIND_DATA, FORM_SYMLINK, FORM_CHMOD, FORM_OVERLAY, FORM_TMP_OVERLAY,
+	FORM_RO_OVERLAY,
 };
 
 static const struct {
@@ -73,6 +78,9 @@ static const struct {
 	[FORM_RO_BIND_DATA] = { .kind = OP_DATA, .read_only = true, .takes_perms = true, .mode = 0600 },
 	[FORM_SYMLINK] = { .kind = OP_SYMLINK },
 	[FORM_CHMOD] = { .kind = OP_CHMOD },
+	[FORM_OVERLAY] = { .kind = OP_OVERLAY, .mode = 0755 },
+	[FORM_TMP_OVERLAY] = { .kind = OP_OVERLAY, .mode = 0755 },
+	[FORM_RO_OVERLAY] = { .kind = OP_OVERLAY, .read_only = true, .mode = 0755 },
 };
 
 const char *const option_group_titles[N_OPTION_GROUPS] = {
@@ -126,6 +134,14 @@ const struct option_row option_rows[] = {
 	ROW("bind-fd", "FD DEST", FILESYSTEM, "as --bind, for the file or directory that FD refers to", H_OP, 0, FORM_BIND_FD),
 	ROW("ro-bind-fd", "FD DEST", FILESYSTEM, "the same, read-only", H_OP, 0, FORM_RO_BIND_FD),
 	ROW("propagation", "TYPE", FILESYSTEM, "private or slave: do mounts that the host adds appear in it", H_PROPAGATION, 0, 0),
+	ROW("overlay-src", "SRC", FILESYSTEM, "a layer of the next overlay, first is bottom", H_LAYER, 0, 0),
+	ROW("overlay-src-fd", "FD", FILESYSTEM, "the same, for the directory that FD refers to", H_LAYER, 0, 1),
+	ROW("overlay", "RWSRC WORKDIR DEST", FILESYSTEM, "the layers merged at DEST, writes go to RWSRC", H_OP, 0, FORM_OVERLAY),
+	ROW("tmp-overlay", "DEST", FILESYSTEM, "the same, writes vanish", H_OP, 0, FORM_TMP_OVERLAY),
+	ROW("ro-overlay", "DEST", FILESYSTEM, "two or more layers merged read-only at DEST", H_OP, 0, FORM_RO_OVERLAY),
+	ROW("overlay-backend", "BACKEND", FILESYSTEM, "auto, kernel or fuse: who merges the next overlay", H_OVERLAY_WORD, 0, OVERLAY_WORD_BACKEND),
+	ROW("overlay-opt", "OPT", FILESYSTEM, "a mount option of the next overlay (volatile, index=off, ...)", H_OVERLAY_WORD, 0, OVERLAY_WORD_OPTION),
+	ROW("overlay-changes", "FD", FILESYSTEM, "list what was changed in the next overlay on FD, as JSON lines", H_OVERLAY_WORD, 0, OVERLAY_WORD_CHANGES),
 	ROW("remount-ro", "DEST", FILESYSTEM, "make the mount at DEST read-only, not those below it", H_OP, 0, FORM_REMOUNT_RO),
 	ROW("proc", "DEST", FILESYSTEM, "procfs at DEST", H_OP, 0, FORM_PROC),
 	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", H_OP, 0, FORM_DEV),
@@ -194,6 +210,8 @@ struct reader {
 	mode_t perms;
 	uint64_t size_bytes;
 	enum propagation propagation;
+	struct place overlay_place; /* the last word that waits for its overlay */
+	struct overlay overlay;
 };
 
 static const char *nth_option_name(size_t i)
@@ -248,6 +266,66 @@ static problem check_path(struct place place, const char *kind, const char *word
 	return NULL;
 }
 
+static problem read_layer(struct reader *reader, bool is_fd, const char *word, struct place place)
+{
+	struct overlay *overlay = &reader->overlay;
+	struct layer layer = { .path = is_fd ? NULL : word, .fd = -1, .place = place };
+	problem bad = is_fd ? read_fd_number(reader, place, word, &layer.fd) : check_path(place, "SRC", word);
+	if (bad)
+		return bad;
+	reader->overlay_place = place;
+	overlay->layers = arena_grow(overlay->layers, overlay->n_layers, &overlay->room_layers, sizeof(layer));
+	overlay->layers[overlay->n_layers++] = layer;
+	return NULL;
+}
+
+static problem read_overlay_word(struct reader *reader, enum overlay_word kind, const char *word, struct place place)
+{
+	static const char *const backends[] = { [OVERLAY_AUTO] = "auto", [OVERLAY_KERNEL] = "kernel",
+						[OVERLAY_FUSE] = "fuse" };
+	struct overlay *overlay = &reader->overlay;
+	const struct place *before = kind == OVERLAY_WORD_BACKEND ? &overlay->backend_place
+				   : kind == OVERLAY_WORD_CHANGES ? &overlay->changes.place
+								  : NULL;
+	if (before && before->argument)
+		return problem_at(place, "%s was already given for this operation, at argument %u", place.option,
+				  before->argument);
+	reader->overlay_place = place;
+	if (kind == OVERLAY_WORD_CHANGES) {
+		overlay->changes.place = place;
+		return read_fd_number(reader, place, word, &overlay->changes.fd);
+	}
+	if (kind == OVERLAY_WORD_OPTION) {
+		overlay->options = arena_grow(overlay->options, overlay->n_options, &overlay->room_options,
+					      sizeof(*overlay->options));
+		overlay->options[overlay->n_options++] = (struct word_at) { word, place };
+		return NULL;
+	}
+	overlay->backend_place = place;
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+		if (streq(word, backends[i])) {
+			overlay->backend = (enum overlay_backend) i;
+			return NULL;
+		}
+	return problem_at(place, "Invalid backend: %s is neither auto, kernel nor fuse", word);
+}
+
+static void forget_overlay(struct reader *reader)
+{
+	reader->overlay_place.argument = 0;
+	reader->overlay = (struct overlay) { .changes.fd = -1, .upper.fd = -1, .work.fd = -1 };
+}
+
+/* The overlay whose layers and modifiers have just been read. */
+static const struct overlay *take_overlay(struct reader *reader, bool writable)
+{
+	struct overlay *overlay = arena_alloc(sizeof(*overlay));
+	*overlay = reader->overlay;
+	overlay->writable = writable;
+	forget_overlay(reader);
+	return overlay;
+}
+
 static problem read_op(struct reader *reader, const struct option_row *row, char *const *words, struct place place)
 {
 	struct plan *plan = reader->plan;
@@ -266,6 +344,10 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	for (size_t i = 0; !bad && i < count_words(row->words); i++, name = strchrnul(name, ' ') + 1) {
 		if (form->kind == OP_SYMLINK && i == 0) /* any text, but not none */
 			bad = *(op.link_target = words[i]) ? NULL : problem_at(place, "SRC is an empty path");
+		else if (strncmp(name, "RWSRC", 5) == 0)
+			bad = check_path(place, "RWSRC", reader->overlay.upper.path = words[i]);
+		else if (strncmp(name, "WORKDIR", 7) == 0)
+			bad = check_path(place, "WORKDIR", reader->overlay.work.path = words[i]);
 		else if (strncmp(name, "SRC", 3) == 0)
 			bad = check_path(place, "SRC", op.outer_path = words[i]);
 		else if (strncmp(name, "DEST", 4) == 0 || strncmp(name, "PATH", 4) == 0)
@@ -289,6 +371,11 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	if (form->takes_propagation && reader->propagation_place.argument) {
 		op.propagation = reader->propagation;
 		reader->propagation_place.argument = 0;
+	}
+	if (form->kind == OP_OVERLAY) {
+		op.overlay = take_overlay(reader, !form->read_only);
+		if ((bad = overlay_check(&op)))
+			return bad;
 	}
 	/* Parents are as open as what they lead to: bubblewrap's callers rely on 0700 above binds. */
 	mode_t parent_trim = form->kind == OP_CHMOD ? 0 : op.mode;
@@ -332,6 +419,9 @@ static problem check_no_modifier_waits(const struct reader *reader)
 		return problem_at(reader->size_place, "must be followed by --tmpfs");
 	if (reader->propagation_place.argument)
 		return problem_at(reader->propagation_place, "must be followed by a bind");
+	if (reader->overlay_place.argument)
+		return problem_at(reader->overlay_place, "must be followed by another layer or by an overlay operation: "
+							 "--overlay, --tmp-overlay or --ro-overlay");
 	return NULL;
 }
 
@@ -580,6 +670,10 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	case H_SIZE:
 	case H_PROPAGATION:
 		return read_modifier(reader, row, words[0], place);
+	case H_LAYER:
+		return read_layer(reader, row->value, words[0], place);
+	case H_OVERLAY_WORD:
+		return read_overlay_word(reader, (enum overlay_word) row->value, words[0], place);
 	case H_OP:
 		return read_op(reader, row, words, place);
 	}
@@ -589,7 +683,7 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 static bool waits_for_an_operation(const struct option_row *row)
 {
 	return row->handler == H_PERMS || row->handler == H_SIZE || row->handler == H_PROPAGATION ||
-	       row->handler == H_ARGS;
+	       row->handler == H_LAYER || row->handler == H_OVERLAY_WORD || row->handler == H_ARGS;
 }
 
 /* Reads options until the words end, a COMMAND begins, or --help is met. `args_place` is that of --args when
@@ -642,6 +736,7 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 				.policy = { .dump.fd = -1, .trace.fd = -1, .deny_action = POLICY_DEFAULT_ACTION } };
 	plan->seen = arena_alloc(n_option_rows * sizeof(*plan->seen));
 	struct reader reader = { .plan = plan, .doors = doors, .reading = READ_PLAN };
+	forget_overlay(&reader);
 	size_t n_words = argc > 1 ? (size_t) argc - 1 : 0, used = 0;
 	char *const *words = argv + (argc > 0);
 	problem bad = read_words(&reader, words, n_words, (struct place) { 0 }, &used);

@@ -50,6 +50,7 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 		{ plan->sync.fd >= 0 && !plan->as_pid_1, RUN_WITH_INIT, "--sync-fd" },
 		{ plan->as_pid_1, RUN_SUPERVISED, "--as-pid-1" },
 		{ plan->pidns.fd >= 0, RUN_SUPERVISED, "--pidns" },
+		{ overlay_lists_changes(plan), RUN_SUPERVISED, "--overlay-changes" },
 		{ plan->json_status.fd >= 0, RUN_SUPERVISED, "--json-status-fd" },
 		{ plan->die_with_parent, RUN_SUPERVISED, "--die-with-parent" },
 		{ plan->timeout_ms > 0, RUN_SUPERVISED, "--timeout" },
@@ -241,6 +242,8 @@ const char *plan_op_words(const struct op *op, const struct shape *shape)
 				    op->devices ? ", device nodes usable" : "",
 				    op->skip_missing ? ", if it exists" : "", propagation_words(op));
 	}
+	case OP_OVERLAY:
+		return overlay_words(op);
 	case OP_REMOUNT_RO:
 		return arena_printf("make the mount at %s read-only", to);
 	case OP_TMPFS:
@@ -468,7 +471,7 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape, cons
 		explain_become(plan, shape, caller, text);
 		return;
 	case STAGE_PIN:
-		if (has_op(plan, OP_BIND) || has_op(plan, OP_DEV))
+		if (has_op(plan, OP_BIND) || has_op(plan, OP_DEV) || has_op(plan, OP_OVERLAY))
 			add_line(text, "pin", "every source, as a detached copy with its flags set");
 		return;
 	case STAGE_MOVE_IN:
@@ -504,5 +507,5 @@ bool plan_first_op_is_root(const struct plan *plan)
 		return false;
 	const struct op *op = &plan->ops[0];
 	const char *path = op->inner_path;
-	return (op->kind == OP_BIND || op->kind == OP_TMPFS) && path[strspn(path, "/")] == '\0';
+	return (op->kind == OP_BIND || op->kind == OP_OVERLAY || op->kind == OP_TMPFS) && path[strspn(path, "/")] == '\0';
 }

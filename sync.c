@@ -76,10 +76,11 @@ void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd)
 		die_of_silence();
 }
 
-void sync_send_fd(int socket, enum message_kind kind, int attached_fd)
+void sync_send_fd(int socket, enum message_kind kind, int value, int attached_fd)
 {
 	struct fd_letter letter;
 	sync_write_letter(&letter, kind);
+	letter.message.value = value;
 	sync_send_letter(socket, &letter, attached_fd);
 }
 

@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --userns --userns2 --pidns --uid --gid --hostname --perms --size --file-label --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
+			case --args --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --perms --size --file-label --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink
 				set kinds file file
@@ -15,8 +15,12 @@ function __bwrapish_next
 				set kinds none file
 			case --propagation
 				set kinds propagation
-			case --remount-ro --proc --dev --tmpfs --mqueue --dir --cgroup --lock-file
+			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --dev --tmpfs --mqueue --dir --cgroup --lock-file
 				set kinds file
+			case --overlay
+				set kinds file directory file
+			case --overlay-backend
+				set kinds backend
 			case --chdir
 				set kinds directory
 			case --setenv
@@ -68,6 +72,7 @@ complete -c bwrapish -n '__bwrapish_wants capability' -a 'ALL CAP_CHOWN CAP_DAC_
 complete -c bwrapish -n '__bwrapish_wants variable' -a '(set -nx)'
 complete -c bwrapish -n '__bwrapish_wants propagation' -a 'private slave'
 complete -c bwrapish -n '__bwrapish_wants profile' -a 'default build minimal'
+complete -c bwrapish -n '__bwrapish_wants backend' -a 'auto kernel fuse'
 complete -c bwrapish -n '__bwrapish_wants option' -l help -d 'print this help and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l version -d 'print the version and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l args -d 'read NUL-separated options from FD, in place'
@@ -101,6 +106,14 @@ complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind-try -d 'the same, s
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-fd -d 'as --bind, for the file or directory that FD refers to'
 complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind-fd -d 'the same, read-only'
 complete -c bwrapish -n '__bwrapish_wants option' -l propagation -d 'private or slave: do mounts that the host adds appear in it'
+complete -c bwrapish -n '__bwrapish_wants option' -l overlay-src -d 'a layer of the next overlay, first is bottom'
+complete -c bwrapish -n '__bwrapish_wants option' -l overlay-src-fd -d 'the same, for the directory that FD refers to'
+complete -c bwrapish -n '__bwrapish_wants option' -l overlay -d 'the layers merged at DEST, writes go to RWSRC'
+complete -c bwrapish -n '__bwrapish_wants option' -l tmp-overlay -d 'the same, writes vanish'
+complete -c bwrapish -n '__bwrapish_wants option' -l ro-overlay -d 'two or more layers merged read-only at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l overlay-backend -d 'auto, kernel or fuse: who merges the next overlay'
+complete -c bwrapish -n '__bwrapish_wants option' -l overlay-opt -d 'a mount option of the next overlay (volatile, index=off, ...)'
+complete -c bwrapish -n '__bwrapish_wants option' -l overlay-changes -d 'list what was changed in the next overlay on FD, as JSON lines'
 complete -c bwrapish -n '__bwrapish_wants option' -l remount-ro -d 'make the mount at DEST read-only, not those below it'
 complete -c bwrapish -n '__bwrapish_wants option' -l proc -d 'procfs at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l dev -d 'a small /dev at DEST'

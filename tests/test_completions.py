@@ -77,6 +77,7 @@ CASES = [
     (["--chdir", "bo"], ["box"]),
     (["--cap-add", "CAP_SYS_AD"], ["CAP_SYS_ADMIN"]),
     (["--propagation", "sl"], ["slave"]),
+    (["--overlay-backend", "k"], ["kernel"]),
     (["--unsetenv", "HOM"], ["HOME"]),
     (["--setenv", "HOME", "bo"], []),
     (["--uid", "1", "--tmpfs", "box"], ["box", "boxes.txt"]),

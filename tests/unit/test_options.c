@@ -64,6 +64,7 @@ static char *sample(const char *name, size_t length)
 		{ "VALUE", "v" },   { "LABEL", "l" },      { "CAP", "CAP_KILL" },
 		{ "KEY", "io.max" }, { "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
 		{ "LIST", "read" }, { "ACTION", "EPERM" }, { "PROFILE", "build" },
+		{ "RWSRC", "/r" }, { "WORKDIR", "/w" }, { "BACKEND", "kernel" }, { "OPT", "volatile" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
@@ -104,19 +105,46 @@ static bool is_modifier(const struct option_row *row)
 	       streq(row->name, "--propagation");
 }
 
+/* What is of no use without layers before it. */
+static bool is_overlay(const struct option_row *row)
+{
+	return streq(row->name, "--overlay") || streq(row->name, "--tmp-overlay") ||
+	       streq(row->name, "--ro-overlay");
+}
+
+/* Writes what the option asks for before it, or behind it. */
+static size_t write_company(const struct option_row *row, char **argv, bool before)
+{
+	size_t n = 0;
+	for (int i = 0; i < 2 && before && is_overlay(row); i++) {
+		argv[n++] = arena_printf("--overlay-src");
+		argv[n++] = arena_printf("/l");
+	}
+	if (before)
+		return n;
+	if (is_modifier(row)) {
+		bool binds = streq(row->name, "--propagation");
+		argv[n++] = arena_printf(binds ? "--bind-fd" : "--tmpfs");
+		if (binds)
+			argv[n++] = arena_printf("0");
+		argv[n++] = arena_printf("/t");
+	} else if (strncmp(row->name, "--overlay-", 10) == 0) {
+		argv[n++] = arena_printf("--overlay-src");
+		argv[n++] = arena_printf("/l");
+		argv[n++] = arena_printf("--tmp-overlay");
+		argv[n++] = arena_printf("/t");
+	}
+	return n;
+}
+
 static void test_every_option_takes_the_words_of_its_row_and_no_more(void **state)
 {
 	for (size_t i = 0; i < n_option_rows; i++) {
 		const struct option_row *row = &option_rows[i];
-		char *argv[10] = { "bwrapish" };
-		size_t n = 1 + write_option(row, argv + 1, NO_WORD, NULL);
-		if (is_modifier(row)) {
-			argv[n++] = arena_printf(streq(row->name, "--propagation") ? "--bind-fd"
-										   : "--tmpfs");
-			if (streq(row->name, "--propagation"))
-				argv[n++] = arena_printf("0");
-			argv[n++] = arena_printf("/t");
-		}
+		char *argv[16] = { "bwrapish" };
+		size_t at = 1 + write_company(row, argv + 1, true);
+		size_t n = at + write_option(row, argv + at, NO_WORD, NULL);
+		n += write_company(row, argv + n, false);
 		argv[n] = arena_printf("command");
 		set_up(state);
 		fake_fd_holds(4, streq(row->name, "--args") ? "--verbose" : "1234567\0",
@@ -127,7 +155,7 @@ static void test_every_option_takes_the_words_of_its_row_and_no_more(void **stat
 		assert_int_equal(reading, READ_PLAN);
 		assert_ptr_equal(plan.command, argv + n);
 		assert_true(options_given(&plan, row->name));
-		assert_int_equal(options_place(&plan, row->name).argument, 1);
+		assert_in_range(options_place(&plan, row->name).argument, 1, at + 3);
 	}
 }
 
@@ -498,7 +526,7 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		for (size_t i = 0; i < n_option_rows; i++) {
 			const struct option_row *row = &option_rows[i];
 			char *argv[10] = { "bwrapish", modifiers[m].modifier, modifiers[m].word };
-			if (is_modifier(row) || streq(row->name, "--args"))
+			if (is_modifier(row) || is_overlay(row) || streq(row->name, "--args"))
 				continue;
 			size_t n = 3 + write_option(row, argv + 3, NO_WORD, NULL);
 			argv[n] = arena_printf("c");
@@ -519,6 +547,45 @@ static void test_a_modifier_at_the_end_modifies_nothing(void **state)
 	BAD("--size (argument 2): must be followed by --tmpfs", "--verbose", "--size", "1", "--",
 	    "c");
 	BAD("--propagation (argument 1): must be followed by a bind", "--propagation", "slave");
+}
+
+static void test_layers_and_their_modifiers_belong_to_the_next_overlay(void **state)
+{
+	(void) state;
+	GOOD("--overlay-src", "/a", "--overlay-backend", "fuse", "--overlay-src-fd", "4", "--overlay-opt",
+	     "volatile", "--overlay-changes", "5", "--overlay", "/r", "/w", "/d", "--overlay-src", "/b",
+	     "--tmp-overlay", "/e", "c");
+	const struct overlay *first = plan.ops[0].overlay, *second = plan.ops[1].overlay;
+	assert_int_equal(first->n_layers, 2);
+	assert_string_equal(first->layers[0].path, "/a");
+	assert_int_equal(first->layers[1].fd, 4);
+	assert_string_equal(first->upper.path, "/r");
+	assert_string_equal(first->work.path, "/w");
+	assert_int_equal(first->backend, OVERLAY_FUSE);
+	assert_int_equal(first->changes.fd, 5);
+	assert_int_equal(first->n_options, 1);
+	assert_true(second->writable);
+	assert_int_equal(second->n_layers, 1);
+	assert_null(second->upper.path);
+	assert_int_equal(second->backend, OVERLAY_AUTO);
+	assert_int_equal(second->changes.fd, -1);
+	assert_int_equal(second->n_options, 0);
+}
+
+static void test_layers_without_an_overlay_are_a_mistake(void **state)
+{
+	(void) state;
+	static const char why[] = "must be followed by another layer or by an overlay operation: "
+				  "--overlay, --tmp-overlay or --ro-overlay";
+	BAD(arena_printf("--overlay-src (argument 1): %s", why), "--overlay-src", "/a", "c");
+	BAD(arena_printf("--overlay-opt (argument 1): %s", why), "--overlay-opt", "volatile", "--dir", "/a",
+	    "c");
+	BAD("--overlay-backend (argument 3): --overlay-backend was already given for this operation, at "
+	    "argument 1",
+	    "--overlay-backend", "fuse", "--overlay-backend", "kernel", "--overlay-src", "/a",
+	    "--tmp-overlay", "/m", "c");
+	BAD("--tmp-overlay (argument 1): needs at least 1 --overlay-src before it, and has 0",
+	    "--tmp-overlay", "/m", "c");
 }
 
 static void test_propagation_is_private_or_slave(void **state)
@@ -1042,6 +1109,8 @@ int main(void)
 		TEST(test_different_modifiers_combine_in_any_order),
 		TEST(test_a_modifier_stands_before_what_it_modifies_and_nothing_else),
 		TEST(test_a_modifier_at_the_end_modifies_nothing),
+		TEST(test_layers_and_their_modifiers_belong_to_the_next_overlay),
+		TEST(test_layers_without_an_overlay_are_a_mistake),
 		TEST(test_propagation_is_private_or_slave),
 		TEST(test_the_last_one_wins_with_a_warning),
 		TEST(test_the_last_value_is_the_one_kept),

@@ -1,0 +1,492 @@
+/* overlay-helper.c - the processes that an overlay may need beside COMMAND: fuse-overlayfs, and the reader that lists
+ * what was changed.
+ *
+ * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a supervisor it is
+ * the supervisor's child, which joins the user namespace; otherwise it is forked twice, so that COMMAND has no child
+ * it does not know. What it works on are descriptors that setup gives it.
+ *
+ * fuse-overlayfs: setup makes the FUSE mount itself (fsopen("fuse"), detached) and the helper gets the descriptor of
+ * /dev/fuse and is told to serve "/dev/fd/N". It has a mount namespace of its own, a read-only copy of the host's, so
+ * it finds its libraries and /proc when setup has left the host; its layers are attached there, procfs and its like
+ * in them covered. It is ready when the mount answers. It ends when the mount is gone: with the last process of the
+ * sandbox, at whatever instant and for whatever reason. It has a session of its own, so that no terminal reaches it,
+ * and capabilities that COMMAND does not have, so that the kernel's ptrace check keeps COMMAND away.
+ *
+ * The reader: waits for the supervisor's word and ends when the supervisor does. Not dumpable.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+struct job {
+	const struct op *op;
+	bool reads_changes; /* otherwise: is fuse-overlayfs */
+	bool fuse, squash;
+	int fds[5]; /* -1 where there is none; REPORT: what it says before it is ready */
+	int *layers; /* clones, top first */
+	size_t n_layers;
+};
+enum { UPPER, WORK, DEVICE, REPORT, WRITABLE };
+
+/* The supervisor's. */
+static struct helper {
+	pid_t pid;
+	int start_fd; /* the reader's: one byte lets it go on, the end of file ends it; -1: fuse-overlayfs */
+	struct helper *next;
+} *helpers;
+
+/* ---- in the helper ---- */
+
+static void enter_user_namespace(const struct run *run, pid_t child)
+{
+	if (!run->shape.user_namespace && run->plan->userns.fd < 0)
+		return;
+	AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
+	if (pidfd < 0 || setns(pidfd, CLONE_NEWUSER) < 0)
+		die_errno(errno, "Can't enter the sandbox's user namespace");
+}
+
+static void keep_caps(uint64_t wanted)
+{
+	uint64_t permitted, effective, ambient;
+	caps_of_process(&permitted, &effective, &ambient);
+	caps_keep(permitted & wanted, permitted & wanted);
+}
+
+#define CAP_BIT(number) (UINT64_C(1) << (number))
+/* linux/capability.h: to read everything, and to give files the owner, mode and marks that the merged tree shows. */
+static const uint64_t fuse_caps = CAP_BIT(0) | CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(3) | CAP_BIT(4) /* CHOWN to FSETID */ |
+				  CAP_BIT(21) /* SYS_ADMIN: trusted.* */ | CAP_BIT(27) /* MKNOD */ |
+				  CAP_BIT(31) /* SETFCAP */;
+static const uint64_t reader_caps = CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(21);
+
+/* What must not be reached through a layer is covered: there the helper would read its own /proc/self. */
+static void cover_interfaces(const struct run *run, const struct job *job, int scratch_fd)
+{
+	size_t n;
+	const struct submount *list = overlay_find_submounts(run, job->layers, job->n_layers, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct stat status;
+		if (list[i].can_be_layer)
+			continue;
+		AUTO_CLOSE int at = path_open(list[i].dir_fd, list[i].path, O_PATH | O_NOFOLLOW);
+		if (at < 0 && errno == ENOENT) /* below one that is covered already */
+			continue;
+		if (at < 0 || fstat(at, &status) < 0)
+			die_errno(errno, "Can't find the mount %s in a layer", list[i].path);
+		/* Each its own: fuse-overlayfs takes directories of one inode number for the same one. */
+		const char *name = arena_printf("cover %zu", i);
+		int made = S_ISDIR(status.st_mode) ? mkdirat(scratch_fd, name, 0555)
+						   : mknodat(scratch_fd, name, S_IFREG | 0444, 0);
+		AUTO_CLOSE int nothing = sys_open_tree(scratch_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		if (made < 0 || nothing < 0 ||
+		    sys_move_mount(nothing, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+			die_errno(errno, "Can't cover the mount %s in a layer", list[i].path);
+	}
+}
+
+/* Everything it works on is attached over /dev, whose fuse is open already; nothing else can be written. */
+static void arrange_mounts(const struct run *run, const struct job *job)
+{
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	if (unshare(CLONE_NEWNS) < 0 || sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
+		die_errno(errno, "Can't make a mount namespace");
+	AUTO_CLOSE int scratch_fd = newroot_make_tmpfs("layers", 0700, 0);
+	if (sys_move_mount(scratch_fd, "", AT_FDCWD, "/dev", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    mkdirat(scratch_fd, "writable", 0700) < 0)
+		die_errno(errno, "Can't make a place for the layers");
+	for (size_t i = 0; i < job->n_layers; i++) {
+		const char *name = arena_printf("%zu", i);
+		if (mkdirat(scratch_fd, name, 0700) < 0 ||
+		    sys_move_mount(job->layers[i], "", scratch_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			die_errno(errno, "Can't attach a layer");
+	}
+	cover_interfaces(run, job, scratch_fd);
+	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &read_only) < 0)
+		die_errno(errno, "Can't make the helper's mounts read-only");
+	if (job->fds[WRITABLE] >= 0 &&
+	    sys_move_mount(job->fds[WRITABLE], "", scratch_fd, "writable", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die_errno(errno, "Can't attach what is written to");
+}
+
+/* The words behind -o. Nothing of the user's but --overlay-opt, whose names are known ones. */
+static const char *fuse_options(const struct run *run, const struct job *job)
+{
+	struct text text = { 0 };
+	text_add(&text, "lowerdir=");
+	for (size_t i = 0; i < job->n_layers; i++)
+		text_add(&text, "%s/proc/self/fd/%d", i ? ":" : "", job->layers[i]);
+	if (job->fds[UPPER] >= 0)
+		text_add(&text, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", job->fds[UPPER], job->fds[WORK]);
+	if (job->squash)
+		text_add(&text, ",squash_to_uid=%u,squash_to_gid=%u", run->shape.inner_uid, run->shape.inner_gid);
+	for (size_t i = 0; i < job->op->overlay->n_options; i++)
+		text_add(&text, ",%s", job->op->overlay->options[i].word);
+	return text.bytes;
+}
+
+static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job *job)
+{
+	static char *no_environment[] = { NULL };
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(job->fds[REPORT], 2) < 0)
+		_exit(1);
+	say_set_prefix("fuse-overlayfs"); /* setup reads one kind of message */
+	say_set_levels(false);
+	arrange_mounts(run, job);
+	size_t n = 0;
+	int *keep = arena_alloc((job->n_layers + 3) * sizeof(int));
+	for (size_t i = 0; i < job->n_layers; i++)
+		keep[n++] = job->layers[i];
+	for (int i = UPPER; i <= DEVICE; i++)
+		keep[n++] = job->fds[i];
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] >= 0 && fcntl(keep[i], F_SETFD, 0) < 0)
+			die_errno(errno, "Can't pass descriptors on");
+	char program_options[] = "-o", in_foreground[] = "-f", name[] = "fuse-overlayfs";
+	char *words[] = { name, in_foreground, program_options, arena_printf("%s", fuse_options(run, job)),
+			  arena_printf("/dev/fd/%d", job->fds[DEVICE]), NULL };
+	const char *program = overlay_fuse_program();
+	close_all_except(keep, n);
+	if (setsid() < 0 || chdir("/") < 0)
+		die_errno(errno, "Can't leave the caller's session");
+	keep_caps(fuse_caps);
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(program ? program : "", words, no_environment);
+	die_errno(errno, "Can't run it");
+}
+
+static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
+{
+	char byte;
+	keep_caps(reader_caps);
+	/* Not dumpable before it is let go; and it is not wanted without its parent. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0)
+		die_errno(errno, "%s: Can't protect the process that lists the changes",
+			  place_name(job->op->overlay->changes.place));
+	sync_send(socket, MESSAGE_GO, 0);
+	close(socket);
+	ssize_t n;
+	while ((n = read(start_fd, &byte, 1)) < 0 && errno == EINTR)
+		;
+	if (n == 1)
+		overlay_changes_write(job->op, job->fuse, job->fds[UPPER], job->layers, job->n_layers);
+	_exit(0);
+}
+
+/* ---- asking for one ---- */
+
+static int job_flags(const struct job *job)
+{
+	int flags = job->reads_changes | job->fuse << 1 | job->squash << 2;
+	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++)
+		flags |= (job->fds[i] >= 0) << (3 + i);
+	return flags;
+}
+
+static void send_job(const struct run *run, const struct job *job, int socket)
+{
+	sync_send(socket, MESSAGE_HELPER, (int) (job->op - run->plan->ops));
+	sync_send(socket, MESSAGE_HELPER, job_flags(job));
+	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++)
+		if (job->fds[i] >= 0)
+			sync_send_fd(socket, MESSAGE_FD, 0, job->fds[i]);
+	for (size_t i = 0; i < job->n_layers; i++)
+		sync_send_fd(socket, MESSAGE_FD, 0, job->layers[i]);
+	sync_send(socket, MESSAGE_GO, 0);
+}
+
+static int receive(int socket, enum message_kind kind, int *ret_fd)
+{
+	struct message message;
+	if (sync_receive(socket, true, &message, ret_fd) != 1)
+		_exit(1); /* setup is gone, and has said why */
+	return message.kind == kind ? message.value : -1;
+}
+
+static void receive_job(const struct run *run, int socket, struct job *job)
+{
+	*job = (struct job) { .op = &run->plan->ops[receive(socket, MESSAGE_HELPER, NULL)] };
+	int flags = receive(socket, MESSAGE_HELPER, NULL);
+	job->reads_changes = flags & 1;
+	job->fuse = flags & 2;
+	job->squash = flags & 4;
+	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++) {
+		job->fds[i] = -1;
+		if (flags >> (3 + i) & 1)
+			receive(socket, MESSAGE_FD, &job->fds[i]);
+	}
+	job->n_layers = job->op->overlay->n_layers;
+	job->layers = arena_alloc(job->n_layers * sizeof(int));
+	for (size_t i = 0; i < job->n_layers; i++)
+		receive(socket, MESSAGE_FD, &job->layers[i]);
+	receive(socket, MESSAGE_GO, NULL);
+}
+
+static pid_t fork_or_die(void)
+{
+	pid_t pid = sys_clone_process(0);
+	if (pid < 0)
+		die_errno(errno, "Can't start a process for an overlay");
+	return pid;
+}
+
+/* Returns the socket to the helper, or -1 where it was started without one. */
+static int start_job(const struct run *run, const struct job *job)
+{
+	if (run->monitor_fd < 0) {
+		pid_t pid = fork_or_die();
+		if (pid == 0) {
+			if (fork_or_die() == 0)
+				be_fuse_overlayfs(run, job);
+			_exit(0);
+		}
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return -1;
+	}
+	int ends[2];
+	sync_make_pair(ends);
+	sync_send_fd(run->monitor_fd, MESSAGE_HELPER, job->reads_changes, ends[1]);
+	close(ends[1]);
+	send_job(run, job, ends[0]);
+	return ends[0];
+}
+
+static void clone_layers(const struct op *op, const int *layers, size_t n_layers, struct job *job)
+{
+	job->n_layers = n_layers;
+	job->layers = arena_alloc(n_layers * sizeof(int));
+	for (size_t i = 0; i < n_layers; i++) {
+		job->layers[i] = bind_clone_read_only(layers[i]);
+		if (job->layers[i] < 0)
+			die_errno(errno, "%s: Can't clone a layer", place_name(op->place));
+	}
+}
+
+static void close_layers(struct job *job)
+{
+	for (size_t i = 0; i < job->n_layers; i++)
+		close_fd(&job->layers[i]);
+}
+
+/* ---- fuse-overlayfs, setup's side ---- */
+
+const char *overlay_fuse_program(void)
+{
+	static const char *const places[] = { "/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs",
+					      "/bin/fuse-overlayfs" };
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (access(places[i], X_OK) == 0)
+			return places[i];
+	return NULL;
+}
+
+static int make_fuse_mount(const struct run *run, int device_fd, bool writable)
+{
+	AUTO_CLOSE int fs_fd = sys_fsopen("fuse", FSOPEN_CLOEXEC);
+	const char *const options[] = { "source",   "fuse-overlayfs",
+					"subtype",  "fuse-overlayfs",
+					"fd",	    arena_printf("%d", device_fd),
+					"rootmode", "40000",
+					"user_id",  arena_printf("%u", run->shape.inner_uid),
+					"group_id", arena_printf("%u", run->shape.inner_gid) };
+	if (fs_fd < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(options); i += 2)
+		if (sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i], options[i + 1], 0) < 0)
+			return -1;
+	if (sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, "allow_other", NULL, 0) < 0 ||
+	    sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, "default_permissions", NULL, 0) < 0 ||
+	    sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return sys_fsmount(fs_fd, FSMOUNT_CLOEXEC,
+			   (writable ? 0u : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+/* The last line of what the helper said, without its name. */
+static const char *last_words(int report_fd)
+{
+	char *bytes;
+	size_t length;
+	const char *found = "it ended without a word";
+	if (!read_all(report_fd, 65536, &bytes, &length))
+		return found;
+	for (char *line = bytes; *line;) {
+		char *end = strchrnul(line, '\n');
+		char *next = *end ? end + 1 : end;
+		*end = '\0';
+		if (*line && strncmp(line, "unknown argument ignored", 24) != 0) {
+			size_t prefix = strlen("fuse-overlayfs: ");
+			found = strncmp(line, "fuse-overlayfs: ", prefix) == 0 ? line + prefix : line;
+		}
+		line = next;
+	}
+	return found;
+}
+
+int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
+		       struct overlay_writable *writable, bool squash, const char **ret_why)
+{
+	int report[2];
+	if (!overlay_fuse_program()) {
+		*ret_why = "it is not installed (package fuse-overlayfs)";
+		return -1;
+	}
+	AUTO_CLOSE int device_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (device_fd < 0) {
+		*ret_why = arena_printf("Can't open /dev/fuse: %s", errno_text(errno));
+		return -1;
+	}
+	int mount_fd = make_fuse_mount(run, device_fd, op->overlay->writable);
+	if (mount_fd < 0) {
+		*ret_why = arena_printf("Can't make a FUSE mount: %s", errno_text(errno));
+		return -1;
+	}
+	if (pipe2(report, O_CLOEXEC) < 0)
+		die_errno(errno, "%s: Can't make a pipe", place_name(op->place));
+	struct job job = { .op = op, .fuse = true, .squash = squash,
+			   .fds = { writable->upper_fd, writable->work_fd, device_fd, report[1], writable->mount_fd } };
+	clone_layers(op, layers, n_layers, &job);
+	int socket = start_job(run, &job);
+	close_fd(&socket);
+	close_layers(&job);
+	close_fd(&writable->mount_fd);
+	close_fd(&writable->upper_fd);
+	close_fd(&writable->work_fd);
+	close_fd(&device_fd);
+	close(report[1]);
+	/* Waits for the helper's first answer; when it ends instead, so does the connection. */
+	AUTO_CLOSE int root_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat status;
+	if (root_fd < 0 || fstat(root_fd, &status) < 0) {
+		close_fd(&mount_fd);
+		*ret_why = last_words(report[0]);
+	}
+	close(report[0]);
+	return mount_fd;
+}
+
+void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers, size_t n_layers,
+			   int upper_fd)
+{
+	struct job job = { .op = op, .reads_changes = true, .fuse = fuse, .fds = { upper_fd, -1, -1, -1, -1 } };
+	clone_layers(op, layers, n_layers, &job);
+	AUTO_CLOSE int socket = start_job(run, &job);
+	close_layers(&job);
+	receive(socket, MESSAGE_GO, NULL);
+}
+
+void overlay_pinned(const struct run *run)
+{
+	struct message message;
+	if (run->monitor_fd < 0 || !overlay_may_need_helper(run->plan))
+		return;
+	sync_send(run->monitor_fd, MESSAGE_PINNED, 0);
+	if (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
+		die("The supervisor is gone; nothing was run");
+}
+
+/* ---- the supervisor's side ---- */
+
+static _Noreturn void be_helper(struct run *run, pid_t child, int socket, int start_fd)
+{
+	struct job job;
+	die_first_call(NULL);
+	enter_user_namespace(run, child);
+	receive_job(run, socket, &job);
+	if (!job.reads_changes)
+		be_fuse_overlayfs(run, &job);
+
+	size_t n = 0;
+	int *keep = arena_alloc((job.n_layers + 5) * sizeof(int));
+	for (size_t i = 0; i < job.n_layers; i++)
+		keep[n++] = job.layers[i];
+	keep[n++] = job.fds[UPPER];
+	keep[n++] = job.op->overlay->changes.fd;
+	keep[n++] = run->proc_fd;
+	keep[n++] = socket;
+	keep[n++] = start_fd;
+	if (!close_all_except(keep, n))
+		die_errno(errno, "Can't close the descriptors that a helper must not have");
+	be_reader(&job, start_fd, socket);
+}
+
+void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_changes)
+{
+	int start[2] = { -1, -1 };
+	if (reads_changes && pipe2(start, O_CLOEXEC) < 0)
+		die_errno(errno, "Can't make a pipe");
+	pid_t pid = fork_or_die();
+	if (pid == 0) {
+		close_fd(&start[1]);
+		be_helper(run, child, socket, start[0]);
+	}
+	close_fd(&start[0]);
+	close(socket);
+	struct helper *helper = arena_alloc(sizeof(*helper));
+	*helper = (struct helper) { .pid = pid, .start_fd = start[1], .next = helpers };
+	helpers = helper;
+}
+
+int *overlay_helper_fds(size_t *ret_n)
+{
+	size_t n = 0, room = 0;
+	int *fds = NULL;
+	for (const struct helper *helper = helpers; helper; helper = helper->next) {
+		fds = arena_grow(fds, n, &room, sizeof(int));
+		fds[n++] = helper->start_fd;
+	}
+	*ret_n = n;
+	return fds;
+}
+
+bool overlay_is_helper(pid_t pid)
+{
+	for (const struct helper *helper = helpers; helper; helper = helper->next)
+		if (helper->pid == pid)
+			return true;
+	return false;
+}
+
+/* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the sandbox keeps it. */
+static bool wait_for_end(pid_t pid)
+{
+	enum { LIMIT_MS = 10000, STEP_MS = 2 };
+	for (int waited_ms = 0; waited_ms < LIMIT_MS; waited_ms += STEP_MS) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return true;
+		poll(NULL, 0, STEP_MS);
+	}
+	say_warning("Can't list changes: fuse-overlayfs is still in use, by a descriptor outside of the sandbox");
+	return false;
+}
+
+bool overlay_list_changes(void)
+{
+	bool done = true;
+	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
+		if (helper->start_fd < 0)
+			done = wait_for_end(helper->pid);
+	for (const struct helper *helper = helpers; helper && done; helper = helper->next) {
+		int status = -1;
+		if (helper->start_fd < 0)
+			continue;
+		write_all(helper->start_fd, "", 1); /* a reader that is gone shows in its status */
+		while (waitpid(helper->pid, &status, 0) < 0 && errno == EINTR)
+			;
+		done = status == 0;
+	}
+	return done;
+}

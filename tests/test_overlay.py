@@ -1,0 +1,447 @@
+"""Layers merged into one tree, by the kernel and by fuse-overlayfs, and the list of what was changed."""
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sandbox import (BASE, IS_ROOT, assert_refused, at_eof, close, host_mounts, keep, mounts_inside, pipe, refused, run, shell,
+                     start, line_from, user_ids, wait_for)
+
+WITH_PROC = [*BASE, "--proc", "/proc"]
+# /dev/fuse as udev would leave it, in a mount namespace of its own
+FUSE_DEVICE = ("d=$(mktemp -d /run/fuse.XXXXXX); mknod -m 666 $d/fuse c 10 229; mount --bind $d/fuse /dev/fuse; rm -r $d")
+HAS_FUSE = bool(shutil.which("fuse-overlayfs")) and (IS_ROOT or os.access("/dev/fuse", os.R_OK | os.W_OK))
+needs_fuse = pytest.mark.skipif(not HAS_FUSE, reason="no fuse-overlayfs, or /dev/fuse is not usable")
+CALLERS = ["root", "user"] if IS_ROOT else ["user"]
+BACKENDS = ["kernel", pytest.param("fuse", marks=needs_fuse)]
+
+
+def fuse_prefix(caller, setup=""):
+    """What makes /dev/fuse usable and the caller who it should be."""
+    if not IS_ROOT:
+        return []
+    return host_mounts(f"[ ! -e /dev/fuse ] || {{ {FUSE_DEVICE}; }}\n{setup}",
+                       user=user_ids()[0] if caller == "user" else None)
+
+
+def give(caller, *paths):
+    """Makes the trees the caller's own: a normal user's kernel overlay copies up nobody else's."""
+    uid, gid = (0, 0) if caller == "root" else user_ids() if IS_ROOT else (os.getuid(), os.getgid())
+    for path in paths:
+        for directory, names, files in os.walk(path):
+            for name in [directory, *(os.path.join(directory, n) for n in names + files)]:
+                os.chown(name, uid, uid if caller == "user" and IS_ROOT else gid, follow_symlinks=False)
+
+
+@pytest.fixture
+def tree(box):
+    """Two layers, an upper and a work directory on the box's file system."""
+    for name in ("low/dir/sub", "low/gone", "high/dir", "up", "work"):
+        (box / name).mkdir(parents=True)
+    (box / "low/file").write_text("low")
+    (box / "low/both").write_text("low")
+    (box / "high/both").write_text("high")
+    (box / "low/dir/old").write_text("old")
+    (box / "high/dir/new").write_text("new")
+    (box / "low/gone/x").write_text("x")
+    return box
+
+
+def layers(tree):
+    return ["--overlay-src", tree / "low", "--overlay-src", tree / "high"]
+
+
+def merge(tree, caller, backend, script, how=None, more=(), **options):
+    give(caller, tree)
+    how = how or ["--tmp-overlay", "/m"]
+    return run([*WITH_PROC, "--dev", "/dev", *more, "--overlay-backend", backend, *layers(tree), *how],
+               ["sh", "-ec", script], prefix=fuse_prefix(caller), **options)
+
+
+def changes(result_fd):
+    with os.fdopen(os.dup(result_fd)) as lines:
+        return [json.loads(line) for line in lines]
+
+
+def listed(tree, caller, backend, script, how, more=()):
+    """(what the command printed, {path: its line in the list})"""
+    read_fd, write_fd = pipe()
+    result = merge(tree, caller, backend, script, how, [*more, "--overlay-changes", write_fd])
+    close(write_fd)
+    assert result.returncode == 0, result
+    return result.stdout, {line["path"]: line for line in changes(read_fd)}
+
+
+def host_state(path):
+    return sorted((str(p), p.lstat().st_mode, p.lstat().st_size, p.lstat().st_mtime_ns) for p in Path(path).rglob("*"))
+
+
+# ---- what is seen ----
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_the_last_layer_is_the_topmost(caller, backend, tree):
+    result = merge(tree, caller, backend, "cat /m/both /m/dir/old /m/dir/new; ls /m", ["--ro-overlay", "/m"])
+    assert result.stdout == "higholdnewboth\ndir\nfile\ngone\n", result
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_ro_overlay_takes_no_writes(caller, backend, tree):
+    result = merge(tree, caller, backend, "touch /m/x 2>&1 | grep -c Read-only; grep -c ' /m ro,nosuid,nodev' /proc/self/mountinfo",
+                   ["--ro-overlay", "/m"])
+    assert result.stdout == "1\n1\n", result
+
+
+EVERYTHING = """cd /m
+echo changed >file; chmod 600 both; rm -r gone; mv dir/old dir/moved; mv dir/sub renamed 2>/dev/null || { cp -r dir/sub renamed; rm -r dir/sub; }
+rm dir/new; mkdir fresh; echo y >fresh/y; mkfifo fresh/fifo; ln -s y fresh/sym; ln fresh/y fresh/hard
+mkdir gone; echo z >gone/z
+cat fresh/hard; find . | sort; stat -c '%n %a %F %h' both fresh/y fresh/fifo fresh/sym; rm -r gone fresh; mkdir gone; echo z >gone/z; ls gone"""
+
+
+@pytest.mark.parametrize("how", ["tmp", "upper"])
+@pytest.mark.parametrize("caller", CALLERS)
+def test_writes_look_alike_in_both_backends_and_leave_the_layers_alone(caller, how, tree):
+    before = host_state(tree / "low"), host_state(tree / "high")
+    seen = []
+    for backend in ("kernel", "fuse") if HAS_FUSE else ("kernel",):
+        for name in ("up", "work"):
+            (tree / name / backend).mkdir()
+        where = (["--tmp-overlay", "/m"] if how == "tmp" else
+                 ["--overlay", tree / "up" / backend, tree / "work" / backend, "/m"])
+        result = merge(tree, caller, backend, EVERYTHING, where)
+        assert result.returncode == 0 and not result.stderr, result
+        seen.append(result.stdout)
+    assert len(set(seen)) == 1, seen
+    assert (host_state(tree / "low"), host_state(tree / "high")) == before
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_rm_r_of_a_merged_tree_leaves_nothing(caller, backend, tree):
+    result = merge(tree, caller, backend, "rm -r /m/*; ls -A /m; mkdir /m/dir; ls -A /m/dir",
+                   ["--overlay", tree / "up", tree / "work", "/m"])
+    assert result.returncode == 0 and result.stdout == "", result
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_an_upper_directory_can_be_used_again(caller, backend, tree):
+    how = ["--overlay", tree / "up", tree / "work", "/m"]
+    assert merge(tree, caller, backend, "rm /m/file; echo 2 >/m/two", how).returncode == 0
+    assert merge(tree, caller, backend, "ls /m; cat /m/two", how).stdout == "both\ndir\ngone\ntwo\n2\n"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_the_mount_is_nosuid_and_nodev(caller, backend, tree):
+    result = merge(tree, caller, backend, "grep ' /m ' /proc/self/mountinfo")
+    assert " rw,nosuid,nodev," in result.stdout, result
+
+
+def colon_upper(tree):
+    (tree / "up").rename(tree / "up:x")
+    give(CALLERS[-1], tree)
+    return tree / "up:x"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["with:colon", "with,comma", "back\\slash", "a space", "new\nline", "lowerdir=x"])
+def test_paths_need_no_escaping(name, backend, tree):
+    if (name, backend) == ("with:colon", "fuse"):  # its only limit; said when it is met
+        return refused(["--overlay-backend", "fuse", "--overlay-src", tree / "low", "--overlay", colon_upper(tree), tree / "work", "/m"],
+                       "no RWSRC with a colon", base=BASE, prefix=fuse_prefix(CALLERS[-1]))
+    for part in ("low", "up", "work"):
+        (tree / part).rename(tree / f"{part} {name}")
+    give(CALLERS[-1], tree)
+    result = run([*BASE, "--overlay-backend", backend, "--overlay-src", tree / f"low {name}", "--overlay", tree / f"up {name}",
+                  tree / f"work {name}", "/m"], ["sh", "-c", "cat /m/file; echo 1 >/m/one"], prefix=fuse_prefix(CALLERS[-1]))
+    assert result.stdout == "low" and not result.stderr, result
+    assert (tree / f"up {name}" / "one").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_layer_by_descriptor(caller, tree):
+    give(caller, tree)
+    fd = keep(os.open(tree / "low", os.O_PATH))
+    result = run([*WITH_PROC, "--overlay-src-fd", fd, "--tmp-overlay", "/m"],
+                 ["sh", "-c", f"cat /m/file; [ ! -e /proc/self/fd/{fd} ] || echo LEAKED"], prefix=fuse_prefix(caller))
+    assert result.stdout == "low", result
+
+
+def test_a_descriptor_whose_directory_was_replaced_is_refused(tree):
+    fd = keep(os.open(tree / "low", os.O_PATH))
+    (tree / "low").rename(tree / "elsewhere")
+    assert run([*BASE, "--overlay-src-fd", fd, "--tmp-overlay", "/m"], ["true"]).returncode == 0
+    shutil.rmtree(tree / "elsewhere")
+    refused(["--overlay-src-fd", fd, "--tmp-overlay", "/m"], "--overlay-src-fd", base=BASE)
+
+
+@pytest.mark.parametrize("number", [1, 10, 100, 500])
+def test_many_layers(number, tree):
+    sources = []
+    for i in range(number):
+        (tree / f"l{i}").mkdir()
+        (tree / f"l{i}/f{i}").touch()
+        sources += ["--overlay-src", tree / f"l{i}"]
+    give(CALLERS[-1], tree)
+    version = tuple(map(int, os.uname().release.split(".")[:2]))
+    result = run([*BASE, "--overlay-backend", "kernel", *sources, "--tmp-overlay", "/m"], ["ls", "/m"],
+                 prefix=fuse_prefix(CALLERS[-1]))
+    if version < (6, 7) and number > 60:
+        assert_refused(result, "Linux 6.7")
+    else:
+        assert len(result.stdout.splitlines()) == number, result
+
+
+def test_an_overlay_can_be_the_root(tree):
+    give(CALLERS[-1], tree)
+    result = run([*layers(tree), "--tmp-overlay", "/", *WITH_PROC], ["sh", "-c", "ls /; cat /both"],
+                 prefix=fuse_prefix(CALLERS[-1]))
+    assert result.stdout == "bin\nboth\ndir\nfile\ngone\nlib\nlib64\nproc\nusr\nhigh", result
+
+
+# ---- falling back ----
+
+@needs_fuse
+@pytest.mark.parametrize("pid", [[], ["--unshare-pid"], ["--unshare-all"]])
+def test_a_copy_of_the_host_is_writable_for_a_normal_user(pid, box):
+    give(CALLERS[-1], box)
+    script = "touch /usr/bin/bwrapish-was-here /bwrapish-was-here; rm -r /usr/share/doc; test ! -e /usr/share/doc"
+    result = run(["--overlay-src", "/", "--tmp-overlay", "/", "--proc", "/proc", "--dev", "/dev", *pid], ["sh", "-ec", script],
+                 prefix=fuse_prefix("user"))
+    assert result.returncode == 0, result
+    assert result.stderr.count("\n") == 1 and "taking fuse-overlayfs" in result.stderr
+    assert not os.path.exists("/usr/bin/bwrapish-was-here") and os.path.exists("/usr/share/doc")
+
+
+@pytest.mark.root
+def test_a_copy_of_the_host_is_writable_for_root_mount_by_mount(box):
+    prefix = fuse_prefix("root", f"mkdir {box}/own; mount -t tmpfs -o mode=1777 none {box}/own; echo host >{box}/own/f")
+    result = run(["--overlay-src", "/", "--tmp-overlay", "/", "--dev", "/dev", "--proc", "/proc"],
+                 ["sh", "-ec", f"cat {box}/own/f; echo new >{box}/own/f; cat {box}/own/f; stat -c %a {box}/own; touch /usr/was-here"],
+                 prefix=prefix)
+    assert result.stdout == "host\nnew\n1777\n" and not result.stderr, result
+    assert not os.path.exists("/usr/was-here")
+
+
+@needs_fuse
+@pytest.mark.root
+def test_a_submount_is_seen_and_writable_for_a_normal_user(box):
+    prefix = fuse_prefix("user", f"mkdir -p {box}/src/own; mount -t tmpfs none {box}/src/own; echo host >{box}/src/own/f")
+    result = run([*BASE, "--overlay-src", box / "src", "--tmp-overlay", "/m"],
+                 ["sh", "-ec", "cat /m/own/f; echo new >/m/own/f; cat /m/own/f"], prefix=prefix)
+    assert result.stdout == "host\nnew\n", result
+
+
+@needs_fuse
+def test_what_the_user_cannot_read_stays_unreadable():
+    result = run(["--overlay-src", "/", "--tmp-overlay", "/", "--dev", "/dev"], ["cat", "/etc/shadow"], prefix=fuse_prefix("user"))
+    assert result.returncode == 1 and result.stdout == "" and "Permission denied" in result.stderr
+
+
+@needs_fuse
+def test_the_helper_cannot_be_read_through_a_layer_of_proc():
+    result = run(["--overlay-src", "/", "--tmp-overlay", "/", "--verbose"], ["sh", "-c", "cat /proc/self/comm"],
+                 prefix=fuse_prefix("user"))
+    assert result.stdout == "cat\n", result
+    assert "proc (proc) is no layer: shown read-only" in result.stderr
+
+
+def helper_pids():
+    found = set()
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if Path(f"/proc/{entry}/comm").read_text().startswith("fuse-overlayfs"):
+                found.add(int(entry))
+        except OSError:
+            pass
+    return found
+
+
+@needs_fuse
+@pytest.mark.parametrize("options", [[], ["--unshare-pid"], ["--unshare-pid", "--as-pid-1"], ["--die-with-parent"]])
+@pytest.mark.parametrize("caller", CALLERS)
+def test_the_helper_is_out_of_reach_and_ends_with_the_sandbox(caller, options, tree):
+    give(caller, tree)
+    before = helper_pids()
+    # Without a pid namespace the helper is found in the host's /proc; what must not be reached is tried.
+    code = """for p in /proc/[0-9]*; do
+        [ "$(cat $p/comm)" = fuse-overlayfs ] || continue
+        for f in environ maps root/ fd/ mem; do ls $p/$f >/dev/null 2>&1 && cat $p/$f >/dev/null 2>&1 && echo "REACHED $p/$f"; done
+    done 2>/dev/null; echo ready; read x"""
+    drop = ["--cap-drop", "ALL"] if caller == "root" else []
+    with start([*WITH_PROC, *options, *drop, "--overlay-backend", "fuse", *layers(tree), "--tmp-overlay", "/m"], ["sh", "-c", code],
+               prefix=fuse_prefix(caller), stdin=subprocess.PIPE) as process:
+        assert line_from(process) == "ready"
+        mine = helper_pids() - before
+        assert len(mine) == 1
+        process.kill() if "--die-with-parent" in options else process.stdin.close()
+        process.wait()
+        wait_for(lambda: not mine & helper_pids(), what="the end of the helper")
+
+
+@needs_fuse
+def test_fuse_is_ready_before_the_command_starts(tree):
+    for _ in range(5):
+        assert merge(tree, CALLERS[-1], "fuse", "cat /m/file").stdout == "low"
+
+
+# ---- the list of changes ----
+
+SCRIPT = """cd /m; echo 2 >file; chmod 700 dir; rm -r gone; rm both; mkdir -p fresh/deep; mkfifo fresh/deep/fifo; ln -s a fresh/link
+rm -r dir/sub; mkdir dir/sub; echo 3 >dir/sub/three"""
+
+
+@pytest.mark.parametrize("pid", [[], ["--unshare-pid"]])
+@pytest.mark.parametrize("how", ["tmp", "upper"])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_changes_are_listed(caller, backend, how, pid, tree):
+    where = ["--tmp-overlay", "/m"] if how == "tmp" else ["--overlay", tree / "up", tree / "work", "/m"]
+    _, lines = listed(tree, caller, backend, SCRIPT, where, pid)
+    assert {path: (line["change"], line["type"]) for path, line in lines.items()} == {
+        "/m/file": ("changed", "file"), "/m/dir": ("changed", "directory"), "/m/gone": ("removed", "directory"),
+        "/m/both": ("removed", "file"), "/m/fresh": ("added", "directory"), "/m/fresh/deep": ("added", "directory"),
+        "/m/fresh/deep/fifo": ("added", "fifo"), "/m/fresh/link": ("added", "symlink"),
+        "/m/dir/sub": ("opaque", "directory"), "/m/dir/sub/three": ("added", "file")}, lines
+    assert lines["/m/dir"]["mode"] == "0700" and lines["/m/file"]["size"] == 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_nothing_changed_is_an_empty_list(backend, tree):
+    assert listed(tree, CALLERS[-1], backend, "cat /m/dir/old >/dev/null; ls -R /m >/dev/null", ["--tmp-overlay", "/m"])[1] == {}
+
+
+@needs_fuse
+def test_fuse_tells_what_was_renamed(tree):
+    _, lines = listed(tree, CALLERS[-1], "fuse", "mv /m/file /m/dir/other", ["--tmp-overlay", "/m"])
+    assert lines["/m/dir/other"]["change"] == "renamed" and lines["/m/dir/other"]["from"] == "/m/file"
+    assert lines["/m/file"]["change"] == "removed"
+
+
+@pytest.mark.root
+def test_root_is_told_a_renamed_directory_with_redirect_dir(tree):
+    _, lines = listed(tree, "root", "kernel", "mv /m/dir /m/gone/moved; rm /m/gone/moved/old", ["--tmp-overlay", "/m"],
+                      ["--overlay-opt", "redirect_dir=on"])
+    assert lines["/m/gone/moved"] | {"size": 0} == {"change": "renamed", "path": "/m/gone/moved", "type": "directory",
+                                                    "mode": "0755", "size": 0, "from": "/m/dir"}
+    assert lines["/m/gone/moved/old"]["change"] == "removed" and lines["/m/dir"]["change"] == "removed"
+
+
+def test_any_file_name_survives_the_list(tree):
+    name = b"a\"b\\c\nd\te\xff\xc3\xa9\xc3"
+    _, lines = listed(tree, CALLERS[-1], "kernel", "printf '\"' >/dev/null; touch \"$(printf '/m/a\"b\\\\c\\nd\\te\\377\\303\\251\\303')\"",
+                      ["--tmp-overlay", "/m"])
+    assert [os.fsencode(path) for path in lines] == [b"/m/" + name]
+
+
+@pytest.mark.parametrize("pid", [[], ["--unshare-pid"]])
+def test_the_sandbox_ends_with_the_command(pid, tree):
+    """What is left behind is killed before the list is made, also when it has left its session."""
+    read_fd, write_fd = pipe()
+    result = merge(tree, CALLERS[-1], "kernel", "(setsid sh -c 'sleep 1; while :; do echo late >>/m/late; done' &) ; exit 0",
+                   more=[*pid, "--overlay-changes", write_fd])
+    close(write_fd)
+    assert result.returncode == 0 and at_eof(read_fd)
+
+
+def test_the_exit_status_is_the_command_s(tree):
+    _, write_fd = pipe()
+    assert merge(tree, CALLERS[-1], "kernel", "exit 7", more=["--overlay-changes", write_fd]).returncode == 7
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_unreadable_directories_are_listed_too(caller, backend, tree):
+    _, lines = listed(tree, caller, backend, "mkdir /m/secret; touch /m/secret/file; chmod 0 /m/secret/file /m/secret",
+                      ["--tmp-overlay", "/m"])
+    assert set(lines) == {"/m/secret", "/m/secret/file"} and lines["/m/secret"]["mode"] == "0000"
+
+
+@pytest.fixture
+def package(box):
+    root = box / "pkg"
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "DEBIAN/control").write_text("Package: bwrapish-test\nVersion: 1\nArchitecture: all\nMaintainer: x <x@y>\nDescription: x\n")
+    (root / "usr/share/bwrapish-test").mkdir(parents=True)
+    (root / "usr/share/bwrapish-test/file").write_text("installed")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", root, box / "p.deb"], check=True, stdout=subprocess.DEVNULL)
+    return box / "p.deb"
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="no dpkg")
+@pytest.mark.parametrize("caller", [pytest.param("root", marks=pytest.mark.root), pytest.param("user", marks=needs_fuse)])
+def test_a_package_in_a_copy_of_the_host(caller, package):
+    """Root installs and removes it; a normal user, who has one id, unpacks it."""
+    read_fd, write_fd = pipe()
+    status = Path("/var/lib/dpkg/status").read_bytes()
+    ids = "-f /usr/share/bwrapish-test/file"
+    script = (f"dpkg -i {package} >/dev/null; test {ids}; dpkg -P bwrapish-test >/dev/null; ! test {ids}; dpkg -i {package} >/dev/null"
+              if caller == "root" else f"dpkg -x {package} /")
+    result = run(["--overlay-changes", write_fd, "--overlay-src", "/", "--tmp-overlay", "/", "--dev", "/dev", "--proc", "/proc"],
+                 ["sh", "-ec", script], prefix=fuse_prefix(caller), env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    close(write_fd)
+    assert result.returncode == 0, result
+    lines = {line["path"]: line["change"] for line in changes(read_fd)}
+    assert lines["/usr/share/bwrapish-test"] == "added" and lines["/usr/share/bwrapish-test/file"] == "added"
+    if caller == "root":
+        assert lines["/var/lib/dpkg/status"] == "changed" and lines["/var/lib/dpkg/info/bwrapish-test.list"] == "added"
+    outside = [path for path in lines if not path.startswith(("/usr/share/bwrapish-test", "/var/lib/dpkg", "/var/log", "/var/cache"))]
+    assert outside == []
+    assert not os.path.exists("/usr/share/bwrapish-test") and Path("/var/lib/dpkg/status").read_bytes() == status
+
+
+# ---- mistakes ----
+
+@pytest.mark.parametrize("args, words", [
+    (["--overlay-src", "low", "--overlay-src", "low", "--ro-overlay", "/m"], ["the layer low and the layer low overlap"]),
+    (["--overlay-src", "low", "--overlay-src", "low/dir", "--ro-overlay", "/m"], ["the layer low/dir and the layer low overlap"]),
+    (["--overlay-src", "low", "--overlay", "up", "missing", "/m"], ["--overlay", "missing: No such file"]),
+    (["--overlay-src", "low", "--overlay", "up", "high", "/m"], ["WORKDIR", "high is not empty"]),
+    (["--overlay-src", "low", "--overlay", "up", "/dev/shm", "/m"], ["WORKDIR /dev/shm", "another file system"]),
+    (["--overlay-src", "low", "--overlay", "up", "up", "/m"], ["RWSRC up and WORKDIR up overlap"]),
+    (["--overlay-src", "low", "--overlay", "low", "work", "/m"], ["RWSRC low and the layer low overlap"]),
+    (["--overlay-src", "low/file", "--tmp-overlay", "/m"], ["low/file is no directory"]),
+    (["--overlay-src", "nowhere", "--tmp-overlay", "/m"], ["Can't find source path nowhere"]),
+    (["--overlay-src", "low", "--ro-overlay", "/m"], ["--ro-overlay (argument", "at least 2"]),
+    (["--tmp-overlay", "/m"], ["at least 1 --overlay-src"]),
+    (["--overlay-src", "low"], ["--overlay-src", "must be followed by"]),
+    (["--overlay-src", "low", "--dir", "/x"], ["--overlay-src", "must be followed by"]),
+    (["--overlay-src", "low"] * 501 + ["--tmp-overlay", "/m"], ["too many layers: 501"]),
+    (["--overlay-backend", "best", "--overlay-src", "low", "--tmp-overlay", "/m"], ["neither auto, kernel nor fuse"]),
+    (["--overlay-opt", "flux=9", "--overlay-src", "low", "--tmp-overlay", "/m"], ["Unknown overlay option flux=9"]),
+    (["--overlay-opt", "lowerdir=/", "--overlay-src", "low", "--tmp-overlay", "/m"], ["Unknown overlay option lowerdir=/"]),
+    (["--overlay-opt", "volatile,lowerdir=/", "--overlay-src", "low", "--tmp-overlay", "/m"], ["volatile,lowerdir=/"]),
+    (["--overlay-opt", "index=maybe", "--overlay-src", "low", "--tmp-overlay", "/m"], ["index=maybe"]),
+    (["--overlay-backend", "fuse", "--overlay-opt", "index=off", "--overlay-src", "low", "--tmp-overlay", "/m"], ["index=off"]),
+    (["--overlay-changes", "1", *["--overlay-src", "low"] * 2, "--ro-overlay", "/m"], ["nothing can change"]),
+])
+def test_a_mistake_is_one_line_and_leaves_nothing(args, words, tree):
+    give(CALLERS[-1], tree)
+    before = host_state(tree / "low"), host_state(tree / "up"), host_state(tree / "work")
+    refused(args, *words, base=BASE, cwd=tree, prefix=fuse_prefix(CALLERS[-1]))
+    assert (host_state(tree / "low"), host_state(tree / "up"), host_state(tree / "work")) == before
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("setup, words", [
+    ("mount -t tmpfs none /dev/shm; touch /dev/shm/none; chmod 0 /dev/shm/none; mount --bind /dev/shm/none /usr/bin/fuse-overlayfs",
+     "not installed"),
+    ("mount --bind /dev/null /dev/fuse", "/dev/fuse"),
+])
+def test_fuse_that_cannot_be_had_is_one_line(setup, words, tree):
+    give("user", tree)
+    prefix = host_mounts(setup if "null" not in setup else "true", user=user_ids()[0])
+    if os.access("/usr/bin/fuse-overlayfs", os.X_OK):
+        refused(["--overlay-backend", "fuse", "--overlay-src", tree / "low", "--tmp-overlay", "/m"], words, base=BASE, prefix=prefix)
+
+
+def test_options_reach_the_kernel(tree):
+    give(CALLERS[-1], tree)
+    mounts = mounts_inside(["--overlay-opt", "volatile", *layers(tree), "--tmp-overlay", "/m"], prefix=fuse_prefix(CALLERS[-1]))
+    assert mounts["/m"].type == "overlay"
