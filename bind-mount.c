@@ -25,7 +25,8 @@ const char *bind_shown_path(const struct run *run, struct place place, int fd)
 	if (length < 0)
 		die_errno(errno, "%s: Can't look up descriptor %d", place_name(place), fd);
 	if (path[0] != '/')
-		die("%s: Can't bind descriptor %d: it is no file or directory (%s)", place_name(place), fd, path);
+		die("%s: Can't bind descriptor %d: it is no file or directory (%s)",
+		    place_name(place), fd, path);
 	return path;
 }
 
@@ -37,12 +38,16 @@ static int clone_by_shown_path(const struct run *run, const struct op *op, int f
 	const char *path = bind_shown_path(run, op->place, fd);
 	if (fstat(fd, &wanted) < 0)
 		die_errno(errno, "%s: Can't look up descriptor %d", place_name(op->place), fd);
-	int clone = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	int clone = sys_open_tree(AT_FDCWD, path,
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+					  AT_SYMLINK_NOFOLLOW);
 	if (clone < 0)
-		die("%s: Can't bind descriptor %d: %s: %s%s", place_name(op->place), fd, path, errno_text(errno),
-		    diagnose_mount_api(errno));
-	if (fstat(clone, &found) < 0 || found.st_dev != wanted.st_dev || found.st_ino != wanted.st_ino)
-		die("%s: Can't bind descriptor %d: %s is another file now", place_name(op->place), fd, path);
+		die("%s: Can't bind descriptor %d: %s: %s%s", place_name(op->place), fd, path,
+		    errno_text(errno), diagnose_mount_api(errno));
+	if (fstat(clone, &found) < 0 || found.st_dev != wanted.st_dev ||
+	    found.st_ino != wanted.st_ino)
+		die("%s: Can't bind descriptor %d: %s is another file now", place_name(op->place),
+		    fd, path);
 	return clone;
 }
 
@@ -66,8 +71,8 @@ int bind_pin(const struct run *run, const struct op *op)
 		if (mount_fd < 0 && errno == ENOENT && op->skip_missing)
 			return -1;
 		if (mount_fd < 0)
-			die("%s: Can't find source path %s: %s%s", place_name(op->place), op->outer_path,
-			    errno_text(errno), diagnose_mount_api(errno));
+			die("%s: Can't find source path %s: %s%s", place_name(op->place),
+			    op->outer_path, errno_text(errno), diagnose_mount_api(errno));
 	} else {
 		mount_fd = clone_by_shown_path(run, op, op->outer_fd);
 	}
@@ -77,19 +82,23 @@ int bind_pin(const struct run *run, const struct op *op)
 
 int bind_pin_one(const char *path, bool read_only)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | (read_only ? MOUNT_ATTR_RDONLY : 0),
+	struct mount_attr attr = { .attr_set =
+					   MOUNT_ATTR_NOSUID | (read_only ? MOUNT_ATTR_RDONLY : 0),
 				   .propagation = MS_PRIVATE };
 	int mount_fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd >= 0 && sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) < 0)
-		die("Can't set the mount flags of %s: %s%s", path, errno_text(errno), diagnose_mount_api(errno));
+		die("Can't set the mount flags of %s: %s%s", path, errno_text(errno),
+		    diagnose_mount_api(errno));
 	return mount_fd;
 }
 
 int bind_clone_read_only(int fd)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+	struct mount_attr attr = { .attr_set =
+					   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 				   .propagation = MS_PRIVATE };
-	int clone = sys_open_tree(fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+	int clone = sys_open_tree(
+		fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
 	if (clone >= 0 && sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
 		close_fd(&clone);
 	return clone;
@@ -100,7 +109,8 @@ int bind_clone_read_only(int fd)
 void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 {
 	/* A read-only bind is private: a mount that the host adds later would appear in it writable. */
-	bool private = op->propagation == PROPAGATION_PRIVATE || (op->propagation == PROPAGATION_DEFAULT && op->read_only);
+	bool private = op->propagation == PROPAGATION_PRIVATE ||
+		       (op->propagation == PROPAGATION_DEFAULT && op->read_only);
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NOSUID | (op->devices ? 0 : MOUNT_ATTR_NODEV) |
 			    (op->read_only ? MOUNT_ATTR_RDONLY : 0),
@@ -109,29 +119,34 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 	if (sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) == 0)
 		return;
 	int error = errno;
-	const char *source = op->outer_path ? op->outer_path : arena_printf("descriptor %d", op->outer_fd);
+	const char *source =
+		op->outer_path ? op->outer_path : arena_printf("descriptor %d", op->outer_fd);
 	if (run->plan->tolerate_submounts && error != ENOSYS &&
 	    sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) == 0) {
-		say_warning("%s: Can't set the flags of a mount below %s: %s; going on (--not-a-security-boundary)",
+		say_warning("%s: Can't set the flags of a mount below %s: %s; going on "
+			    "(--not-a-security-boundary)",
 			    place_name(op->place), source, errno_text(error));
 		return;
 	}
-	die("%s: Can't set the mount flags of %s: %s%s", place_name(op->place), source, errno_text(error),
-	    diagnose_mount_api(error));
+	die("%s: Can't set the mount flags of %s: %s%s", place_name(op->place), source,
+	    errno_text(error), diagnose_mount_api(error));
 }
 
 /* ---- showing ---- */
 
 void bind_attach(const struct op *op, int mount_fd, int dest_fd)
 {
-	if (sys_move_mount(mount_fd, "", dest_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
+	if (sys_move_mount(mount_fd, "", dest_fd, "",
+			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
 		return;
 	int error = errno;
 	/* Callers of bubblewrap look for these words and this path when a procfs is the trouble. */
 	if (op->kind == OP_PROC)
-		die("%s: Can't mount proc on /newroot%s: %s", place_name(op->place), op->inner_path, errno_text(error));
+		die("%s: Can't mount proc on /newroot%s: %s", place_name(op->place), op->inner_path,
+		    errno_text(error));
 	die("%s: Can't mount on %s: %s%s", place_name(op->place), op->inner_path, errno_text(error),
 	    error == ENOSPC ? "; the limit of mounts in a namespace is reached (fs.mount-max)"
-	    : error == ENOTDIR ? "; a directory can only be mounted on a directory, a file on a file"
-			       : diagnose_mount_api(error));
+	    : error == ENOTDIR
+		    ? "; a directory can only be mounted on a directory, a file on a file"
+		    : diagnose_mount_api(error));
 }

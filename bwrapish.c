@@ -84,7 +84,8 @@ static void refuse_privileged_file(const struct caller *caller, uint64_t ambient
 static void hold_standard_descriptors(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
-		if (!fd_is_open(fd) && open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && memfd_create("", MFD_CLOEXEC) < 0)
+		if (!fd_is_open(fd) && open("/dev/null", O_RDWR | O_CLOEXEC) < 0 &&
+		    memfd_create("", MFD_CLOEXEC) < 0)
 			_exit(1); /* and nowhere to say it */
 }
 
@@ -97,7 +98,8 @@ static void learn_caller(struct caller *caller)
 	caps_of_process(&caller->permitted_caps, &effective, &ambient);
 	caller->may_mount = effective >> 21 & 1; /* CAP_SYS_ADMIN */
 	caller->is_group_leader = getpgrp() == getpid();
-	caller->directory = getcwd(directory, sizeof(directory)) && directory[0] == '/' ? directory : NULL;
+	caller->directory =
+		getcwd(directory, sizeof(directory)) && directory[0] == '/' ? directory : NULL;
 	refuse_privileged_file(caller, ambient);
 }
 
@@ -111,7 +113,8 @@ static void arrive(struct run *run, struct caller *caller)
 	sigset_t child_only;
 	sigemptyset(&child_only);
 	sigaddset(&child_only, SIGCHLD);
-	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR || sigprocmask(SIG_UNBLOCK, &child_only, NULL) < 0 ||
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	    sigprocmask(SIG_UNBLOCK, &child_only, NULL) < 0 ||
 	    sigprocmask(SIG_BLOCK, NULL, &run->signal_mask) < 0)
 		die_errno(errno, "Can't set up signals");
 	run->umask = umask(0);
@@ -130,11 +133,13 @@ static int compare_fds(const void *a, const void *b)
 /* Every descriptor that an option consumes, ascending, each once; all of them become close-on-exec. */
 static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 {
-	const struct fd_at single[] = { plan->userns, plan->userns2, plan->pidns,	 plan->sync,
-					plan->block,  plan->info,    plan->userns_block, plan->json_status,
-					plan->policy.dump, plan->policy.trace };
+	const struct fd_at single[] = { plan->userns,       plan->userns2,     plan->pidns,
+					plan->sync,         plan->block,       plan->info,
+					plan->userns_block, plan->json_status, plan->policy.dump,
+					plan->policy.trace };
 	size_t n = 0, n_unique = 0;
-	size_t n_most = ARRAY_SIZE(single) + 2 * plan->n_ops + plan->n_seccomp + plan->n_superseded_fds;
+	size_t n_most =
+		ARRAY_SIZE(single) + 2 * plan->n_ops + plan->n_seccomp + plan->n_superseded_fds;
 	for (size_t i = 0; i < plan->n_ops; i++)
 		n_most += plan->ops[i].overlay ? plan->ops[i].overlay->n_layers : 0;
 	int *fds = arena_alloc(n_most * sizeof(*fds));
@@ -174,7 +179,8 @@ static void learn_inherited(struct run *run)
 		n_known += consumed[i] > 2;
 	struct stat status;
 	run->inherited_known = true;
-	if (fstatat(run->proc_fd, "self/fd", &status, 0) == 0 && status.st_size == (off_t) n_known + 1 /* proc_fd */)
+	if (fstatat(run->proc_fd, "self/fd", &status, 0) == 0 &&
+	    status.st_size == (off_t) n_known + 1 /* proc_fd */)
 		return;
 	AUTO_CLOSE int fd = openat(run->proc_fd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd < 0 ? NULL : fdopendir(dup(fd));
@@ -187,10 +193,12 @@ static void learn_inherited(struct run *run)
 		if (!parse_decimal(entry->d_name, INT_MAX, &number))
 			continue;
 		int found = (int) number;
-		if (found <= 2 || found == run->proc_fd || found == fd || found == dirfd(directory) ||
+		if (found <= 2 || found == run->proc_fd || found == fd ||
+		    found == dirfd(directory) ||
 		    bsearch(&found, consumed, n_consumed, sizeof(int), compare_fds))
 			continue;
-		run->inherited_fds = arena_grow(run->inherited_fds, run->n_inherited_fds, &n_room, sizeof(int));
+		run->inherited_fds =
+			arena_grow(run->inherited_fds, run->n_inherited_fds, &n_room, sizeof(int));
 		run->inherited_fds[run->n_inherited_fds++] = found;
 	}
 	closedir(directory);
@@ -218,7 +226,8 @@ static _Noreturn void print_and_exit(const char *text)
 	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : 1);
 }
 
-static void read_and_check(int argc, char **argv, bool as_bwrap, const struct caller *caller, struct plan *plan)
+static void read_and_check(int argc, char **argv, bool as_bwrap, const struct caller *caller,
+			   struct plan *plan)
 {
 	const char *program = argc > 0 ? argv[0] : "bwrapish";
 	enum reading reading = READ_NOTHING;
@@ -232,7 +241,8 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 	case READ_HELP:
 		print_and_exit(options_help(program));
 	case READ_VERSION:
-		print_and_exit(as_bwrap ? "bubblewrap " COMPATIBLE_WITH " (bwrapish " BWRAPISH_VERSION ")\n"
+		print_and_exit(as_bwrap ? "bubblewrap " COMPATIBLE_WITH
+					  " (bwrapish " BWRAPISH_VERSION ")\n"
 					: "bwrapish " BWRAPISH_VERSION "\n");
 	case READ_NOTHING: {
 		const char *help = options_help(program);
@@ -277,7 +287,8 @@ static _Noreturn void be_sandbox(struct run *run)
 		close_consumed(plan->info.fd);
 		close_consumed(plan->json_status.fd);
 	}
-	if ((plan->die_with_parent || run->shape.ends_with_command) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if ((plan->die_with_parent || run->shape.ends_with_command) &&
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 
 	run_tell_stage(run, STAGE_BECOME);
@@ -314,8 +325,13 @@ int main(int argc, char **argv, char **envp)
 {
 	struct caller caller = { 0 };
 	struct plan plan = { 0 };
-	struct run run = { .plan = &plan, .caller = &caller, .argv = argv, .envp = envp, .proc_fd = -1,
-			   .monitor_fd = -1, .root.fd = -1 };
+	struct run run = { .plan = &plan,
+			   .caller = &caller,
+			   .argv = argv,
+			   .envp = envp,
+			   .proc_fd = -1,
+			   .monitor_fd = -1,
+			   .root.fd = -1 };
 
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	bool as_bwrap = argc > 0 && streq(slash ? slash + 1 : argv[0], "bwrap");

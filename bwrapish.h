@@ -18,9 +18,9 @@
 
 /* ---- where on the line something stands ---- */
 struct place {
-	const char *option;  /* as spelt, NULL for COMMAND */
-	unsigned argument;   /* 1 is the first word after the program's name */
-	unsigned args_word;  /* within --args: 1 is its first word; 0: directly on the line */
+	const char *option; /* as spelt, NULL for COMMAND */
+	unsigned argument;  /* 1 is the first word after the program's name */
+	unsigned args_word; /* within --args: 1 is its first word; 0: directly on the line */
 };
 /* Why a line cannot be used: one sentence, in arena memory; NULL is "no problem". */
 typedef const char *problem;
@@ -36,17 +36,17 @@ problem problem_at(struct place place, const char *fmt, ...) PRINTF_LIKE(2, 3);
 enum propagation { PROPAGATION_DEFAULT, PROPAGATION_PRIVATE, PROPAGATION_SLAVE };
 
 enum op_kind {
-	OP_BIND,      /* outer_path or outer_fd shown at inner_path */
-	OP_OVERLAY,   /* layers merged at inner_path */
+	OP_BIND,    /* outer_path or outer_fd shown at inner_path */
+	OP_OVERLAY, /* layers merged at inner_path */
 	OP_REMOUNT_RO,
 	OP_TMPFS,
 	OP_PROC,
 	OP_DEV,
 	OP_MQUEUE,
 	OP_DIR,
-	OP_FILE,      /* outer_fd copied to inner_path */
-	OP_DATA,      /* outer_fd copied to a private file shown at inner_path */
-	OP_SYMLINK,   /* inner_path -> text */
+	OP_FILE,    /* outer_fd copied to inner_path */
+	OP_DATA,    /* outer_fd copied to a private file shown at inner_path */
+	OP_SYMLINK, /* inner_path -> text */
 	OP_CHMOD,
 };
 
@@ -84,16 +84,16 @@ struct overlay {
 struct op {
 	enum op_kind kind;
 	bool read_only;
-	bool devices;		 /* device nodes work */
-	bool skip_missing;	 /* a source that does not exist is skipped */
+	bool devices;      /* device nodes work */
+	bool skip_missing; /* a source that does not exist is skipped */
 	enum propagation propagation;
 	int outer_fd;
 	const char *outer_path;
 	const char *inner_path;
 	const char *link_target;
-	mode_t mode;		 /* what the made object gets; decided by the reader */
-	mode_t parent_mode;	 /* what missing parents get */
-	uint64_t size_bytes;	 /* tmpfs; 0: the kernel's default */
+	mode_t mode;         /* what the made object gets; decided by the reader */
+	mode_t parent_mode;  /* what missing parents get */
+	uint64_t size_bytes; /* tmpfs; 0: the kernel's default */
 	const struct overlay *overlay;
 	struct place place;
 };
@@ -117,12 +117,12 @@ struct rlimit_op {
 };
 
 struct limit_op {
-	const char *key;	/* the file's name in cgroup v2 */
+	const char *key;        /* the file's name in cgroup v2 */
 	const char *controller; /* "" for the core's own */
-	const char *value;	/* what is written there */
-	uint64_t number;	/* the same as a number where it is one; UINT64_MAX: max */
-	uint64_t period_us;	/* cpu.max */
-	bool optional;		/* only a warning where it cannot be had */
+	const char *value;      /* what is written there */
+	uint64_t number;        /* the same as a number where it is one; UINT64_MAX: max */
+	uint64_t period_us;     /* cpu.max */
+	bool optional;          /* only a warning where it cannot be had */
 	struct place place;
 };
 
@@ -135,10 +135,12 @@ struct seccomp_source {
 /* One call, or one call with one argument. Actions are as seccomp(2) encodes them. */
 struct call_rule {
 	const char *name;
-	const char *word; /* the argument as it is written, "AF_NETLINK"; NULL: whatever the arguments */
-	int number;	  /* as libseccomp numbers it for the machine it runs on; negative for a call of others */
-	uint8_t index;	  /* of the argument, from 0 */
-	uint32_t mask;	  /* the call is meant when (argument & mask) == value; 0: when argument >= value */
+	const char *
+		word; /* the argument as it is written, "AF_NETLINK"; NULL: whatever the arguments */
+	int number; /* as libseccomp numbers it for the machine it runs on; negative for a call of others */
+	uint8_t index; /* of the argument, from 0 */
+	uint32_t
+		mask; /* the call is meant when (argument & mask) == value; 0: when argument >= value */
 	uint32_t value;
 	uint32_t action; /* 0: the policy's own */
 	const char *why; /* of a profile's row */
@@ -168,7 +170,8 @@ struct path_at {
 enum want { WANT_NO, WANT_TRY, WANT_YES };
 
 struct plan {
-	struct place *seen; /* for each row of the option table where it stood last; argument 0: nowhere */
+	struct place *
+		seen; /* for each row of the option table where it stood last; argument 0: nowhere */
 
 	/* namespaces */
 	enum want unshare_user, unshare_cgroup;
@@ -228,9 +231,9 @@ struct caller {
 	uid_t uid;
 	gid_t gid;
 	uint64_t permitted_caps; /* bit per capability number */
-	bool may_mount;		 /* CAP_SYS_ADMIN is effective */
-	bool is_group_leader;	 /* of its process group: setsid() would fail */
-	const char *directory;	 /* absolute, or NULL when it has no path */
+	bool may_mount;          /* CAP_SYS_ADMIN is effective */
+	bool is_group_leader;    /* of its process group: setsid() would fail */
+	const char *directory;   /* absolute, or NULL when it has no path */
 };
 
 /* ---- options.c: argv in, plan out; the only place where an option is spelt ---- */
@@ -255,11 +258,19 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 /* Arena memory. `program` is argv[0]. */
 const char *options_help(const char *program);
 
-enum option_group { GROUP_GENERAL, GROUP_NAMESPACES, GROUP_FILESYSTEM, GROUP_COMMAND, GROUP_SECURITY, GROUP_LIMITS,
-		    GROUP_DESCRIPTORS, N_OPTION_GROUPS };
+enum option_group {
+	GROUP_GENERAL,
+	GROUP_NAMESPACES,
+	GROUP_FILESYSTEM,
+	GROUP_COMMAND,
+	GROUP_SECURITY,
+	GROUP_LIMITS,
+	GROUP_DESCRIPTORS,
+	N_OPTION_GROUPS
+};
 struct option_row {
-	const char *name;	 /* "--bind" */
-	const char *words;	 /* "SRC DEST"; "" for none. The words tell arity and completion. */
+	const char *name;  /* "--bind" */
+	const char *words; /* "SRC DEST"; "" for none. The words tell arity and completion. */
 	enum option_group group;
 	const char *help;
 	int handler;   /* this and the rest is options.c's own */
@@ -284,53 +295,66 @@ const char *limits_rlim_words(rlim_t value); /* arena memory or static */
 /* "CAP_SYS_ADMIN" in any case, or ALL (-1). */
 bool caps_from_name(const char *word, int *ret_cap);
 const char *caps_name(int cap); /* arena memory */
-int caps_last(void);		/* the highest capability number the kernel has */
+int caps_last(void);            /* the highest capability number the kernel has */
 
 /* ---- policy.c, the part that reads and tells; policy.h has the rest ---- */
 enum rule_use { USE_DENY, USE_ALLOW };
 /* Reads a LIST as --seccomp-deny and --seccomp-allow take it, behind what is there. */
-problem policy_read_list(struct place place, const char *list, enum rule_use use, struct rules *rules);
+problem policy_read_list(struct place place, const char *list, enum rule_use use,
+			 struct rules *rules);
 problem policy_read_action(struct place place, const char *word, uint32_t *ret_action);
-problem policy_read_profile(struct place place, const char *word, const struct profile **ret_profile);
+problem policy_read_profile(struct place place, const char *word,
+			    const struct profile **ret_profile);
 /* Anything beside the caller's own programs. */
 bool policy_is_given(const struct policy *policy);
 /* Lines of --dry-run, each handed to `line`. */
-void policy_explain(const struct plan *plan, void (*line)(struct text *, const char *), struct text *text);
+void policy_explain(const struct plan *plan, void (*line)(struct text *, const char *),
+		    struct text *text);
 
 /* ---- plan.c: what makes a plan sound; how it is told ---- */
 enum topology {
-	RUN_ALONE,	/* bwrapish becomes COMMAND */
+	RUN_ALONE,      /* bwrapish becomes COMMAND */
 	RUN_SUPERVISED, /* a supervisor outside; its child becomes COMMAND */
-	RUN_WITH_INIT,	/* a supervisor outside, a reaper inside, COMMAND */
+	RUN_WITH_INIT,  /* a supervisor outside, a reaper inside, COMMAND */
 };
 
 /* What follows from a plan and its caller; derived once, never asked for twice. */
 struct shape {
 	enum topology topology;
-	const char *topology_reason; /* the option that wants it, or NULL */
-	bool user_namespace;	     /* a new one is made */
+	const char *topology_reason;  /* the option that wants it, or NULL */
+	bool user_namespace;          /* a new one is made */
 	bool user_namespace_optional; /* --unshare-user-try, and the caller may do without */
-	bool pid_namespace;	     /* a new one is made */
-	bool new_proc;		     /* --proc mounts a procfs: the pid namespace is new or joined */
-	bool inner_level;	     /* COMMAND gets a second user namespace */
-	bool inner_required;	     /* ... without which the run must not go on */
-	uint64_t caps;		     /* what COMMAND keeps or is given, a bit for each */
-	uint64_t ambient_caps;	     /* those of them that were given */
+	bool pid_namespace;           /* a new one is made */
+	bool new_proc;         /* --proc mounts a procfs: the pid namespace is new or joined */
+	bool inner_level;      /* COMMAND gets a second user namespace */
+	bool inner_required;   /* ... without which the run must not go on */
+	uint64_t caps;         /* what COMMAND keeps or is given, a bit for each */
+	uint64_t ambient_caps; /* those of them that were given */
 	uid_t inner_uid;
 	gid_t inner_gid;
-	unsigned long namespaces;    /* CLONE_NEW* made with the first level, the user namespace included */
+	unsigned long
+		namespaces; /* CLONE_NEW* made with the first level, the user namespace included */
 	unsigned long inner_namespaces; /* CLONE_NEW* made with the second level */
-	bool ends_with_command;	     /* what COMMAND leaves behind is killed, and all of it if the supervisor dies */
-	bool info_late;		     /* --info-fd can only be answered once the second level exists */
+	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the supervisor dies */
+	bool info_late; /* --info-fd can only be answered once the second level exists */
 };
 struct shape plan_shape(const struct plan *plan, const struct caller *caller);
 /* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
 bool plan_first_op_is_root(const struct plan *plan);
 problem plan_check(const struct plan *plan, const struct caller *caller);
 /* The stages of a run that can be told; what --verbose says when one begins is what --dry-run says of it. */
-enum stage { STAGE_SPLIT, STAGE_BECOME, STAGE_PIN, STAGE_MOVE_IN, STAGE_BUILD, STAGE_LOCK, STAGE_PREPARE, STAGE_GO };
-void plan_explain_stage(const struct plan *plan, const struct shape *shape, const struct caller *caller,
-			enum stage stage, struct text *text);
+enum stage {
+	STAGE_SPLIT,
+	STAGE_BECOME,
+	STAGE_PIN,
+	STAGE_MOVE_IN,
+	STAGE_BUILD,
+	STAGE_LOCK,
+	STAGE_PREPARE,
+	STAGE_GO
+};
+void plan_explain_stage(const struct plan *plan, const struct shape *shape,
+			const struct caller *caller, enum stage stage, struct text *text);
 /* All stages: the text of --dry-run. */
 void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text);
 /* One operation in words, as --dry-run and --verbose tell it; arena memory. */
@@ -345,7 +369,7 @@ struct composed;
 enum ns_kind { NS_USER, NS_MOUNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, N_NS_KINDS };
 
 struct root {
-	int fd;		   /* O_PATH of the new root directory; -1 before it is entered */
+	int fd;            /* O_PATH of the new root directory; -1 before it is entered */
 	uint64_t mount_id; /* of its mount, as statx(2) tells it */
 	uint64_t inode;
 };
@@ -354,26 +378,26 @@ struct run {
 	const struct plan *plan;
 	const struct caller *caller;
 	struct shape shape;
-	char **argv, **envp;	   /* as the kernel laid them out */
-	int proc_fd;		   /* O_PATH of the host's /proc */
+	char **argv, **envp;         /* as the kernel laid them out */
+	int proc_fd;                 /* O_PATH of the host's /proc */
 	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
-	int monitor_fd;		   /* our end of the supervisor's socket; -1 when there is none */
+	int monitor_fd;              /* our end of the supervisor's socket; -1 when there is none */
 	mode_t umask;
-	sigset_t signal_mask;	   /* the caller's; COMMAND gets it back */
-	int *inherited_fds;	   /* open above 2 on arrival and consumed by no option; ascending */
+	sigset_t signal_mask; /* the caller's; COMMAND gets it back */
+	int *inherited_fds;   /* open above 2 on arrival and consumed by no option; ascending */
 	size_t n_inherited_fds;
-	bool inherited_known;	   /* false without a /proc to look in */
-	bool held_stdio[3];	   /* was closed on arrival: a placeholder holds the number */
-	bool has_tty;		   /* that COMMAND could type into, and nobody allowed it */
-	bool deny_keys;		   /* no keyring of its own could be had */
-	struct rlimit nofile;	   /* the caller's; COMMAND gets it back */
+	bool inherited_known; /* false without a /proc to look in */
+	bool held_stdio[3];   /* was closed on arrival: a placeholder holds the number */
+	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
+	bool deny_keys;       /* no keyring of its own could be had */
+	struct rlimit nofile; /* the caller's; COMMAND gets it back */
 	bool nofile_raised;
 	struct root root;
-	struct cgroups *cgroups;   /* the supervisor's; NULL: none were made */
-	struct pin *pins;	   /* one for each operation */
+	struct cgroups *cgroups;           /* the supervisor's; NULL: none were made */
+	struct pin *pins;                  /* one for each operation */
 	struct late_program *late_program; /* what --seccomp held, shared with children */
-	struct composed *composed;   /* what the --seccomp-* options come to; NULL: nothing */
-	char **environment;	   /* COMMAND's, once made */
+	struct composed *composed;         /* what the --seccomp-* options come to; NULL: nothing */
+	char **environment;                /* COMMAND's, once made */
 };
 
 /* --verbose: what --dry-run says of the stage, on stderr; otherwise nothing. */
@@ -471,7 +495,8 @@ struct submount {
 	bool can_be_layer; /* false for procfs and its like, whose files mean something else to each reader */
 };
 /* The mounts below the directories that can be seen, parents first, sorted by path; arena memory. */
-struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs, size_t *ret_n);
+struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,
+					size_t *ret_n);
 
 /* ---- overlay-helper.c: fuse-overlayfs, and the process that lists changes ---- */
 
@@ -486,8 +511,8 @@ struct overlay_writable {
 int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
 		       struct overlay_writable *writable, bool squash, const char **ret_why);
 /* Starts the process that will list the changes. */
-void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers, size_t n_layers,
-			   int upper_fd);
+void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers,
+			   size_t n_layers, int upper_fd);
 /* All overlays are pinned: the supervisor, if it waits for that, drops what it kept to start helpers. */
 void overlay_pinned(const struct run *run);
 /* The supervisor's side: starts what `socket` asks for and takes `socket` over. `child` is in the sandbox's user
@@ -505,7 +530,8 @@ bool overlay_is_helper(pid_t pid);
 
 /* Writes one JSON line for each path below `inner_path` that the upper directory holds or hides. `lowers` are the
  * layers, top first. Dies when something cannot be read or written. */
-void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const int *lowers, size_t n_lowers);
+void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const int *lowers,
+			   size_t n_lowers);
 
 /* ---- network.c ---- */
 void network_loopback_up(void);
@@ -553,7 +579,7 @@ void trace_finish(const struct run *run);
 /* What was used; -1 is "not known". */
 struct usage {
 	int64_t memory_peak_bytes, oom_kills, throttled; /* of a group */
-	int64_t max_rss_bytes;				 /* of the largest process */
+	int64_t max_rss_bytes;                           /* of the largest process */
 	int64_t cpu_us;
 };
 /* --rlimit, in the process that becomes COMMAND. */
@@ -600,7 +626,8 @@ void command_wait(const struct run *run);
 /* Dies unless this system has SELinux; while the host can be seen. */
 void command_check_labels(const struct plan *plan);
 /* The label of what this process creates or executes next: "fscreate" or "exec". */
-void command_set_label(const struct run *run, const char *attribute, const char *option, const char *label);
+void command_set_label(const struct run *run, const char *attribute, const char *option,
+		       const char *label);
 /* Everything between the finished root and the filters. */
 void command_prepare(struct run *run);
 /* Filters and exec. */
@@ -623,16 +650,16 @@ void monitor_tell_namespaces(struct run *run);
 
 /* ---- sync.c: the messages between them ---- */
 enum message_kind {
-	MESSAGE_CHILD = 1,  /* with a pidfd: the process that stands in for the sender */
-	MESSAGE_GO,	    /* the other side may go on */
+	MESSAGE_CHILD = 1, /* with a pidfd: the process that stands in for the sender */
+	MESSAGE_GO,        /* the other side may go on */
 	MESSAGE_NAMESPACES, /* with ns_ids: the sandbox's namespaces exist; value: in a second level */
-	MESSAGE_STARTING,   /* the next step is exec; with a pidfd: where signals go */
+	MESSAGE_STARTING,    /* the next step is exec; with a pidfd: where signals go */
 	MESSAGE_NOT_STARTED, /* it failed */
-	MESSAGE_ENDED,	    /* value: COMMAND's wait status */
-	MESSAGE_LISTENER,   /* with a descriptor: where --seccomp-trace's calls wait */
-	MESSAGE_HELPER,	    /* with a socket: start a helper, which is told there what to do */
-	MESSAGE_FD,	    /* to a helper: one more descriptor */
-	MESSAGE_PINNED,	    /* no more helpers will be asked for; the answer is MESSAGE_GO */
+	MESSAGE_ENDED,       /* value: COMMAND's wait status */
+	MESSAGE_LISTENER,    /* with a descriptor: where --seccomp-trace's calls wait */
+	MESSAGE_HELPER,      /* with a socket: start a helper, which is told there what to do */
+	MESSAGE_FD,          /* to a helper: one more descriptor */
+	MESSAGE_PINNED,      /* no more helpers will be asked for; the answer is MESSAGE_GO */
 };
 struct message {
 	uint32_t kind;

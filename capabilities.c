@@ -17,7 +17,8 @@ bool caps_from_name(const char *word, int *ret_cap)
 	if (strcasecmp(word, "ALL") == 0)
 		return true;
 	/* cap_from_name() also takes what only begins with a name. */
-	if (cap_from_name(word, &cap) < 0 || cap > caps_last() || strcasecmp(word, caps_name(cap)) != 0)
+	if (cap_from_name(word, &cap) < 0 || cap > caps_last() ||
+	    strcasecmp(word, caps_name(cap)) != 0)
 		return false;
 	*ret_cap = cap;
 	return true;
@@ -63,7 +64,8 @@ void caps_of_process(uint64_t *ret_permitted, uint64_t *ret_effective, uint64_t 
 		die_errno(errno, "Can't read the process's capabilities");
 	*ret_permitted = flag_bits(set, CAP_PERMITTED);
 	*ret_effective = flag_bits(set, CAP_EFFECTIVE);
-	*ret_ambient = *ret_permitted ? ambient_bits() : 0; /* a subset of permitted: capabilities(7) */
+	*ret_ambient =
+		*ret_permitted ? ambient_bits() : 0; /* a subset of permitted: capabilities(7) */
 	cap_free(set);
 }
 
@@ -72,7 +74,9 @@ static void set_process(uint64_t bits, uint64_t inheritable)
 	const struct {
 		cap_flag_t flag;
 		uint64_t bits;
-	} sets[] = { { CAP_PERMITTED, bits }, { CAP_EFFECTIVE, bits }, { CAP_INHERITABLE, inheritable } };
+	} sets[] = { { CAP_PERMITTED, bits },
+		     { CAP_EFFECTIVE, bits },
+		     { CAP_INHERITABLE, inheritable } };
 	cap_t set = cap_init();
 	for (size_t i = 0; set && i < ARRAY_SIZE(sets); i++)
 		for (cap_value_t cap = 0; cap <= caps_last(); cap++)
@@ -119,8 +123,9 @@ void caps_keep(uint64_t keep, uint64_t ambient)
 	if (!set)
 		die_errno(errno, "Can't read capabilities back");
 	/* The kernel keeps ambient within permitted and inheritable: capabilities(7). */
-	bool as_asked = flag_bits(set, CAP_PERMITTED) == keep && flag_bits(set, CAP_EFFECTIVE) == keep &&
-			flag_bits(set, CAP_INHERITABLE) == ambient && (!keep || ambient_bits() == ambient);
+	bool as_asked =
+		flag_bits(set, CAP_PERMITTED) == keep && flag_bits(set, CAP_EFFECTIVE) == keep &&
+		flag_bits(set, CAP_INHERITABLE) == ambient && (!keep || ambient_bits() == ambient);
 	for (int cap = 0; cap <= caps_last(); cap++)
 		as_asked &= (cap_get_bound(cap) == 1) <= (int) (keep >> cap & 1);
 	cap_free(set);

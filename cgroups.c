@@ -27,26 +27,28 @@
 #include <time.h>
 
 #define CGROUP2_MAGIC 0x63677270 /* CGROUP2_SUPER_MAGIC of linux/magic.h */
-#define TOP "/sys/fs/cgroup"
-#define CURE                                                                                            \
-	"; run it as the only process of a delegated group (systemd-run --user --scope -p Delegate=yes " \
+#define TOP           "/sys/fs/cgroup"
+#define CURE                                                                                \
+	"; run it as the only process of a delegated group (systemd-run --user --scope -p " \
+	"Delegate=yes "                                                                     \
 	"bwrapish ...), or name one with --cgroup"
 
 struct group {
-	int parent_fd, fd;  /* fd: the outer directory, locked */
-	int inner_fd;	    /* -1 for the supervisor's own leaf */
+	int parent_fd, fd; /* fd: the outer directory, locked */
+	int inner_fd;      /* -1 for the supervisor's own leaf */
 	char name[64];
-	const char *parent; /* its path, for messages */
+	const char *parent;     /* its path, for messages */
 	const char *controller; /* of version 1; NULL: version 2 */
 };
 
 struct cgroups {
-	struct group v2, leaf; /* leaf: where the supervisor had to go, out of the way of its children */
+	struct group v2,
+		leaf; /* leaf: where the supervisor had to go, out of the way of its children */
 	struct group v1[5];
 	size_t n_v1;
-	const char *v2_root;   /* where version 2 is mounted; NULL: nowhere */
-	const char *v2_list;   /* the controllers that it has */
-	const char *enabled;   /* controllers that the leaf was made for, " memory pids" */
+	const char *v2_root; /* where version 2 is mounted; NULL: nowhere */
+	const char *v2_list; /* the controllers that it has */
+	const char *enabled; /* controllers that the leaf was made for, " memory pids" */
 };
 
 static struct cgroups *made; /* for the hook, which knows nothing else */
@@ -133,7 +135,7 @@ static bool is_alone(int dir_fd)
 
 static void sleep_ms(long ms)
 {
-	nanosleep(&(struct timespec) { .tv_nsec = ms * 1000000 }, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
 }
 
 /* Calls `act` on a group and those below it, the deepest first. */
@@ -192,7 +194,8 @@ static void kill_v2(int dir_fd)
 	if (!write_file(dir_fd, "cgroup.kill", "1"))
 		kill_one_by_one(dir_fd, -1);
 	AUTO_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	for (int seconds = 0; events_fd >= 0 && seconds < 60 && read_count(dir_fd, "cgroup.events", "populated") == 1;) {
+	for (int seconds = 0; events_fd >= 0 && seconds < 60 &&
+			      read_count(dir_fd, "cgroup.events", "populated") == 1;) {
 		struct pollfd changed = { .fd = events_fd, .events = POLLPRI };
 		/* A change between reading and polling is told, too: the descriptor counts from its opening. */
 		seconds += poll(&changed, 1, 1000) == 0;
@@ -233,8 +236,10 @@ static void sweep(int parent_fd)
 	DIR *directory = list_fd < 0 ? NULL : fdopendir(list_fd);
 	for (const struct dirent *entry; directory && (entry = readdir(directory));) {
 		struct stat status;
-		AUTO_CLOSE int fd = has_our_name(entry->d_name) ? open_dir_at(parent_fd, entry->d_name) : -1;
-		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &status) < 0 || status.st_uid != geteuid())
+		AUTO_CLOSE int fd =
+			has_our_name(entry->d_name) ? open_dir_at(parent_fd, entry->d_name) : -1;
+		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &status) < 0 ||
+		    status.st_uid != geteuid())
 			continue;
 		if (faccessat(fd, "cgroup.events", F_OK, 0) == 0)
 			kill_v2(fd);
@@ -256,12 +261,15 @@ static bool make_group(struct group *group, int parent_fd, const char *parent)
 		struct stat opened, named;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		snprintf(group->name, sizeof(group->name), "bwrapish-%d-%llu", getpid(),
-			 (unsigned long long) now.tv_sec * 1000000000 + (unsigned long long) now.tv_nsec);
+			 (unsigned long long) now.tv_sec * 1000000000 +
+				 (unsigned long long) now.tv_nsec);
 		if (mkdirat(parent_fd, group->name, 0755) < 0)
 			return false;
 		group->fd = open_dir_at(parent_fd, group->name);
-		if (group->fd >= 0 && flock(group->fd, LOCK_EX | LOCK_NB) == 0 && fstat(group->fd, &opened) == 0 &&
-		    fstatat(parent_fd, group->name, &named, AT_SYMLINK_NOFOLLOW) == 0 && opened.st_ino == named.st_ino) {
+		if (group->fd >= 0 && flock(group->fd, LOCK_EX | LOCK_NB) == 0 &&
+		    fstat(group->fd, &opened) == 0 &&
+		    fstatat(parent_fd, group->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    opened.st_ino == named.st_ino) {
 			group->parent_fd = parent_fd;
 			group->parent = parent;
 			return true;
@@ -286,7 +294,8 @@ static const char *wanted_controllers(const struct run *run, const char *availab
 	text_add(&list, "%s", "");
 	for (size_t i = 0; i < run->plan->n_limits; i++) {
 		const char *controller = run->plan->limits[i].controller;
-		if (*controller && has_word(available, controller) && !has_word(list.bytes, controller))
+		if (*controller && has_word(available, controller) &&
+		    !has_word(list.bytes, controller))
 			text_add(&list, "%s%s", list.length ? " " : "", controller);
 	}
 	return list.bytes;
@@ -298,7 +307,8 @@ static bool switch_controllers(int dir_fd, char sign, const char *list)
 	const char *now = read_file(dir_fd, "cgroup.subtree_control");
 	struct text change = { 0 };
 	for (const char *word = list; *word;) {
-		const char *end = strchrnul(word, ' '), *name = arena_copy(word, (size_t) (end - word));
+		const char *end = strchrnul(word, ' '),
+			   *name = arena_copy(word, (size_t) (end - word));
 		if (has_word(now, name) != (sign == '+'))
 			text_add(&change, "%s%c%s", change.length ? " " : "", sign, name);
 		word = *end ? end + 1 : end;
@@ -326,18 +336,26 @@ struct place_found {
 
 static struct place_found not_usable(const char *path, const char *file, int error)
 {
-	const char *what = error == EBUSY ? "has other processes in the same group" : "is not writable";
-	return (struct place_found) { -1, path,
-				      arena_printf("%s/%s %s (%s)" CURE, path, file, what, errno_text(error)) };
+	const char *what =
+		error == EBUSY ? "has other processes in the same group" : "is not writable";
+	return (struct place_found){
+		-1, path, arena_printf("%s/%s %s (%s)" CURE, path, file, what, errno_text(error))
+	};
 }
 
-static struct place_found find_given(const struct run *run, const char *path, const char **ret_wanted)
+static struct place_found find_given(const struct run *run, const char *path,
+				     const char **ret_wanted)
 {
-	struct place_found found = { .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .path = path };
+	struct place_found found = { .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+				     .path = path };
 	if (found.fd < 0)
-		return (struct place_found) { -1, path, arena_printf("Can't open %s: %s", path, errno_text(errno)) };
+		return (struct place_found){
+			-1, path, arena_printf("Can't open %s: %s", path, errno_text(errno))
+		};
 	if (!is_v2(path))
-		return (struct place_found) { -1, path, arena_printf("%s is no control group of version 2", path) };
+		return (struct place_found){
+			-1, path, arena_printf("%s is no control group of version 2", path)
+		};
 	*ret_wanted = wanted_controllers(run, read_file(found.fd, "cgroup.controllers"));
 	if (!switch_controllers(found.fd, '+', *ret_wanted))
 		return not_usable(path, "cgroup.subtree_control", errno);
@@ -346,12 +364,16 @@ static struct place_found find_given(const struct run *run, const char *path, co
 
 /* The delegated subtree that we run in: our own group where it may have children with the controllers, or will once
  * we have left it for a leaf; the one above it where that is ours, too. */
-static struct place_found find_own(struct cgroups *groups, const struct run *run, const char *own, const char **ret_wanted)
+static struct place_found find_own(struct cgroups *groups, const struct run *run, const char *own,
+				   const char **ret_wanted)
 {
 	const char *path = arena_printf("%s%s", groups->v2_root, streq(own, "/") ? "" : own);
-	struct place_found found = { .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .path = path };
+	struct place_found found = { .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+				     .path = path };
 	if (found.fd < 0)
-		return (struct place_found) { -1, path, arena_printf("Can't open %s: %s", path, errno_text(errno)) };
+		return (struct place_found){
+			-1, path, arena_printf("Can't open %s: %s", path, errno_text(errno))
+		};
 	*ret_wanted = wanted_controllers(run, read_file(found.fd, "cgroup.controllers"));
 	int error = faccessat(found.fd, ".", W_OK, AT_EACCESS) < 0 ? errno : 0;
 	/* Only the root has no type, and only it may have processes beside children with controllers. (The threaded
@@ -369,13 +391,14 @@ static struct place_found find_own(struct cgroups *groups, const struct run *run
 
 	const char *slash = strrchr(path, '/');
 	const char *above = arena_copy(path, (size_t) (slash - path));
-	AUTO_CLOSE int above_fd = streq(own, "/") ? -1 : open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int above_fd =
+		streq(own, "/") ? -1 : open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const char *enabled = above_fd < 0 ? NULL : read_file(above_fd, "cgroup.subtree_control");
 	if (enabled && faccessat(above_fd, "cgroup.procs", W_OK, AT_EACCESS) == 0 &&
 	    faccessat(above_fd, ".", W_OK, AT_EACCESS) == 0) {
 		*ret_wanted = wanted_controllers(run, enabled);
 		close(found.fd);
-		return (struct place_found) { fcntl(above_fd, F_DUPFD_CLOEXEC, 3), above, NULL };
+		return (struct place_found){ fcntl(above_fd, F_DUPFD_CLOEXEC, 3), above, NULL };
 	}
 	return not_usable(path, **ret_wanted ? "cgroup.subtree_control" : "cgroup.procs", error);
 }
@@ -389,7 +412,8 @@ static bool v1_has(const char *controller)
 }
 
 /* Returns the group of a controller, made when it is first asked for; NULL with the problem. */
-static struct group *v1_group(struct cgroups *groups, const char *own, const char *controller, problem *ret_bad)
+static struct group *v1_group(struct cgroups *groups, const char *own, const char *controller,
+			      problem *ret_bad)
 {
 	for (size_t i = 0; i < groups->n_v1; i++)
 		if (streq(groups->v1[i].controller, controller))
@@ -398,12 +422,13 @@ static struct group *v1_group(struct cgroups *groups, const char *own, const cha
 	const char *path = arena_printf(TOP "/%s%s", controller, !at || streq(at, "/") ? "" : at);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct group *group = &groups->v1[groups->n_v1];
-	*group = (struct group) { .fd = -1, .inner_fd = -1 };
+	*group = (struct group){ .fd = -1, .inner_fd = -1 };
 	if (fd >= 0)
 		sweep(fd);
 	if (fd < 0 || !make_group(group, fd, path)) {
-		*ret_bad = arena_printf("%s is not writable (%s); cgroup version 1 has to be made the caller's by root", path,
-					errno_text(errno));
+		*ret_bad = arena_printf("%s is not writable (%s); cgroup version 1 has to be made "
+					"the caller's by root",
+					path, errno_text(errno));
 		close_fd(&fd);
 		return NULL;
 	}
@@ -413,40 +438,52 @@ static struct group *v1_group(struct cgroups *groups, const char *own, const cha
 	const char *files[] = { "cpuset.cpus", "cpuset.mems" };
 	for (size_t i = 0; is_cpuset && i < ARRAY_SIZE(files); i++)
 		if (!write_file(group->fd, files[i], read_file(fd, files[i])))
-			*ret_bad = arena_printf("%s/%s/%s can't be set: %s", path, group->name, files[i], errno_text(errno));
+			*ret_bad = arena_printf("%s/%s/%s can't be set: %s", path, group->name,
+						files[i], errno_text(errno));
 	return *ret_bad ? NULL : group;
 }
 
 /* The file and the value that mean the same in version 1; NULL where nothing does. */
-static const char *v1_file(const struct plan *plan, const struct limit_op *op, const char **ret_value)
+static const char *v1_file(const struct plan *plan, const struct limit_op *op,
+			   const char **ret_value)
 {
 	const char *number = op->number == UINT64_MAX ? "-1" : op->value;
 	*ret_value = number;
 	if (streq(op->key, "memory.max"))
 		return "memory.limit_in_bytes";
 	if (streq(op->key, "cpu.max")) {
-		*ret_value = op->number == UINT64_MAX ? "-1" : arena_printf("%llu", (unsigned long long) op->number);
+		*ret_value = op->number == UINT64_MAX
+				     ? "-1"
+				     : arena_printf("%llu", (unsigned long long) op->number);
 		return "cpu.cfs_quota_us";
 	}
 	if (streq(op->key, "cpu.weight")) { /* 100 is 1024 */
-		*ret_value = arena_printf("%llu", (unsigned long long) (op->number * 1024 + 50) / 100);
+		*ret_value =
+			arena_printf("%llu", (unsigned long long) (op->number * 1024 + 50) / 100);
 		return "cpu.shares";
 	}
 	*ret_value = op->value;
-	if (streq(op->key, "pids.max") || streq(op->key, "cpuset.cpus") || streq(op->key, "cpuset.mems"))
+	if (streq(op->key, "pids.max") || streq(op->key, "cpuset.cpus") ||
+	    streq(op->key, "cpuset.mems"))
 		return op->key;
 	if (!streq(op->key, "memory.swap.max"))
 		return NULL;
 	for (size_t i = plan->n_limits; i-- > 0;) /* there it is memory and swap together */
-		if (streq(plan->limits[i].key, "memory.max") && plan->limits[i].number != UINT64_MAX) {
+		if (streq(plan->limits[i].key, "memory.max") &&
+		    plan->limits[i].number != UINT64_MAX) {
 			bool none = op->number == UINT64_MAX;
-			*ret_value = none ? "-1" : arena_printf("%llu", (unsigned long long) (op->number + plan->limits[i].number));
+			*ret_value =
+				none ? "-1"
+				     : arena_printf("%llu",
+						    (unsigned long long) (op->number +
+									  plan->limits[i].number));
 			return "memory.memsw.limit_in_bytes";
 		}
 	return NULL;
 }
 
-static problem set_v1(struct cgroups *groups, const struct plan *plan, const struct limit_op *op, const char *own)
+static problem set_v1(struct cgroups *groups, const struct plan *plan, const struct limit_op *op,
+		      const char *own)
 {
 	const char *value, *file = v1_file(plan, op, &value);
 	problem bad = NULL;
@@ -457,10 +494,12 @@ static problem set_v1(struct cgroups *groups, const struct plan *plan, const str
 	if (!group)
 		return bad;
 	bool is_quota = streq(file, "cpu.cfs_quota_us");
-	if (is_quota && !write_file(group->fd, "cpu.cfs_period_us", arena_printf("%llu", (unsigned long long) op->period_us)))
+	if (is_quota && !write_file(group->fd, "cpu.cfs_period_us",
+				    arena_printf("%llu", (unsigned long long) op->period_us)))
 		return arena_printf("Can't set cpu.cfs_period_us: %s", errno_text(errno));
 	if (!write_file(group->fd, file, value))
-		return arena_printf("Can't write %s to %s/%s/%s: %s", value, group->parent, group->name, file, errno_text(errno));
+		return arena_printf("Can't write %s to %s/%s/%s: %s", value, group->parent,
+				    group->name, file, errno_text(errno));
 	return NULL;
 }
 
@@ -471,8 +510,9 @@ static problem set_v2(struct cgroups *groups, const struct limit_op *op)
 	if (write_file(groups->v2.fd, op->key, op->value))
 		return NULL;
 	int error = errno;
-	return arena_printf("Can't write %s to %s/%s/%s: %s%s", op->value, groups->v2.parent, groups->v2.name, op->key,
-			    errno_text(error), error == ENOENT ? "; this kernel does not have it" : "");
+	return arena_printf("Can't write %s to %s/%s/%s: %s%s", op->value, groups->v2.parent,
+			    groups->v2.name, op->key, errno_text(error),
+			    error == ENOENT ? "; this kernel does not have it" : "");
 }
 
 static void find_v2_root(struct cgroups *groups)
@@ -481,7 +521,8 @@ static void find_v2_root(struct cgroups *groups)
 	for (size_t i = 0; !groups->v2_root && i < ARRAY_SIZE(usual); i++)
 		if (is_v2(usual[i]))
 			groups->v2_root = usual[i];
-	AUTO_CLOSE int fd = groups->v2_root ? open(groups->v2_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	AUTO_CLOSE int fd =
+		groups->v2_root ? open(groups->v2_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	groups->v2_list = fd < 0 ? NULL : read_file(fd, "cgroup.controllers");
 }
 
@@ -490,13 +531,15 @@ static bool v2_knows(const struct cgroups *groups, const char *controller)
 	return *controller ? has_word(groups->v2_list, controller) : groups->v2_root != NULL;
 }
 
-static problem make_v2(struct cgroups *groups, const struct run *run, const char *own, const char **ret_wanted)
+static problem make_v2(struct cgroups *groups, const struct run *run, const char *own,
+		       const char **ret_wanted)
 {
 	const char *given = run->plan->cgroup, *at = own_path(own, "");
 	*ret_wanted = "";
 	if (!given && !at)
 		return "this process is in no control group of version 2" CURE;
-	struct place_found found = given ? find_given(run, given, ret_wanted) : find_own(groups, run, at, ret_wanted);
+	struct place_found found =
+		given ? find_given(run, given, ret_wanted) : find_own(groups, run, at, ret_wanted);
 	if (found.bad)
 		return found.bad;
 	sweep(found.fd);
@@ -507,7 +550,8 @@ static problem make_v2(struct cgroups *groups, const struct run *run, const char
 
 static problem not_delegated(const struct cgroups *groups, const struct limit_op *op)
 {
-	return arena_printf("the %s controller is not delegated to %s: its cgroup.controllers or, for the group above, "
+	return arena_printf("the %s controller is not delegated to %s: its cgroup.controllers or, "
+			    "for the group above, "
 			    "cgroup.subtree_control does not have it" CURE,
 			    op->controller, groups->v2.parent);
 }
@@ -529,13 +573,14 @@ static void refuse(const struct limit_op *op, problem bad)
 }
 
 /* One limit, in the hierarchy that has its controller. */
-static problem set_limit(struct cgroups *groups, const struct run *run, const struct limit_op *op, const char *own,
-			 problem v2_bad, const char *v2_wanted)
+static problem set_limit(struct cgroups *groups, const struct run *run, const struct limit_op *op,
+			 const char *own, problem v2_bad, const char *v2_wanted)
 {
 	if (!v2_knows(groups, op->controller)) {
 		if (*op->controller && v1_has(op->controller))
 			return set_v1(groups, run->plan, op, own);
-		return arena_printf("the %s controller is not available: neither " TOP "/cgroup.controllers nor " TOP "/%s has it",
+		return arena_printf("the %s controller is not available: neither " TOP
+				    "/cgroup.controllers nor " TOP "/%s has it",
 				    op->controller, op->controller);
 	}
 	if (v2_bad)
@@ -549,7 +594,8 @@ static void finish_groups(struct cgroups *groups, const char *own)
 {
 	problem ignored = NULL;
 	if (groups->n_v1)
-		v1_group(groups, own, "freezer", &ignored); /* only for killing, which can do without */
+		v1_group(groups, own, "freezer",
+			 &ignored); /* only for killing, which can do without */
 	if (groups->v2.fd >= 0 && !make_inner(&groups->v2))
 		die_errno(errno, "Can't make %s/%s/in", groups->v2.parent, groups->v2.name);
 	for (size_t i = 0; i < groups->n_v1; i++) {
@@ -559,7 +605,8 @@ static void finish_groups(struct cgroups *groups, const char *own)
 		const char *files[] = { "cpuset.cpus", "cpuset.mems" };
 		for (size_t j = 0; streq(group->controller, "cpuset") && j < ARRAY_SIZE(files); j++)
 			if (!write_file(group->inner_fd, files[j], read_file(group->fd, files[j])))
-				die_errno(errno, "Can't set %s in %s/%s/in", files[j], group->parent, group->name);
+				die_errno(errno, "Can't set %s in %s/%s/in", files[j],
+					  group->parent, group->name);
 	}
 }
 
@@ -604,11 +651,16 @@ int cgroups_birth_fd(const struct run *run)
 void cgroups_check_birth(const struct run *run, int error)
 {
 	const struct group *group = &run->cgroups->v2;
-	const char *why = error == EAGAIN ? "; pids.max or the user's limit of processes leaves no room for it"
-			: error == EACCES ? "; cgroup.procs of the group above both, this one and ours, is not writable" CURE
-			: error == EBUSY || error == EOPNOTSUPP || error == ENODEV ? "" : NULL;
+	const char *why =
+		error == EAGAIN
+			? "; pids.max or the user's limit of processes leaves no room for it"
+		: error == EACCES ? "; cgroup.procs of the group above both, this one and ours, is "
+				    "not writable" CURE
+		: error == EBUSY || error == EOPNOTSUPP || error == ENODEV ? ""
+									   : NULL;
 	if (why)
-		die("Can't start a process in %s/%s: %s%s", group->parent, group->name, errno_text(error), why);
+		die("Can't start a process in %s/%s: %s%s", group->parent, group->name,
+		    errno_text(error), why);
 }
 
 bool cgroups_must_enter(const struct run *run, bool was_born_in)
@@ -623,9 +675,12 @@ void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in)
 	const char *number = arena_printf("%d", pid);
 	for (size_t i = 0; i < groups->n_v1; i++)
 		if (!write_file(groups->v1[i].inner_fd, "cgroup.procs", number))
-			die_errno(errno, "Can't move the sandbox into %s/%s", groups->v1[i].parent, groups->v1[i].name);
-	if (groups->v2.fd >= 0 && !was_born_in && !write_file(groups->v2.inner_fd, "cgroup.procs", number))
-		die_errno(errno, "Can't move the sandbox into %s/%s", groups->v2.parent, groups->v2.name);
+			die_errno(errno, "Can't move the sandbox into %s/%s", groups->v1[i].parent,
+				  groups->v1[i].name);
+	if (groups->v2.fd >= 0 && !was_born_in &&
+	    !write_file(groups->v2.inner_fd, "cgroup.procs", number))
+		die_errno(errno, "Can't move the sandbox into %s/%s", groups->v2.parent,
+			  groups->v2.name);
 }
 
 static void close_group(struct group *group)
@@ -690,7 +745,7 @@ static void keep_greater(int64_t *known, int64_t value)
 void cgroups_read_usage(const struct run *run, struct usage *usage)
 {
 	const struct cgroups *groups = run->cgroups;
-	*usage = (struct usage) { -1, -1, -1, -1, -1 };
+	*usage = (struct usage){ -1, -1, -1, -1, -1 };
 	if (groups && groups->v2.fd >= 0) {
 		int fd = groups->v2.fd;
 		usage->memory_peak_bytes = read_count(fd, "memory.peak", "");
@@ -700,10 +755,12 @@ void cgroups_read_usage(const struct run *run, struct usage *usage)
 	}
 	for (size_t i = 0; groups && i < groups->n_v1; i++) {
 		const struct group *group = &groups->v1[i];
-		keep_greater(&usage->memory_peak_bytes, read_count(group->fd, "memory.max_usage_in_bytes", ""));
+		keep_greater(&usage->memory_peak_bytes,
+			     read_count(group->fd, "memory.max_usage_in_bytes", ""));
 		/* There an event counts only where it happened. */
 		AUTO_CLOSE int inner_fd = open_dir_at(group->fd, "in");
-		keep_greater(&usage->oom_kills, read_count(inner_fd, "memory.oom_control", "oom_kill"));
+		keep_greater(&usage->oom_kills,
+			     read_count(inner_fd, "memory.oom_control", "oom_kill"));
 		keep_greater(&usage->throttled, read_count(group->fd, "cpu.stat", "nr_throttled"));
 	}
 }
@@ -711,7 +768,8 @@ void cgroups_read_usage(const struct run *run, struct usage *usage)
 static void remove_group(struct group *group)
 {
 	if (group->fd >= 0 && !try_remove(group->parent_fd, group->name, group->fd))
-		say_warning("Can't remove the control group %s/%s: %s", group->parent, group->name, errno_text(errno));
+		say_warning("Can't remove the control group %s/%s: %s", group->parent, group->name,
+			    errno_text(errno));
 	close_fd(&group->inner_fd);
 	close_fd(&group->fd);
 }
@@ -724,7 +782,8 @@ void cgroups_remove(struct run *run)
 	for (size_t i = 0; i < groups->n_v1; i++)
 		remove_group(&groups->v1[i]);
 	remove_group(&groups->v2);
-	if (groups->leaf.fd >= 0) { /* back to where we came from, once it may hold processes again */
+	if (groups->leaf.fd >=
+	    0) { /* back to where we came from, once it may hold processes again */
 		switch_controllers(groups->leaf.parent_fd, '-', groups->enabled);
 		write_file(groups->leaf.parent_fd, "cgroup.procs", "0");
 		remove_group(&groups->leaf);

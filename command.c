@@ -19,9 +19,10 @@
  * engines' do) leaves COMMAND no way to any key either. */
 static bool keys_are_out_of_reach(void)
 {
-	return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) < 0 && errno == EPERM &&
-	       syscall(SYS_add_key, NULL, NULL, NULL, 0, 0) < 0 && errno == EPERM &&
-	       syscall(SYS_request_key, NULL, NULL, NULL, 0) < 0 && errno == EPERM;
+	return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) < 0 &&
+	       errno == EPERM && syscall(SYS_add_key, NULL, NULL, NULL, 0, 0) < 0 &&
+	       errno == EPERM && syscall(SYS_request_key, NULL, NULL, NULL, 0) < 0 &&
+	       errno == EPERM;
 }
 
 void command_new_keyring(struct run *run)
@@ -39,18 +40,24 @@ void command_new_keyring(struct run *run)
 
 void command_check_labels(const struct plan *plan)
 {
-	const char *option = plan->exec_label ? "--exec-label" : plan->file_label ? "--file-label" : NULL;
+	const char *option = plan->exec_label   ? "--exec-label"
+			     : plan->file_label ? "--file-label"
+						: NULL;
 	if (option && access("/sys/fs/selinux/enforce", F_OK) < 0)
-		die("%s: SELinux is not enabled on this system", place_name(options_place(plan, option)));
+		die("%s: SELinux is not enabled on this system",
+		    place_name(options_place(plan, option)));
 }
 
-void command_set_label(const struct run *run, const char *attribute, const char *option, const char *label)
+void command_set_label(const struct run *run, const char *attribute, const char *option,
+		       const char *label)
 {
 	if (!label)
 		return;
-	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("self/attr/%s", attribute), O_WRONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd =
+		openat(run->proc_fd, arena_printf("self/attr/%s", attribute), O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || !write_all(fd, label, strlen(label)))
-		die_errno(errno, "%s: Can't set the label %s", place_name(options_place(run->plan, option)), label);
+		die_errno(errno, "%s: Can't set the label %s",
+			  place_name(options_place(run->plan, option)), label);
 }
 
 /* ---- environment ---- */
@@ -127,7 +134,8 @@ static void enter_directory(struct run *run)
 {
 	const char *directory = run->plan->chdir;
 	if (directory && chdir(directory) < 0)
-		die_errno(errno, "%s: Can't chdir to %s", place_name(options_place(run->plan, "--chdir")), directory);
+		die_errno(errno, "%s: Can't chdir to %s",
+			  place_name(options_place(run->plan, "--chdir")), directory);
 	if (!directory) {
 		const char *home = get_variable(run, "HOME");
 		if (run->caller->directory && chdir(run->caller->directory) == 0)
@@ -146,7 +154,8 @@ static void enter_directory(struct run *run)
 void command_wait(const struct run *run)
 {
 	if (run->plan->block.fd >= 0 && !wait_for_byte(run->plan->block.fd))
-		die_errno(errno, "%s: Can't read descriptor %d", place_name(run->plan->block.place), run->plan->block.fd);
+		die_errno(errno, "%s: Can't read descriptor %d", place_name(run->plan->block.place),
+			  run->plan->block.fd);
 }
 
 /* The three standard numbers, and what the caller meant to pass on. Everything of ours is close-on-exec already;
@@ -171,7 +180,8 @@ void command_prepare(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	if (plan->new_session && setsid() < 0)
-		die_errno(errno, "%s: Can't start a new session", place_name(options_place(plan, "--new-session")));
+		die_errno(errno, "%s: Can't start a new session",
+			  place_name(options_place(plan, "--new-session")));
 	caps_keep(run->shape.caps, run->shape.ambient_caps);
 	umask(run->umask);
 	enter_directory(run);
@@ -187,7 +197,8 @@ void command_go(struct run *run)
 	const struct plan *plan = run->plan;
 	close_descriptors(run);
 	/* Set last: a change of credentials clears it (prctl(2)). */
-	if ((plan->die_with_parent || run->shape.ends_with_command) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if ((plan->die_with_parent || run->shape.ends_with_command) &&
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	if (run->shape.topology == RUN_SUPERVISED) /* with a reaper, that has said it */
 		sync_send(run->monitor_fd, MESSAGE_STARTING, 0);
@@ -205,5 +216,6 @@ void command_go(struct run *run)
 	filters_load(run, FILTER_COMMAND);
 	execvp(plan->command[0], words);
 	int error = errno;
-	die("execvp %s: %s%s", plan->command[0], errno_text(error), diagnose_exec(plan->command[0], path_list, error));
+	die("execvp %s: %s%s", plan->command[0], errno_text(error),
+	    diagnose_exec(plan->command[0], path_list, error));
 }

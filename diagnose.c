@@ -36,7 +36,8 @@ static const char *user_namespaces_forbidden(const struct run *run)
 		return "; this kernel denies user namespaces to normal users: as root, "
 		       "sysctl kernel.unprivileged_userns_clone=1";
 	if (read_setting(run, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return "; AppArmor restricts user namespaces: as root, give the program a profile that has "
+		return "; AppArmor restricts user namespaces: as root, give the program a profile "
+		       "that has "
 		       "\"userns,\", or sysctl kernel.apparmor_restrict_unprivileged_userns=0";
 	return NULL;
 }
@@ -57,10 +58,12 @@ const char *diagnose_new_namespace(const struct run *run, unsigned long flags, i
 	};
 	if (error == ENOSPC || error == EUSERS) {
 		for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-			long limit = flags & limits[i].flag ? read_setting(run, limits[i].limit) : -1;
+			long limit =
+				flags & limits[i].flag ? read_setting(run, limits[i].limit) : -1;
 			if (limit >= 0 && limit < 8)
-				return arena_printf("; only %ld %s namespaces are allowed here (/proc/%s)", limit,
-						    limits[i].name, limits[i].limit);
+				return arena_printf(
+					"; only %ld %s namespaces are allowed here (/proc/%s)",
+					limit, limits[i].name, limits[i].limit);
 		}
 		return "; a limit of /proc/sys/user/max_*_namespaces, or 32 levels of nesting";
 	}
@@ -72,7 +75,8 @@ const char *diagnose_new_namespace(const struct run *run, unsigned long flags, i
 		return "";
 	const char *forbidden = user_namespaces_forbidden(run);
 	return forbidden ? forbidden
-			 : "; a container or a seccomp filter forbids it, or the present root is a chroot";
+			 : "; a container or a seccomp filter forbids it, or the present root is a "
+			   "chroot";
 }
 
 const char *diagnose_id_map(const struct run *run, int error)
@@ -80,7 +84,8 @@ const char *diagnose_id_map(const struct run *run, int error)
 	if (error == ENOENT)
 		return "; a mounted /proc is needed";
 	if (error == EROFS)
-		return "; the /proc that is visible here is read-only (a sandbox around this one that shows it with "
+		return "; the /proc that is visible here is read-only (a sandbox around this one "
+		       "that shows it with "
 		       "--ro-bind should give --proc /proc)";
 	if (error != EPERM && error != EACCES)
 		return "";
@@ -100,16 +105,19 @@ const char *diagnose_mount_api(int error)
 	if (uname(&system) < 0)
 		return "";
 	char *end;
-	unsigned long major = strtoul(system.release, &end, 10), minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	unsigned long major = strtoul(system.release, &end, 10),
+		      minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
 	if (major > 5 || (major == 5 && minor >= 12))
-		return "; a seccomp filter (of a container engine?) hides the mount system calls of Linux 5.12";
+		return "; a seccomp filter (of a container engine?) hides the mount system calls "
+		       "of Linux 5.12";
 	return arena_printf("; Linux 5.12 or newer is needed, and this is %s", system.release);
 }
 
 const char *diagnose_proc_mount(int error)
 {
 	if (error == EPERM)
-		return "; parts of the /proc that is visible here are covered, as in a container, and then the kernel "
+		return "; parts of the /proc that is visible here are covered, as in a container, "
+		       "and then the kernel "
 		       "allows no new one: without --unshare-pid the visible one is shown instead";
 	return diagnose_mount_api(error);
 }
@@ -150,9 +158,11 @@ static const char *missing_interpreter(const char *path)
 			memcpy(&row32, row, sizeof(row32));
 			if ((wide ? row64.p_type : row32.p_type) != PT_INTERP)
 				continue;
-			uint64_t at = wide ? row64.p_offset : row32.p_offset, bytes = wide ? row64.p_filesz : row32.p_filesz;
+			uint64_t at = wide ? row64.p_offset : row32.p_offset,
+				 bytes = wide ? row64.p_filesz : row32.p_filesz;
 			char loader[PATH_MAX] = "";
-			if (at > INT_MAX || bytes >= sizeof(loader) || pread(fd, loader, (size_t) bytes, (off_t) at) < 1)
+			if (at > INT_MAX || bytes >= sizeof(loader) ||
+			    pread(fd, loader, (size_t) bytes, (off_t) at) < 1)
 				return NULL;
 			name = arena_printf("%s", loader);
 		}
@@ -163,10 +173,14 @@ static const char *missing_interpreter(const char *path)
 const char *diagnose_exec(const char *command, const char *path_list, int error)
 {
 	if (error != ENOENT)
-		return error == EACCES ? "; it is not executable for this user, or lies on a noexec mount" : "";
+		return error == EACCES
+			       ? "; it is not executable for this user, or lies on a noexec mount"
+			       : "";
 	if (strchr(command, '/')) {
 		const char *missing = missing_interpreter(command);
-		return missing ? arena_printf("; it exists, but %s, which runs it, does not exist in the sandbox", missing)
+		return missing ? arena_printf("; it exists, but %s, which runs it, does not exist "
+					      "in the sandbox",
+					      missing)
 			       : "";
 	}
 	if (!path_list)
@@ -176,8 +190,9 @@ const char *diagnose_exec(const char *command, const char *path_list, int error)
 		const char *path = arena_printf("%.*s/%s", (int) length, start, command);
 		const char *missing = missing_interpreter(path);
 		if (missing)
-			return arena_printf("; %s exists, but %s, which runs it, does not exist in the sandbox", path,
-					    missing);
+			return arena_printf(
+				"; %s exists, but %s, which runs it, does not exist in the sandbox",
+				path, missing);
 		start += length;
 	}
 	return arena_printf("; it is in none of the sandbox's PATH directories (%s)", path_list);

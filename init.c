@@ -24,9 +24,11 @@ static int take_lock(const struct run *run, const struct path_at *file)
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 	int fd = path_open(run->root.fd, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		die_errno(errno, "%s: Can't open lock file %s", place_name(file->place), file->path);
+		die_errno(errno, "%s: Can't open lock file %s", place_name(file->place),
+			  file->path);
 	if (fcntl(fd, F_SETLK, &lock) < 0)
-		die("%s: Can't lock %s: %s%s", place_name(file->place), file->path, errno_text(errno),
+		die("%s: Can't lock %s: %s%s", place_name(file->place), file->path,
+		    errno_text(errno),
 		    errno == EAGAIN || errno == EACCES ? "; somebody holds it exclusively" : "");
 	return fd;
 }
@@ -79,15 +81,18 @@ static _Noreturn void reap(const struct run *run, pid_t command)
 		if (pid < 0 && errno == EINTR)
 			continue;
 		if (pid < 0 && errno != ECHILD)
-			die_errno(errno, "Can't wait for the processes of the sandbox (do the seccomp programs allow it?)");
+			die_errno(errno, "Can't wait for the processes of the sandbox (do the "
+					 "seccomp programs allow it?)");
 		if (pid < 0)
 			break; /* the last process is gone */
 		if (pid == command) {
 			command_status = status;
-			sync_try_send(run->monitor_fd, MESSAGE_ENDED, status); /* a supervisor that is gone needs it not */
+			sync_try_send(run->monitor_fd, MESSAGE_ENDED,
+				      status); /* a supervisor that is gone needs it not */
 		}
 	}
-	_exit(WIFEXITED(command_status) ? WEXITSTATUS(command_status) : 128 + WTERMSIG(command_status));
+	_exit(WIFEXITED(command_status) ? WEXITSTATUS(command_status)
+					: 128 + WTERMSIG(command_status));
 }
 
 /* Pid 1 from the split on. COMMAND waits at the other end of `socket`. */
@@ -132,8 +137,10 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	filters_load(run, FILTER_INIT);
 	/* Asked of a process that is no child, so that no status is lost. */
 	if (filtered && waitpid(1, NULL, WNOHANG) < 0 && errno != ECHILD)
-		die_errno(errno, "Can't reap under the seccomp programs given: they deny waiting for processes");
-	if (!sync_try_send(socket, MESSAGE_GO, 0) && errno != EPIPE) /* EPIPE: it has died, and said why */
+		die_errno(errno, "Can't reap under the seccomp programs given: they deny waiting "
+				 "for processes");
+	if (!sync_try_send(socket, MESSAGE_GO, 0) &&
+	    errno != EPIPE) /* EPIPE: it has died, and said why */
 		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
 	if (!filtered)
 		release_code_pages();
@@ -155,7 +162,8 @@ void init_split(struct run *run)
 	sync_make_pair(ends);
 	pid_t pid = sys_clone_process(0);
 	if (pid < 0)
-		die("Can't start a process for COMMAND: %s%s", errno_text(errno), limits_fork_cause(plan, errno));
+		die("Can't start a process for COMMAND: %s%s", errno_text(errno),
+		    limits_fork_cause(plan, errno));
 	if (pid > 0) {
 		close_fd(&ends[1]);
 		run_init(run, pid, ends[0], locks);
@@ -164,7 +172,8 @@ void init_split(struct run *run)
 	close_fd(&ends[0]);
 	struct message message;
 	/* Its parent's death must not leave COMMAND running; pid 1's ends the namespace anyway. */
-	if ((plan->die_with_parent || run->shape.ends_with_command) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if ((plan->die_with_parent || run->shape.ends_with_command) &&
+	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	bool second_level = ns_enter_inner(run);
 	sync_send_namespaces(ends[1], second_level, run);

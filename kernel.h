@@ -23,7 +23,7 @@
 #endif
 #ifndef MS_PRIVATE
 #define MS_PRIVATE (1 << 18)
-#define MS_SLAVE (1 << 19)
+#define MS_SLAVE   (1 << 19)
 #endif
 #ifndef MOUNT_ATTR_NOSYMFOLLOW
 #define MOUNT_ATTR_NOSYMFOLLOW 0x00200000 /* 5.14 */
@@ -34,7 +34,8 @@ static inline int sys_open_tree(int dir_fd, const char *path, unsigned flags)
 	return (int) syscall(SYS_open_tree, dir_fd, path, flags);
 }
 
-static inline int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+static inline int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to,
+				 unsigned flags)
 {
 	return (int) syscall(SYS_move_mount, from_fd, from, to_fd, to, flags);
 }
@@ -45,7 +46,8 @@ static inline int sys_fsopen(const char *fs_name, unsigned flags)
 	return (int) syscall(SYS_fsopen, fs_name, flags);
 }
 
-static inline int sys_fsconfig(int fs_fd, unsigned command, const char *key, const char *value, int aux)
+static inline int sys_fsconfig(int fs_fd, unsigned command, const char *key, const char *value,
+			       int aux)
 {
 	return (int) syscall(SYS_fsconfig, fs_fd, command, key, value, aux);
 }
@@ -55,7 +57,8 @@ static inline int sys_fsmount(int fs_fd, unsigned flags, unsigned attributes)
 	return (int) syscall(SYS_fsmount, fs_fd, flags, attributes);
 }
 
-static inline int sys_mount_setattr(int fd, const char *path, unsigned flags, struct mount_attr *attr)
+static inline int sys_mount_setattr(int fd, const char *path, unsigned flags,
+				    struct mount_attr *attr)
 {
 	return (int) syscall(SYS_mount_setattr, fd, path, flags, attr, sizeof(*attr));
 }
@@ -103,7 +106,8 @@ static inline pid_t sys_clone_process(unsigned long flags)
 /* The same, born in a control group (5.7). */
 static inline pid_t sys_clone_into_cgroup(unsigned long flags, int cgroup_fd)
 {
-	struct clone_args args = { .flags = flags | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD,
+	struct clone_args args = { .flags = flags | CLONE_INTO_CGROUP,
+				   .exit_signal = SIGCHLD,
 				   .cgroup = (unsigned) cgroup_fd };
 	return (pid_t) syscall(SYS_clone3, &args, sizeof(args));
 }

@@ -70,27 +70,33 @@ problem limits_read_rlimit(const char *name, const char *values, struct rlimit_o
 		i++;
 	if (i == ARRAY_SIZE(resources)) {
 		const char *near = nearest_word(bare, nth_resource_name, ARRAY_SIZE(resources));
-		return arena_printf("Unknown resource %s (they are named as in getrlimit(2), nofile for RLIMIT_NOFILE)%s%s%s",
-				    name, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+		return arena_printf("Unknown resource %s (they are named as in getrlimit(2), "
+				    "nofile for RLIMIT_NOFILE)%s%s%s",
+				    name, near ? "; is " : "", near ? near : "",
+				    near ? " meant?" : "");
 	}
 	op->resource = resources[i].resource;
 
 	const char *colon = strchrnul(values, ':'), *hard = *colon ? colon + 1 : values;
 	const char *soft = arena_copy(values, (size_t) (colon - values));
 	if (!read_rlim(soft, &op->limit.rlim_cur))
-		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T behind it or not, nor unlimited",
+		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T "
+				    "behind it or not, nor unlimited",
 				    soft);
 	if (!read_rlim(hard, &op->limit.rlim_max))
-		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T behind it or not, nor unlimited",
+		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T "
+				    "behind it or not, nor unlimited",
 				    hard);
 	if (op->limit.rlim_cur > op->limit.rlim_max)
-		return arena_printf("Invalid limit: the soft limit %s is above the hard limit %s", soft, hard);
+		return arena_printf("Invalid limit: the soft limit %s is above the hard limit %s",
+				    soft, hard);
 	return NULL;
 }
 
 const char *limits_rlim_words(rlim_t value)
 {
-	return value == RLIM_INFINITY ? "unlimited" : arena_printf("%llu", (unsigned long long) value);
+	return value == RLIM_INFINITY ? "unlimited"
+				      : arena_printf("%llu", (unsigned long long) value);
 }
 
 void limits_apply_rlimits(const struct plan *plan)
@@ -101,10 +107,12 @@ void limits_apply_rlimits(const struct plan *plan)
 		if (setrlimit(op->resource, &op->limit) == 0)
 			continue;
 		int error = errno;
-		bool too_high = error == EPERM && getrlimit(op->resource, &now) == 0 && op->limit.rlim_max > now.rlim_max;
-		die("%s: Can't limit %s to %s: %s%s%s", place_name(op->place), limits_resource_name(op->resource),
-		    limits_rlim_words(op->limit.rlim_max), errno_text(error),
-		    too_high ? "; the caller's own hard limit is " : "", too_high ? limits_rlim_words(now.rlim_max) : "");
+		bool too_high = error == EPERM && getrlimit(op->resource, &now) == 0 &&
+				op->limit.rlim_max > now.rlim_max;
+		die("%s: Can't limit %s to %s: %s%s%s", place_name(op->place),
+		    limits_resource_name(op->resource), limits_rlim_words(op->limit.rlim_max),
+		    errno_text(error), too_high ? "; the caller's own hard limit is " : "",
+		    too_high ? limits_rlim_words(now.rlim_max) : "");
 	}
 }
 
@@ -112,18 +120,19 @@ const char *limits_fork_cause(const struct plan *plan, int error)
 {
 	for (size_t i = 0; i < plan->n_limits; i++)
 		if (error == EAGAIN && streq(plan->limits[i].key, "pids.max"))
-			return arena_printf("; the pids.max of %s leaves no room for it", place_name(plan->limits[i].place));
+			return arena_printf("; the pids.max of %s leaves no room for it",
+					    place_name(plan->limits[i].place));
 	return "";
 }
 
 /* ---- --limit, its words ---- */
 
 enum value_kind {
-	VALUE_SIZE,   /* bytes, or max */
-	VALUE_COUNT,  /* a number, or max */
-	VALUE_RANGE,  /* a number from `least` to `most` */
-	VALUE_CPU,    /* "50%", "QUOTA", "QUOTA PERIOD" in microseconds, or max */
-	VALUE_WORDS,  /* the kernel's own syntax, passed on */
+	VALUE_SIZE,  /* bytes, or max */
+	VALUE_COUNT, /* a number, or max */
+	VALUE_RANGE, /* a number from `least` to `most` */
+	VALUE_CPU,   /* "50%", "QUOTA", "QUOTA PERIOD" in microseconds, or max */
+	VALUE_WORDS, /* the kernel's own syntax, passed on */
 };
 
 /* The files of a control group that limit something: Documentation/admin-guide/cgroup-v2.rst as of Linux 6.18. */
@@ -184,16 +193,21 @@ static problem read_cpu_max(const char *value, struct limit_op *op)
 	if (length > 1 && value[length - 1] == '%') {
 		uint64_t percent;
 		if (!parse_decimal(arena_copy(value, length - 1), 100000, &percent) || !percent)
-			return arena_printf("Invalid limit: %s is not a share of one CPU, like 50%% or 150%%", value);
+			return arena_printf(
+				"Invalid limit: %s is not a share of one CPU, like 50%% or 150%%",
+				value);
 		op->number = percent * 1000;
 		return NULL;
 	}
-	const char *blank = strchrnul(value, ' '), *quota = arena_copy(value, (size_t) (blank - value));
+	const char *blank = strchrnul(value, ' '),
+		   *quota = arena_copy(value, (size_t) (blank - value));
 	op->number = UINT64_MAX;
 	if ((!streq(quota, "max") && !parse_decimal(quota, UINT64_MAX / 2, &op->number)) ||
 	    (*blank && !parse_decimal(blank + 1, 1000000, &op->period_us)))
-		return arena_printf("Invalid limit: %s is neither a share of one CPU, like 50%%, nor microseconds, QUOTA or "
-				    "\"QUOTA PERIOD\", nor max", value);
+		return arena_printf("Invalid limit: %s is neither a share of one CPU, like 50%%, "
+				    "nor microseconds, QUOTA or "
+				    "\"QUOTA PERIOD\", nor max",
+				    value);
 	return NULL;
 }
 
@@ -205,8 +219,10 @@ static problem read_limit_value(const struct limit_key *key, const char *value, 
 	switch (key->kind) {
 	case VALUE_SIZE:
 		if (!is_max && !parse_size(value, INT64_MAX, &op->number))
-			return arena_printf("Invalid size: %s is neither a number of bytes, with K, M, G or T behind it or not, "
-					    "nor max", value);
+			return arena_printf("Invalid size: %s is neither a number of bytes, with "
+					    "K, M, G or T behind it or not, "
+					    "nor max",
+					    value);
 		break;
 	case VALUE_COUNT:
 		if (!is_max && !parse_size(value, INT64_MAX, &op->number))
@@ -215,9 +231,11 @@ static problem read_limit_value(const struct limit_key *key, const char *value, 
 	case VALUE_RANGE: {
 		bool negative = value[0] == '-';
 		uint64_t size;
-		if (!parse_decimal(value + negative, 10000, &size) || (negative ? -(int) size : (int) size) < key->least ||
+		if (!parse_decimal(value + negative, 10000, &size) ||
+		    (negative ? -(int) size : (int) size) < key->least ||
 		    (negative ? -(int) size : (int) size) > key->most)
-			return arena_printf("Invalid limit: %s is not a number from %d to %d", value, key->least, key->most);
+			return arena_printf("Invalid limit: %s is not a number from %d to %d",
+					    value, key->least, key->most);
 		op->number = size;
 		return NULL;
 	}
@@ -225,7 +243,9 @@ static problem read_limit_value(const struct limit_key *key, const char *value, 
 		problem bad = read_cpu_max(value, op);
 		if (bad)
 			return bad;
-		const char *quota = op->number == UINT64_MAX ? "max" : arena_printf("%llu", (unsigned long long) op->number);
+		const char *quota = op->number == UINT64_MAX
+					    ? "max"
+					    : arena_printf("%llu", (unsigned long long) op->number);
 		op->value = arena_printf("%s %llu", quota, (unsigned long long) op->period_us);
 		return NULL;
 	}
@@ -249,8 +269,9 @@ problem limits_read_limit(const char *key, const char *value, struct limit_op *o
 		return read_limit_value(&limit_keys[i], value, op);
 	}
 	const char *near = nearest_word(key, nth_limit_key, ARRAY_SIZE(limit_keys));
-	return arena_printf("Unknown key %s (they are named like the files of a control group, as memory.max)%s%s%s", key,
-			    near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+	return arena_printf("Unknown key %s (they are named like the files of a control group, as "
+			    "memory.max)%s%s%s",
+			    key, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
 }
 
 /* ---- everything below this process ---- */
@@ -342,6 +363,6 @@ void limits_read_usage(const struct run *run, struct usage *usage)
 		return;
 	usage->max_rss_bytes = children.ru_maxrss * 1024;
 	if (usage->cpu_us < 0)
-		usage->cpu_us = (children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000 + children.ru_utime.tv_usec +
-				children.ru_stime.tv_usec;
+		usage->cpu_us = (children.ru_utime.tv_sec + children.ru_stime.tv_sec) * 1000000 +
+				children.ru_utime.tv_usec + children.ru_stime.tv_usec;
 }

@@ -24,20 +24,20 @@ enum { EXIT_TIMED_OUT = 124, EXIT_KILLED = 137 }; /* as of timeout(1) */
 static struct {
 	struct run *run;
 	pid_t child;
-	int parent_pidfd; /* -1: not asked for */
+	int parent_pidfd;  /* -1: not asked for */
 	int command_pidfd; /* where signals go; -1: to the child */
 	int socket, signals;
-	int listener; /* --seccomp-trace's; -1: none yet */
+	int listener;    /* --seccomp-trace's; -1: none yet */
 	int children_fd; /* tells our children, where COMMAND's have to be ended; -1 otherwise */
 	const char *children_before; /* which were there before the sandbox, after an exec */
-	bool started;	  /* COMMAND was about to be executed */
-	bool not_started; /* that failed; may be heard first, from another process */
+	bool started;                /* COMMAND was about to be executed */
+	bool not_started;            /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
-	bool ended;	  /* a reaper has told COMMAND's status */
-	bool timed_out;	  /* SIGTERM was sent because the time was up */
-	bool killed;	  /* and that was not enough */
+	bool ended;          /* a reaper has told COMMAND's status */
+	bool timed_out;      /* SIGTERM was sent because the time was up */
+	bool killed;         /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
-	int status;	  /* COMMAND's, as of waitpid(2) */
+	int status;          /* COMMAND's, as of waitpid(2) */
 } monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1, .children_fd = -1 };
 
 /* SIGTSTP and its like are not here: with their default action the supervisor stops together with COMMAND, which
@@ -46,8 +46,9 @@ static const struct {
 	int number;
 	bool ends; /* what a process does that has not arranged for it */
 } forwarded[] = {
-	{ SIGHUP, true },  { SIGINT, true },  { SIGQUIT, true }, { SIGUSR1, true }, { SIGUSR2, true }, { SIGALRM, true },
-	{ SIGTERM, true }, { SIGIO, true },   { SIGPWR, true },  { SIGWINCH, false }, { SIGURG, false },
+	{ SIGHUP, true },  { SIGINT, true },    { SIGQUIT, true }, { SIGUSR1, true },
+	{ SIGUSR2, true }, { SIGALRM, true },   { SIGTERM, true }, { SIGIO, true },
+	{ SIGPWR, true },  { SIGWINCH, false }, { SIGURG, false },
 };
 
 static void kill_child(void)
@@ -82,14 +83,16 @@ static const char *read_children(void)
 {
 	char *bytes;
 	size_t length;
-	if (lseek(monitor.children_fd, 0, SEEK_SET) < 0 || !read_all(monitor.children_fd, SIZE_MAX / 4, &bytes, &length))
+	if (lseek(monitor.children_fd, 0, SEEK_SET) < 0 ||
+	    !read_all(monitor.children_fd, SIZE_MAX / 4, &bytes, &length))
 		die_errno(errno, "Can't read which processes COMMAND has left behind");
 	return bytes;
 }
 
 static void adopt_orphans(const struct run *run)
 {
-	monitor.children_fd = openat(run->proc_fd, arena_printf("self/task/%d/children", getpid()), O_RDONLY | O_CLOEXEC);
+	monitor.children_fd = openat(run->proc_fd, arena_printf("self/task/%d/children", getpid()),
+				     O_RDONLY | O_CLOEXEC);
 	if (monitor.children_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't prepare to end what COMMAND leaves behind");
 	monitor.children_before = read_children();
@@ -115,11 +118,15 @@ static void end_leftovers(void)
 		const char *pids = read_children();
 		any = false;
 		for (long pid; (pid = strtol(pids, &end, 10)) > 0; pids = end) {
-			if (overlay_is_helper((pid_t) pid) || is_among(monitor.children_before, pid))
+			if (overlay_is_helper((pid_t) pid) ||
+			    is_among(monitor.children_before, pid))
 				continue;
 			any = true;
 			if (kill((pid_t) pid, SIGKILL) < 0 && errno != ESRCH)
-				die_errno(errno, "Can't end process %ld, which COMMAND has left behind (--unshare-pid can)", pid);
+				die_errno(errno,
+					  "Can't end process %ld, which COMMAND has left behind "
+					  "(--unshare-pid can)",
+					  pid);
 			while (waitpid((pid_t) pid, NULL, 0) < 0 && errno == EINTR)
 				;
 		}
@@ -272,7 +279,8 @@ static void hear_message(struct run *run, const struct message *message, int att
 		break;
 	case MESSAGE_PINNED:
 		drop_privilege(run);
-		sync_try_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed */
+		sync_try_send(monitor.socket, MESSAGE_GO,
+			      0); /* a child that is gone will be noticed */
 		break;
 	case MESSAGE_CHILD:
 	case MESSAGE_GO:
@@ -295,7 +303,8 @@ static bool hear_messages(struct run *run)
 /* Pid 1 of a namespace that has not arranged for a signal never gets it, not even from outside: pid_namespaces(7). */
 static bool is_lost_on_pid_1(const struct run *run, int number)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("%d/status", monitor.child), O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("%d/status", monitor.child),
+				   O_RDONLY | O_CLOEXEC);
 	char *text;
 	size_t length;
 	if (!run->plan->as_pid_1 || fd < 0 || !read_all(fd, 65536, &text, &length))
@@ -380,19 +389,24 @@ static void report_usage(const struct run *run, const struct usage *usage, int s
 {
 	const char *cause = cause_of_end(usage, status);
 	if (streq(cause, "oom-kill"))
-		run_tell(run, "COMMAND was killed by the kernel because the group was out of memory");
+		run_tell(run,
+			 "COMMAND was killed by the kernel because the group was out of memory");
 	if (run->plan->json_status.fd < 0)
 		return;
 	const struct {
 		const char *name;
 		int64_t value;
-	} members[] = { { "memory-peak-bytes", usage->memory_peak_bytes }, { "max-rss-bytes", usage->max_rss_bytes },
-			{ "cpu-us", usage->cpu_us }, { "oom-kills", usage->oom_kills }, { "throttled", usage->throttled } };
+	} members[] = { { "memory-peak-bytes", usage->memory_peak_bytes },
+			{ "max-rss-bytes", usage->max_rss_bytes },
+			{ "cpu-us", usage->cpu_us },
+			{ "oom-kills", usage->oom_kills },
+			{ "throttled", usage->throttled } };
 	struct text json = { 0 };
 	text_add(&json, "{ \"ended-by\": \"%s\"", cause);
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
 		if (members[i].value >= 0)
-			text_add(&json, ", \"%s\": %lld", members[i].name, (long long) members[i].value);
+			text_add(&json, ", \"%s\": %lld", members[i].name,
+				 (long long) members[i].value);
 	text_add(&json, " }\n");
 	write_report(&run->plan->json_status, json.bytes);
 }
@@ -403,7 +417,8 @@ static _Noreturn void finish(struct run *run, int status)
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
 	bool listed = true;
-	if (started && overlay_lists_changes(run->plan)) { /* before the helpers, who know them, are ended */
+	if (started &&
+	    overlay_lists_changes(run->plan)) { /* before the helpers, who know them, are ended */
 		end_leftovers();
 		listed = overlay_list_changes();
 	}
@@ -421,14 +436,19 @@ static _Noreturn void finish(struct run *run, int status)
 	if (!started) {
 		/* It has said why, unless somebody else ended it. */
 		if (usage.oom_kills > 0)
-			die("Setup was ended by the kernel: the memory that %s allows is not enough to start",
+			die("Setup was ended by the kernel: the memory that %s allows is not "
+			    "enough to start",
 			    run->plan->limits[0].place.option);
 		if (WIFSIGNALED(status))
 			die("Setup was ended by signal %d", WTERMSIG(status));
 		_exit(1);
 	}
-	int exit_code = monitor.killed ? EXIT_KILLED : monitor.timed_out ? EXIT_TIMED_OUT : exit_code_of(status);
-	run_tell(run, WIFSIGNALED(status) ? "COMMAND was ended by signal %d" : "COMMAND ended with status %d",
+	int exit_code = monitor.killed      ? EXIT_KILLED
+			: monitor.timed_out ? EXIT_TIMED_OUT
+					    : exit_code_of(status);
+	run_tell(run,
+		 WIFSIGNALED(status) ? "COMMAND was ended by signal %d"
+				     : "COMMAND ended with status %d",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	trace_finish(run);
 	if (run->shape.ends_with_command)
@@ -447,8 +467,8 @@ static void time_is_up(struct run *run)
 		monitor.timed_out = true;
 		finish(run, SIGKILL);
 	}
-	run_tell(run, "%s: the time is up: SIGTERM, and SIGKILL in %lld ms", place_name(options_place(plan, "--timeout")),
-		 (long long) plan->kill_after_ms);
+	run_tell(run, "%s: the time is up: SIGTERM, and SIGKILL in %lld ms",
+		 place_name(options_place(plan, "--timeout")), (long long) plan->kill_after_ms);
 	monitor.timed_out = true;
 	monitor.deadline_ms = now_ms() + plan->kill_after_ms;
 	send_signal(SIGTERM);
@@ -492,10 +512,11 @@ static void drop_privilege(struct run *run)
 static void let_maps_pass(const struct run *run)
 {
 	if (!wait_for_byte(run->plan->userns_block.fd))
-		die_errno(errno, "%s: Can't read descriptor %d", place_name(run->plan->userns_block.place),
-			  run->plan->userns_block.fd);
+		die_errno(errno, "%s: Can't read descriptor %d",
+			  place_name(run->plan->userns_block.place), run->plan->userns_block.fd);
 	monitor.waits_for_maps = false;
-	sync_try_send(monitor.socket, MESSAGE_GO, 0); /* a child that is gone will be noticed below */
+	sync_try_send(monitor.socket, MESSAGE_GO,
+		      0); /* a child that is gone will be noticed below */
 }
 
 /* Others than the child are intermediate processes of ns_split(), or lost their parents. */
@@ -527,7 +548,8 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			{ .fd = monitor.signals, .events = POLLIN },
 			{ .fd = connected ? socket : -1, .events = POLLIN },
 			{ .fd = monitor.parent_pidfd, .events = POLLIN },
-			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1, .events = POLLIN },
+			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1,
+			  .events = POLLIN },
 			{ .fd = monitor.listener, .events = POLLIN },
 		};
 		if (poll(events, ARRAY_SIZE(events), ms_to_deadline()) < 0 && errno != EINTR)

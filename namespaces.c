@@ -31,8 +31,9 @@ static const struct {
 	unsigned long flag;
 	const char *name;
 } kinds[] = {
-	{ NS_CGROUP, CLONE_NEWCGROUP, "cgroup" }, { NS_IPC, CLONE_NEWIPC, "ipc" }, { NS_MOUNT, CLONE_NEWNS, "mnt" },
-	{ NS_NET, CLONE_NEWNET, "net" },	  { NS_PID, CLONE_NEWPID, "pid" }, { NS_UTS, CLONE_NEWUTS, "uts" },
+	{ NS_CGROUP, CLONE_NEWCGROUP, "cgroup" }, { NS_IPC, CLONE_NEWIPC, "ipc" },
+	{ NS_MOUNT, CLONE_NEWNS, "mnt" },         { NS_NET, CLONE_NEWNET, "net" },
+	{ NS_PID, CLONE_NEWPID, "pid" },          { NS_UTS, CLONE_NEWUTS, "uts" },
 	{ NS_USER, CLONE_NEWUSER, "user" },
 };
 
@@ -42,7 +43,8 @@ static uint64_t read_ns_id(const struct run *run, const char *name)
 	char path[32];
 	snprintf(path, sizeof(path), "self/ns/%s", name);
 	if (fstatat(run->proc_fd, path, &status, 0) < 0)
-		die("Can't read /proc/%s: %s%s", path, errno_text(errno), errno == ENOENT ? "; a mounted /proc is needed" : "");
+		die("Can't read /proc/%s: %s%s", path, errno_text(errno),
+		    errno == ENOENT ? "; a mounted /proc is needed" : "");
 	return status.st_ino;
 }
 
@@ -65,8 +67,10 @@ static void verify_left(struct run *run, unsigned long flags)
 {
 	uint64_t outer = run->ns_ids[NS_MOUNT];
 	run->ns_ids[NS_MOUNT] = flags & CLONE_NEWNS ? read_ns_id(run, "mnt") : outer;
-	if ((flags & CLONE_NEWNS && run->ns_ids[NS_MOUNT] == outer) || (flags & CLONE_NEWPID && getpid() != 1))
-		die("The kernel reported new namespaces, but the process is still in the old ones; nothing was run");
+	if ((flags & CLONE_NEWNS && run->ns_ids[NS_MOUNT] == outer) ||
+	    (flags & CLONE_NEWPID && getpid() != 1))
+		die("The kernel reported new namespaces, but the process is still in the old ones; "
+		    "nothing was run");
 }
 
 /* ---- making and joining ---- */
@@ -74,10 +78,12 @@ static void verify_left(struct run *run, unsigned long flags)
 static void join(const struct fd_at *fd, int kind)
 {
 	if (setns(fd->fd, kind) < 0)
-		die("%s: Can't join the %s namespace that descriptor %d refers to: %s%s", place_name(fd->place),
-		    kind == CLONE_NEWUSER ? "user" : "pid", fd->fd, errno_text(errno),
-		    errno == EPERM    ? "; it has to be owned by the caller, or be one of its children"
-		    : errno == EINVAL ? "; the descriptor is no namespace of that kind, or the caller is in it already"
+		die("%s: Can't join the %s namespace that descriptor %d refers to: %s%s",
+		    place_name(fd->place), kind == CLONE_NEWUSER ? "user" : "pid", fd->fd,
+		    errno_text(errno),
+		    errno == EPERM ? "; it has to be owned by the caller, or be one of its children"
+		    : errno == EINVAL ? "; the descriptor is no namespace of that kind, or the "
+					"caller is in it already"
 				      : "");
 }
 
@@ -85,13 +91,15 @@ static void verify_joined(const struct run *run, const struct fd_at *fd, const c
 {
 	struct stat status;
 	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, name) != status.st_ino))
-		die("%s: The process is not in the namespace it was told to join", place_name(fd->place));
+		die("%s: The process is not in the namespace it was told to join",
+		    place_name(fd->place));
 }
 
 static bool kernel_lacks(const struct run *run, const char *name, const char *limit)
 {
 	struct stat status;
-	if (fstatat(run->proc_fd, arena_printf("self/ns/%s", name), &status, 0) < 0 && errno == ENOENT)
+	if (fstatat(run->proc_fd, arena_printf("self/ns/%s", name), &status, 0) < 0 &&
+	    errno == ENOENT)
 		return true;
 	AUTO_CLOSE int fd = openat(run->proc_fd, limit, O_RDONLY | O_CLOEXEC);
 	char digits[16] = "";
@@ -107,9 +115,11 @@ static bool drop_missing(struct run *run)
 	if (plan->unshare_cgroup == WANT_TRY && run->shape.namespaces & CLONE_NEWCGROUP &&
 	    kernel_lacks(run, "cgroup", "sys/user/max_cgroup_namespaces"))
 		without.unshare_cgroup = WANT_NO;
-	if (run->shape.user_namespace_optional && kernel_lacks(run, "user", "sys/user/max_user_namespaces"))
+	if (run->shape.user_namespace_optional &&
+	    kernel_lacks(run, "user", "sys/user/max_user_namespaces"))
 		without.unshare_user = WANT_NO;
-	if (without.unshare_cgroup == plan->unshare_cgroup && without.unshare_user == plan->unshare_user)
+	if (without.unshare_cgroup == plan->unshare_cgroup &&
+	    without.unshare_user == plan->unshare_user)
 		return false;
 	struct shape shape = plan_shape(&without, run->caller);
 	problem bad = plan_check(&without, run->caller);
@@ -126,7 +136,8 @@ static _Noreturn void die_of_new_namespace(const struct run *run, int error)
 	if (error == EPERM)
 		die("No permissions to create a new namespace: %s%s", errno_text(error), cause);
 	/* "No space left on device" would send people to look at their disks. */
-	die("Creating new namespace failed: %s%s", error == ENOSPC ? "a limit was reached" : errno_text(error), cause);
+	die("Creating new namespace failed: %s%s",
+	    error == ENOSPC ? "a limit was reached" : errno_text(error), cause);
 }
 
 static void unshare_first_level(struct run *run)
@@ -152,7 +163,8 @@ static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *
 	for (;;) {
 		/* A cgroup namespace's root is the group of who makes it, not that of the new process. */
 		unsigned long later = run->cgroups ? CLONE_NEWCGROUP : 0;
-		pid_t pid = clone_into_groups(run, (run->shape.namespaces & ~later) | more_flags, ret_born_in);
+		pid_t pid = clone_into_groups(run, (run->shape.namespaces & ~later) | more_flags,
+					      ret_born_in);
 		if (pid >= 0)
 			return pid;
 		int error = errno;
@@ -185,7 +197,8 @@ static void wait_for_groups(struct run *run, bool born_in)
 	struct message message;
 	bool waits = cgroups_must_enter(run, born_in);
 	cgroups_leave_to_supervisor(run);
-	if (waits && (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO))
+	if (waits && (sync_receive(run->monitor_fd, true, &message, NULL) != 1 ||
+		      message.kind != MESSAGE_GO))
 		_exit(1); /* it has said why */
 }
 
@@ -214,7 +227,8 @@ static void join_and_go_on(struct run *run)
 		/* One is joined by children only, and a new one is made only by who is in the old: copy_pid_ns() */
 		pid_t member = run->shape.pid_namespace ? sys_clone_process(CLONE_PARENT) : 0;
 		if (member < 0)
-			die_errno(errno, "%s: Can't start a process in it", place_name(plan->pidns.place));
+			die_errno(errno, "%s: Can't start a process in it",
+				  place_name(plan->pidns.place));
 		if (member > 0)
 			_exit(0);
 		if (run->shape.pid_namespace)
@@ -235,7 +249,8 @@ static void join_and_go_on(struct run *run)
 /* The number of the process behind pidfd in our /proc, or -1. */
 static pid_t pid_of(const struct run *run, int pidfd)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("self/fdinfo/%d", pidfd), O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd =
+		openat(run->proc_fd, arena_printf("self/fdinfo/%d", pidfd), O_RDONLY | O_CLOEXEC);
 	char *text;
 	size_t length;
 	if (fd < 0 || !read_all(fd, 65536, &text, &length))
@@ -287,13 +302,15 @@ pid_t ns_split(struct run *run, int *ret_socket)
 	sync_make_pair(ends);
 	bool joins = run->plan->userns.fd >= 0 || run->plan->pidns.fd >= 0;
 	bool born_in = true, has_groups = run->cgroups;
-	pid_t pid = joins ? split_through_intermediate(run, ends) : clone_first_level(run, 0, &born_in);
+	pid_t pid =
+		joins ? split_through_intermediate(run, ends) : clone_first_level(run, 0, &born_in);
 	if (pid == 0) {
 		close_fd(&ends[0]);
 		run->monitor_fd = ends[1];
 		if (!joins)
 			wait_for_groups(run, born_in);
-		if (!joins && has_groups && run->shape.namespaces & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
+		if (!joins && has_groups && run->shape.namespaces & CLONE_NEWCGROUP &&
+		    unshare(CLONE_NEWCGROUP) < 0)
 			die_of_new_namespace(run, errno);
 		return 0;
 	}
@@ -306,7 +323,8 @@ pid_t ns_split(struct run *run, int *ret_socket)
 
 /* ---- id maps ---- */
 
-static void write_proc_file(const struct run *run, const char *path, const char *what, const char *value)
+static void write_proc_file(const struct run *run, const char *path, const char *what,
+			    const char *value)
 {
 	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_WRONLY | O_CLOEXEC);
 	size_t length = strlen(value);
@@ -317,7 +335,8 @@ static void write_proc_file(const struct run *run, const char *path, const char 
 	}
 }
 
-static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_uid, gid_t inner_gid, gid_t outer_gid)
+static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_uid, gid_t inner_gid,
+			   gid_t outer_gid)
 {
 	char map[48];
 	/* user_namespaces(7): without privilege outside, a gid map wants setgroups(2) denied for good. */
@@ -333,7 +352,8 @@ static void wait_for_maps(const struct run *run)
 {
 	const struct fd_at *block = &run->plan->userns_block;
 	if (run->monitor_fd < 0 && !wait_for_byte(block->fd))
-		die_errno(errno, "%s: Can't read descriptor %d", place_name(block->place), block->fd);
+		die_errno(errno, "%s: Can't read descriptor %d", place_name(block->place),
+			  block->fd);
 }
 
 /* With maps of the caller's, or in a namespace that was joined, the ids asked for may be others than ours. */
@@ -351,9 +371,11 @@ static void switch_ids(const struct run *run)
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
 		die_errno(errno, "Can't keep capabilities over the change of uid");
 	if (other_gid && setresgid(plan->inner_gid, plan->inner_gid, plan->inner_gid) < 0)
-		die_errno(errno, "%s: Can't become gid %u", place_name(options_place(plan, "--gid")), plan->inner_gid);
+		die_errno(errno, "%s: Can't become gid %u",
+			  place_name(options_place(plan, "--gid")), plan->inner_gid);
 	if (other_uid && setresuid(plan->inner_uid, plan->inner_uid, plan->inner_uid) < 0)
-		die_errno(errno, "%s: Can't become uid %u", place_name(options_place(plan, "--uid")), plan->inner_uid);
+		die_errno(errno, "%s: Can't become uid %u",
+			  place_name(options_place(plan, "--uid")), plan->inner_uid);
 	caps_raise_permitted();
 	/* A change of uid makes a process undumpable, and /proc/self/uid_map root's: proc_pid_status(5). */
 	if (prctl(PR_SET_DUMPABLE, 1) < 0 || prctl(PR_SET_KEEPCAPS, 0) < 0)
@@ -363,8 +385,8 @@ static void switch_ids(const struct run *run)
 static void set_hostname(const struct plan *plan)
 {
 	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
-		die_errno(errno, "%s: Can't set the host name to %s", place_name(options_place(plan, "--hostname")),
-			  plan->hostname);
+		die_errno(errno, "%s: Can't set the host name to %s",
+			  place_name(options_place(plan, "--hostname")), plan->hostname);
 }
 
 /* What new namespaces need before anything can use them. */
@@ -388,21 +410,25 @@ void ns_become(struct run *run)
 	if (run->plan->userns_block.fd >= 0)
 		wait_for_maps(run);
 	else if (shape->user_namespace)
-		write_own_maps(run, shape->inner_uid, run->caller->uid, shape->inner_gid, run->caller->gid);
+		write_own_maps(run, shape->inner_uid, run->caller->uid, shape->inner_gid,
+			       run->caller->gid);
 	switch_ids(run);
 	furnish(run, shape->namespaces);
 
 	/* A mount namespace copied along with a user namespace has slave mounts only; one that was copied
 	 * alone is still a peer of the host's, and what is mounted in it would show up there. */
 	struct mount_attr slave = { .propagation = MS_SLAVE };
-	if (!(shape->namespaces & CLONE_NEWUSER) && sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)
-		die("Can't part from the host's mount propagation: %s%s", errno_text(errno), diagnose_mount_api(errno));
+	if (!(shape->namespaces & CLONE_NEWUSER) &&
+	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)
+		die("Can't part from the host's mount propagation: %s%s", errno_text(errno),
+		    diagnose_mount_api(errno));
 }
 
 /* ---- the second level ---- */
 
 /* Every id that exists in the first level exists in the second under the same number. */
-static void identity_map(const struct run *run, const char *path, struct text *ret_map, unsigned *ret_lines)
+static void identity_map(const struct run *run, const char *path, struct text *ret_map,
+			 unsigned *ret_lines)
 {
 	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	char *bytes;
@@ -411,7 +437,8 @@ static void identity_map(const struct run *run, const char *path, struct text *r
 		die_errno(errno, "Can't read /proc/%s", path);
 	unsigned inner, outer, count;
 	int used;
-	for (*ret_lines = 0; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3; bytes += used) {
+	for (*ret_lines = 0; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3;
+	     bytes += used) {
 		text_add(ret_map, "%u %u %u\n", inner, inner, count);
 		++*ret_lines;
 	}
@@ -427,8 +454,9 @@ struct inner_maps {
 static void find_inner_maps(const struct run *run, struct inner_maps *ret_maps)
 {
 	unsigned uid_lines = 1, gid_lines = 1;
-	*ret_maps = (struct inner_maps) { 0 };
-	if (run->plan->userns_block.fd < 0 && run->plan->userns.fd < 0) { /* we wrote the first level's */
+	*ret_maps = (struct inner_maps){ 0 };
+	if (run->plan->userns_block.fd < 0 &&
+	    run->plan->userns.fd < 0) { /* we wrote the first level's */
 		text_add(&ret_maps->uid, "%u %u 1\n", run->shape.inner_uid, run->shape.inner_uid);
 		text_add(&ret_maps->gid, "%u %u 1\n", run->shape.inner_gid, run->shape.inner_gid);
 		ret_maps->single = true;
@@ -436,21 +464,26 @@ static void find_inner_maps(const struct run *run, struct inner_maps *ret_maps)
 	}
 	identity_map(run, "self/uid_map", &ret_maps->uid, &uid_lines);
 	identity_map(run, "self/gid_map", &ret_maps->gid, &gid_lines);
-	ret_maps->single = uid_lines == 1 && gid_lines == 1 &&
-			   streq(ret_maps->uid.bytes, arena_printf("%u %u 1\n", getuid(), getuid())) &&
-			   streq(ret_maps->gid.bytes, arena_printf("%u %u 1\n", getgid(), getgid()));
+	ret_maps->single =
+		uid_lines == 1 && gid_lines == 1 &&
+		streq(ret_maps->uid.bytes, arena_printf("%u %u 1\n", getuid(), getuid())) &&
+		streq(ret_maps->gid.bytes, arena_printf("%u %u 1\n", getgid(), getgid()));
 }
 
 /* More than one id needs privilege in the first level, which is gone for whoever has entered the second: a
  * process that stays behind writes the maps. Returns its pid; it waits for a byte on `pipe_fd`. */
-static pid_t start_map_writer(const struct run *run, const struct inner_maps *maps, int pipe_ends[2])
+static pid_t start_map_writer(const struct run *run, const struct inner_maps *maps,
+			      int pipe_ends[2])
 {
 	char self[24] = "";
-	if (readlinkat(run->proc_fd, "self", self, sizeof(self) - 1) < 0 || pipe2(pipe_ends, O_CLOEXEC) < 0)
+	if (readlinkat(run->proc_fd, "self", self, sizeof(self) - 1) < 0 ||
+	    pipe2(pipe_ends, O_CLOEXEC) < 0)
 		die_errno(errno, "Can't prepare the second user namespace's id maps");
 	pid_t pid = sys_clone_process(0);
 	if (pid < 0)
-		die_errno(errno, "Can't start the process that writes the second user namespace's id maps");
+		die_errno(
+			errno,
+			"Can't start the process that writes the second user namespace's id maps");
 	if (pid > 0)
 		return pid;
 	char byte;
@@ -462,7 +495,8 @@ static pid_t start_map_writer(const struct run *run, const struct inner_maps *ma
 	_exit(0);
 }
 
-static void write_inner_maps(const struct run *run, const struct inner_maps *maps, pid_t writer, const int pipe_ends[2])
+static void write_inner_maps(const struct run *run, const struct inner_maps *maps, pid_t writer,
+			     const int pipe_ends[2])
 {
 	if (maps->single) {
 		/* inherited from a first level that is ours: user_namespaces(7) */
@@ -487,7 +521,8 @@ static void write_inner_maps(const struct run *run, const struct inner_maps *map
  * is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
 static void limit_user_namespaces(const struct run *run)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd =
+		openat(run->proc_fd, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || !write_all(fd, "1", 1))
 		die_errno(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces",
 			  place_name(options_place(run->plan, "--disable-userns")));
@@ -501,7 +536,8 @@ static bool can_make_user_namespace(int *ret_error)
 		_exit(unshare(CLONE_NEWUSER) == 0 ? 0 : errno);
 	int status = 0;
 	if (pid < 0)
-		die_errno(errno, "Can't start a process to verify that user namespaces are disabled");
+		die_errno(errno,
+			  "Can't start a process to verify that user namespaces are disabled");
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	*ret_error = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
@@ -518,7 +554,8 @@ void ns_assert_userns_disabled(const struct run *run)
 	if (can_make_user_namespace(&error))
 		die("%s: a further user namespace can still be made inside the sandbox",
 		    place_name(options_place(plan, option)));
-	if (error != ENOSPC && error != EPERM && error != ENOSYS && error != EINVAL && error != EUSERS)
+	if (error != ENOSPC && error != EPERM && error != ENOSYS && error != EINVAL &&
+	    error != EUSERS)
 		die_errno(error, "%s: Can't verify that user namespaces are disabled",
 			  place_name(options_place(plan, option)));
 }
@@ -575,9 +612,10 @@ void ns_follow(int pidfd, unsigned long flags)
 void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text *text)
 {
 	text_add(text, "\"child-pid\": %d", pid);
-	unsigned long new = run->shape.namespaces | (run->shape.info_late ? run->shape.inner_namespaces : 0);
+	unsigned long new =
+		run->shape.namespaces | (run->shape.info_late ? run->shape.inner_namespaces : 0);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (new & kinds[i].flag && kinds[i].kind != NS_USER && run->ns_ids[kinds[i].kind])
+		if (new &kinds[i].flag && kinds[i].kind != NS_USER && run->ns_ids[kinds[i].kind])
 			text_add(text, ",%s\"%s-namespace\": %llu", gap, kinds[i].name,
 				 (unsigned long long) run->ns_ids[kinds[i].kind]);
 }

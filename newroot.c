@@ -24,8 +24,10 @@
 static const struct {
 	const char *name;
 	unsigned major, minor;
-} device_nodes[] = { /* Documentation/admin-guide/devices.txt */
-	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+} device_nodes[] = {
+	/* Documentation/admin-guide/devices.txt */
+	{ "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
 };
 
 struct pin {
@@ -33,7 +35,7 @@ struct pin {
 	bool skipped; /* the source does not exist and need not */
 	bool parked;  /* attached in the workshop under the operation's number */
 	bool is_directory;
-	bool is_root; /* shown as / when the new root was made */
+	bool is_root;                                 /* shown as / when the new root was made */
 	int nodes[ARRAY_SIZE(device_nodes)], console; /* --dev */
 	struct overlay_part *parts; /* what belongs on submounts of an overlay's layers */
 };
@@ -78,16 +80,19 @@ int newroot_make_tmpfs(const char *purpose, mode_t mode, uint64_t size_bytes)
 				  arena_printf("%llu", (unsigned long long) size_bytes), NULL };
 	int fd = try_make_fs("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
 	if (fd < 0)
-		die("%s: Can't make a tmpfs: %s%s", purpose, errno_text(errno), diagnose_mount_api(errno));
+		die("%s: Can't make a tmpfs: %s%s", purpose, errno_text(errno),
+		    diagnose_mount_api(errno));
 	return fd;
 }
 
 static int make_proc(const struct op *op)
 {
-	int fd = try_make_fs("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, (const char *[]) { NULL });
+	int fd = try_make_fs("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+			     (const char *[]){ NULL });
 	if (fd < 0)
 		die("%s: Can't mount proc on /newroot%s%s: %s%s", place_name(op->place),
-		    op->inner_path[0] == '/' ? "" : "/", op->inner_path, errno_text(errno), diagnose_proc_mount(errno));
+		    op->inner_path[0] == '/' ? "" : "/", op->inner_path, errno_text(errno),
+		    diagnose_proc_mount(errno));
 	return fd;
 }
 
@@ -105,8 +110,10 @@ static void attach_workshop(int root_fd)
 {
 	if (workshop.attached)
 		return;
-	if (sys_move_mount(open_workshop(), "", root_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		die("Can't attach setup's own tmpfs: %s%s", errno_text(errno), diagnose_mount_api(errno));
+	if (sys_move_mount(open_workshop(), "", root_fd, "",
+			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		die("Can't attach setup's own tmpfs: %s%s", errno_text(errno),
+		    diagnose_mount_api(errno));
 	workshop.attached = true;
 }
 
@@ -136,8 +143,10 @@ static void park_pins(struct run *run, size_t n_ops)
 		const char *name = arena_printf("%zu", i);
 		int made = pin->is_directory ? mkdirat(workshop.fd, name, 0700)
 					     : mknodat(workshop.fd, name, S_IFREG | 0600, 0);
-		if (made < 0 || sys_move_mount(pin->mount_fd, "", workshop.fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			die_errno(errno, "%s: Can't set the source aside", place_name(run->plan->ops[i].place));
+		if (made < 0 || sys_move_mount(pin->mount_fd, "", workshop.fd, name,
+					       MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			die_errno(errno, "%s: Can't set the source aside",
+				  place_name(run->plan->ops[i].place));
 		close_fd(&pin->mount_fd);
 		pin->parked = workshop.has_parked = true;
 	}
@@ -150,7 +159,8 @@ static void take_pin(struct run *run, size_t i)
 		return;
 	pin->mount_fd = openat(workshop.fd, arena_printf("%zu", i), O_PATH | O_CLOEXEC);
 	if (pin->mount_fd < 0)
-		die_errno(errno, "%s: Can't take the source back", place_name(run->plan->ops[i].place));
+		die_errno(errno, "%s: Can't take the source back",
+			  place_name(run->plan->ops[i].place));
 }
 
 static void note_type(const struct op *op, struct pin *pin)
@@ -169,7 +179,8 @@ static int pin_console(void)
 	if (!isatty(STDOUT_FILENO) || ttyname_r(STDOUT_FILENO, path, sizeof(path)) != 0)
 		return -1;
 	int fd = bind_pin_one(path, false);
-	if (fd >= 0 && (fstat(STDOUT_FILENO, &ours) < 0 || fstat(fd, &found) < 0 || ours.st_rdev != found.st_rdev))
+	if (fd >= 0 && (fstat(STDOUT_FILENO, &ours) < 0 || fstat(fd, &found) < 0 ||
+			ours.st_rdev != found.st_rdev))
 		close_fd(&fd);
 	return fd;
 }
@@ -182,11 +193,13 @@ static void pin_dev(const struct op *op, struct pin *pin)
 		const char *path = arena_printf("/dev/%s", device_nodes[i].name);
 		pin->nodes[i] = bind_pin_one(path, false);
 		if (pin->nodes[i] < 0 || fstat(pin->nodes[i], &status) < 0)
-			die_errno(errno, "%s: Can't find source path %s", place_name(op->place), path);
+			die_errno(errno, "%s: Can't find source path %s", place_name(op->place),
+				  path);
 		/* Not what somebody who could write to the host's /dev has put there. */
-		if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))
-			die("%s: %s is not the device it should be (%u:%u)", place_name(op->place), path,
-			    device_nodes[i].major, device_nodes[i].minor);
+		if (!S_ISCHR(status.st_mode) ||
+		    status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))
+			die("%s: %s is not the device it should be (%u:%u)", place_name(op->place),
+			    path, device_nodes[i].major, device_nodes[i].minor);
 	}
 	pin->console = pin_console();
 }
@@ -277,7 +290,8 @@ static void move_into(struct run *run)
 	if (fchdir(run->root.fd) < 0 || sys_pivot_root(".", ".") < 0) {
 		int error = errno;
 		die("Can't move into the new root: %s%s", errno_text(error),
-		    error == EINVAL ? "; the present root is no mount of its own (a chroot, or the initial ramfs)"
+		    error == EINVAL ? "; the present root is no mount of its own (a chroot, or the "
+				      "initial ramfs)"
 				    : diagnose_mount_api(error));
 	}
 	learn_root(&run->root);
@@ -295,7 +309,8 @@ static void move_into(struct run *run)
 static void attach_on_root(int mount_fd)
 {
 	if (sys_move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		die("Can't attach the new root: %s%s", errno_text(errno), diagnose_mount_api(errno));
+		die("Can't attach the new root: %s%s", errno_text(errno),
+		    diagnose_mount_api(errno));
 }
 
 /* The first / : what the first operation shows there, or an empty tmpfs. Attached, not entered. */
@@ -307,7 +322,8 @@ static void make_root_mount(struct run *run, int *ret_fd)
 	if (plan_first_op_is_root(plan)) {
 		const struct op *op = &plan->ops[0];
 		if (op->kind == OP_TMPFS)
-			*ret_fd = newroot_make_tmpfs(place_name(op->place), op->mode, op->size_bytes);
+			*ret_fd =
+				newroot_make_tmpfs(place_name(op->place), op->mode, op->size_bytes);
 		else if (!first->skipped && !first->is_directory)
 			die("%s: Can't show %s at /: it is no directory", place_name(op->place),
 			    op->outer_path ? op->outer_path : "the descriptor");
@@ -333,8 +349,10 @@ void newroot_enter(struct run *run)
 static void enter_again(struct run *run, const struct op *op, int mount_fd)
 {
 	if (workshop.has_parked)
-		die("%s: Can't cover / once sources had to be set aside for want of descriptors; give it as the "
-		    "first operation, or raise the limit (ulimit -n)", place_name(op->place));
+		die("%s: Can't cover / once sources had to be set aside for want of descriptors; "
+		    "give it as the "
+		    "first operation, or raise the limit (ulimit -n)",
+		    place_name(op->place));
 	detach_workshop();
 	attach_on_root(mount_fd);
 	close_fd(&run->root.fd);
@@ -355,7 +373,8 @@ static const struct op *who_made_read_only(const struct run *run, const struct o
 		size_t length = strlen(at);
 		while (length && at[length - 1] == '/')
 			length--;
-		bool covers = length == 0 || (strncmp(path, at, length) == 0 && (path[length] == '/' || !path[length]));
+		bool covers = length == 0 || (strncmp(path, at, length) == 0 &&
+					      (path[length] == '/' || !path[length]));
 		bool is_mount = other->kind <= OP_MQUEUE;
 		if (covers && is_mount && length >= found_length) {
 			found = other->read_only || other->kind == OP_REMOUNT_RO ? other : NULL;
@@ -365,20 +384,25 @@ static const struct op *who_made_read_only(const struct run *run, const struct o
 	return found;
 }
 
-static _Noreturn void die_of_destination(const struct run *run, const struct op *op, const char *what, int error)
+static _Noreturn void die_of_destination(const struct run *run, const struct op *op,
+					 const char *what, int error)
 {
 	const char *why = "";
 	const struct op *blamed = error == EROFS ? who_made_read_only(run, op) : NULL;
 	if (blamed)
-		why = arena_printf("; %s made it read-only: create it on the host, or put this operation on a "
-				   "writable place", place_name(blamed->place));
+		why = arena_printf(
+			"; %s made it read-only: create it on the host, or put this operation on a "
+			"writable place",
+			place_name(blamed->place));
 	else if (error == EEXIST)
 		why = "; a symbolic link that leads nowhere is in the way";
 	else if (error == ELOOP)
-		why = "; a loop of symbolic links, or one of /proc's that would lead out of the sandbox";
+		why = "; a loop of symbolic links, or one of /proc's that would lead out of the "
+		      "sandbox";
 	else if (error == EACCES)
 		why = "; a directory on the way does not let this user in";
-	die("%s: Can't %s %s: %s%s", place_name(op->place), what, op->inner_path, errno_text(error), why);
+	die("%s: Can't %s %s: %s%s", place_name(op->place), what, op->inner_path, errno_text(error),
+	    why);
 }
 
 static int open_parent(const struct run *run, const struct op *op, const char **ret_name)
@@ -398,14 +422,18 @@ static void make_last(const struct run *run, const struct op *op, mode_t type_an
 					    : mknodat(parent_fd, name, type_and_mode, 0);
 	struct stat status;
 	/* Another sandbox may just have made the same on a shared tree; a link is no directory and no file. */
-	if (result < 0 && !(errno == EEXIST && fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-			    (status.st_mode & S_IFMT) == (type_and_mode & S_IFMT)))
-		die_of_destination(run, op, S_ISDIR(type_and_mode) ? "make the directory" : "make the file", errno);
+	if (result < 0 &&
+	    !(errno == EEXIST && fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	      (status.st_mode & S_IFMT) == (type_and_mode & S_IFMT)))
+		die_of_destination(run, op,
+				   S_ISDIR(type_and_mode) ? "make the directory" : "make the file",
+				   errno);
 }
 
 /* Opens what a mount will cover, made if it is missing; dies if it is of the wrong type. ret_is_root: it is the
  * root of the new root. */
-static int open_mount_point(const struct run *run, const struct op *op, bool directory, mode_t mode, bool *ret_is_root)
+static int open_mount_point(const struct run *run, const struct op *op, bool directory, mode_t mode,
+			    bool *ret_is_root)
 {
 	int fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (fd < 0 && errno == ENOENT) {
@@ -413,17 +441,21 @@ static int open_mount_point(const struct run *run, const struct op *op, bool dir
 		fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	}
 	struct statx status;
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_MNT_ID, &status) < 0)
+	if (fd < 0 ||
+	    statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_MNT_ID, &status) < 0)
 		die_of_destination(run, op, "find the mount point", errno);
 	if (directory != S_ISDIR(status.stx_mode))
-		die("%s: Can't mount on %s: it is %s directory, and what is to be shown there is %s",
-		    place_name(op->place), op->inner_path, directory ? "no" : "a", directory ? "one" : "none");
+		die("%s: Can't mount on %s: it is %s directory, and what is to be shown there is "
+		    "%s",
+		    place_name(op->place), op->inner_path, directory ? "no" : "a",
+		    directory ? "one" : "none");
 	*ret_is_root = status.stx_mnt_id == run->root.mount_id && status.stx_ino == run->root.inode;
 	return fd;
 }
 
 /* Shows a detached mount at the operation's destination; takes mount_fd over unless ret_fd wants it. */
-static void show(struct run *run, const struct op *op, int mount_fd, bool directory, mode_t stub_mode)
+static void show(struct run *run, const struct op *op, int mount_fd, bool directory,
+		 mode_t stub_mode)
 {
 	bool is_root;
 	AUTO_CLOSE int dest_fd = open_mount_point(run, op, directory, stub_mode, &is_root);
@@ -441,7 +473,9 @@ static void show(struct run *run, const struct op *op, int mount_fd, bool direct
  * capability in there reaches them (capable_wrt_inode_uidgid()), and nothing needs to be covered. */
 static bool is_out_of_reach(const struct op *op, int proc_fd)
 {
-	enum { OVERFLOW_UID = 65534 }; /* what stat(2) shows for an id without a number: user_namespaces(7) */
+	enum {
+		OVERFLOW_UID = 65534
+	}; /* what stat(2) shows for an id without a number: user_namespaces(7) */
 	struct stat status;
 	if (fstatat(proc_fd, "sys", &status, 0) < 0)
 		die_errno(errno, "%s: Can't look at %s/sys", place_name(op->place), op->inner_path);
@@ -453,20 +487,25 @@ static bool is_out_of_reach(const struct op *op, int proc_fd)
  * what is below it (proc_sys_permission()). */
 static void protect_proc(const struct op *op, int proc_fd)
 {
-	static const char *const names[] = { "sys",  "sysrq-trigger", "irq",   "bus",	      "fs",
-					     "acpi", "scsi",	      "kcore", "kpagecgroup", "mtrr" };
+	static const char *const names[] = {
+		"sys",  "sysrq-trigger", "irq",   "bus",         "fs",
+		"acpi", "scsi",          "kcore", "kpagecgroup", "mtrr"
+	};
 	if (is_out_of_reach(op, proc_fd))
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+						       MOUNT_ATTR_NODEV,
 					   .propagation = MS_PRIVATE };
-		AUTO_CLOSE int view = sys_open_tree(proc_fd, names[i],
-						    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		AUTO_CLOSE int view = sys_open_tree(
+			proc_fd, names[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 		if (view < 0 && errno == ENOENT)
 			continue;
-		if (view < 0 || sys_mount_setattr(view, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
+		if (view < 0 ||
+		    sys_mount_setattr(view, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 		    sys_move_mount(view, "", proc_fd, names[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			die_errno(errno, "%s: Can't make %s/%s read-only", place_name(op->place), op->inner_path, names[i]);
+			die_errno(errno, "%s: Can't make %s/%s read-only", place_name(op->place),
+				  op->inner_path, names[i]);
 	}
 }
 
@@ -475,7 +514,8 @@ static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 	bool is_root;
 	AUTO_CLOSE int dest_fd = open_mount_point(run, op, true, 0755, &is_root);
 	if (is_root)
-		die("%s: Can't mount proc on /newroot/: the root cannot be a procfs", place_name(op->place));
+		die("%s: Can't mount proc on /newroot/: the root cannot be a procfs",
+		    place_name(op->place));
 	bind_attach(op, pin->mount_fd, dest_fd);
 	protect_proc(op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
@@ -486,8 +526,9 @@ static void build_dev(struct run *run, const struct op *op, struct pin *pin)
 	static const struct {
 		const char *target, *name;
 	} links[] = {
-		{ "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" }, { "/proc/self/fd/2", "stderr" },
-		{ "/proc/self/fd", "fd" },	{ "/proc/kcore", "core" },	 { "pts/ptmx", "ptmx" },
+		{ "/proc/self/fd/0", "stdin" },  { "/proc/self/fd/1", "stdout" },
+		{ "/proc/self/fd/2", "stderr" }, { "/proc/self/fd", "fd" },
+		{ "/proc/kcore", "core" },       { "pts/ptmx", "ptmx" },
 	};
 	bool is_root;
 	AUTO_CLOSE int dest_fd = open_mount_point(run, op, true, 0755, &is_root);
@@ -505,18 +546,23 @@ static void build_dev(struct run *run, const struct op *op, struct pin *pin)
 			continue;
 		if (mknodat(dev_fd, name, S_IFREG | 0444, 0) < 0 ||
 		    sys_move_mount(*node, "", dev_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			die_errno(errno, "%s: Can't make %s/%s", place_name(op->place), op->inner_path, name);
+			die_errno(errno, "%s: Can't make %s/%s", place_name(op->place),
+				  op->inner_path, name);
 		close_fd(node);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
-			die_errno(errno, "%s: Can't make the link %s/%s", place_name(op->place), op->inner_path, links[i].name);
+			die_errno(errno, "%s: Can't make the link %s/%s", place_name(op->place),
+				  op->inner_path, links[i].name);
 	if (mkdirat(dev_fd, "shm", 0755) < 0 || mkdirat(dev_fd, "pts", 0755) < 0)
-		die_errno(errno, "%s: Can't make a directory in %s", place_name(op->place), op->inner_path);
-	AUTO_CLOSE int pts_fd = try_make_fs("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-					    (const char *[]) { "ptmxmode", "0666", "mode", "620", NULL });
+		die_errno(errno, "%s: Can't make a directory in %s", place_name(op->place),
+			  op->inner_path);
+	AUTO_CLOSE int pts_fd =
+		try_make_fs("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+			    (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });
 	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		die_errno(errno, "%s: Can't mount devpts on %s/pts", place_name(op->place), op->inner_path);
+		die_errno(errno, "%s: Can't mount devpts on %s/pts", place_name(op->place),
+			  op->inner_path);
 	close_fd(&pin->mount_fd);
 }
 
@@ -535,9 +581,10 @@ static const struct held_data *hold_data(const struct op *op)
 		if (held->fd == op->outer_fd)
 			return held;
 	struct held_data *held = arena_alloc(sizeof(*held));
-	*held = (struct held_data) { .fd = op->outer_fd, .next = all };
+	*held = (struct held_data){ .fd = op->outer_fd, .next = all };
 	if (!read_all(op->outer_fd, SIZE_MAX / 4, &held->bytes, &held->length))
-		die_errno(errno, "%s: Can't read descriptor %d", place_name(op->place), op->outer_fd);
+		die_errno(errno, "%s: Can't read descriptor %d", place_name(op->place),
+			  op->outer_fd);
 	return all = held;
 }
 
@@ -554,7 +601,8 @@ static void copy_data(const struct run *run, const struct op *op, int file_fd)
 	if (is_shared_fd(run, op->outer_fd)) {
 		const struct held_data *held = hold_data(op);
 		if (!write_all(file_fd, held->bytes, held->length))
-			die_errno(errno, "%s: Can't write %s", place_name(op->place), op->inner_path);
+			die_errno(errno, "%s: Can't write %s", place_name(op->place),
+				  op->inner_path);
 		return;
 	}
 	char buffer[32768];
@@ -563,11 +611,13 @@ static void copy_data(const struct run *run, const struct op *op, int file_fd)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			die_errno(errno, "%s: Can't read descriptor %d", place_name(op->place), op->outer_fd);
+			die_errno(errno, "%s: Can't read descriptor %d", place_name(op->place),
+				  op->outer_fd);
 		if (n == 0)
 			return;
 		if (!write_all(file_fd, buffer, (size_t) n))
-			die_errno(errno, "%s: Can't write %s", place_name(op->place), op->inner_path);
+			die_errno(errno, "%s: Can't write %s", place_name(op->place),
+				  op->inner_path);
 	}
 }
 
@@ -590,15 +640,16 @@ static void build_data(struct run *run, const struct op *op)
 {
 	static const char name[] = "data";
 	attach_workshop(run->root.fd);
-	AUTO_CLOSE int file_fd = openat(workshop.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
+	AUTO_CLOSE int file_fd =
+		openat(workshop.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
 	if (file_fd < 0)
 		die_errno(errno, "%s: Can't make a private file", place_name(op->place));
 	copy_data(run, op, file_fd);
 	close_fd(&file_fd);
 	int mount_fd = sys_open_tree(workshop.fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd < 0)
-		die("%s: Can't clone a private file: %s%s", place_name(op->place), errno_text(errno),
-		    diagnose_mount_api(errno));
+		die("%s: Can't clone a private file: %s%s", place_name(op->place),
+		    errno_text(errno), diagnose_mount_api(errno));
 	bind_set_flags(run, op, mount_fd);
 	show(run, op, mount_fd, false, 0444);
 	/* Only now: the kernel attaches no clone of an unlinked file (ENOENT). */
@@ -617,12 +668,12 @@ static void build_symlink(const struct run *run, const struct op *op)
 	char target[PATH_MAX];
 	ssize_t length = readlinkat(parent_fd, name, target, sizeof(target) - 1);
 	if (length < 0)
-		die("%s: Can't make the symbolic link %s: something that is no link is there", place_name(op->place),
-		    op->inner_path);
+		die("%s: Can't make the symbolic link %s: something that is no link is there",
+		    place_name(op->place), op->inner_path);
 	target[length] = '\0';
 	if (!streq(target, op->link_target))
-		die("%s: Can't make the symbolic link %s to %s: it exists and leads to %s", place_name(op->place),
-		    op->inner_path, op->link_target, target);
+		die("%s: Can't make the symbolic link %s to %s: it exists and leads to %s",
+		    place_name(op->place), op->inner_path, op->link_target, target);
 }
 
 static void build_directory(const struct run *run, const struct op *op)
@@ -636,7 +687,8 @@ static void build_directory(const struct run *run, const struct op *op)
 	if (fd < 0 || fstat(fd, &status) < 0)
 		die_of_destination(run, op, "make the directory", errno);
 	if (!S_ISDIR(status.st_mode))
-		die("%s: Can't make the directory %s: it exists and is none", place_name(op->place), op->inner_path);
+		die("%s: Can't make the directory %s: it exists and is none", place_name(op->place),
+		    op->inner_path);
 }
 
 /* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands in, whose
@@ -656,18 +708,20 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
 		die_of_destination(run, op, "find", errno);
 	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
-		die("%s: Can't make %s read-only: it is no mount point", place_name(op->place), op->inner_path);
+		die("%s: Can't make %s read-only: it is no mount point", place_name(op->place),
+		    op->inner_path);
 	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
-		die("%s: Can't make %s read-only: %s%s", place_name(op->place), op->inner_path, errno_text(errno),
-		    diagnose_mount_api(errno));
+		die("%s: Can't make %s read-only: %s%s", place_name(op->place), op->inner_path,
+		    errno_text(errno), diagnose_mount_api(errno));
 }
 
 static void build_mqueue(struct run *run, const struct op *op)
 {
-	int fd = try_make_fs("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, (const char *[]) { NULL });
+	int fd = try_make_fs("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+			     (const char *[]){ NULL });
 	if (fd < 0)
-		die("%s: Can't mount mqueue on %s: %s%s", place_name(op->place), op->inner_path, errno_text(errno),
-		    errno == EPERM ? "; message queues need --unshare-ipc" : "");
+		die("%s: Can't mount mqueue on %s: %s%s", place_name(op->place), op->inner_path,
+		    errno_text(errno), errno == EPERM ? "; message queues need --unshare-ipc" : "");
 	show(run, op, fd, true, 0755);
 }
 
@@ -695,7 +749,8 @@ static void build_op(struct run *run, size_t i)
 		build_remount_ro(run, op);
 		return;
 	case OP_TMPFS:
-		show(run, op, newroot_make_tmpfs(place_name(op->place), op->mode, op->size_bytes), true, 0755);
+		show(run, op, newroot_make_tmpfs(place_name(op->place), op->mode, op->size_bytes),
+		     true, 0755);
 		return;
 	case OP_PROC:
 		build_proc(run, op, pin);

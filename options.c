@@ -16,18 +16,18 @@ enum handler {
 	H_HELP,
 	H_VERSION,
 	H_ARGS,
-	H_FLAG,	       /* bool at target */
+	H_FLAG,        /* bool at target */
 	H_UNSHARE_TRY, /* enum want at target */
 	H_UNSHARE,
 	H_UNSHARE_ALL,
 	H_SHARE_NET,
-	H_FD,	   /* struct fd_at at target; the last one wins */
-	H_SECCOMP, /* value: 1 for the repeatable form */
+	H_FD,           /* struct fd_at at target; the last one wins */
+	H_SECCOMP,      /* value: 1 for the repeatable form */
 	H_SECCOMP_LIST, /* value: enum rule_use */
 	H_SECCOMP_ERRNO,
 	H_SECCOMP_PROFILE,
 	H_KEEP_FD,
-	H_ID,	/* uid_t at target */
+	H_ID,   /* uid_t at target */
 	H_WORD, /* const char * at target; the last one wins */
 	H_ARGV0,
 	H_LOCK_FILE,
@@ -39,18 +39,36 @@ enum handler {
 	H_PERMS,
 	H_SIZE,
 	H_PROPAGATION,
-	H_LAYER,	/* value: 1 when it is a descriptor */
+	H_LAYER,        /* value: 1 when it is a descriptor */
 	H_OVERLAY_WORD, /* of the next overlay; value: enum overlay_word */
-	H_OP,		/* value: enum op_form */
+	H_OP,           /* value: enum op_form */
 };
 
 enum overlay_word { OVERLAY_WORD_BACKEND, OVERLAY_WORD_OPTION, OVERLAY_WORD_CHANGES };
 
 /* The forms of the operations: one row for each option that makes one. */
 enum op_form {
-	FORM_BIND, FORM_BIND_TRY, FORM_DEV_BIND, FORM_DEV_BIND_TRY, FORM_RO_BIND, FORM_RO_BIND_TRY,
-	FORM_BIND_FD, FORM_RO_BIND_FD, FORM_REMOUNT_RO, FORM_TMPFS, FORM_PROC, FORM_DEV, FORM_MQUEUE, FORM_DIR,
-	FORM_FILE, FORM_BIND_DATA, FORM_RO_BIND_DATA, FORM_SYMLINK, FORM_CHMOD, FORM_OVERLAY, FORM_TMP_OVERLAY,
+	FORM_BIND,
+	FORM_BIND_TRY,
+	FORM_DEV_BIND,
+	FORM_DEV_BIND_TRY,
+	FORM_RO_BIND,
+	FORM_RO_BIND_TRY,
+	FORM_BIND_FD,
+	FORM_RO_BIND_FD,
+	FORM_REMOUNT_RO,
+	FORM_TMPFS,
+	FORM_PROC,
+	FORM_DEV,
+	FORM_MQUEUE,
+	FORM_DIR,
+	FORM_FILE,
+	FORM_BIND_DATA,
+	FORM_RO_BIND_DATA,
+	FORM_SYMLINK,
+	FORM_CHMOD,
+	FORM_OVERLAY,
+	FORM_TMP_OVERLAY,
 	FORM_RO_OVERLAY,
 };
 
@@ -62,9 +80,15 @@ static const struct {
 	[FORM_BIND] = { .kind = OP_BIND, .takes_propagation = true },
 	[FORM_BIND_TRY] = { .kind = OP_BIND, .skip_missing = true, .takes_propagation = true },
 	[FORM_DEV_BIND] = { .kind = OP_BIND, .devices = true, .takes_propagation = true },
-	[FORM_DEV_BIND_TRY] = { .kind = OP_BIND, .devices = true, .skip_missing = true, .takes_propagation = true },
+	[FORM_DEV_BIND_TRY] = { .kind = OP_BIND,
+				.devices = true,
+				.skip_missing = true,
+				.takes_propagation = true },
 	[FORM_RO_BIND] = { .kind = OP_BIND, .read_only = true, .takes_propagation = true },
-	[FORM_RO_BIND_TRY] = { .kind = OP_BIND, .read_only = true, .skip_missing = true, .takes_propagation = true },
+	[FORM_RO_BIND_TRY] = { .kind = OP_BIND,
+			       .read_only = true,
+			       .skip_missing = true,
+			       .takes_propagation = true },
 	[FORM_BIND_FD] = { .kind = OP_BIND, .takes_propagation = true },
 	[FORM_RO_BIND_FD] = { .kind = OP_BIND, .read_only = true, .takes_propagation = true },
 	[FORM_REMOUNT_RO] = { .kind = OP_REMOUNT_RO },
@@ -75,7 +99,10 @@ static const struct {
 	[FORM_DIR] = { .kind = OP_DIR, .takes_perms = true, .mode = 0755 },
 	[FORM_FILE] = { .kind = OP_FILE, .takes_perms = true, .mode = 0666 },
 	[FORM_BIND_DATA] = { .kind = OP_DATA, .takes_perms = true, .mode = 0600 },
-	[FORM_RO_BIND_DATA] = { .kind = OP_DATA, .read_only = true, .takes_perms = true, .mode = 0600 },
+	[FORM_RO_BIND_DATA] = { .kind = OP_DATA,
+				.read_only = true,
+				.takes_perms = true,
+				.mode = 0600 },
 	[FORM_SYMLINK] = { .kind = OP_SYMLINK },
 	[FORM_CHMOD] = { .kind = OP_CHMOD },
 	[FORM_OVERLAY] = { .kind = OP_OVERLAY, .mode = 0755 },
@@ -93,8 +120,10 @@ const char *const option_group_titles[N_OPTION_GROUPS] = {
 	[GROUP_DESCRIPTORS] = "Descriptors for the caller",
 };
 
-#define ROW(name, words, group, help, handler, ...) \
-	{ "--" name, words, GROUP_##group, help, handler, __VA_ARGS__ }
+#define ROW(name, words, group, help, handler, ...)                         \
+	{                                                                   \
+		"--" name, words, GROUP_##group, help, handler, __VA_ARGS__ \
+	}
 #define AT(field) offsetof(struct plan, field)
 
 /* clang-format off */
@@ -245,7 +274,8 @@ static size_t count_words(const char *words)
 	return n;
 }
 
-static problem read_fd_number(const struct reader *reader, struct place place, const char *word, int *ret_fd)
+static problem read_fd_number(const struct reader *reader, struct place place, const char *word,
+			      int *ret_fd)
 {
 	uint64_t fd;
 	if (!parse_decimal(word, INT_MAX, &fd))
@@ -261,8 +291,10 @@ static problem check_path(struct place place, const char *kind, const char *word
 	if (!*word)
 		return problem_at(place, "%s is an empty path", kind);
 	if (word[0] == '-' && word[1] == '-')
-		return problem_at(place, "%s is missing: the next word is %s (for a path of that name write ./%s)", kind,
-				  word, word);
+		return problem_at(
+			place,
+			"%s is missing: the next word is %s (for a path of that name write ./%s)",
+			kind, word, word);
 	return NULL;
 }
 
@@ -270,35 +302,39 @@ static problem read_layer(struct reader *reader, bool is_fd, const char *word, s
 {
 	struct overlay *overlay = &reader->overlay;
 	struct layer layer = { .path = is_fd ? NULL : word, .fd = -1, .place = place };
-	problem bad = is_fd ? read_fd_number(reader, place, word, &layer.fd) : check_path(place, "SRC", word);
+	problem bad = is_fd ? read_fd_number(reader, place, word, &layer.fd)
+			    : check_path(place, "SRC", word);
 	if (bad)
 		return bad;
 	reader->overlay_place = place;
-	overlay->layers = arena_grow(overlay->layers, overlay->n_layers, &overlay->room_layers, sizeof(layer));
+	overlay->layers = arena_grow(overlay->layers, overlay->n_layers, &overlay->room_layers,
+				     sizeof(layer));
 	overlay->layers[overlay->n_layers++] = layer;
 	return NULL;
 }
 
-static problem read_overlay_word(struct reader *reader, enum overlay_word kind, const char *word, struct place place)
+static problem read_overlay_word(struct reader *reader, enum overlay_word kind, const char *word,
+				 struct place place)
 {
-	static const char *const backends[] = { [OVERLAY_AUTO] = "auto", [OVERLAY_KERNEL] = "kernel",
-						[OVERLAY_FUSE] = "fuse" };
+	static const char *const backends[] = {
+		[OVERLAY_AUTO] = "auto", [OVERLAY_KERNEL] = "kernel", [OVERLAY_FUSE] = "fuse"
+	};
 	struct overlay *overlay = &reader->overlay;
-	const struct place *before = kind == OVERLAY_WORD_BACKEND ? &overlay->backend_place
-				   : kind == OVERLAY_WORD_CHANGES ? &overlay->changes.place
-								  : NULL;
+	const struct place *before = kind == OVERLAY_WORD_BACKEND   ? &overlay->backend_place
+				     : kind == OVERLAY_WORD_CHANGES ? &overlay->changes.place
+								    : NULL;
 	if (before && before->argument)
-		return problem_at(place, "%s was already given for this operation, at argument %u", place.option,
-				  before->argument);
+		return problem_at(place, "%s was already given for this operation, at argument %u",
+				  place.option, before->argument);
 	reader->overlay_place = place;
 	if (kind == OVERLAY_WORD_CHANGES) {
 		overlay->changes.place = place;
 		return read_fd_number(reader, place, word, &overlay->changes.fd);
 	}
 	if (kind == OVERLAY_WORD_OPTION) {
-		overlay->options = arena_grow(overlay->options, overlay->n_options, &overlay->room_options,
-					      sizeof(*overlay->options));
-		overlay->options[overlay->n_options++] = (struct word_at) { word, place };
+		overlay->options = arena_grow(overlay->options, overlay->n_options,
+					      &overlay->room_options, sizeof(*overlay->options));
+		overlay->options[overlay->n_options++] = (struct word_at){ word, place };
 		return NULL;
 	}
 	overlay->backend_place = place;
@@ -313,7 +349,7 @@ static problem read_overlay_word(struct reader *reader, enum overlay_word kind, 
 static void forget_overlay(struct reader *reader)
 {
 	reader->overlay_place.argument = 0;
-	reader->overlay = (struct overlay) { .changes.fd = -1, .upper.fd = -1, .work.fd = -1 };
+	reader->overlay = (struct overlay){ .changes.fd = -1, .upper.fd = -1, .work.fd = -1 };
 }
 
 /* The overlay whose layers and modifiers have just been read. */
@@ -326,7 +362,8 @@ static const struct overlay *take_overlay(struct reader *reader, bool writable)
 	return overlay;
 }
 
-static problem read_op(struct reader *reader, const struct option_row *row, char *const *words, struct place place)
+static problem read_op(struct reader *reader, const struct option_row *row, char *const *words,
+		       struct place place)
 {
 	struct plan *plan = reader->plan;
 	const __typeof__(op_forms[0]) *form = &op_forms[row->value];
@@ -341,9 +378,12 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	};
 	problem bad = NULL;
 	const char *name = row->words;
-	for (size_t i = 0; !bad && i < count_words(row->words); i++, name = strchrnul(name, ' ') + 1) {
+	for (size_t i = 0; !bad && i < count_words(row->words);
+	     i++, name = strchrnul(name, ' ') + 1) {
 		if (form->kind == OP_SYMLINK && i == 0) /* any text, but not none */
-			bad = *(op.link_target = words[i]) ? NULL : problem_at(place, "SRC is an empty path");
+			bad = *(op.link_target = words[i])
+				      ? NULL
+				      : problem_at(place, "SRC is an empty path");
 		else if (strncmp(name, "RWSRC", 5) == 0)
 			bad = check_path(place, "RWSRC", reader->overlay.upper.path = words[i]);
 		else if (strncmp(name, "WORKDIR", 7) == 0)
@@ -351,11 +391,14 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 		else if (strncmp(name, "SRC", 3) == 0)
 			bad = check_path(place, "SRC", op.outer_path = words[i]);
 		else if (strncmp(name, "DEST", 4) == 0 || strncmp(name, "PATH", 4) == 0)
-			bad = check_path(place, name[0] == 'D' ? "DEST" : "PATH", op.inner_path = words[i]);
+			bad = check_path(place, name[0] == 'D' ? "DEST" : "PATH",
+					 op.inner_path = words[i]);
 		else if (strncmp(name, "FD", 2) == 0)
 			bad = read_fd_number(reader, place, words[i], &op.outer_fd);
 		else if (!parse_octal_mode(words[i], &op.mode))
-			bad = problem_at(place, "Invalid mode: %s is not an octal number up to 7777", words[i]);
+			bad = problem_at(place,
+					 "Invalid mode: %s is not an octal number up to 7777",
+					 words[i]);
 	}
 	if (bad)
 		return bad;
@@ -386,25 +429,31 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	return NULL;
 }
 
-static problem read_modifier(struct reader *reader, const struct option_row *row, const char *word, struct place place)
+static problem read_modifier(struct reader *reader, const struct option_row *row, const char *word,
+			     struct place place)
 {
-	struct place *waiting = row->handler == H_PERMS ? &reader->perms_place
-			      : row->handler == H_SIZE	? &reader->size_place
-							: &reader->propagation_place;
+	struct place *waiting = row->handler == H_PERMS  ? &reader->perms_place
+				: row->handler == H_SIZE ? &reader->size_place
+							 : &reader->propagation_place;
 	if (waiting->argument)
-		return problem_at(place, "%s was already given for this operation, at argument %u", row->name,
-				  waiting->argument);
+		return problem_at(place, "%s was already given for this operation, at argument %u",
+				  row->name, waiting->argument);
 	*waiting = place;
 	if (row->handler == H_PERMS && !parse_octal_mode(word, &reader->perms))
-		return problem_at(place, "Invalid mode: %s is not an octal number up to 7777", word);
-	if (row->handler == H_SIZE && (!parse_any_base(word, SIZE_MAX / 2, &reader->size_bytes) || !reader->size_bytes))
-		return problem_at(place, "Invalid size: %s is not a number of bytes from 1 to %zu", word, SIZE_MAX / 2);
+		return problem_at(place, "Invalid mode: %s is not an octal number up to 7777",
+				  word);
+	if (row->handler == H_SIZE &&
+	    (!parse_any_base(word, SIZE_MAX / 2, &reader->size_bytes) || !reader->size_bytes))
+		return problem_at(place, "Invalid size: %s is not a number of bytes from 1 to %zu",
+				  word, SIZE_MAX / 2);
 	if (row->handler == H_PROPAGATION) {
 		reader->propagation = streq(word, "private") ? PROPAGATION_PRIVATE
-				    : streq(word, "slave")   ? PROPAGATION_SLAVE
+				      : streq(word, "slave") ? PROPAGATION_SLAVE
 							     : PROPAGATION_DEFAULT;
 		if (reader->propagation == PROPAGATION_DEFAULT)
-			return problem_at(place, "Invalid propagation: %s is neither private nor slave", word);
+			return problem_at(place,
+					  "Invalid propagation: %s is neither private nor slave",
+					  word);
 	}
 	return NULL;
 }
@@ -413,25 +462,30 @@ static problem read_modifier(struct reader *reader, const struct option_row *row
 static problem check_no_modifier_waits(const struct reader *reader)
 {
 	if (reader->perms_place.argument)
-		return problem_at(reader->perms_place, "must be followed by an operation that makes something: "
-						       "--dir, --tmpfs, --file, --bind-data or --ro-bind-data");
+		return problem_at(reader->perms_place,
+				  "must be followed by an operation that makes something: "
+				  "--dir, --tmpfs, --file, --bind-data or --ro-bind-data");
 	if (reader->size_place.argument)
 		return problem_at(reader->size_place, "must be followed by --tmpfs");
 	if (reader->propagation_place.argument)
 		return problem_at(reader->propagation_place, "must be followed by a bind");
 	if (reader->overlay_place.argument)
-		return problem_at(reader->overlay_place, "must be followed by another layer or by an overlay operation: "
-							 "--overlay, --tmp-overlay or --ro-overlay");
+		return problem_at(reader->overlay_place,
+				  "must be followed by another layer or by an overlay operation: "
+				  "--overlay, --tmp-overlay or --ro-overlay");
 	return NULL;
 }
 
-static problem read_env(struct plan *plan, const struct option_row *row, char *const *words, struct place place)
+static problem read_env(struct plan *plan, const struct option_row *row, char *const *words,
+			struct place place)
 {
 	struct env_op op = { .action = (enum env_action) row->value };
 	if (op.action != ENV_CLEAR) {
 		op.name = words[0];
 		if (!*op.name || strchr(op.name, '='))
-			return problem_at(place, "Invalid variable name: \"%s\" is empty or has a = in it", op.name);
+			return problem_at(place,
+					  "Invalid variable name: \"%s\" is empty or has a = in it",
+					  op.name);
 	}
 	if (op.action == ENV_SET)
 		op.value = words[1];
@@ -444,7 +498,10 @@ static problem read_cap(struct plan *plan, bool add, const char *word, struct pl
 {
 	struct cap_op op = { .add = add, .place = place };
 	if (!caps_from_name(word, &op.cap))
-		return problem_at(place, "Unknown capability %s (they are named as in capabilities(7), or ALL)", word);
+		return problem_at(
+			place,
+			"Unknown capability %s (they are named as in capabilities(7), or ALL)",
+			word);
 	plan->cap_ops = arena_grow(plan->cap_ops, plan->n_cap_ops, &plan->room_cap_ops, sizeof(op));
 	plan->cap_ops[plan->n_cap_ops++] = op;
 	return NULL;
@@ -472,8 +529,8 @@ static problem read_limit(struct plan *plan, bool optional, char *const *words, 
 	return NULL;
 }
 
-static problem add_fd(const struct reader *reader, struct fd_at **list, size_t *n, size_t *room, const char *word,
-		      struct place place)
+static problem add_fd(const struct reader *reader, struct fd_at **list, size_t *n, size_t *room,
+		      const char *word, struct place place)
 {
 	struct fd_at fd = { .place = place };
 	problem bad = read_fd_number(reader, place, word, &fd.fd);
@@ -489,37 +546,42 @@ static void supersede_fd(struct plan *plan, int fd)
 {
 	if (fd < 0)
 		return;
-	plan->superseded_fds = arena_grow(plan->superseded_fds, plan->n_superseded_fds, &plan->room_superseded_fds,
-					  sizeof(int));
+	plan->superseded_fds = arena_grow(plan->superseded_fds, plan->n_superseded_fds,
+					  &plan->room_superseded_fds, sizeof(int));
 	plan->superseded_fds[plan->n_superseded_fds++] = fd;
 }
 
-static problem read_seccomp(struct reader *reader, const struct option_row *row, const char *word, struct place place)
+static problem read_seccomp(struct reader *reader, const struct option_row *row, const char *word,
+			    struct place place)
 {
 	struct plan *plan = reader->plan;
 	bool repeatable = row->value;
 	struct seccomp_source source = { .at.place = place };
 	if (plan->n_seccomp && (plan->seccomp[0].bytes != NULL) != repeatable)
-		return problem_at(place, "--seccomp and --add-seccomp-fd cannot be combined; use --add-seccomp-fd for all");
+		return problem_at(place, "--seccomp and --add-seccomp-fd cannot be combined; use "
+					 "--add-seccomp-fd for all");
 	problem bad = read_fd_number(reader, place, word, &source.at.fd);
 	if (bad)
 		return bad;
 	if (repeatable) {
 		char *bytes;
 		if (!reader->doors->read_fd(source.at.fd, &bytes, &source.length))
-			return problem_at(place, "Can't read descriptor %d: %s", source.at.fd, errno_text(errno));
+			return problem_at(place, "Can't read descriptor %d: %s", source.at.fd,
+					  errno_text(errno));
 		source.bytes = bytes;
 		bad = filters_check(place, source.bytes, source.length);
 	} else if (plan->n_seccomp) {
 		supersede_fd(plan, plan->seccomp[0].at.fd);
 		plan->n_seccomp = 0;
 	}
-	plan->seccomp = arena_grow(plan->seccomp, plan->n_seccomp, &plan->room_seccomp, sizeof(source));
+	plan->seccomp =
+		arena_grow(plan->seccomp, plan->n_seccomp, &plan->room_seccomp, sizeof(source));
 	plan->seccomp[plan->n_seccomp++] = source;
 	return bad;
 }
 
-static problem read_policy(struct plan *plan, const struct option_row *row, const char *word, struct place place)
+static problem read_policy(struct plan *plan, const struct option_row *row, const char *word,
+			   struct place place)
 {
 	struct policy *policy = &plan->policy;
 	if (row->handler == H_SECCOMP_ERRNO)
@@ -536,8 +598,8 @@ static void unshare_at_least(enum want *want, enum want asked)
 		*want = asked;
 }
 
-static problem read_words(struct reader *reader, char *const *words, size_t n_words, struct place args_place,
-			  size_t *ret_used);
+static problem read_words(struct reader *reader, char *const *words, size_t n_words,
+			  struct place args_place, size_t *ret_used);
 
 static problem read_args_fd(struct reader *reader, const char *word, struct place place)
 {
@@ -550,7 +612,8 @@ static problem read_args_fd(struct reader *reader, const char *word, struct plac
 	char *bytes;
 	size_t length;
 	if (!reader->doors->read_fd(fd, &bytes, &length))
-		return problem_at(place, "Can't read --args data from descriptor %d: %s", fd, errno_text(errno));
+		return problem_at(place, "Can't read --args data from descriptor %d: %s", fd,
+				  errno_text(errno));
 
 	size_t n_words = 0;
 	for (size_t i = 0; i < length; i++)
@@ -567,19 +630,22 @@ static problem read_args_fd(struct reader *reader, const char *word, struct plac
 }
 
 /* One option and its words. */
-static problem read_option(struct reader *reader, const struct option_row *row, char *const *words, struct place place)
+static problem read_option(struct reader *reader, const struct option_row *row, char *const *words,
+			   struct place place)
 {
 	struct plan *plan = reader->plan;
 	void *target = (char *) plan + row->target;
 	bool seen_before = plan->seen[row - option_rows].argument != 0;
 	plan->seen[row - option_rows] = place;
 
-	if (seen_before && (row->handler == H_FD || row->handler == H_WORD || row->handler == H_ID ||
-			    row->handler == H_SECONDS ||
-			    row->handler == H_SECCOMP_ERRNO || row->handler == H_SECCOMP_PROFILE ||
-			    (row->handler == H_SECCOMP && !row->value))) {
-		plan->warnings = arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings, sizeof(char *));
-		plan->warnings[plan->n_warnings++] = arena_printf("Only the last %s option will take effect", row->name);
+	if (seen_before &&
+	    (row->handler == H_FD || row->handler == H_WORD || row->handler == H_ID ||
+	     row->handler == H_SECONDS || row->handler == H_SECCOMP_ERRNO ||
+	     row->handler == H_SECCOMP_PROFILE || (row->handler == H_SECCOMP && !row->value))) {
+		plan->warnings = arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings,
+					    sizeof(char *));
+		plan->warnings[plan->n_warnings++] =
+			arena_printf("Only the last %s option will take effect", row->name);
 	}
 
 	switch ((enum handler) row->handler) {
@@ -603,7 +669,8 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	case H_UNSHARE_ALL:
 		unshare_at_least(&plan->unshare_user, WANT_TRY);
 		unshare_at_least(&plan->unshare_cgroup, WANT_TRY);
-		plan->unshare_ipc = plan->unshare_pid = plan->unshare_net = plan->unshare_uts = true;
+		plan->unshare_ipc = plan->unshare_pid = plan->unshare_net = plan->unshare_uts =
+			true;
 		return NULL;
 	case H_SHARE_NET:
 		plan->unshare_net = false;
@@ -621,12 +688,13 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	case H_SECCOMP_PROFILE:
 		return read_policy(plan, row, words[0], place);
 	case H_KEEP_FD:
-		return add_fd(reader, &plan->keep_fds, &plan->n_keep_fds, &plan->room_keep_fds, words[0], place);
+		return add_fd(reader, &plan->keep_fds, &plan->n_keep_fds, &plan->room_keep_fds,
+			      words[0], place);
 	case H_ID: {
 		uint64_t id;
 		if (!parse_decimal(words[0], UINT32_MAX - 1, &id))
-			return problem_at(place, "Invalid %s: %s is not a number from 0 to %u", row->name + 2, words[0],
-					  UINT32_MAX - 1);
+			return problem_at(place, "Invalid %s: %s is not a number from 0 to %u",
+					  row->name + 2, words[0], UINT32_MAX - 1);
 		*(uint32_t *) target = (uint32_t) id;
 		*((bool *) plan + row->value) = true;
 		return NULL;
@@ -648,9 +716,9 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 		problem bad = check_path(place, "DEST", words[0]);
 		if (bad)
 			return bad;
-		plan->lock_files = arena_grow(plan->lock_files, plan->n_lock_files, &plan->room_lock_files,
-					      sizeof(*plan->lock_files));
-		plan->lock_files[plan->n_lock_files++] = (struct path_at) { words[0], place };
+		plan->lock_files = arena_grow(plan->lock_files, plan->n_lock_files,
+					      &plan->room_lock_files, sizeof(*plan->lock_files));
+		plan->lock_files[plan->n_lock_files++] = (struct path_at){ words[0], place };
 		return NULL;
 	}
 	case H_ENV:
@@ -661,8 +729,10 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 		return read_limit(plan, row->value, words, place);
 	case H_SECONDS:
 		if (!parse_seconds(words[0], target) || (!row->value && !*(int64_t *) target))
-			return problem_at(place, "Invalid time: %s is not a number of seconds%s, like 2 or 0.5", words[0],
-					  row->value ? "" : " above 0");
+			return problem_at(
+				place,
+				"Invalid time: %s is not a number of seconds%s, like 2 or 0.5",
+				words[0], row->value ? "" : " above 0");
 		return NULL;
 	case H_RLIMIT:
 		return read_rlimit(plan, words, place);
@@ -688,8 +758,8 @@ static bool waits_for_an_operation(const struct option_row *row)
 
 /* Reads options until the words end, a COMMAND begins, or --help is met. `args_place` is that of --args when
  * the words came from there. */
-static problem read_words(struct reader *reader, char *const *words, size_t n_words, struct place args_place,
-			  size_t *ret_used)
+static problem read_words(struct reader *reader, char *const *words, size_t n_words,
+			  struct place args_place, size_t *ret_used)
 {
 	size_t i = 0;
 	problem bad = NULL;
@@ -701,7 +771,8 @@ static problem read_words(struct reader *reader, char *const *words, size_t n_wo
 		bool ends = streq(words[i], "--");
 		if (ends || words[i][0] != '-') {
 			if (in_args)
-				return problem_at(place, "%s cannot come out of --args: only options can",
+				return problem_at(place,
+						  "%s cannot come out of --args: only options can",
 						  ends ? "--" : "COMMAND");
 			i += ends;
 			break;
@@ -709,15 +780,16 @@ static problem read_words(struct reader *reader, char *const *words, size_t n_wo
 		const struct option_row *row = find_row(words[i]);
 		if (!row) {
 			const char *near = nearest_word(words[i], nth_option_name, n_option_rows);
-			return arena_printf("Unknown option %s (argument %u%s)%s%s%s", words[i], place.argument,
-					    in_args ? arena_printf(", word %u", place.args_word) : "",
-					    near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+			return arena_printf(
+				"Unknown option %s (argument %u%s)%s%s%s", words[i], place.argument,
+				in_args ? arena_printf(", word %u", place.args_word) : "",
+				near ? "; is " : "", near ? near : "", near ? " meant?" : "");
 		}
 		place.option = row->name;
 		size_t n_needed = count_words(row->words);
 		if (n_words - i - 1 < n_needed)
-			return problem_at(place, "takes %s, but the line ends before %s", row->words,
-					  n_needed == 1 ? "it" : "all of it");
+			return problem_at(place, "takes %s, but the line ends before %s",
+					  row->words, n_needed == 1 ? "it" : "all of it");
 		bad = read_option(reader, row, words + i + 1, place);
 		if (!bad && !waits_for_an_operation(row))
 			bad = check_no_modifier_waits(reader);
@@ -730,16 +802,24 @@ static problem read_words(struct reader *reader, char *const *words, size_t n_wo
 problem options_read(int argc, char *const argv[], const struct doors *doors, struct plan *plan,
 		     enum reading *ret_reading)
 {
-	*plan = (struct plan) { .userns.fd = -1, .userns2.fd = -1, .pidns.fd = -1, .sync.fd = -1, .block.fd = -1,
-				.userns_block.fd = -1, .info.fd = -1, .json_status.fd = -1,
-				.kill_after_ms = 5000,
-				.policy = { .dump.fd = -1, .trace.fd = -1, .deny_action = POLICY_DEFAULT_ACTION } };
+	*plan = (struct plan){
+		.userns.fd = -1,
+		.userns2.fd = -1,
+		.pidns.fd = -1,
+		.sync.fd = -1,
+		.block.fd = -1,
+		.userns_block.fd = -1,
+		.info.fd = -1,
+		.json_status.fd = -1,
+		.kill_after_ms = 5000,
+		.policy = { .dump.fd = -1, .trace.fd = -1, .deny_action = POLICY_DEFAULT_ACTION }
+	};
 	plan->seen = arena_alloc(n_option_rows * sizeof(*plan->seen));
 	struct reader reader = { .plan = plan, .doors = doors, .reading = READ_PLAN };
 	forget_overlay(&reader);
 	size_t n_words = argc > 1 ? (size_t) argc - 1 : 0, used = 0;
 	char *const *words = argv + (argc > 0);
-	problem bad = read_words(&reader, words, n_words, (struct place) { 0 }, &used);
+	problem bad = read_words(&reader, words, n_words, (struct place){ 0 }, &used);
 	if (bad)
 		return bad;
 	*ret_reading = reader.reading;
@@ -761,7 +841,8 @@ const char *options_help(const char *program)
 			const struct option_row *row = &option_rows[i];
 			if (row->group != group)
 				continue;
-			const char *head = arena_printf("%s%s%s", row->name, *row->words ? " " : "", row->words);
+			const char *head = arena_printf("%s%s%s", row->name, *row->words ? " " : "",
+							row->words);
 			text_add(&text, "  %-28s %s\n", head, row->help);
 		}
 	}

@@ -38,7 +38,8 @@ struct walk {
 
 static _Noreturn void die_of(const struct walk *walk, const char *path)
 {
-	die_errno(errno, "%s: Can't list the changes: %s", place_name(walk->op->overlay->changes.place), path);
+	die_errno(errno, "%s: Can't list the changes: %s",
+		  place_name(walk->op->overlay->changes.place), path);
 }
 
 /* ---- lines ---- */
@@ -54,7 +55,9 @@ static void add_string(struct text *text, const char *name)
 				/* escape_controls() leaves exactly what is valid and printable as it is. */
 				char out[4 * 4 + 1];
 				size_t left = strnlen((const char *) s, length);
-				n = left == length && escape_controls((const char *) s, length, out) == length &&
+				n = left == length &&
+						    escape_controls((const char *) s, length,
+								    out) == length &&
 						    memcmp(out, s, length) == 0
 					    ? length
 					    : 0;
@@ -76,23 +79,25 @@ static void add_string(struct text *text, const char *name)
 
 static const char *type_name(mode_t mode)
 {
-	return S_ISDIR(mode)	? "directory"
-	       : S_ISREG(mode)	? "file"
-	       : S_ISLNK(mode)	? "symlink"
+	return S_ISDIR(mode)    ? "directory"
+	       : S_ISREG(mode)  ? "file"
+	       : S_ISLNK(mode)  ? "symlink"
 	       : S_ISFIFO(mode) ? "fifo"
 	       : S_ISSOCK(mode) ? "socket"
-	       : S_ISCHR(mode)	? "character-device"
+	       : S_ISCHR(mode)  ? "character-device"
 				: "block-device";
 }
 
 /* `status` is of what is there now; for what was removed, of what the layers have. */
-static void add_line(struct walk *walk, const char *change, const char *path, const struct stat *status, const char *from)
+static void add_line(struct walk *walk, const char *change, const char *path,
+		     const struct stat *status, const char *from)
 {
 	struct text *text = &walk->lines;
 	text_add(text, "{ \"change\": \"%s\", \"path\": ", change);
 	add_string(text, path);
-	text_add(text, ", \"type\": \"%s\", \"mode\": \"%04o\", \"size\": %llu", type_name(status->st_mode),
-		 status->st_mode & 07777, (unsigned long long) status->st_size);
+	text_add(text, ", \"type\": \"%s\", \"mode\": \"%04o\", \"size\": %llu",
+		 type_name(status->st_mode), status->st_mode & 07777,
+		 (unsigned long long) status->st_size);
 	if (from) {
 		text_add(text, ", \"from\": ");
 		add_string(text, from);
@@ -108,7 +113,8 @@ static void add_line(struct walk *walk, const char *change, const char *path, co
 static const char *join(const char *directory, const char *name)
 {
 	size_t length = strlen(directory);
-	return arena_printf("%s%s%s", directory, length && directory[length - 1] == '/' ? "" : "/", name);
+	return arena_printf("%s%s%s", directory, length && directory[length - 1] == '/' ? "" : "/",
+			    name);
 }
 
 /* ---- marks ---- */
@@ -132,17 +138,19 @@ static const char *read_attribute(int fd, const char *const names[])
 
 static bool is_opaque(int fd)
 {
-	static const char *const names[] = { "trusted.overlay.opaque", "user.overlay.opaque", "user.fuseoverlayfs.opaque",
-					     NULL };
+	static const char *const names[] = { "trusted.overlay.opaque", "user.overlay.opaque",
+					     "user.fuseoverlayfs.opaque", NULL };
 	const char *value = read_attribute(fd, names);
 	struct stat status;
-	return (value && value[0] == 'y') || fstatat(fd, ".wh..wh..opq", &status, AT_SYMLINK_NOFOLLOW) == 0;
+	return (value && value[0] == 'y') ||
+	       fstatat(fd, ".wh..wh..opq", &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* Where a directory was before it was renamed, absolute within the overlay or a name beside it; NULL: here. */
 static const char *redirect_of(int fd)
 {
-	static const char *const names[] = { "trusted.overlay.redirect", "user.overlay.redirect", NULL };
+	static const char *const names[] = { "trusted.overlay.redirect", "user.overlay.redirect",
+					     NULL };
 	return read_attribute(fd, names);
 }
 
@@ -153,9 +161,11 @@ static bool stat_below(const struct view *view, const char *name, struct stat *r
 {
 	for (size_t i = 0; i < view->n; i++) {
 		struct stat hidden;
-		if (fstatat(view->fds[i], arena_printf(".wh.%s", name), &hidden, AT_SYMLINK_NOFOLLOW) == 0)
+		if (fstatat(view->fds[i], arena_printf(".wh.%s", name), &hidden,
+			    AT_SYMLINK_NOFOLLOW) == 0)
 			return false;
-		if (fstatat(view->fds[i], name, ret_status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
+		if (fstatat(view->fds[i], name, ret_status,
+			    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
 			return !is_whiteout(ret_status);
 	}
 	return false;
@@ -165,7 +175,8 @@ static struct view open_below(const struct view *view, const char *name)
 {
 	struct view below = { .fds = arena_alloc((view->n + 1) * sizeof(int)) };
 	for (size_t i = 0; i < view->n; i++) {
-		int fd = openat(view->fds[i], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int fd =
+			openat(view->fds[i], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT)
 			continue;
 		if (fd < 0)
@@ -202,7 +213,8 @@ static struct view open_from_top(const struct walk *walk, const char *path)
 
 /* ---- the walk ---- */
 
-static void walk_directory(struct walk *walk, int upper_fd, const char *path, const char *lower_path, struct view *view);
+static void walk_directory(struct walk *walk, int upper_fd, const char *path,
+			   const char *lower_path, struct view *view);
 
 static int compare_names(const void *a, const void *b)
 {
@@ -233,18 +245,22 @@ static char **read_names(const struct walk *walk, int fd, const char *path, size
 }
 
 /* A directory of the upper tree; `before`: what the layers show there, NULL for nothing. */
-static void visit_directory(struct walk *walk, int parent_fd, const char *name, const char *path, const char *lower_path,
-			    const struct view *view, const struct stat *before, const struct stat *now)
+static void visit_directory(struct walk *walk, int parent_fd, const char *name, const char *path,
+			    const char *lower_path, const struct view *view,
+			    const struct stat *before, const struct stat *now)
 {
-	AUTO_CLOSE int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	AUTO_CLOSE int fd =
+		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		die_of(walk, path);
 	const char *redirect = redirect_of(fd);
 	struct view below = { 0 };
 	if (redirect) {
 		const char *slash = strrchr(lower_path, '/');
-		lower_path = redirect[0] == '/' ? redirect
-						: join(arena_copy(lower_path, (size_t) (slash - lower_path)), redirect);
+		lower_path = redirect[0] == '/'
+				     ? redirect
+				     : join(arena_copy(lower_path, (size_t) (slash - lower_path)),
+					    redirect);
 		below = open_from_top(walk, lower_path);
 		add_line(walk, "renamed", path, now, join(walk->op->inner_path, lower_path + 1));
 	} else if (!before) {
@@ -255,8 +271,9 @@ static void visit_directory(struct walk *walk, int parent_fd, const char *name, 
 		add_line(walk, "opaque", path, now, NULL);
 	} else {
 		below = open_below(view, name);
-		if (before->st_mode != now->st_mode || (!walk->fuse && (before->st_uid != now->st_uid ||
-									 before->st_gid != now->st_gid)))
+		if (before->st_mode != now->st_mode ||
+		    (!walk->fuse &&
+		     (before->st_uid != now->st_uid || before->st_gid != now->st_gid)))
 			add_line(walk, "changed", path, now, NULL);
 	}
 	walk_directory(walk, fd, path, lower_path, &below);
@@ -264,10 +281,13 @@ static void visit_directory(struct walk *walk, int parent_fd, const char *name, 
 }
 
 /* fuse-overlayfs notes on a copied-up file where it came from. */
-static const char *origin_of(const struct walk *walk, int parent_fd, const char *name, const char *lower_path)
+static const char *origin_of(const struct walk *walk, int parent_fd, const char *name,
+			     const char *lower_path)
 {
 	static const char *const names[] = { "user.fuseoverlayfs.origin", NULL };
-	AUTO_CLOSE int fd = walk->fuse ? openat(parent_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+	AUTO_CLOSE int fd =
+		walk->fuse ? openat(parent_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+			   : -1;
 	const char *origin = fd < 0 ? NULL : read_attribute(fd, names);
 	if (!origin)
 		return NULL;
@@ -275,8 +295,8 @@ static const char *origin_of(const struct walk *walk, int parent_fd, const char 
 	return streq(origin, lower_path) ? NULL : join(walk->op->inner_path, origin + 1);
 }
 
-static void visit(struct walk *walk, int parent_fd, const char *name, const char *path, const char *lower_path,
-		  const struct view *view)
+static void visit(struct walk *walk, int parent_fd, const char *name, const char *path,
+		  const char *lower_path, const struct view *view)
 {
 	struct stat now, before;
 	if (fstatat(parent_fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
@@ -288,32 +308,39 @@ static void visit(struct walk *walk, int parent_fd, const char *name, const char
 		return;
 	}
 	if (S_ISDIR(now.st_mode)) {
-		visit_directory(walk, parent_fd, name, path, lower_path, view, was_there ? &before : NULL, &now);
+		visit_directory(walk, parent_fd, name, path, lower_path, view,
+				was_there ? &before : NULL, &now);
 		return;
 	}
-	const char *from = S_ISREG(now.st_mode) ? origin_of(walk, parent_fd, name, lower_path) : NULL;
+	const char *from =
+		S_ISREG(now.st_mode) ? origin_of(walk, parent_fd, name, lower_path) : NULL;
 	add_line(walk, from ? "renamed" : was_there ? "changed" : "added", path, &now, from);
 }
 
-static void walk_directory(struct walk *walk, int upper_fd, const char *path, const char *lower_path, struct view *view)
+static void walk_directory(struct walk *walk, int upper_fd, const char *path,
+			   const char *lower_path, struct view *view)
 {
 	size_t n;
 	char **names = read_names(walk, upper_fd, path, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct stat before;
 		if (!walk->fuse || strncmp(names[i], ".wh.", 4) != 0)
-			visit(walk, upper_fd, names[i], join(path, names[i]), join(lower_path, names[i]), view);
-		else if (!streq(names[i], ".wh..wh..opq") && stat_below(view, names[i] + 4, &before))
+			visit(walk, upper_fd, names[i], join(path, names[i]),
+			      join(lower_path, names[i]), view);
+		else if (!streq(names[i], ".wh..wh..opq") &&
+			 stat_below(view, names[i] + 4, &before))
 			add_line(walk, "removed", join(path, names[i] + 4), &before, NULL);
 	}
 }
 
-void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const int *lowers, size_t n_lowers)
+void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const int *lowers,
+			   size_t n_lowers)
 {
 	struct walk walk = { .op = op, .fuse = fuse };
 	walk.top.fds = arena_alloc(n_lowers * sizeof(int));
 	for (; walk.top.n < n_lowers; walk.top.n++) {
-		int fd = walk.top.fds[walk.top.n] = openat(lowers[walk.top.n], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int fd = walk.top.fds[walk.top.n] =
+			openat(lowers[walk.top.n], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			die_of(&walk, op->inner_path);
 	}
@@ -323,6 +350,7 @@ void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const i
 	if (is_opaque(fd))
 		walk.top.n = 0;
 	walk_directory(&walk, fd, op->inner_path, "", &walk.top);
-	if (walk.lines.length && !write_all(op->overlay->changes.fd, walk.lines.bytes, walk.lines.length))
+	if (walk.lines.length &&
+	    !write_all(op->overlay->changes.fd, walk.lines.bytes, walk.lines.length))
 		die_of(&walk, op->inner_path);
 }

@@ -30,7 +30,7 @@ struct job {
 	const struct op *op;
 	bool reads_changes; /* otherwise: is fuse-overlayfs */
 	bool fuse, squash;
-	int fds[5]; /* -1 where there is none; REPORT: what it says before it is ready */
+	int fds[5];  /* -1 where there is none; REPORT: what it says before it is ready */
 	int *layers; /* clones, top first */
 	size_t n_layers;
 };
@@ -41,7 +41,7 @@ static struct helper {
 	pid_t pid;
 	int start_fd; /* the reader's: one byte lets it go on, the end of file ends it; -1: fuse-overlayfs */
 	struct helper *next;
-} *helpers;
+} * helpers;
 
 /* ---- in the helper ---- */
 
@@ -63,7 +63,8 @@ static void keep_caps(uint64_t wanted)
 
 #define CAP_BIT(number) (UINT64_C(1) << (number))
 /* linux/capability.h: to read everything, and to give files the owner, mode and marks that the merged tree shows. */
-static const uint64_t fuse_caps = CAP_BIT(0) | CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(3) | CAP_BIT(4) /* CHOWN to FSETID */ |
+static const uint64_t fuse_caps = CAP_BIT(0) | CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(3) |
+				  CAP_BIT(4) /* CHOWN to FSETID */ |
 				  CAP_BIT(21) /* SYS_ADMIN: trusted.* */ | CAP_BIT(27) /* MKNOD */ |
 				  CAP_BIT(31) /* SETFCAP */;
 static const uint64_t reader_caps = CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(21);
@@ -86,9 +87,11 @@ static void cover_interfaces(const struct run *run, const struct job *job, int s
 		const char *name = arena_printf("cover %zu", i);
 		int made = S_ISDIR(status.st_mode) ? mkdirat(scratch_fd, name, 0555)
 						   : mknodat(scratch_fd, name, S_IFREG | 0444, 0);
-		AUTO_CLOSE int nothing = sys_open_tree(scratch_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		AUTO_CLOSE int nothing =
+			sys_open_tree(scratch_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 		if (made < 0 || nothing < 0 ||
-		    sys_move_mount(nothing, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		    sys_move_mount(nothing, "", at, "",
+				   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 			die_errno(errno, "Can't cover the mount %s in a layer", list[i].path);
 	}
 }
@@ -98,7 +101,8 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 {
 	struct mount_attr private = { .propagation = MS_PRIVATE };
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
-	if (unshare(CLONE_NEWNS) < 0 || sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
 		die_errno(errno, "Can't make a mount namespace");
 	AUTO_CLOSE int scratch_fd = newroot_make_tmpfs("layers", 0700, 0);
 	if (sys_move_mount(scratch_fd, "", AT_FDCWD, "/dev", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
@@ -107,14 +111,15 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 	for (size_t i = 0; i < job->n_layers; i++) {
 		const char *name = arena_printf("%zu", i);
 		if (mkdirat(scratch_fd, name, 0700) < 0 ||
-		    sys_move_mount(job->layers[i], "", scratch_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		    sys_move_mount(job->layers[i], "", scratch_fd, name, MOVE_MOUNT_F_EMPTY_PATH) <
+			    0)
 			die_errno(errno, "Can't attach a layer");
 	}
 	cover_interfaces(run, job, scratch_fd);
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &read_only) < 0)
 		die_errno(errno, "Can't make the helper's mounts read-only");
-	if (job->fds[WRITABLE] >= 0 &&
-	    sys_move_mount(job->fds[WRITABLE], "", scratch_fd, "writable", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	if (job->fds[WRITABLE] >= 0 && sys_move_mount(job->fds[WRITABLE], "", scratch_fd,
+						      "writable", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_errno(errno, "Can't attach what is written to");
 }
 
@@ -126,9 +131,11 @@ static const char *fuse_options(const struct run *run, const struct job *job)
 	for (size_t i = 0; i < job->n_layers; i++)
 		text_add(&text, "%s/proc/self/fd/%d", i ? ":" : "", job->layers[i]);
 	if (job->fds[UPPER] >= 0)
-		text_add(&text, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d", job->fds[UPPER], job->fds[WORK]);
+		text_add(&text, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d",
+			 job->fds[UPPER], job->fds[WORK]);
 	if (job->squash)
-		text_add(&text, ",squash_to_uid=%u,squash_to_gid=%u", run->shape.inner_uid, run->shape.inner_gid);
+		text_add(&text, ",squash_to_uid=%u,squash_to_gid=%u", run->shape.inner_uid,
+			 run->shape.inner_gid);
 	for (size_t i = 0; i < job->op->overlay->n_options; i++)
 		text_add(&text, ",%s", job->op->overlay->options[i].word);
 	return text.bytes;
@@ -138,7 +145,8 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 {
 	static char *no_environment[] = { NULL };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(job->fds[REPORT], 2) < 0)
+	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
+	    dup2(job->fds[REPORT], 2) < 0)
 		_exit(1);
 	say_set_prefix("fuse-overlayfs"); /* setup reads one kind of message */
 	say_set_levels(false);
@@ -153,8 +161,12 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 		if (keep[i] >= 0 && fcntl(keep[i], F_SETFD, 0) < 0)
 			die_errno(errno, "Can't pass descriptors on");
 	char program_options[] = "-o", in_foreground[] = "-f", name[] = "fuse-overlayfs";
-	char *words[] = { name, in_foreground, program_options, arena_printf("%s", fuse_options(run, job)),
-			  arena_printf("/dev/fd/%d", job->fds[DEVICE]), NULL };
+	char *words[] = { name,
+			  in_foreground,
+			  program_options,
+			  arena_printf("%s", fuse_options(run, job)),
+			  arena_printf("/dev/fd/%d", job->fds[DEVICE]),
+			  NULL };
 	const char *program = overlay_fuse_program();
 	close_all_except(keep, n);
 	if (setsid() < 0 || chdir("/") < 0)
@@ -181,7 +193,8 @@ static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 	while ((n = read(start_fd, &byte, 1)) < 0 && errno == EINTR)
 		;
 	if (n == 1)
-		overlay_changes_write(job->op, job->fuse, job->fds[UPPER], job->layers, job->n_layers);
+		overlay_changes_write(job->op, job->fuse, job->fds[UPPER], job->layers,
+				      job->n_layers);
 	_exit(0);
 }
 
@@ -217,7 +230,7 @@ static int receive(int socket, enum message_kind kind, int *ret_fd)
 
 static void receive_job(const struct run *run, int socket, struct job *job)
 {
-	*job = (struct job) { .op = &run->plan->ops[receive(socket, MESSAGE_HELPER, NULL)] };
+	*job = (struct job){ .op = &run->plan->ops[receive(socket, MESSAGE_HELPER, NULL)] };
 	int flags = receive(socket, MESSAGE_HELPER, NULL);
 	job->reads_changes = flags & 1;
 	job->fuse = flags & 2;
@@ -285,7 +298,8 @@ static void close_layers(struct job *job)
 
 const char *overlay_fuse_program(void)
 {
-	static const char *const places[] = { "/usr/bin/fuse-overlayfs", "/usr/local/bin/fuse-overlayfs",
+	static const char *const places[] = { "/usr/bin/fuse-overlayfs",
+					      "/usr/local/bin/fuse-overlayfs",
 					      "/bin/fuse-overlayfs" };
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
 		if (access(places[i], X_OK) == 0)
@@ -298,7 +312,7 @@ static int make_fuse_mount(const struct run *run, int device_fd, bool writable)
 	AUTO_CLOSE int fs_fd = sys_fsopen("fuse", FSOPEN_CLOEXEC);
 	const char *const options[] = { "source",   "fuse-overlayfs",
 					"subtype",  "fuse-overlayfs",
-					"fd",	    arena_printf("%d", device_fd),
+					"fd",       arena_printf("%d", device_fd),
 					"rootmode", "40000",
 					"user_id",  arena_printf("%u", run->shape.inner_uid),
 					"group_id", arena_printf("%u", run->shape.inner_gid) };
@@ -312,7 +326,8 @@ static int make_fuse_mount(const struct run *run, int device_fd, bool writable)
 	    sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -1;
 	return sys_fsmount(fs_fd, FSMOUNT_CLOEXEC,
-			   (writable ? 0u : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+			   (writable ? 0u : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID |
+				   MOUNT_ATTR_NODEV);
 }
 
 /* The last line of what the helper said, without its name. */
@@ -329,7 +344,8 @@ static const char *last_words(int report_fd)
 		*end = '\0';
 		if (*line && strncmp(line, "unknown argument ignored", 24) != 0) {
 			size_t prefix = strlen("fuse-overlayfs: ");
-			found = strncmp(line, "fuse-overlayfs: ", prefix) == 0 ? line + prefix : line;
+			found = strncmp(line, "fuse-overlayfs: ", prefix) == 0 ? line + prefix
+									       : line;
 		}
 		line = next;
 	}
@@ -356,8 +372,11 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 	}
 	if (pipe2(report, O_CLOEXEC) < 0)
 		die_errno(errno, "%s: Can't make a pipe", place_name(op->place));
-	struct job job = { .op = op, .fuse = true, .squash = squash,
-			   .fds = { writable->upper_fd, writable->work_fd, device_fd, report[1], writable->mount_fd } };
+	struct job job = { .op = op,
+			   .fuse = true,
+			   .squash = squash,
+			   .fds = { writable->upper_fd, writable->work_fd, device_fd, report[1],
+				    writable->mount_fd } };
 	clone_layers(op, layers, n_layers, &job);
 	int socket = start_job(run, &job);
 	close_fd(&socket);
@@ -378,10 +397,12 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 	return mount_fd;
 }
 
-void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers, size_t n_layers,
-			   int upper_fd)
+void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers,
+			   size_t n_layers, int upper_fd)
 {
-	struct job job = { .op = op, .reads_changes = true, .fuse = fuse, .fds = { upper_fd, -1, -1, -1, -1 } };
+	struct job job = {
+		.op = op, .reads_changes = true, .fuse = fuse, .fds = { upper_fd, -1, -1, -1, -1 }
+	};
 	clone_layers(op, layers, n_layers, &job);
 	AUTO_CLOSE int socket = start_job(run, &job);
 	close_layers(&job);
@@ -436,7 +457,7 @@ void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_c
 	close_fd(&start[0]);
 	close(socket);
 	struct helper *helper = arena_alloc(sizeof(*helper));
-	*helper = (struct helper) { .pid = pid, .start_fd = start[1], .next = helpers };
+	*helper = (struct helper){ .pid = pid, .start_fd = start[1], .next = helpers };
 	helpers = helper;
 }
 
@@ -469,7 +490,8 @@ static bool wait_for_end(pid_t pid)
 			return true;
 		poll(NULL, 0, STEP_MS);
 	}
-	say_warning("Can't list changes: fuse-overlayfs is still in use, by a descriptor outside of the sandbox");
+	say_warning("Can't list changes: fuse-overlayfs is still in use, by a descriptor outside "
+		    "of the sandbox");
 	return false;
 }
 

@@ -53,22 +53,37 @@ static const struct {
 	bool kernel, fuse;
 } known_options[] = {
 	/* Documentation/filesystems/overlayfs.rst */
-	{ "volatile", true, true },	{ "index", true, false },	 { "redirect_dir", true, true },
-	{ "metacopy", true, false },	{ "xino", true, false },	 { "uuid", true, false },
-	{ "nfs_export", true, false },	{ "verity", true, false },
+	{ "volatile", true, true },
+	{ "index", true, false },
+	{ "redirect_dir", true, true },
+	{ "metacopy", true, false },
+	{ "xino", true, false },
+	{ "uuid", true, false },
+	{ "nfs_export", true, false },
+	{ "verity", true, false },
 	/* fuse-overlayfs(1) */
-	{ "squash_to_root", false, true }, { "squash_to_uid", false, true }, { "squash_to_gid", false, true },
-	{ "uidmapping", false, true },	{ "gidmapping", false, true },	 { "timeout", false, true },
-	{ "threaded", false, true },	{ "fsync", false, true },	 { "fast_ino", false, true },
-	{ "writeback", false, true },	{ "noxattrs", false, true },	 { "xattr_permissions", false, true },
-	{ "static_nlink", false, true }, { "noacl", false, true },
+	{ "squash_to_root", false, true },
+	{ "squash_to_uid", false, true },
+	{ "squash_to_gid", false, true },
+	{ "uidmapping", false, true },
+	{ "gidmapping", false, true },
+	{ "timeout", false, true },
+	{ "threaded", false, true },
+	{ "fsync", false, true },
+	{ "fast_ino", false, true },
+	{ "writeback", false, true },
+	{ "noxattrs", false, true },
+	{ "xattr_permissions", false, true },
+	{ "static_nlink", false, true },
+	{ "noacl", false, true },
 };
 
 static bool backend_knows(const char *option, bool fuse)
 {
 	size_t length = strcspn(option, "=");
 	for (size_t i = 0; i < ARRAY_SIZE(known_options); i++)
-		if (strlen(known_options[i].name) == length && strncmp(known_options[i].name, option, length) == 0)
+		if (strlen(known_options[i].name) == length &&
+		    strncmp(known_options[i].name, option, length) == 0)
 			return fuse ? known_options[i].fuse : known_options[i].kernel;
 	return false;
 }
@@ -85,20 +100,27 @@ static problem check_options(const struct overlay *overlay)
 {
 	for (size_t i = 0; i < overlay->n_options; i++) {
 		const struct word_at *option = &overlay->options[i];
-		bool known = (overlay->backend != OVERLAY_FUSE && backend_knows(option->word, false)) ||
-			     (overlay->backend != OVERLAY_KERNEL && backend_knows(option->word, true));
+		bool known =
+			(overlay->backend != OVERLAY_FUSE && backend_knows(option->word, false)) ||
+			(overlay->backend != OVERLAY_KERNEL && backend_knows(option->word, true));
 		if (!known)
-			return arena_printf("%s: Unknown overlay option %s%s", place_name(option->place), option->word,
-					    overlay->backend == OVERLAY_KERNEL ? " (of the kernel's overlay)"
-					    : overlay->backend == OVERLAY_FUSE ? " (of fuse-overlayfs)"
-									       : "");
-		if (strchr(option->word, ',')) /* fuse-overlayfs would read another option behind it */
-			return arena_printf("%s: %s is more than one option: give --overlay-opt for each",
-					    place_name(option->place), option->word);
+			return arena_printf(
+				"%s: Unknown overlay option %s%s", place_name(option->place),
+				option->word,
+				overlay->backend == OVERLAY_KERNEL ? " (of the kernel's overlay)"
+				: overlay->backend == OVERLAY_FUSE ? " (of fuse-overlayfs)"
+								   : "");
+		if (strchr(option->word,
+			   ',')) /* fuse-overlayfs would read another option behind it */
+			return arena_printf(
+				"%s: %s is more than one option: give --overlay-opt for each",
+				place_name(option->place), option->word);
 	}
-	if (overlay->backend == OVERLAY_AUTO && !all_known(overlay, false) && !all_known(overlay, true))
-		return arena_printf("%s: no backend knows all of the options given for this overlay",
-				    place_name(overlay->options[0].place));
+	if (overlay->backend == OVERLAY_AUTO && !all_known(overlay, false) &&
+	    !all_known(overlay, true))
+		return arena_printf(
+			"%s: no backend knows all of the options given for this overlay",
+			place_name(overlay->options[0].place));
 	return NULL;
 }
 
@@ -108,13 +130,14 @@ problem overlay_check(const struct op *op)
 	const struct overlay *overlay = op->overlay;
 	size_t least = overlay->writable ? 1 : 2;
 	if (overlay->n_layers < least)
-		return arena_printf("%s: needs at least %zu --overlay-src before it, and has %zu", place_name(op->place),
-				    least, overlay->n_layers);
+		return arena_printf("%s: needs at least %zu --overlay-src before it, and has %zu",
+				    place_name(op->place), least, overlay->n_layers);
 	if (overlay->n_layers > MOST_LAYERS && overlay->backend != OVERLAY_FUSE)
-		return arena_printf("%s: too many layers: %zu, and the kernel's overlay takes %d", place_name(op->place),
-				    overlay->n_layers, MOST_LAYERS);
+		return arena_printf("%s: too many layers: %zu, and the kernel's overlay takes %d",
+				    place_name(op->place), overlay->n_layers, MOST_LAYERS);
 	if (overlay->changes.fd >= 0 && !overlay->writable)
-		return arena_printf("%s: nothing can change in a --ro-overlay", place_name(overlay->changes.place));
+		return arena_printf("%s: nothing can change in a --ro-overlay",
+				    place_name(overlay->changes.place));
 	return check_options(overlay);
 }
 
@@ -122,7 +145,8 @@ const char *overlay_words(const struct op *op)
 {
 	const struct overlay *overlay = op->overlay;
 	struct text text = { 0 };
-	text_add(&text, "%zu layer%s merged at %s, ", overlay->n_layers, overlay->n_layers == 1 ? "" : "s", op->inner_path);
+	text_add(&text, "%zu layer%s merged at %s, ", overlay->n_layers,
+		 overlay->n_layers == 1 ? "" : "s", op->inner_path);
 	if (!overlay->writable)
 		text_add(&text, "read-only");
 	else if (overlay->upper.path)
@@ -132,10 +156,12 @@ const char *overlay_words(const struct op *op)
 	text_add(&text, ":");
 	for (size_t i = 0; i < overlay->n_layers; i++) {
 		const struct layer *layer = &overlay->layers[i];
-		text_add(&text, "%s %s", i ? "," : "", layer->path ? layer->path : arena_printf("descriptor %d", layer->fd));
+		text_add(&text, "%s %s", i ? "," : "",
+			 layer->path ? layer->path : arena_printf("descriptor %d", layer->fd));
 	}
 	if (overlay->backend != OVERLAY_AUTO)
-		text_add(&text, "; by %s", overlay->backend == OVERLAY_KERNEL ? "the kernel" : "fuse-overlayfs");
+		text_add(&text, "; by %s",
+			 overlay->backend == OVERLAY_KERNEL ? "the kernel" : "fuse-overlayfs");
 	for (size_t i = 0; i < overlay->n_options; i++)
 		text_add(&text, "; %s", overlay->options[i].word);
 	if (overlay->changes.fd >= 0)
@@ -146,8 +172,8 @@ const char *overlay_words(const struct op *op)
 bool overlay_may_need_helper(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_ops; i++)
-		if (plan->ops[i].overlay &&
-		    (plan->ops[i].overlay->backend != OVERLAY_KERNEL || plan->ops[i].overlay->changes.fd >= 0))
+		if (plan->ops[i].overlay && (plan->ops[i].overlay->backend != OVERLAY_KERNEL ||
+					     plan->ops[i].overlay->changes.fd >= 0))
 			return true;
 	return false;
 }
@@ -170,7 +196,8 @@ static const char *layer_name(const struct layer *layer)
 static bool is_same_object(int a, int b)
 {
 	struct stat x, y;
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
 }
 
 /* A directory of the host, in our mount namespace: a descriptor from outside refers to a mount of the old one. */
@@ -186,11 +213,14 @@ static int open_layer(const struct merge *merge, const struct layer *layer, cons
 		path = bind_shown_path(merge->run, layer->place, given_fd);
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | (given_fd >= 0 ? O_NOFOLLOW : 0));
 	if (fd < 0 && errno == ENOTDIR)
-		die("%s: %s %s is no directory, and so no layer", place_name(layer->place), word, layer_name(layer));
+		die("%s: %s %s is no directory, and so no layer", place_name(layer->place), word,
+		    layer_name(layer));
 	if (fd < 0)
-		die("%s: Can't find source path %s: %s", place_name(layer->place), layer_name(layer), errno_text(errno));
+		die("%s: Can't find source path %s: %s", place_name(layer->place),
+		    layer_name(layer), errno_text(errno));
 	if (given_fd >= 0 && !is_same_object(fd, given_fd))
-		die("%s: Can't use %s: %s is another file now", place_name(layer->place), layer_name(layer), path);
+		die("%s: Can't use %s: %s is another file now", place_name(layer->place),
+		    layer_name(layer), path);
 	return fd;
 }
 
@@ -207,18 +237,22 @@ static void open_layers(struct merge *merge)
 static void make_scratch(struct merge *merge)
 {
 	int fd = merge->scratch_fd = newroot_make_tmpfs(place_name(merge->op->place), 0700, 0);
-	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || mkdirat(fd, "upper", 0755) < 0 ||
-	    mkdirat(fd, "work", 0700) < 0 ||
+	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    mkdirat(fd, "upper", 0755) < 0 || mkdirat(fd, "work", 0700) < 0 ||
 	    (merge->upper_fd = openat(fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
 	    (merge->work_fd = openat(fd, "work", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-		die_errno(errno, "%s: Can't make a place for what is written", place_name(merge->op->place));
+		die_errno(errno, "%s: Can't make a place for what is written",
+			  place_name(merge->op->place));
 	/* What is merged looks like the topmost layer. */
 	struct stat status;
 	bool may_chown = !merge->user_xattrs; /* elsewhere not every id exists */
 	if (fstat(merge->layers[0], &status) < 0 ||
-	    (may_chown && fchownat(merge->upper_fd, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0) ||
-	    fchmodat(merge->run->proc_fd, arena_printf("self/fd/%d", merge->upper_fd), status.st_mode & 07777, 0) < 0)
-		die_errno(errno, "%s: Can't make a place for what is written", place_name(merge->op->place));
+	    (may_chown &&
+	     fchownat(merge->upper_fd, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0) ||
+	    fchmodat(merge->run->proc_fd, arena_printf("self/fd/%d", merge->upper_fd),
+		     status.st_mode & 07777, 0) < 0)
+		die_errno(errno, "%s: Can't make a place for what is written",
+			  place_name(merge->op->place));
 }
 
 /* As a descriptor that can be read; dies. */
@@ -239,14 +273,14 @@ static void check_work_directory(const struct merge *merge)
 	    statx(merge->work_fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &work) < 0)
 		die_errno(errno, "%s: Can't look at RWSRC and WORKDIR", place);
 	if (upper.stx_mnt_id != work.stx_mnt_id)
-		die("%s: WORKDIR %s is on another file system or mount than RWSRC %s", place, overlay->work.path,
-		    overlay->upper.path);
+		die("%s: WORKDIR %s is on another file system or mount than RWSRC %s", place,
+		    overlay->work.path, overlay->upper.path);
 	DIR *directory = fdopendir(reopen_directory(merge, merge->work_fd, overlay->work.path));
 	const char *found = NULL;
 	for (const struct dirent *entry; directory && !found && (entry = readdir(directory));)
 		/* An overlay leaves directories of these names behind. */
-		if (!streq(entry->d_name, ".") && !streq(entry->d_name, "..") && !streq(entry->d_name, "index") &&
-		    strncmp(entry->d_name, "work", 4) != 0)
+		if (!streq(entry->d_name, ".") && !streq(entry->d_name, "..") &&
+		    !streq(entry->d_name, "index") && strncmp(entry->d_name, "work", 4) != 0)
 			found = arena_printf("%s", entry->d_name);
 	closedir(directory);
 	if (found)
@@ -270,7 +304,7 @@ static struct part_taker take_part(int fd, bool is_layer, const char *name, stru
 	struct stat status;
 	if (fstat(fd, &status) < 0)
 		die_errno(errno, "%s: Can't look at %s", place_name(place), name);
-	return (struct part_taker) { fd, is_layer, name, place, status.st_dev, status.st_ino };
+	return (struct part_taker){ fd, is_layer, name, place, status.st_dev, status.st_ino };
 }
 
 /* Walks from `one` up to /; an upper directory may lie in a layer, but not be one. */
@@ -282,9 +316,11 @@ static void refuse_above(const struct part_taker *one, const struct part_taker *
 		if (!is_itself && at.st_dev == before.st_dev && at.st_ino == before.st_ino)
 			break;
 		for (const struct part_taker *other = all; other < all + n; other++)
-			if (other != one && other->device == at.st_dev && other->inode == at.st_ino &&
+			if (other != one && other->device == at.st_dev &&
+			    other->inode == at.st_ino &&
 			    (is_itself || one->is_layer || !other->is_layer))
-				die("%s: %s and %s overlap", place_name(one->place), one->name, other->name);
+				die("%s: %s and %s overlap", place_name(one->place), one->name,
+				    other->name);
 		before = at;
 		int up = openat(fd, "..", O_PATH | O_CLOEXEC);
 		close(fd);
@@ -300,12 +336,17 @@ static void refuse_overlap(const struct merge *merge)
 	struct part_taker *all = arena_alloc((merge->n_layers + 2) * sizeof(*all));
 	size_t n = 0;
 	if (overlay->upper.path) {
-		all[n++] = take_part(merge->upper_fd, false, arena_printf("RWSRC %s", overlay->upper.path), merge->op->place);
-		all[n++] = take_part(merge->work_fd, false, arena_printf("WORKDIR %s", overlay->work.path), merge->op->place);
+		all[n++] =
+			take_part(merge->upper_fd, false,
+				  arena_printf("RWSRC %s", overlay->upper.path), merge->op->place);
+		all[n++] =
+			take_part(merge->work_fd, false,
+				  arena_printf("WORKDIR %s", overlay->work.path), merge->op->place);
 	}
 	for (size_t i = 0; i < merge->n_layers; i++) {
 		const struct layer *layer = &overlay->layers[merge->n_layers - 1 - i];
-		all[n++] = take_part(merge->layers[i], true, arena_printf("the layer %s", layer_name(layer)), layer->place);
+		all[n++] = take_part(merge->layers[i], true,
+				     arena_printf("the layer %s", layer_name(layer)), layer->place);
 	}
 	for (size_t i = 0; i < n; i++)
 		refuse_above(&all[i], all, n);
@@ -338,7 +379,8 @@ static int set_string(int fs_fd, const char *key, const char *value)
 static int set_option(int fs_fd, const char *option)
 {
 	const char *equals = strchr(option, '=');
-	return equals ? set_string(fs_fd, arena_copy(option, (size_t) (equals - option)), equals + 1)
+	return equals ? set_string(fs_fd, arena_copy(option, (size_t) (equals - option)),
+				   equals + 1)
 		      : sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0);
 }
 
@@ -354,7 +396,8 @@ static int set_lowerdir(const struct merge *merge, int fs_fd, const int *lowers,
 		return -1;
 	}
 	AUTO_CLOSE int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	AUTO_CLOSE int fd_dir = openat(merge->run->proc_fd, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int fd_dir =
+		openat(merge->run->proc_fd, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (here < 0 || fd_dir < 0 || fchdir(fd_dir) < 0)
 		return -1;
 	int result = set_string(fs_fd, "lowerdir", list.bytes);
@@ -363,12 +406,14 @@ static int set_lowerdir(const struct merge *merge, int fs_fd, const int *lowers,
 		result = sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 	int error = errno;
 	if (fchdir(here) < 0)
-		die_errno(errno, "%s: Can't go back to the working directory", place_name(merge->op->place));
+		die_errno(errno, "%s: Can't go back to the working directory",
+			  place_name(merge->op->place));
 	errno = error;
 	return result;
 }
 
-static int set_layers_and_create(const struct merge *merge, int fs_fd, const int *lowers, size_t n, bool one_string)
+static int set_layers_and_create(const struct merge *merge, int fs_fd, const int *lowers, size_t n,
+				 bool one_string)
 {
 	if (one_string)
 		return set_lowerdir(merge, fs_fd, lowers, n);
@@ -379,8 +424,8 @@ static int set_layers_and_create(const struct merge *merge, int fs_fd, const int
 }
 
 /* One attempt. -1 and errno. */
-static int try_create(const struct merge *merge, const int *lowers, size_t n, int upper_fd, int work_fd, bool with_options,
-		      bool one_string)
+static int try_create(const struct merge *merge, const int *lowers, size_t n, int upper_fd,
+		      int work_fd, bool with_options, bool one_string)
 {
 	AUTO_CLOSE int fs_fd = sys_fsopen("overlay", FSOPEN_CLOEXEC);
 	if (fs_fd < 0 || set_string(fs_fd, "source", "overlay") < 0)
@@ -390,26 +435,31 @@ static int try_create(const struct merge *merge, const int *lowers, size_t n, in
 	for (size_t i = 0; with_options && i < merge->overlay->n_options; i++)
 		if (set_option(fs_fd, merge->overlay->options[i].word) < 0)
 			return -1;
-	if (upper_fd >= 0 && (set_string(fs_fd, "upperdir", arena_printf("/proc/self/fd/%d", upper_fd)) < 0 ||
-			      set_string(fs_fd, "workdir", arena_printf("/proc/self/fd/%d", work_fd)) < 0))
+	if (upper_fd >= 0 &&
+	    (set_string(fs_fd, "upperdir", arena_printf("/proc/self/fd/%d", upper_fd)) < 0 ||
+	     set_string(fs_fd, "workdir", arena_printf("/proc/self/fd/%d", work_fd)) < 0))
 		return -1;
 	if (set_layers_and_create(merge, fs_fd, lowers, n, one_string) < 0)
 		return -1;
 	return sys_fsmount(fs_fd, FSMOUNT_CLOEXEC,
-			   (upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0u) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+			   (upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0u) | MOUNT_ATTR_NOSUID |
+				   MOUNT_ATTR_NODEV);
 }
 
 /* -1 and errno; E2BIG: more layers than a kernel before 6.7 takes. */
-static int try_kernel(const struct merge *merge, const int *lowers, size_t n, int upper_fd, int work_fd)
+static int try_kernel(const struct merge *merge, const int *lowers, size_t n, int upper_fd,
+		      int work_fd)
 {
 	for (int with_options = 1; with_options >= 0; with_options--) {
 		int fd = try_create(merge, lowers, n, upper_fd, work_fd, with_options, false);
 		if (fd < 0 && errno == EINVAL)
 			fd = try_create(merge, lowers, n, upper_fd, work_fd, with_options, true);
 		if (fd >= 0 && !with_options)
-			die("%s: the kernel refuses %s here%s", place_name(merge->overlay->options[0].place),
+			die("%s: the kernel refuses %s here%s",
+			    place_name(merge->overlay->options[0].place),
 			    merge->overlay->options[0].word,
-			    merge->user_xattrs ? "; a normal user's overlay (userxattr) has no redirect_dir, metacopy or "
+			    merge->user_xattrs ? "; a normal user's overlay (userxattr) has no "
+						 "redirect_dir, metacopy or "
 						 "nfs_export"
 					       : "");
 		if (fd >= 0 || errno != EINVAL || !merge->overlay->n_options)
@@ -436,7 +486,8 @@ static bool upper_has_xattrs(const struct merge *merge)
 static bool has_unmapped_owner(const struct merge *merge)
 {
 	const struct shape *shape = &merge->run->shape;
-	if (!merge->overlay->writable || !shape->user_namespace || merge->run->plan->userns_block.fd >= 0)
+	if (!merge->overlay->writable || !shape->user_namespace ||
+	    merge->run->plan->userns_block.fd >= 0)
 		return false;
 	for (size_t i = 0; i < merge->n_layers; i++) {
 		struct stat status;
@@ -454,7 +505,8 @@ static void unescape_octal(char *word)
 	char *out = word;
 	for (; *word; word++)
 		if (word[0] == '\\' && word[1] && word[2] && word[3]) {
-			*out++ = (char) ((word[1] - '0') * 64 + (word[2] - '0') * 8 + (word[3] - '0'));
+			*out++ = (char) ((word[1] - '0') * 64 + (word[2] - '0') * 8 +
+					 (word[3] - '0'));
 			word += 3;
 		} else {
 			*out++ = *word;
@@ -466,10 +518,12 @@ static bool type_can_be_layer(const char *type)
 {
 	/* Kernel interfaces: what a file of theirs says depends on who reads it, a helper's /proc/self is the
 	 * helper's. Another user's FUSE answers nobody else. */
-	static const char *const others[] = { "proc",	"sysfs",   "devpts", "devtmpfs", "cgroup", "cgroup2", "securityfs",
-					      "debugfs", "tracefs", "bpf",    "mqueue",	  "autofs", "binfmt_misc",
-					      "configfs", "efivarfs", "pstore", "fusectl", "hugetlbfs", "selinuxfs",
-					      "rpc_pipefs", "nsfs" };
+	static const char *const others[] = {
+		"proc",        "sysfs",      "devpts",   "devtmpfs", "cgroup",  "cgroup2",
+		"securityfs",  "debugfs",    "tracefs",  "bpf",      "mqueue",  "autofs",
+		"binfmt_misc", "configfs",   "efivarfs", "pstore",   "fusectl", "hugetlbfs",
+		"selinuxfs",   "rpc_pipefs", "nsfs"
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (streq(type, others[i]))
 			return false;
@@ -486,7 +540,8 @@ static bool is_seen(int dir_fd, const char *path, uint64_t id)
 {
 	struct statx status;
 	AUTO_CLOSE int fd = path_open(dir_fd, path, O_PATH | O_NOFOLLOW);
-	return fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) == 0 &&
+	return fd >= 0 &&
+	       statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) == 0 &&
 	       status.stx_mnt_id == id;
 }
 
@@ -505,7 +560,8 @@ static bool read_mount(char *line, uint64_t *ret_id, const char **ret_point, con
 	return true;
 }
 
-struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs, size_t *ret_n)
+struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,
+					size_t *ret_n)
 {
 	AUTO_CLOSE int fd = openat(run->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
 	char *bytes, *next_line;
@@ -515,7 +571,7 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 	if (fd < 0 || !read_all(fd, SIZE_MAX / 4, &bytes, &length))
 		die_errno(errno, "Can't read /proc/self/mountinfo");
 	for (size_t i = 0; i < n_dirs; i++) {
-		tops[i] = bind_shown_path(run, (struct place) { .option = "overlay" }, dir_fds[i]);
+		tops[i] = bind_shown_path(run, (struct place){ .option = "overlay" }, dir_fds[i]);
 		top_lengths[i] = streq(tops[i], "/") ? 0 : strlen(tops[i]);
 	}
 	for (char *line = bytes; line < bytes + length; line = next_line) {
@@ -527,12 +583,13 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 			continue;
 		for (size_t i = 0; i < n_dirs; i++) {
 			size_t top = top_lengths[i];
-			if (strncmp(point, tops[i], top) != 0 || point[top] != '/' || !point[top + 1] ||
-			    !is_seen(dir_fds[i], point + top + 1, id))
+			if (strncmp(point, tops[i], top) != 0 || point[top] != '/' ||
+			    !point[top + 1] || !is_seen(dir_fds[i], point + top + 1, id))
 				continue;
 			list = arena_grow(list, n, &room, sizeof(*list));
-			list[n++] = (struct submount) { dir_fds[i], arena_printf("%s", point + top + 1), type,
-							type_can_be_layer(type) };
+			list[n++] =
+				(struct submount){ dir_fds[i], arena_printf("%s", point + top + 1),
+						   type, type_can_be_layer(type) };
 		}
 	}
 	if (n)
@@ -558,13 +615,17 @@ static size_t open_views(const struct merge *merge, const char *path, int *views
 
 /* The directory at `path` in the upper tree, copied up if it is not there, with the owner and mode of what is
  * mounted there. Copying up is done by the overlay above it: a change of mode to what it was asks for it. */
-static int open_upper_at(const struct merge *merge, int above_fd, size_t above_length, const char *path, int view_fd)
+static int open_upper_at(const struct merge *merge, int above_fd, size_t above_length,
+			 const char *path, int view_fd)
 {
 	struct stat status;
-	AUTO_CLOSE int fd = path_open(above_fd, path + above_length + (above_length > 0), O_PATH | O_DIRECTORY);
+	AUTO_CLOSE int fd =
+		path_open(above_fd, path + above_length + (above_length > 0), O_PATH | O_DIRECTORY);
 	const char *link = arena_printf("self/fd/%d", fd);
-	if (fd < 0 || fstat(fd, &status) < 0 || fchmodat(merge->run->proc_fd, link, status.st_mode & 07777, 0) < 0 ||
-	    fstat(view_fd, &status) < 0 || fchownat(fd, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0 ||
+	if (fd < 0 || fstat(fd, &status) < 0 ||
+	    fchmodat(merge->run->proc_fd, link, status.st_mode & 07777, 0) < 0 ||
+	    fstat(view_fd, &status) < 0 ||
+	    fchownat(fd, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0 ||
 	    fchmodat(merge->run->proc_fd, link, status.st_mode & 07777, 0) < 0)
 		return -1;
 	return path_open(merge->upper_fd, path, O_PATH | O_DIRECTORY);
@@ -578,13 +639,17 @@ static int try_part(struct merge *merge, const char *path, int above_fd, size_t 
 	size_t n = open_views(merge, path, views);
 	if (n && merge->overlay->writable) {
 		const char *work = arena_printf("work.%u", ++merge->n_parts);
-		AUTO_CLOSE int upper_fd = open_upper_at(merge, above_fd, above_length, path, views[0]);
-		if (upper_fd >= 0 && (mkdirat(merge->work_fd, work, 0700) == 0 || errno == EEXIST)) {
-			AUTO_CLOSE int work_fd = openat(merge->work_fd, work, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		AUTO_CLOSE int upper_fd =
+			open_upper_at(merge, above_fd, above_length, path, views[0]);
+		if (upper_fd >= 0 &&
+		    (mkdirat(merge->work_fd, work, 0700) == 0 || errno == EEXIST)) {
+			AUTO_CLOSE int work_fd =
+				openat(merge->work_fd, work, O_PATH | O_DIRECTORY | O_CLOEXEC);
 			result = try_kernel(merge, views, n, upper_fd, work_fd);
 		}
 	} else if (n) {
-		result = n == 1 ? bind_clone_read_only(views[0]) : try_kernel(merge, views, n, -1, -1);
+		result = n == 1 ? bind_clone_read_only(views[0])
+				: try_kernel(merge, views, n, -1, -1);
 	}
 	for (size_t i = 0; i < n; i++)
 		close(views[i]);
@@ -613,19 +678,22 @@ static bool path_is_below(const char *path, const char *above)
 static struct overlay_part *make_parts(struct merge *merge, int main_fd, bool by_kernel)
 {
 	size_t n;
-	const struct submount *list = overlay_find_submounts(merge->run, merge->layers, merge->n_layers, &n);
+	const struct submount *list =
+		overlay_find_submounts(merge->run, merge->layers, merge->n_layers, &n);
 	struct overlay_part *first = NULL, **last = &first;
 	const char *whole_clone = NULL;
 	for (size_t i = 0; i < n; i++) {
 		const struct submount *at = &list[i];
 		if (i && streq(at->path, list[i - 1].path)) /* of another layer: merged with it */
 			continue;
-		if ((whole_clone && path_is_below(at->path, whole_clone)) || (!by_kernel && at->can_be_layer))
+		if ((whole_clone && path_is_below(at->path, whole_clone)) ||
+		    (!by_kernel && at->can_be_layer))
 			continue;
 		int above_fd = main_fd, part_fd = -1;
 		size_t above_length = 0;
 		for (const struct overlay_part *part = first; part; part = part->next)
-			if (path_is_below(at->path, part->path) && strlen(part->path) > above_length) {
+			if (path_is_below(at->path, part->path) &&
+			    strlen(part->path) > above_length) {
 				above_fd = part->mount_fd;
 				above_length = strlen(part->path);
 			}
@@ -634,13 +702,14 @@ static struct overlay_part *make_parts(struct merge *merge, int main_fd, bool by
 		if (part_fd < 0) {
 			part_fd = try_clone(merge, at->path);
 			whole_clone = at->path;
-			run_tell(merge->run, "%s: %s (%s) is no layer: %s", place_name(merge->op->place), at->path, at->type,
+			run_tell(merge->run, "%s: %s (%s) is no layer: %s",
+				 place_name(merge->op->place), at->path, at->type,
 				 part_fd < 0 ? "hidden" : "shown read-only");
 		}
 		if (part_fd < 0)
 			continue;
 		*last = arena_alloc(sizeof(**last));
-		**last = (struct overlay_part) { .path = at->path, .mount_fd = part_fd };
+		**last = (struct overlay_part){ .path = at->path, .mount_fd = part_fd };
 		last = &(*last)->next;
 	}
 	return first;
@@ -652,13 +721,15 @@ void overlay_attach_parts(const struct run *run, const struct op *op, struct ove
 		return;
 	AUTO_CLOSE int root_fd = path_open(run->root.fd, op->inner_path, O_PATH | O_DIRECTORY);
 	if (root_fd < 0)
-		die_errno(errno, "%s: Can't find the overlay at %s", place_name(op->place), op->inner_path);
+		die_errno(errno, "%s: Can't find the overlay at %s", place_name(op->place),
+			  op->inner_path);
 	for (struct overlay_part *part = parts; part; part = part->next) {
 		AUTO_CLOSE int dest_fd = path_open(root_fd, part->path, O_PATH | O_NOFOLLOW);
-		if (dest_fd < 0 || sys_move_mount(part->mount_fd, "", dest_fd, "",
-						  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-			die_errno(errno, "%s: Can't show the submount %s in %s", place_name(op->place), part->path,
-				  op->inner_path);
+		if (dest_fd < 0 ||
+		    sys_move_mount(part->mount_fd, "", dest_fd, "",
+				   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+			die_errno(errno, "%s: Can't show the submount %s in %s",
+				  place_name(op->place), part->path, op->inner_path);
 		close_fd(&part->mount_fd);
 	}
 }
@@ -669,25 +740,30 @@ static _Noreturn void die_of_kernel(const struct merge *merge, int error, const 
 {
 	const char *hint = "";
 	if (error == E2BIG)
-		hint = arena_printf("; %zu layers in one overlay need Linux 6.7 or newer", merge->n_layers);
+		hint = arena_printf("; %zu layers in one overlay need Linux 6.7 or newer",
+				    merge->n_layers);
 	else if (error == ENODEV || error == ENOSYS)
 		hint = "; this kernel has no overlay";
 	else if (error == EOPNOTSUPP)
 		hint = "; the file system that writes go to has no user extended attributes";
 	else if (error == EINVAL)
-		hint = "; a mount below a layer that is not this user's to uncover, or a file system that cannot be written "
+		hint = "; a mount below a layer that is not this user's to uncover, or a file "
+		       "system that cannot be written "
 		       "to in an overlay";
-	die("%s: Can't make overlay mount on %s: %s%s%s%s", place_name(merge->op->place), merge->op->inner_path,
-	    errno_text(error), hint, and_fuse ? "; and fuse-overlayfs: " : "", and_fuse ? and_fuse : "");
+	die("%s: Can't make overlay mount on %s: %s%s%s%s", place_name(merge->op->place),
+	    merge->op->inner_path, errno_text(error), hint,
+	    and_fuse ? "; and fuse-overlayfs: " : "", and_fuse ? and_fuse : "");
 }
 
 static bool kernel_cannot(int error)
 {
-	return error == EINVAL || error == ENODEV || error == EOPNOTSUPP || error == ENOSYS || error == E2BIG;
+	return error == EINVAL || error == ENODEV || error == EOPNOTSUPP || error == ENOSYS ||
+	       error == E2BIG;
 }
 
 /* The directory that holds both RWSRC and WORKDIR; ret_ paths below it. */
-static int open_common_directory(const struct merge *merge, const char **ret_upper, const char **ret_work)
+static int open_common_directory(const struct merge *merge, const char **ret_upper,
+				 const char **ret_work)
 {
 	const char *upper = bind_shown_path(merge->run, merge->op->place, merge->upper_fd);
 	const char *work = bind_shown_path(merge->run, merge->op->place, merge->work_fd);
@@ -704,21 +780,26 @@ static int open_common_directory(const struct merge *merge, const char **ret_upp
  * directory: both have to be on one mount that can be attached there. */
 static void clone_writable(const struct merge *merge, struct overlay_writable *ret)
 {
-	*ret = (struct overlay_writable) { -1, -1, -1 };
+	*ret = (struct overlay_writable){ -1, -1, -1 };
 	if (merge->upper_fd < 0)
 		return;
 	const char *upper = "upper", *work = "work";
-	AUTO_CLOSE int common_fd = merge->scratch_fd >= 0 ? fcntl(merge->scratch_fd, F_DUPFD_CLOEXEC, 3)
-							   : open_common_directory(merge, &upper, &work);
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, .propagation = MS_PRIVATE };
+	AUTO_CLOSE int common_fd = merge->scratch_fd >= 0
+					   ? fcntl(merge->scratch_fd, F_DUPFD_CLOEXEC, 3)
+					   : open_common_directory(merge, &upper, &work);
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+				   .propagation = MS_PRIVATE };
 	if (common_fd < 0 ||
-	    (ret->mount_fd = sys_open_tree(common_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
-							  AT_EMPTY_PATH)) < 0 ||
+	    (ret->mount_fd = sys_open_tree(common_fd, "",
+					   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+						   AT_EMPTY_PATH)) < 0 ||
 	    sys_mount_setattr(ret->mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 	    (ret->upper_fd = path_open(ret->mount_fd, upper, O_PATH | O_DIRECTORY)) < 0 ||
 	    (ret->work_fd = path_open(ret->mount_fd, work, O_PATH | O_DIRECTORY)) < 0)
-		die_errno(errno, "%s: Can't clone the place for what is written", place_name(merge->op->place));
-	if (!is_same_object(ret->upper_fd, merge->upper_fd) || !is_same_object(ret->work_fd, merge->work_fd))
+		die_errno(errno, "%s: Can't clone the place for what is written",
+			  place_name(merge->op->place));
+	if (!is_same_object(ret->upper_fd, merge->upper_fd) ||
+	    !is_same_object(ret->work_fd, merge->work_fd))
 		die("%s: RWSRC or WORKDIR is another directory now", place_name(merge->op->place));
 }
 
@@ -728,12 +809,14 @@ static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const
 	bool squash = shape->user_namespace && merge->run->plan->userns_block.fd < 0;
 	struct overlay_writable writable;
 	refuse_overlap(merge);
-	if (merge->overlay->upper.path && strchr(bind_shown_path(merge->run, merge->op->place, merge->upper_fd), ':')) {
+	if (merge->overlay->upper.path &&
+	    strchr(bind_shown_path(merge->run, merge->op->place, merge->upper_fd), ':')) {
 		*ret_why = "it takes no RWSRC with a colon in its path";
 		return -1;
 	}
 	clone_writable(merge, &writable);
-	int fd = overlay_fuse_mount(merge->run, merge->op, merge->layers, merge->n_layers, &writable, squash, ret_why);
+	int fd = overlay_fuse_mount(merge->run, merge->op, merge->layers, merge->n_layers,
+				    &writable, squash, ret_why);
 	if (fd >= 0)
 		*ret_parts = make_parts(merge, fd, false);
 	return fd;
@@ -763,7 +846,8 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 	*ret_fuse = true;
 	int fd = -1, error = 0;
 	if (others_own && (fd = make_fuse(merge, ret_parts, &why)) >= 0) {
-		say_warning("%s: taking fuse-overlayfs: files of other users could not be changed in the kernel's overlay",
+		say_warning("%s: taking fuse-overlayfs: files of other users could not be changed "
+			    "in the kernel's overlay",
 			    place);
 		return fd;
 	}
@@ -772,7 +856,8 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 		error = errno;
 		*ret_fuse = false;
 		if (fd >= 0 && others_own)
-			say_warning("%s: files of other users cannot be changed in %s: %s", place, merge->op->inner_path, why);
+			say_warning("%s: files of other users cannot be changed in %s: %s", place,
+				    merge->op->inner_path, why);
 		if (fd >= 0)
 			return fd;
 		refuse_overlap(merge);
@@ -783,7 +868,8 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 	if (fd < 0 && may_kernel)
 		die_of_kernel(merge, error, why);
 	if (fd < 0)
-		die("%s: Can't make overlay mount on %s: fuse-overlayfs: %s", place, merge->op->inner_path, why);
+		die("%s: Can't make overlay mount on %s: fuse-overlayfs: %s", place,
+		    merge->op->inner_path, why);
 	*ret_fuse = true;
 	if (may_kernel)
 		say_warning("%s: taking fuse-overlayfs: the kernel's overlay refuses (%s)", place,
@@ -798,13 +884,19 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 static bool in_initial_user_namespace(const struct run *run)
 {
 	struct stat status;
-	return fstatat(run->proc_fd, "self/ns/user", &status, 0) == 0 && status.st_ino == 0xEFFFFFFD; /* PROC_USER_INIT_INO */
+	return fstatat(run->proc_fd, "self/ns/user", &status, 0) == 0 &&
+	       status.st_ino == 0xEFFFFFFD; /* PROC_USER_INIT_INO */
 }
 
 int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_parts)
 {
-	struct merge merge = { .run = run, .op = op, .overlay = op->overlay, .upper_fd = -1, .work_fd = -1,
-			       .scratch_fd = -1, .user_xattrs = !in_initial_user_namespace(run) };
+	struct merge merge = { .run = run,
+			       .op = op,
+			       .overlay = op->overlay,
+			       .upper_fd = -1,
+			       .work_fd = -1,
+			       .scratch_fd = -1,
+			       .user_xattrs = !in_initial_user_namespace(run) };
 	bool fuse;
 	open_layers(&merge);
 	open_upper(&merge);
@@ -814,8 +906,10 @@ int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_
 
 	if (merge.scratch_fd >= 0) {
 		AUTO_CLOSE int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fchdir(merge.scratch_fd) < 0 || sys_umount2(".", MNT_DETACH) < 0 || (here >= 0 && fchdir(here) < 0))
-			die_errno(errno, "%s: Can't put the place for what is written aside", place_name(op->place));
+		if (fchdir(merge.scratch_fd) < 0 || sys_umount2(".", MNT_DETACH) < 0 ||
+		    (here >= 0 && fchdir(here) < 0))
+			die_errno(errno, "%s: Can't put the place for what is written aside",
+				  place_name(op->place));
 	}
 	for (size_t i = 0; i < merge.n_layers; i++)
 		close(merge.layers[i]);

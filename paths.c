@@ -27,8 +27,8 @@ static bool same_place(int a, int b)
 {
 	struct statx x, y;
 	return statx(a, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &x) == 0 &&
-	       statx(b, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &y) == 0 && x.stx_ino == y.stx_ino &&
-	       x.stx_mnt_id == y.stx_mnt_id;
+	       statx(b, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &y) == 0 &&
+	       x.stx_ino == y.stx_ino && x.stx_mnt_id == y.stx_mnt_id;
 }
 
 /* procfs has ordinary links in its root (self, mounts, net) and magic ones below it. 1 is the root's inode
@@ -45,7 +45,7 @@ enum { MOST_LINKS = 40 }; /* path_resolution(7) */
 
 struct walk {
 	int root_fd, at_fd; /* at_fd is ours unless it is root_fd */
-	char *rest;	    /* of the way; room for every link to be as long as it can */
+	char *rest;         /* of the way; room for every link to be as long as it can */
 	unsigned n_links;
 };
 
@@ -67,7 +67,8 @@ static int follow_link(struct walk *walk, int link_fd)
 		return errno;
 	if (length == 0)
 		return ENOENT;
-	memmove(walk->rest + length, walk->rest, strlen(walk->rest) + 1); /* what is left begins with a slash */
+	memmove(walk->rest + length, walk->rest,
+		strlen(walk->rest) + 1); /* what is left begins with a slash */
 	memcpy(walk->rest, target, (size_t) length);
 	if (target[0] == '/')
 		step_to(walk, walk->root_fd);
@@ -91,8 +92,10 @@ static int walk_path(int root_fd, const char *path, int flags)
 		char *name = walk.rest + strspn(walk.rest, "/");
 		size_t name_length = strcspn(name, "/");
 		const char *behind = name + name_length;
-		bool is_last = behind[strspn(behind, "/")] == '\0', wants_directory = *behind == '/';
-		char component[PATH_MAX]; /* no part of a path or link is longer; openat(2) judges names */
+		bool is_last = behind[strspn(behind, "/")] == '\0',
+		     wants_directory = *behind == '/';
+		char component
+			[PATH_MAX]; /* no part of a path or link is longer; openat(2) judges names */
 		memcpy(component, name, name_length);
 		component[name_length] = '\0';
 		memmove(walk.rest, behind, strlen(behind) + 1);
@@ -192,7 +195,8 @@ int path_open_parent(int root_fd, const char *path, mode_t mode, const char **re
 	fd = path_open(root_fd, ".", O_PATH | O_DIRECTORY);
 	for (size_t i = strspn(parent, "/"); fd >= 0 && parent[i];) {
 		size_t length = strcspn(parent + i, "/");
-		char *name = arena_copy(parent + i, length), *prefix = arena_copy(parent, i + length);
+		char *name = arena_copy(parent + i, length),
+		     *prefix = arena_copy(parent, i + length);
 		int next = path_open(root_fd, prefix, O_PATH | O_DIRECTORY);
 		if (next < 0 && errno == ENOENT)
 			next = make_directory(fd, name, mode);

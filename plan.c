@@ -21,7 +21,8 @@ static void choose_caps(const struct plan *plan, const struct caller *caller, st
 		const struct cap_op *op = &plan->cap_ops[i];
 		uint64_t bits = op->cap < 0 ? all : UINT64_C(1) << op->cap;
 		shape->caps = op->add ? shape->caps | bits : shape->caps & ~bits;
-		shape->ambient_caps = op->add ? shape->ambient_caps | bits : shape->ambient_caps & ~bits;
+		shape->ambient_caps =
+			op->add ? shape->ambient_caps | bits : shape->ambient_caps & ~bits;
 	}
 	if (!shape->user_namespace && plan->userns.fd < 0) { /* "ALL" is all that the caller has */
 		shape->caps &= caller->permitted_caps;
@@ -38,7 +39,8 @@ static bool has_op(const struct plan *plan, enum op_kind kind)
 }
 
 /* No process that nobody needs: each reason here is something that outlives setup. */
-static void choose_topology(const struct plan *plan, const struct caller *caller, struct shape *shape)
+static void choose_topology(const struct plan *plan, const struct caller *caller,
+			    struct shape *shape)
 {
 	const struct {
 		bool asked;
@@ -54,7 +56,8 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 		{ plan->json_status.fd >= 0, RUN_SUPERVISED, "--json-status-fd" },
 		{ plan->die_with_parent, RUN_SUPERVISED, "--die-with-parent" },
 		{ plan->timeout_ms > 0, RUN_SUPERVISED, "--timeout" },
-		{ plan->n_limits > 0, RUN_SUPERVISED, plan->n_limits ? plan->limits[0].place.option : NULL },
+		{ plan->n_limits > 0, RUN_SUPERVISED,
+		  plan->n_limits ? plan->limits[0].place.option : NULL },
 		{ plan->cgroup, RUN_SUPERVISED, "--cgroup" },
 		{ plan->policy.trace.fd >= 0, RUN_SUPERVISED, "--seccomp-trace" },
 		/* setsid(2): EPERM for the leader of a process group, so its child does it */
@@ -83,29 +86,34 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 
 	bool joins = plan->userns.fd >= 0;
 	shape.user_namespace = !joins && (plan->unshare_user != WANT_NO || !caller->may_mount);
-	shape.user_namespace_optional = shape.user_namespace && plan->unshare_user == WANT_TRY && caller->may_mount;
+	shape.user_namespace_optional =
+		shape.user_namespace && plan->unshare_user == WANT_TRY && caller->may_mount;
 
 	choose_caps(plan, caller, &shape);
 
 	/* The second level protects pid 1 from COMMAND, setup's mounts from COMMAND's capabilities, or
 	 * counts against the limit of --disable-userns. --userns2 is a second level of the caller's own. Who joins
 	 * a namespace wants to be in that very one, so there only capabilities that were asked for count. */
-	bool caps_in_sandbox = (shape.caps && shape.user_namespace) || (shape.ambient_caps && joins);
+	bool caps_in_sandbox =
+		(shape.caps && shape.user_namespace) || (shape.ambient_caps && joins);
 	shape.inner_required = plan->userns2.fd < 0 && (caps_in_sandbox || plan->disable_userns);
-	shape.inner_level = shape.inner_required ||
-			    (plan->userns2.fd < 0 && shape.user_namespace && shape.topology == RUN_WITH_INIT);
+	shape.inner_level = shape.inner_required || (plan->userns2.fd < 0 && shape.user_namespace &&
+						     shape.topology == RUN_WITH_INIT);
 
-	unsigned long own = (plan->unshare_net ? CLONE_NEWNET : 0) | (plan->unshare_uts ? CLONE_NEWUTS : 0) |
+	unsigned long own = (plan->unshare_net ? CLONE_NEWNET : 0) |
+			    (plan->unshare_uts ? CLONE_NEWUTS : 0) |
 			    (plan->unshare_ipc ? CLONE_NEWIPC : 0);
 	if (shape.inner_required && caps_in_sandbox) {
 		/* With its own copy of the mount namespace setup's mounts are locked (mount_namespaces(7)); the
 		 * others are made there too, so that the capabilities are good for something. A message queue
 		 * mount belongs to the namespace it was made in, which then has to be the first level's. */
-		unsigned long inner = has_op(plan, OP_MQUEUE) ? own & ~(unsigned long) CLONE_NEWIPC : own;
+		unsigned long inner =
+			has_op(plan, OP_MQUEUE) ? own & ~(unsigned long) CLONE_NEWIPC : own;
 		shape.inner_namespaces = CLONE_NEWNS | inner;
 		own &= ~inner;
 	}
-	shape.namespaces |= own | (shape.user_namespace ? CLONE_NEWUSER : 0) | (plan->unshare_pid ? CLONE_NEWPID : 0) |
+	shape.namespaces |= own | (shape.user_namespace ? CLONE_NEWUSER : 0) |
+			    (plan->unshare_pid ? CLONE_NEWPID : 0) |
 			    (plan->unshare_cgroup != WANT_NO ? CLONE_NEWCGROUP : 0);
 	shape.info_late = shape.inner_namespaces && plan->userns_block.fd < 0;
 	return shape;
@@ -127,15 +135,19 @@ static problem check_limits(const struct plan *plan)
 	for (size_t i = 0; i < plan->n_limits; i++)
 		has_group |= !plan->limits[i].optional;
 	if (plan->timeout_ms && !has_group && plan->pidns.fd >= 0 && !plan->unshare_pid)
-		return refuse(plan, "--timeout", "with --pidns needs --unshare-pid or --limit, to find what COMMAND leaves behind");
+		return refuse(plan, "--timeout",
+			      "with --pidns needs --unshare-pid or --limit, to find what COMMAND "
+			      "leaves behind");
 	return NULL;
 }
 
-static problem check_namespaces(const struct plan *plan, const struct caller *caller, const struct shape *shape)
+static problem check_namespaces(const struct plan *plan, const struct caller *caller,
+				const struct shape *shape)
 {
 	if (plan->userns.fd >= 0 && plan->unshare_user != WANT_NO)
 		return refuse(plan, "--userns",
-			      "cannot be combined with --unshare-user, --unshare-user-try or --unshare-all: a user "
+			      "cannot be combined with --unshare-user, --unshare-user-try or "
+			      "--unshare-all: a user "
 			      "namespace is joined or made, not both");
 	if (plan->userns_block.fd >= 0 && plan->unshare_user == WANT_NO)
 		return refuse(plan, "--userns-block-fd", "needs --unshare-user");
@@ -145,7 +157,8 @@ static problem check_namespaces(const struct plan *plan, const struct caller *ca
 	if (plan->disable_userns && plan->unshare_user != WANT_YES)
 		return refuse(plan, "--disable-userns", "needs --unshare-user");
 	if (plan->disable_userns && plan->userns_block.fd >= 0)
-		return refuse(plan, "--disable-userns", "cannot be combined with --userns-block-fd");
+		return refuse(plan, "--disable-userns",
+			      "cannot be combined with --userns-block-fd");
 	if (plan->disable_userns && plan->userns2.fd >= 0)
 		return refuse(plan, "--disable-userns", "cannot be combined with --userns2");
 	bool other_ids = shape->user_namespace || plan->userns.fd >= 0;
@@ -158,41 +171,51 @@ static problem check_namespaces(const struct plan *plan, const struct caller *ca
 	if (plan->hostname && strlen(plan->hostname) > 64)
 		return refuse(plan, "--hostname", "a host name has at most 64 bytes");
 	if (plan->n_keep_fds && !plan->close_fds)
-		return refuse(plan, "--keep-fd", "needs --close-fds; without it every descriptor is passed on");
+		return refuse(plan, "--keep-fd",
+			      "needs --close-fds; without it every descriptor is passed on");
 	if (plan->as_pid_1 && !plan->unshare_pid)
 		return refuse(plan, "--as-pid-1", "needs --unshare-pid");
 	if (plan->as_pid_1 && plan->n_lock_files)
-		return refuse(plan, "--as-pid-1", "cannot be combined with --lock-file, which needs a process to hold it");
+		return refuse(
+			plan, "--as-pid-1",
+			"cannot be combined with --lock-file, which needs a process to hold it");
 	return NULL;
 }
 
 static problem check_flags_are_deniable(const struct plan *plan)
 {
 	const struct rules *allow = &plan->policy.allow;
-	for (size_t i = 0; i < allow->n && !(plan->policy.profile && !plan->policy.profile->allows); i++)
-		if (allow->items[i].word && allow->items[i].mask && allow->items[i].mask == allow->items[i].value &&
+	for (size_t i = 0; i < allow->n && !(plan->policy.profile && !plan->policy.profile->allows);
+	     i++)
+		if (allow->items[i].word && allow->items[i].mask &&
+		    allow->items[i].mask == allow->items[i].value &&
 		    allow->items[i].mask != UINT32_MAX)
 			return refuse(plan, "--seccomp-allow",
-				      arena_printf("%s means every call with this flag, whatever else is in it; deny the "
-						   "others instead", policy_rule_words(&allow->items[i])));
+				      arena_printf("%s means every call with this flag, whatever "
+						   "else is in it; deny the "
+						   "others instead",
+						   policy_rule_words(&allow->items[i])));
 	return NULL;
 }
 
 static problem check_policy(const struct plan *plan)
 {
-	static const char *const need_policy[] = { "--seccomp-errno", "--seccomp-log", "--seccomp-dump",
-						   "--seccomp-trace" };
+	static const char *const need_policy[] = { "--seccomp-errno", "--seccomp-log",
+						   "--seccomp-dump", "--seccomp-trace" };
 	static const char *const promises[] = { "--seccomp", "--add-seccomp-fd", "--disable-userns",
 						"--assert-userns-disabled" };
 	for (size_t i = 0; i < ARRAY_SIZE(need_policy) && !policy_is_given(&plan->policy); i++)
 		if (options_given(plan, need_policy[i]))
 			return refuse(plan, need_policy[i],
-				      "needs something to be denied: --seccomp-profile, --seccomp-deny or --seccomp-allow");
+				      "needs something to be denied: --seccomp-profile, "
+				      "--seccomp-deny or --seccomp-allow");
 	for (size_t i = 0; i < ARRAY_SIZE(promises) && plan->policy.trace.fd >= 0; i++)
 		if (options_given(plan, promises[i]))
 			return refuse(plan, "--seccomp-trace",
-				      arena_printf("lets everything through and cannot stand beside a promise of safety "
-						   "like %s", promises[i]));
+				      arena_printf("lets everything through and cannot stand "
+						   "beside a promise of safety "
+						   "like %s",
+						   promises[i]));
 	if (plan->policy.trace.fd >= 0 && plan->as_pid_1)
 		return refuse(plan, "--seccomp-trace", "cannot be combined with --as-pid-1");
 	if (plan->policy.trace.fd >= 0 && plan->policy.trace.fd == plan->policy.dump.fd)
@@ -215,7 +238,8 @@ problem plan_check(const struct plan *plan, const struct caller *caller)
 		for (size_t i = 0; i < plan->n_cap_ops; i++) {
 			const struct cap_op *op = &plan->cap_ops[i];
 			if (op->add && op->cap >= 0 && !(caller->permitted_caps >> op->cap & 1))
-				return arena_printf("%s: the caller does not have %s itself; with --unshare-user it "
+				return arena_printf("%s: the caller does not have %s itself; with "
+						    "--unshare-user it "
 						    "can be given within the sandbox",
 						    place_name(op->place), caps_name(op->cap));
 		}
@@ -236,11 +260,13 @@ const char *plan_op_words(const struct op *op, const struct shape *shape)
 	const char *to = op->inner_path;
 	switch (op->kind) {
 	case OP_BIND: {
-		const char *what = op->outer_path ? op->outer_path : arena_printf("descriptor %d", op->outer_fd);
+		const char *what = op->outer_path ? op->outer_path
+						  : arena_printf("descriptor %d", op->outer_fd);
 		return arena_printf("show the host's %s %s at %s%s%s%s", what,
 				    op->read_only ? "read-only" : "writable", to,
 				    op->devices ? ", device nodes usable" : "",
-				    op->skip_missing ? ", if it exists" : "", propagation_words(op));
+				    op->skip_missing ? ", if it exists" : "",
+				    propagation_words(op));
 	}
 	case OP_OVERLAY:
 		return overlay_words(op);
@@ -248,9 +274,10 @@ const char *plan_op_words(const struct op *op, const struct shape *shape)
 		return arena_printf("make the mount at %s read-only", to);
 	case OP_TMPFS:
 		return arena_printf("an empty tmpfs at %s, mode %04o%s", to, op->mode,
-				    op->size_bytes ? arena_printf(", at most %llu bytes",
-								  (unsigned long long) op->size_bytes)
-						   : "");
+				    op->size_bytes
+					    ? arena_printf(", at most %llu bytes",
+							   (unsigned long long) op->size_bytes)
+					    : "");
 	case OP_PROC:
 		return shape->new_proc ? arena_printf("a new procfs at %s", to)
 				       : arena_printf("the host's /proc at %s", to);
@@ -261,10 +288,12 @@ const char *plan_op_words(const struct op *op, const struct shape *shape)
 	case OP_DIR:
 		return arena_printf("a directory at %s, mode %04o", to, op->mode);
 	case OP_FILE:
-		return arena_printf("write what descriptor %d holds to %s, mode %04o", op->outer_fd, to, op->mode);
+		return arena_printf("write what descriptor %d holds to %s, mode %04o", op->outer_fd,
+				    to, op->mode);
 	case OP_DATA:
-		return arena_printf("show a private copy of what descriptor %d holds %s at %s, mode %04o",
-				    op->outer_fd, op->read_only ? "read-only" : "writable", to, op->mode);
+		return arena_printf(
+			"show a private copy of what descriptor %d holds %s at %s, mode %04o",
+			op->outer_fd, op->read_only ? "read-only" : "writable", to, op->mode);
 	case OP_SYMLINK:
 		return arena_printf("a symbolic link at %s to %s", to, op->link_target);
 	case OP_CHMOD:
@@ -286,20 +315,23 @@ static PRINTF_LIKE(3, 4) void add_line(struct text *text, const char *stage, con
 	text_add(text, " %-9s %s\n", stage, shown);
 }
 
-static void explain_group_and_time(const struct plan *plan, const struct shape *shape, struct text *text)
+static void explain_group_and_time(const struct plan *plan, const struct shape *shape,
+				   struct text *text)
 {
 	if (shape->ends_with_command)
 		add_line(text, "", "what COMMAND leaves behind is killed when it ends");
 	for (size_t i = 0; i < plan->n_limits; i++)
-		add_line(text, "", "%s: a control group with %s %s%s", place_name(plan->limits[i].place),
-			 plan->limits[i].key, plan->limits[i].value,
+		add_line(text, "", "%s: a control group with %s %s%s",
+			 place_name(plan->limits[i].place), plan->limits[i].key,
+			 plan->limits[i].value,
 			 plan->limits[i].optional ? ", if it can be had" : "");
 	if (plan->cgroup)
-		add_line(text, "", "%s: made in %s", place_name(options_place(plan, "--cgroup")), plan->cgroup);
+		add_line(text, "", "%s: made in %s", place_name(options_place(plan, "--cgroup")),
+			 plan->cgroup);
 	if (plan->timeout_ms)
 		add_line(text, "", "%s: SIGTERM after %g s, and %g s later SIGKILL for everything",
-			 place_name(options_place(plan, "--timeout")), (double) plan->timeout_ms / 1000,
-			 (double) plan->kill_after_ms / 1000);
+			 place_name(options_place(plan, "--timeout")),
+			 (double) plan->timeout_ms / 1000, (double) plan->kill_after_ms / 1000);
 }
 
 static void explain_split(const struct plan *plan, const struct shape *shape, struct text *text)
@@ -309,7 +341,8 @@ static void explain_split(const struct plan *plan, const struct shape *shape, st
 		[RUN_SUPERVISED] = "a supervisor outside",
 		[RUN_WITH_INIT] = "a supervisor outside and a reaper inside",
 	};
-	add_line(text, "split", "%s%s%s%s", processes[shape->topology], shape->topology_reason ? ", for " : "",
+	add_line(text, "split", "%s%s%s%s", processes[shape->topology],
+		 shape->topology_reason ? ", for " : "",
 		 shape->topology_reason ? shape->topology_reason : "",
 		 plan->die_with_parent ? "; all of it dies with the parent" : "");
 	const struct {
@@ -322,19 +355,19 @@ static void explain_split(const struct plan *plan, const struct shape *shape, st
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(served); i++)
 		if (served[i].at->fd >= 0)
-			add_line(text, "", "%s: %s descriptor %d", place_name(served[i].at->place), served[i].what,
-				 served[i].at->fd);
+			add_line(text, "", "%s: %s descriptor %d", place_name(served[i].at->place),
+				 served[i].what, served[i].at->fd);
 }
 
-static void explain_become(const struct plan *plan, const struct shape *shape, const struct caller *caller,
-			   struct text *text)
+static void explain_become(const struct plan *plan, const struct shape *shape,
+			   const struct caller *caller, struct text *text)
 {
 	static const struct {
 		unsigned long flag;
 		const char *name;
 	} kinds[] = {
-		{ CLONE_NEWUSER, "user" }, { CLONE_NEWNS, "mount" },   { CLONE_NEWPID, "pid" },
-		{ CLONE_NEWNET, "net" },   { CLONE_NEWIPC, "ipc" },    { CLONE_NEWUTS, "uts" },
+		{ CLONE_NEWUSER, "user" },     { CLONE_NEWNS, "mount" }, { CLONE_NEWPID, "pid" },
+		{ CLONE_NEWNET, "net" },       { CLONE_NEWIPC, "ipc" },  { CLONE_NEWUTS, "uts" },
 		{ CLONE_NEWCGROUP, "cgroup" },
 	};
 	struct text new = { 0 };
@@ -343,18 +376,21 @@ static void explain_become(const struct plan *plan, const struct shape *shape, c
 		bool maybe = (flag == CLONE_NEWUSER && shape->user_namespace_optional) ||
 			     (flag == CLONE_NEWCGROUP && plan->unshare_cgroup == WANT_TRY);
 		if ((shape->namespaces | shape->inner_namespaces) & flag)
-			text_add(&new, " %s%s", kinds[i].name, maybe ? " (if the kernel has it)" : "");
+			text_add(&new, " %s%s", kinds[i].name,
+				 maybe ? " (if the kernel has it)" : "");
 	}
 	add_line(text, "become", "new namespaces:%s", new.bytes);
 	const struct fd_at joined[] = { plan->userns, plan->pidns };
 	for (size_t i = 0; i < ARRAY_SIZE(joined); i++)
 		if (joined[i].fd >= 0)
-			add_line(text, "", "%s: join what descriptor %d refers to", place_name(joined[i].place), joined[i].fd);
+			add_line(text, "", "%s: join what descriptor %d refers to",
+				 place_name(joined[i].place), joined[i].fd);
 	if (plan->userns_block.fd >= 0)
-		add_line(text, "", "%s: the caller writes the id maps", place_name(plan->userns_block.place));
+		add_line(text, "", "%s: the caller writes the id maps",
+			 place_name(plan->userns_block.place));
 	else if (shape->user_namespace)
-		add_line(text, "", "uid %u inside is %u outside, gid %u is %u; no other id exists", shape->inner_uid,
-			 caller->uid, shape->inner_gid, caller->gid);
+		add_line(text, "", "uid %u inside is %u outside, gid %u is %u; no other id exists",
+			 shape->inner_uid, caller->uid, shape->inner_gid, caller->gid);
 	if (plan->hostname)
 		add_line(text, "", "host name %s", plan->hostname);
 	if (plan->unshare_net)
@@ -375,8 +411,8 @@ static void explain_build(const struct plan *plan, const struct shape *shape, st
 static void explain_lock(const struct plan *plan, const struct shape *shape, struct text *text)
 {
 	if (plan->userns2.fd >= 0)
-		add_line(text, "lock", "%s: join what descriptor %d refers to", place_name(plan->userns2.place),
-			 plan->userns2.fd);
+		add_line(text, "lock", "%s: join what descriptor %d refers to",
+			 place_name(plan->userns2.place), plan->userns2.fd);
 	else if (shape->inner_level)
 		add_line(text, "lock", "a second user namespace for COMMAND%s",
 			 plan->disable_userns ? ", the last one: a third is impossible" : "");
@@ -384,11 +420,13 @@ static void explain_lock(const struct plan *plan, const struct shape *shape, str
 		add_line(text, "lock", "refuse to go on where one more user namespace can be made");
 }
 
-static void explain_prepare(const struct plan *plan, const struct shape *shape, const struct caller *caller,
-			    struct text *text)
+static void explain_prepare(const struct plan *plan, const struct shape *shape,
+			    const struct caller *caller, struct text *text)
 {
-	static const char *const verbs[] = { [ENV_CLEAR] = "forget all of it", [ENV_SET] = "set ",
-					     [ENV_UNSET] = "forget ", [ENV_KEEP] = "take from the caller " };
+	static const char *const verbs[] = { [ENV_CLEAR] = "forget all of it",
+					     [ENV_SET] = "set ",
+					     [ENV_UNSET] = "forget ",
+					     [ENV_KEEP] = "take from the caller " };
 	struct text caps = { 0 };
 	for (int cap = 0; cap <= caps_last(); cap++)
 		if (shape->caps >> cap & 1)
@@ -400,7 +438,8 @@ static void explain_prepare(const struct plan *plan, const struct shape *shape, 
 	if (plan->chdir)
 		add_line(text, "", "directory: %s", plan->chdir);
 	else
-		add_line(text, "", "directory: %s%sHOME if it exists, else /", caller->directory ? caller->directory : "",
+		add_line(text, "", "directory: %s%sHOME if it exists, else /",
+			 caller->directory ? caller->directory : "",
 			 caller->directory ? " if it exists inside, else " : "");
 	if (plan->new_session)
 		add_line(text, "", "a new terminal session");
@@ -408,9 +447,11 @@ static void explain_prepare(const struct plan *plan, const struct shape *shape, 
 		add_line(text, "", "no descriptor above 2 is passed on%s",
 			 plan->n_keep_fds ? " but those of --keep-fd" : "");
 	for (size_t i = 0; i < plan->n_lock_files; i++)
-		add_line(text, "", "%s: hold a lock on %s", place_name(plan->lock_files[i].place), plan->lock_files[i].path);
+		add_line(text, "", "%s: hold a lock on %s", place_name(plan->lock_files[i].place),
+			 plan->lock_files[i].path);
 	if (plan->block.fd >= 0)
-		add_line(text, "", "%s: wait for descriptor %d", place_name(plan->block.place), plan->block.fd);
+		add_line(text, "", "%s: wait for descriptor %d", place_name(plan->block.place),
+			 plan->block.fd);
 	if (plan->no_tty_guard)
 		add_line(text, "", "the caller's terminal is not guarded");
 	if (plan->exec_label)
@@ -421,8 +462,10 @@ static void explain_rlimits(const struct plan *plan, struct text *text)
 {
 	for (size_t i = 0; i < plan->n_rlimits; i++)
 		add_line(text, "", "%s: %s at most %s, and no more than %s by COMMAND's own choice",
-			 place_name(plan->rlimits[i].place), limits_resource_name(plan->rlimits[i].resource),
-			 limits_rlim_words(plan->rlimits[i].limit.rlim_cur), limits_rlim_words(plan->rlimits[i].limit.rlim_max));
+			 place_name(plan->rlimits[i].place),
+			 limits_resource_name(plan->rlimits[i].resource),
+			 limits_rlim_words(plan->rlimits[i].limit.rlim_cur),
+			 limits_rlim_words(plan->rlimits[i].limit.rlim_max));
 }
 
 static void add_go_line(struct text *text, const char *line)
@@ -433,7 +476,8 @@ static void add_go_line(struct text *text, const char *line)
 /* A word as a shell would have to be told it. */
 static const char *quoted(const char *word)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
 	if (*word && word[strspn(word, plain)] == '\0')
 		return word;
 	struct text text = { 0 };
@@ -450,17 +494,19 @@ static void explain_go(const struct plan *plan, struct text *text)
 		add_line(text, i ? "" : "go", "%s: load the seccomp program in descriptor %d",
 			 place_name(plan->seccomp[i].at.place), plan->seccomp[i].at.fd);
 	if (policy_is_given(&plan->policy))
-		add_line(text, plan->n_seccomp ? "" : "go", "load what the lists of system calls come to, last of all");
+		add_line(text, plan->n_seccomp ? "" : "go",
+			 "load what the lists of system calls come to, last of all");
 	policy_explain(plan, add_go_line, text);
 	struct text words = { 0 };
 	for (char *const *word = plan->command; *word; word++)
 		text_add(&words, " %s", quoted(*word));
-	add_line(text, plan->n_seccomp || policy_is_given(&plan->policy) ? "" : "go", "run%s%s%s", words.bytes, plan->argv0 ? ", which sees itself as " : "",
+	add_line(text, plan->n_seccomp || policy_is_given(&plan->policy) ? "" : "go", "run%s%s%s",
+		 words.bytes, plan->argv0 ? ", which sees itself as " : "",
 		 plan->argv0 ? quoted(plan->argv0) : "");
 }
 
-void plan_explain_stage(const struct plan *plan, const struct shape *shape, const struct caller *caller,
-			enum stage stage, struct text *text)
+void plan_explain_stage(const struct plan *plan, const struct shape *shape,
+			const struct caller *caller, enum stage stage, struct text *text)
 {
 	switch (stage) {
 	case STAGE_SPLIT:
@@ -472,11 +518,13 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape, cons
 		return;
 	case STAGE_PIN:
 		if (has_op(plan, OP_BIND) || has_op(plan, OP_DEV) || has_op(plan, OP_OVERLAY))
-			add_line(text, "pin", "every source, as a detached copy with its flags set");
+			add_line(text, "pin",
+				 "every source, as a detached copy with its flags set");
 		return;
 	case STAGE_MOVE_IN:
 		add_line(text, "move in", "/ is %s; nothing of the host is left",
-			 plan_first_op_is_root(plan) ? "what the first operation shows" : "an empty tmpfs");
+			 plan_first_op_is_root(plan) ? "what the first operation shows"
+						     : "an empty tmpfs");
 		return;
 	case STAGE_BUILD:
 		explain_build(plan, shape, text);
@@ -507,5 +555,6 @@ bool plan_first_op_is_root(const struct plan *plan)
 		return false;
 	const struct op *op = &plan->ops[0];
 	const char *path = op->inner_path;
-	return (op->kind == OP_BIND || op->kind == OP_OVERLAY || op->kind == OP_TMPFS) && path[strspn(path, "/")] == '\0';
+	return (op->kind == OP_BIND || op->kind == OP_OVERLAY || op->kind == OP_TMPFS) &&
+	       path[strspn(path, "/")] == '\0';
 }

@@ -9,8 +9,8 @@
 #include "kernel.h"
 #include "policy.h"
 
-#include <asm/termbits.h>
 #include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -28,7 +28,8 @@
 
 struct late_program {
 	size_t length;
-	char bytes[BPF_MAXINSNS * sizeof(struct sock_filter) + 1]; /* one more shows what is too long */
+	char bytes[BPF_MAXINSNS * sizeof(struct sock_filter) +
+		   1]; /* one more shows what is too long */
 };
 
 /* ---- the caller's programs ---- */
@@ -37,8 +38,9 @@ problem filters_check(struct place place, const char *bytes, size_t length)
 {
 	const char *why = NULL;
 	size_t n_printable = 0;
-	while (n_printable < length && (strchr("\t\n\r", bytes[n_printable]) ? bytes[n_printable] != '\0'
-									     : bytes[n_printable] >= ' '))
+	while (n_printable < length &&
+	       (strchr("\t\n\r", bytes[n_printable]) ? bytes[n_printable] != '\0'
+						     : bytes[n_printable] >= ' '))
 		n_printable++;
 	if (length == 0)
 		why = "it is empty";
@@ -47,10 +49,12 @@ problem filters_check(struct place place, const char *bytes, size_t length)
 	else if (n_printable == length) /* no program is: its first instruction has zeros in it */
 		why = "it is text";
 	else if (length % sizeof(struct sock_filter))
-		why = arena_printf("%zu bytes are not a whole number of instructions, of %zu bytes each", length,
-				   sizeof(struct sock_filter));
+		why = arena_printf(
+			"%zu bytes are not a whole number of instructions, of %zu bytes each",
+			length, sizeof(struct sock_filter));
 	else if (length / sizeof(struct sock_filter) > BPF_MAXINSNS)
-		why = arena_printf("it has more than the %d instructions that the kernel takes", BPF_MAXINSNS);
+		why = arena_printf("it has more than the %d instructions that the kernel takes",
+				   BPF_MAXINSNS);
 	return why ? arena_printf("%s: Not a seccomp program: %s", place_name(place), why) : NULL;
 }
 
@@ -63,8 +67,8 @@ void filters_prepare(struct run *run)
 {
 	if (!is_late(run->plan))
 		return;
-	run->late_program = mmap(NULL, sizeof(*run->late_program), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-				 -1, 0);
+	run->late_program = mmap(NULL, sizeof(*run->late_program), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (run->late_program == MAP_FAILED)
 		die_errno(errno, "Can't reserve memory for a seccomp program");
 }
@@ -76,9 +80,11 @@ void filters_read(struct run *run)
 	const struct fd_at *at = &run->plan->seccomp[0].at;
 	struct late_program *program = run->late_program;
 	while (program->length < sizeof(program->bytes)) {
-		ssize_t n = read(at->fd, program->bytes + program->length, sizeof(program->bytes) - program->length);
+		ssize_t n = read(at->fd, program->bytes + program->length,
+				 sizeof(program->bytes) - program->length);
 		if (n < 0 && errno != EINTR)
-			die_errno(errno, "%s: Can't read descriptor %d", place_name(at->place), at->fd);
+			die_errno(errno, "%s: Can't read descriptor %d", place_name(at->place),
+				  at->fd);
 		if (n == 0)
 			break;
 		program->length += n > 0 ? (size_t) n : 0;
@@ -90,14 +96,17 @@ void filters_read(struct run *run)
 
 static void load(const char *bytes, size_t length, unsigned long flags, const char *what)
 {
-	struct sock_fprog program = { .len = (unsigned short) (length / sizeof(struct sock_filter)) };
+	struct sock_fprog program = { .len = (unsigned short) (length /
+							       sizeof(struct sock_filter)) };
 	/* arena, mmap and static memory are aligned for it */
-	program.filter = __builtin_assume_aligned((void *) (uintptr_t) bytes, _Alignof(struct sock_filter));
+	program.filter =
+		__builtin_assume_aligned((void *) (uintptr_t) bytes, _Alignof(struct sock_filter));
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0)
 		die("%s: Can't load the seccomp program: %s%s", what, errno_text(errno),
 		    errno == EINVAL ? "; it is no valid classic BPF for seccomp"
-		    : errno == EACCES || errno == EPERM ? "; a filter that is already in force forbids it"
-							: "");
+		    : errno == EACCES || errno == EPERM
+			    ? "; a filter that is already in force forbids it"
+			    : "");
 }
 
 /* ---- the guards ---- */
@@ -112,16 +121,16 @@ static void load(const char *bytes, size_t length, unsigned long flags, const ch
 #endif
 
 #if defined(__x86_64__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#define FOREIGN_ARCH AUDIT_ARCH_I386
-#define FOREIGN_IOCTL 54
-#define FOREIGN_ADD_KEY 286
-#define OTHER_NATIVE_IOCTL (0x40000000 + 514) /* x32 */
+#define NATIVE_ARCH          AUDIT_ARCH_X86_64
+#define FOREIGN_ARCH         AUDIT_ARCH_I386
+#define FOREIGN_IOCTL        54
+#define FOREIGN_ADD_KEY      286
+#define OTHER_NATIVE_IOCTL   (0x40000000 + 514) /* x32 */
 #define OTHER_NATIVE_ADD_KEY (0x40000000 + 248)
 #elif defined(__aarch64__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#define FOREIGN_ARCH AUDIT_ARCH_ARM
-#define FOREIGN_IOCTL 54
+#define NATIVE_ARCH     AUDIT_ARCH_AARCH64
+#define FOREIGN_ARCH    AUDIT_ARCH_ARM
+#define FOREIGN_IOCTL   54
 #define FOREIGN_ADD_KEY 309
 #elif defined(__i386__)
 #define NATIVE_ARCH AUDIT_ARCH_I386
@@ -139,12 +148,12 @@ static void load(const char *bytes, size_t length, unsigned long flags, const ch
 #error "name this architecture for the terminal guard"
 #endif
 #ifndef FOREIGN_ARCH
-#define FOREIGN_ARCH NATIVE_ARCH
-#define FOREIGN_IOCTL SYS_ioctl
+#define FOREIGN_ARCH    NATIVE_ARCH
+#define FOREIGN_IOCTL   SYS_ioctl
 #define FOREIGN_ADD_KEY SYS_add_key
 #endif
 #ifndef OTHER_NATIVE_IOCTL
-#define OTHER_NATIVE_IOCTL SYS_ioctl
+#define OTHER_NATIVE_IOCTL   SYS_ioctl
 #define OTHER_NATIVE_ADD_KEY SYS_add_key
 #endif
 
@@ -221,7 +230,7 @@ static struct program make_prologue(uint32_t newest)
 	};
 	struct sock_filter *copy = arena_alloc(sizeof(code));
 	memcpy(copy, code, sizeof(code));
-	return (struct program) { copy, ARRAY_SIZE(code) };
+	return (struct program){ copy, ARRAY_SIZE(code) };
 }
 static bool is_allow(const struct sock_filter *instruction)
 {
@@ -236,7 +245,8 @@ static struct program join_programs(const struct program *parts, size_t n_parts)
 	for (size_t i = 0; i < n_parts; i++)
 		room += parts[i].n;
 	if (room > BPF_MAXINSNS)
-		die("The lists of system calls come to %zu instructions; the kernel takes %d", room, BPF_MAXINSNS);
+		die("The lists of system calls come to %zu instructions; the kernel takes %d", room,
+		    BPF_MAXINSNS);
 	struct sock_filter *code = arena_alloc(room * sizeof(*code)), *next = code;
 	for (size_t i = 0; i < n_parts; i++) {
 		bool is_last = i + 1 == n_parts;
@@ -245,16 +255,18 @@ static struct program join_programs(const struct program *parts, size_t n_parts)
 		memcpy(next, parts[i].code, n * sizeof(*next));
 		for (size_t left = n; left > 0; left--, next++)
 			if (!is_last && is_allow(next))
-				*next = (struct sock_filter) BPF_STMT(BPF_JMP | BPF_JA, (uint32_t) left - 1);
+				*next = (struct sock_filter) BPF_STMT(BPF_JMP | BPF_JA,
+								      (uint32_t) left - 1);
 	}
-	return (struct program) { code, (size_t) (next - code) };
+	return (struct program){ code, (size_t) (next - code) };
 }
 
 /* In a trace everything that would be denied is notified instead, but clone3 where it makes programs fall back to
  * clone: the policy itself would cost them nothing there. */
 static struct rules notified(const struct rules *rules)
 {
-	struct rules result = { .n = rules->n, .items = arena_alloc((rules->n + 1) * sizeof(*rules->items)) };
+	struct rules result = { .n = rules->n,
+				.items = arena_alloc((rules->n + 1) * sizeof(*rules->items)) };
 	for (size_t i = 0; i < rules->n; i++) {
 		result.items[i] = rules->items[i];
 		if (!policy_is_fallback(&rules->items[i]))
@@ -272,7 +284,8 @@ static struct program compose(const struct policy *policy, enum filtered whom, b
 		if (policy->deny.n) {
 			struct policy lists = { .deny = policy->deny };
 			struct verdicts verdicts = policy_resolve(&lists, whom);
-			parts[n++] = compose_denied(&verdicts.denied, policy->deny_action, native, false);
+			parts[n++] = compose_denied(&verdicts.denied, policy->deny_action, native,
+						    false);
 		}
 		parts[n++] = built_profiles[policy->profile - profiles][whom];
 	} else {
@@ -298,8 +311,8 @@ void filters_compose(struct run *run)
 	struct program program = compose(policy, FILTER_COMMAND, false);
 	if (policy->dump.fd >= 0) {
 		if (!write_all(policy->dump.fd, program.code, program.n * sizeof(*program.code)))
-			die_errno(errno, "%s: Can't write to descriptor %d", place_name(policy->dump.place),
-				  policy->dump.fd);
+			die_errno(errno, "%s: Can't write to descriptor %d",
+				  place_name(policy->dump.place), policy->dump.fd);
 		if (policy->dump.fd > STDERR_FILENO)
 			close(policy->dump.fd);
 	}
@@ -337,13 +350,16 @@ void filters_load(const struct run *run, enum filtered whom)
 	const struct plan *plan = run->plan;
 	if (run->has_tty)
 		/* Not for the speculation mitigation's sake: no other call shall become slower. */
-		load((const char *) tty_guard, sizeof(tty_guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW, "terminal guard");
+		load((const char *) tty_guard, sizeof(tty_guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		     "terminal guard");
 	if (run->deny_keys)
-		load((const char *) key_guard, sizeof(key_guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW, "key guard");
+		load((const char *) key_guard, sizeof(key_guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		     "key guard");
 	for (size_t i = 0; i < plan->n_seccomp; i++) {
 		const struct seccomp_source *source = &plan->seccomp[i];
 		const char *bytes = source->bytes ? source->bytes : run->late_program->bytes;
-		load(bytes, source->bytes ? source->length : run->late_program->length, 0, place_name(source->at.place));
+		load(bytes, source->bytes ? source->length : run->late_program->length, 0,
+		     place_name(source->at.place));
 	}
 	if (run->composed)
 		load_composed(run, whom);

@@ -48,8 +48,9 @@ void sync_send_namespaces(int socket, int value, const struct run *run)
 
 void sync_write_letter(struct fd_letter *letter, enum message_kind kind)
 {
-	*letter = (struct fd_letter) { .message.kind = kind };
-	letter->part = (struct iovec) { .iov_base = &letter->message, .iov_len = sizeof(letter->message) };
+	*letter = (struct fd_letter){ .message.kind = kind };
+	letter->part =
+		(struct iovec){ .iov_base = &letter->message, .iov_len = sizeof(letter->message) };
 	letter->envelope.msg_iov = &letter->part;
 	letter->envelope.msg_iovlen = 1;
 	letter->envelope.msg_control = letter->control;
@@ -88,7 +89,9 @@ int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd
 {
 	struct iovec part = { .iov_base = ret_message, .iov_len = sizeof(*ret_message) };
 	struct fd_letter room;
-	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = room.control,
+	struct msghdr header = { .msg_iov = &part,
+				 .msg_iovlen = 1,
+				 .msg_control = room.control,
 				 .msg_controllen = sizeof(room.control) };
 	ssize_t n;
 	do

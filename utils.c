@@ -34,7 +34,8 @@ void *arena_alloc(size_t size_bytes)
 		char *block = calloc(1, block_bytes);
 		if (!block)
 			die_errno(ENOMEM, "Can't reserve %zu bytes", size_bytes);
-		if (block_bytes == need) /* a large one stands alone: the rest of the last block stays in use */
+		if (block_bytes ==
+		    need) /* a large one stands alone: the rest of the last block stays in use */
 			return block;
 		next = block;
 		left = block_bytes;
@@ -206,7 +207,8 @@ const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t 
 		for (size_t j = 0; j <= length; j++)
 			cost[0][j] = j;
 		for (size_t i = 1; i <= c_length; i++) {
-			size_t *row = cost[i % 3], *above = cost[(i - 1) % 3], *two_above = cost[(i + 1) % 3];
+			size_t *row = cost[i % 3], *above = cost[(i - 1) % 3],
+			       *two_above = cost[(i + 1) % 3];
 			row[0] = i;
 			for (size_t j = 1; j <= length; j++) {
 				size_t least = above[j - 1] + (candidate[i - 1] != word[j - 1]);
@@ -214,8 +216,8 @@ const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t 
 					least = above[j] + 1;
 				if (row[j - 1] + 1 < least)
 					least = row[j - 1] + 1;
-				if (i > 1 && j > 1 && candidate[i - 1] == word[j - 2] && candidate[i - 2] == word[j - 1] &&
-				    two_above[j - 2] + 1 < least)
+				if (i > 1 && j > 1 && candidate[i - 1] == word[j - 2] &&
+				    candidate[i - 2] == word[j - 1] && two_above[j - 2] + 1 < least)
 					least = two_above[j - 2] + 1;
 				row[j] = least;
 			}
@@ -232,14 +234,18 @@ const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t 
  * UTF-8, overlong, a surrogate, or a C1 control. */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
-	size_t n = s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : 0;
+	size_t n = s[0] >= 0xf0 && s[0] <= 0xf4  ? 4
+		   : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+						 : 0;
 	if (n == 0 || n > left)
 		return 0;
 	for (size_t i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
+	    (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return n;
 }
@@ -317,12 +323,12 @@ static PRINTF_LIKE(2, 0) void say_line(const char *level, const char *fmt, va_li
 	write_all(STDERR_FILENO, line, n);
 }
 
-#define SAY(level)                              \
-	do {                                    \
-		va_list args;                   \
-		va_start(args, fmt);            \
-		say_line((level), fmt, args);   \
-		va_end(args);                   \
+#define SAY(level)                            \
+	do {                                  \
+		va_list args;                 \
+		va_start(args, fmt);          \
+		say_line((level), fmt, args); \
+		va_end(args);                 \
 	} while (0)
 
 void say_warning(const char *fmt, ...)
@@ -370,7 +376,8 @@ bool write_all(int fd, const void *bytes, size_t length)
 	sigemptyset(&pipe_only);
 	sigaddset(&pipe_only, SIGPIPE);
 	sigprocmask(SIG_BLOCK, &pipe_only, &before);
-	bool was_pending = sigismember(&before, SIGPIPE) && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
+	bool was_pending = sigismember(&before, SIGPIPE) && sigpending(&pending) == 0 &&
+			   sigismember(&pending, SIGPIPE);
 
 	const char *next = bytes;
 	int error = 0;
@@ -436,7 +443,8 @@ bool wait_for_byte(int fd)
 	char byte;
 	while (read(fd, &byte, 1) < 0) {
 		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		if (errno != EINTR && (errno != EAGAIN || (poll(&ready, 1, -1) < 0 && errno != EINTR)))
+		if (errno != EINTR &&
+		    (errno != EAGAIN || (poll(&ready, 1, -1) < 0 && errno != EINTR)))
 			return false;
 	}
 	return true;
@@ -473,6 +481,7 @@ bool close_all_except(int *keep, size_t n_keep)
 void release_code_pages(void)
 {
 	extern const char __executable_start, etext; /* from the linker, end(3) */
-	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE), start = (uintptr_t) &__executable_start & ~(page - 1);
+	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE),
+		  start = (uintptr_t) &__executable_start & ~(page - 1);
 	madvise((void *) start, ((uintptr_t) &etext - start) & ~(page - 1), MADV_DONTNEED);
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)           (sizeof(a) / sizeof((a)[0]))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
 /* ---- memory: one arena per program run, never freed piecewise ---- */
@@ -20,7 +20,8 @@
 void *arena_alloc(size_t size_bytes) __attribute__((malloc, alloc_size(1), returns_nonnull));
 char *arena_copy(const char *text, size_t length) __attribute__((returns_nonnull));
 char *arena_printf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((returns_nonnull));
-char *arena_vprintf(const char *fmt, va_list args) PRINTF_LIKE(1, 0) __attribute__((returns_nonnull));
+char *arena_vprintf(const char *fmt, va_list args) PRINTF_LIKE(1, 0)
+	__attribute__((returns_nonnull));
 
 /* Makes room for one more element in `items` (arena memory, `n_items` used, `*n_room` there) and returns
  * where the array is now; grows by doubling, so n appends cost O(n). */
@@ -65,7 +66,7 @@ const char *errno_text(int error);
 
 /* ---- messages: one line on stderr ---- */
 void say_set_prefix(const char *prefix); /* kept, not copied */
-void say_set_levels(bool shown);	 /* `<3>` before errors, `<4>` before warnings */
+void say_set_levels(bool shown);         /* `<3>` before errors, `<4>` before warnings */
 /* Every line goes out in one write(2), controls escaped. */
 void say_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void say_note(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -113,12 +113,12 @@ for i in range(20):
         os._exit(0)
     os.wait()
 end = time.time() + 5
+def is_zombie(p):
+    try: return ') Z ' in open(f'/proc/{p}/stat').read()
+    except OSError: return False  # reaped this very moment
 def zombies():
-    return [p for p in os.listdir('/proc') if p.isdigit() and ') Z ' in open(f'/proc/{p}/stat').read()]
-while time.time() < end:
-    try:
-        if not zombies(): break
-    except OSError: pass
+    return [p for p in os.listdir('/proc') if p.isdigit() and is_zombie(p)]
+while zombies() and time.time() < end:
     time.sleep(0.01)
 print(zombies())"""
     assert run_python(["--unshare-pid"], code, base=WITH_PROC).stdout == "[]\n"

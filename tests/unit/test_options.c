@@ -57,14 +57,15 @@ static char *sample(const char *name, size_t length)
 	static const struct {
 		const char *name, *word;
 	} samples[] = {
-		{ "FD", "4" },      { "UID", "1" },        { "GID", "1" },
-		{ "NAME", "core" },    { "SRC", "/s" },       { "DEST", "/d" },
-		{ "DIR", "/" },     { "TYPE", "slave" },   { "PATH", "/p" },
-		{ "OCTAL", "755" }, { "BYTES", "4096" },   { "VAR", "V" },
-		{ "VALUE", "v" },   { "LABEL", "l" },      { "CAP", "CAP_KILL" },
-		{ "KEY", "io.max" }, { "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
-		{ "LIST", "read" }, { "ACTION", "EPERM" }, { "PROFILE", "build" },
-		{ "RWSRC", "/r" }, { "WORKDIR", "/w" }, { "BACKEND", "kernel" }, { "OPT", "volatile" },
+		{ "FD", "4" },         { "UID", "1" },         { "GID", "1" },
+		{ "NAME", "core" },    { "SRC", "/s" },        { "DEST", "/d" },
+		{ "DIR", "/" },        { "TYPE", "slave" },    { "PATH", "/p" },
+		{ "OCTAL", "755" },    { "BYTES", "4096" },    { "VAR", "V" },
+		{ "VALUE", "v" },      { "LABEL", "l" },       { "CAP", "CAP_KILL" },
+		{ "KEY", "io.max" },   { "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
+		{ "LIST", "read" },    { "ACTION", "EPERM" },  { "PROFILE", "build" },
+		{ "RWSRC", "/r" },     { "WORKDIR", "/w" },    { "BACKEND", "kernel" },
+		{ "OPT", "volatile" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
@@ -552,9 +553,9 @@ static void test_a_modifier_at_the_end_modifies_nothing(void **state)
 static void test_layers_and_their_modifiers_belong_to_the_next_overlay(void **state)
 {
 	(void) state;
-	GOOD("--overlay-src", "/a", "--overlay-backend", "fuse", "--overlay-src-fd", "4", "--overlay-opt",
-	     "volatile", "--overlay-changes", "5", "--overlay", "/r", "/w", "/d", "--overlay-src", "/b",
-	     "--tmp-overlay", "/e", "c");
+	GOOD("--overlay-src", "/a", "--overlay-backend", "fuse", "--overlay-src-fd", "4",
+	     "--overlay-opt", "volatile", "--overlay-changes", "5", "--overlay", "/r", "/w", "/d",
+	     "--overlay-src", "/b", "--tmp-overlay", "/e", "c");
 	const struct overlay *first = plan.ops[0].overlay, *second = plan.ops[1].overlay;
 	assert_int_equal(first->n_layers, 2);
 	assert_string_equal(first->layers[0].path, "/a");
@@ -578,9 +579,10 @@ static void test_layers_without_an_overlay_are_a_mistake(void **state)
 	static const char why[] = "must be followed by another layer or by an overlay operation: "
 				  "--overlay, --tmp-overlay or --ro-overlay";
 	BAD(arena_printf("--overlay-src (argument 1): %s", why), "--overlay-src", "/a", "c");
-	BAD(arena_printf("--overlay-opt (argument 1): %s", why), "--overlay-opt", "volatile", "--dir", "/a",
-	    "c");
-	BAD("--overlay-backend (argument 3): --overlay-backend was already given for this operation, at "
+	BAD(arena_printf("--overlay-opt (argument 1): %s", why), "--overlay-opt", "volatile",
+	    "--dir", "/a", "c");
+	BAD("--overlay-backend (argument 3): --overlay-backend was already given for this "
+	    "operation, at "
 	    "argument 1",
 	    "--overlay-backend", "fuse", "--overlay-backend", "kernel", "--overlay-src", "/a",
 	    "--tmp-overlay", "/m", "c");

@@ -159,11 +159,20 @@ static void test_sizes_take_a_unit_and_never_wrap(void **state)
 		bool ok;
 		uint64_t value;
 	} cases[] = {
-		{ "0", true, 0 },	 { "7M", true, 7 << 20 }, { "1k", true, 1024 },
-		{ "2T", true, UINT64_C(2) << 40 }, { "", false, 0 },	  { "K", false, 0 },
-		{ "1KK", false, 0 },	 { "1 K", false, 0 },	  { "-1", false, 0 },
-		{ "1.5K", false, 0 },	 { "20000000T", false, 0 }, { "18446744073709551615", true, UINT64_MAX },
-		{ "18446744073709551616", false, 0 }, { "00000000000000000000000001", false, 0 },
+		{ "0", true, 0 },
+		{ "7M", true, 7 << 20 },
+		{ "1k", true, 1024 },
+		{ "2T", true, UINT64_C(2) << 40 },
+		{ "", false, 0 },
+		{ "K", false, 0 },
+		{ "1KK", false, 0 },
+		{ "1 K", false, 0 },
+		{ "-1", false, 0 },
+		{ "1.5K", false, 0 },
+		{ "20000000T", false, 0 },
+		{ "18446744073709551615", true, UINT64_MAX },
+		{ "18446744073709551616", false, 0 },
+		{ "00000000000000000000000001", false, 0 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		uint64_t value = 4711;
@@ -182,9 +191,11 @@ static void test_seconds_take_fractions_and_round_up(void **state)
 		const char *word;
 		int64_t ms; /* -1: refused */
 	} cases[] = {
-		{ "2", 2000 }, { "0.5", 500 },	{ "1.25", 1250 }, { "0.0001", 1 }, { "3.", -1 }, { "0", 0 },
-		{ "", -1 },    { ".", -1 },	{ ".5", -1 },	  { "1.x", -1 },   { "-1", -1 },   { "1e3", -1 },
-		{ "1s", -1 },  { "99999999999", -1 },
+		{ "2", 2000 },   { "0.5", 500 },        { "1.25", 1250 },
+		{ "0.0001", 1 }, { "3.", -1 },          { "0", 0 },
+		{ "", -1 },      { ".", -1 },           { ".5", -1 },
+		{ "1.x", -1 },   { "-1", -1 },          { "1e3", -1 },
+		{ "1s", -1 },    { "99999999999", -1 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int64_t ms = -1;
