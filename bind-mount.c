@@ -1,9 +1,9 @@
 /* bind-mount.c - one host path or descriptor, shown at one place with the right flags.
  *
- * A bind is a detached clone of the source (open_tree(2)), whose flags are set on every mount in it at once
- * (mount_setattr(2), recursive: atomic, no path is walked, dead network or FUSE mounts below are not asked), and
- * which is attached (move_mount(2)) when it is finished. /proc/self/mountinfo is never read, so the cost does not
- * depend on the other mounts.
+ * A bind is a detached clone of the source (open_tree(2)), whose flags are set on every mount in it
+ * at once (mount_setattr(2), recursive: atomic, no path is walked, dead network or FUSE mounts
+ * below are not asked), and which is attached (move_mount(2)) when it is finished.
+ * /proc/self/mountinfo is never read, so the cost does not depend on the other mounts.
  *
  * Must not: set a flag after the mount can be seen; look up a source once the host is gone.
  */
@@ -30,8 +30,9 @@ const char *bind_shown_path(const struct run *run, struct place place, int fd)
 	return path;
 }
 
-/* A descriptor from outside refers to a mount of the old namespace, which the kernel does not clone (EINVAL). The
- * same object is found again by the path that /proc shows for it, and used only if it is the same object. */
+/* A descriptor from outside refers to a mount of the old namespace, which the kernel does not clone
+ * (EINVAL). The same object is found again by the path that /proc shows for it, and used only if it
+ * is the same object. */
 static int clone_by_shown_path(const struct run *run, const struct op *op, int fd)
 {
 	struct stat wanted, found;
@@ -108,7 +109,8 @@ int bind_clone_read_only(int fd)
 
 void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 {
-	/* A read-only bind is private: a mount that the host adds later would appear in it writable. */
+	/* A read-only bind is private: a mount that the host adds later would appear in it
+	 * writable. */
 	bool private = op->propagation == PROPAGATION_PRIVATE ||
 		       (op->propagation == PROPAGATION_DEFAULT && op->read_only);
 	struct mount_attr attr = {

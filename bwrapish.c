@@ -69,8 +69,9 @@ void run_tell_stage(const struct run *run, enum stage stage)
 
 /* ---- 1 arrive ---- */
 
-/* A process that has more than its user has must not compose anything. AT_SECURE alone may be a security module's
- * transition; with capabilities that did not come as ambient ones it means that the file had them. */
+/* A process that has more than its user has must not compose anything. AT_SECURE alone may be a
+ * security module's transition; with capabilities that did not come as ambient ones it means that
+ * the file had them. */
 static void refuse_privileged_file(const struct caller *caller, uint64_t ambient_caps)
 {
 	if (getauxval(AT_UID) != getauxval(AT_EUID) || getauxval(AT_GID) != getauxval(AT_EGID))
@@ -79,8 +80,8 @@ static void refuse_privileged_file(const struct caller *caller, uint64_t ambient
 		die("Refusing to run with file capabilities; they are not needed: setcap -r");
 }
 
-/* 0 to 2 must exist before a descriptor of ours could get one of these numbers and be written to as stderr. What
- * holds the place is close-on-exec: COMMAND finds it closed, as the caller had it. */
+/* 0 to 2 must exist before a descriptor of ours could get one of these numbers and be written to as
+ * stderr. What holds the place is close-on-exec: COMMAND finds it closed, as the caller had it. */
 static void hold_standard_descriptors(void)
 {
 	for (int fd = 0; fd <= 2; fd++)
@@ -109,7 +110,8 @@ static void arrive(struct run *run, struct caller *caller)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		die_errno(errno, "Can't set no_new_privs");
 	learn_caller(caller);
-	/* SIGCHLD is default and unblocked, whatever the caller had: we wait for children, and COMMAND will. */
+	/* SIGCHLD is default and unblocked, whatever the caller had: we wait for children, and
+	 * COMMAND will. */
 	sigset_t child_only;
 	sigemptyset(&child_only);
 	sigaddset(&child_only, SIGCHLD);
@@ -130,7 +132,8 @@ static int compare_fds(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Every descriptor that an option consumes, ascending, each once; all of them become close-on-exec. */
+/* Every descriptor that an option consumes, ascending, each once; all of them become close-on-exec.
+ */
 static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 {
 	const struct fd_at single[] = { plan->userns,       plan->userns2,     plan->pidns,
@@ -169,8 +172,9 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 	return fds;
 }
 
-/* Notes which descriptors COMMAND shall inherit. One stat(2) answers the usual case: since Linux 6.2 the size of
- * /proc/self/fd is the number of open descriptors. Only what is beyond 0-2 and the consumed ones is looked up. */
+/* Notes which descriptors COMMAND shall inherit. One stat(2) answers the usual case: since
+ * Linux 6.2 the size of /proc/self/fd is the number of open descriptors. Only what is beyond 0-2
+ * and the consumed ones is looked up. */
 static void learn_inherited(struct run *run)
 {
 	size_t n_consumed, n_room = 0, n_known = 3;
@@ -204,7 +208,8 @@ static void learn_inherited(struct run *run)
 	closedir(directory);
 }
 
-/* A controlling terminal counts even when no descriptor refers to it: COMMAND could open /dev/tty. */
+/* A controlling terminal counts even when no descriptor refers to it: COMMAND could open /dev/tty.
+ */
 static bool terminal_is_in_reach(const struct run *run)
 {
 	for (int fd = 0; fd <= 2; fd++)

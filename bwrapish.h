@@ -1,7 +1,8 @@
 /* bwrapish.h - the words the rooms share: the plan, the run, and every room's doors.
  *
- * `outer_` is the host's, `inner_` the sandbox's; -1 is "no descriptor"; ret_ parameters are set on success.
- * Pure rooms (options.c, plan.c) return a problem; acting rooms succeed or die() with one line.
+ * `outer_` is the host's, `inner_` the sandbox's; -1 is "no descriptor"; ret_ parameters are set on
+ * success. Pure rooms (options.c, plan.c) return a problem; acting rooms succeed or die() with one
+ * line.
  */
 #ifndef BWRAPISH_H
 #define BWRAPISH_H
@@ -135,12 +136,13 @@ struct seccomp_source {
 /* One call, or one call with one argument. Actions are as seccomp(2) encodes them. */
 struct call_rule {
 	const char *name;
-	const char *
-		word; /* the argument as it is written, "AF_NETLINK"; NULL: whatever the arguments */
-	int number; /* as libseccomp numbers it for the machine it runs on; negative for a call of others */
+	const char *word; /* the argument as it is written, "AF_NETLINK"; NULL: whatever the
+			     arguments */
+	int number; /* as libseccomp numbers it for the machine it runs on; negative for a call of
+		       others */
 	uint8_t index; /* of the argument, from 0 */
-	uint32_t
-		mask; /* the call is meant when (argument & mask) == value; 0: when argument >= value */
+	uint32_t mask; /* the call is meant when (argument & mask) == value; 0: when argument >=
+			  value */
 	uint32_t value;
 	uint32_t action; /* 0: the policy's own */
 	const char *why; /* of a profile's row */
@@ -170,8 +172,8 @@ struct path_at {
 enum want { WANT_NO, WANT_TRY, WANT_YES };
 
 struct plan {
-	struct place *
-		seen; /* for each row of the option table where it stood last; argument 0: nowhere */
+	struct place *seen; /* for each row of the option table where it stood last; argument 0:
+			       nowhere */
 
 	/* namespaces */
 	enum want unshare_user, unshare_cgroup;
@@ -226,7 +228,8 @@ struct plan {
 	size_t n_warnings, room_warnings;
 };
 
-/* What is true of the caller; read once on arrival, given to the pure rooms so that they need ask nobody. */
+/* What is true of the caller; read once on arrival, given to the pure rooms so that they need ask
+ * nobody. */
 struct caller {
 	uid_t uid;
 	gid_t gid;
@@ -251,8 +254,8 @@ extern const struct doors options_real_doors;
 struct place options_place(const struct plan *plan, const char *option);
 bool options_given(const struct plan *plan, const char *option);
 
-/* Reads argv[1..argc-1]. `plan` is filled as far as reading got, also when there is a problem (level_prefix
- * is needed to print it). */
+/* Reads argv[1..argc-1]. `plan` is filled as far as reading got, also when there is a problem
+ * (level_prefix is needed to print it). */
 problem options_read(int argc, char *const argv[], const struct doors *doors, struct plan *plan,
 		     enum reading *ret_reading);
 /* Arena memory. `program` is argv[0]. */
@@ -335,14 +338,16 @@ struct shape {
 	unsigned long
 		namespaces; /* CLONE_NEW* made with the first level, the user namespace included */
 	unsigned long inner_namespaces; /* CLONE_NEW* made with the second level */
-	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the supervisor dies */
-	bool info_late; /* --info-fd can only be answered once the second level exists */
+	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the
+				   supervisor dies */
+	bool info_late;         /* --info-fd can only be answered once the second level exists */
 };
 struct shape plan_shape(const struct plan *plan, const struct caller *caller);
 /* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
 bool plan_first_op_is_root(const struct plan *plan);
 problem plan_check(const struct plan *plan, const struct caller *caller);
-/* The stages of a run that can be told; what --verbose says when one begins is what --dry-run says of it. */
+/* The stages of a run that can be told; what --verbose says when one begins is what --dry-run says
+ * of it. */
 enum stage {
 	STAGE_SPLIT,
 	STAGE_BECOME,
@@ -409,35 +414,37 @@ void run_tell(const struct run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ---- namespaces.c: making, joining, id maps, closing further user namespaces ---- */
 
-/* A new process in the first level's namespaces (joined or made). Returns 0 in it, its pid in the caller, which
- * gets the other end of run->monitor_fd in ret_socket. */
+/* A new process in the first level's namespaces (joined or made). Returns 0 in it, its pid in the
+ * caller, which gets the other end of run->monitor_fd in ret_socket. */
 pid_t ns_split(struct run *run, int *ret_socket);
 /* The same without a new process. */
 void ns_enter_in_place(struct run *run);
-/* In the process that has entered: verifies that it has, writes the id maps unless the caller does, brings up
- * what a new namespace needs (ids, host name, loopback). */
+/* In the process that has entered: verifies that it has, writes the id maps unless the caller does,
+ * brings up what a new namespace needs (ids, host name, loopback). */
 void ns_become(struct run *run);
 /* Remembers where we are, so that leaving can be verified. */
 void ns_remember(struct run *run);
 /* Reads run->ns_ids of the sandbox's namespaces, for a report. */
 void ns_learn_ids(struct run *run);
-/* COMMAND's second user namespace, or --userns2; false where a level that was not required cannot be had. */
+/* COMMAND's second user namespace, or --userns2; false where a level that was not required cannot
+ * be had. */
 bool ns_enter_inner(struct run *run);
 /* Dies where --disable-userns or --assert-userns-disabled was given and one more can be made. */
 void ns_assert_userns_disabled(const struct run *run);
 /* Joins net, ipc, uts and mount namespaces of the process behind pidfd, those in `flags`. */
 void ns_follow(int pidfd, unsigned long flags);
-/* "child-pid" and the namespaces that are new (run->ns_ids), as members of a JSON object with `gap` before each
- * but the first. */
+/* "child-pid" and the namespaces that are new (run->ns_ids), as members of a JSON object with `gap`
+ * before each but the first. */
 void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text *text);
 
 /* ---- paths.c: one path inside the new root, found or made, never leaving it ---- */
 
-/* Opens what `path` leads to as seen from root_fd: absolute links and ".." end at the root, magic links are
- * refused (ELOOP). `flags` as in open(2), O_CLOEXEC implied. -1 and errno. */
+/* Opens what `path` leads to as seen from root_fd: absolute links and ".." end at the root, magic
+ * links are refused (ELOOP). `flags` as in open(2), O_CLOEXEC implied. -1 and errno. */
 int path_open(int root_fd, const char *path, int flags);
-/* Opens the directory that holds the last component, making missing ones with `mode`, and tells the last name
- * (arena memory; "." for the root itself). -1 and errno; EEXIST: a link that leads nowhere is in the way. */
+/* Opens the directory that holds the last component, making missing ones with `mode`, and tells the
+ * last name (arena memory; "." for the root itself). -1 and errno; EEXIST: a link that leads
+ * nowhere is in the way. */
 int path_open_parent(int root_fd, const char *path, mode_t mode, const char **ret_name);
 /* Tests choose the engine; otherwise the first call finds out. */
 enum path_engine { PATH_ENGINE_UNKNOWN, PATH_ENGINE_OPENAT2, PATH_ENGINE_WALK };
@@ -456,7 +463,8 @@ void newroot_build(struct run *run);
 
 /* ---- bind-mount.c: one host path or descriptor, shown at one place with the right flags ---- */
 
-/* A detached clone with its flags set on all of it; -1 when the source does not exist and may be missing. */
+/* A detached clone with its flags set on all of it; -1 when the source does not exist and may be
+ * missing. */
 int bind_pin(const struct run *run, const struct op *op);
 /* One clone of the host's `path`, without submounts: for device nodes. */
 int bind_pin_one(const char *path, bool read_only);
@@ -492,9 +500,11 @@ struct submount {
 	int dir_fd;
 	const char *path; /* relative to the directory */
 	const char *type;
-	bool can_be_layer; /* false for procfs and its like, whose files mean something else to each reader */
+	bool can_be_layer; /* false for procfs and its like, whose files mean something else to each
+			      reader */
 };
-/* The mounts below the directories that can be seen, parents first, sorted by path; arena memory. */
+/* The mounts below the directories that can be seen, parents first, sorted by path; arena memory.
+ */
 struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,
 					size_t *ret_n);
 
@@ -506,30 +516,31 @@ const char *overlay_fuse_program(void);
 struct overlay_writable {
 	int mount_fd, upper_fd, work_fd;
 };
-/* A detached FUSE mount that fuse-overlayfs serves; `layers` top first. Closes what is in `writable`. -1 and a
- * sentence. */
+/* A detached FUSE mount that fuse-overlayfs serves; `layers` top first. Closes what is in
+ * `writable`. -1 and a sentence. */
 int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
 		       struct overlay_writable *writable, bool squash, const char **ret_why);
 /* Starts the process that will list the changes. */
 void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers,
 			   size_t n_layers, int upper_fd);
-/* All overlays are pinned: the supervisor, if it waits for that, drops what it kept to start helpers. */
+/* All overlays are pinned: the supervisor, if it waits for that, drops what it kept to start
+ * helpers. */
 void overlay_pinned(const struct run *run);
-/* The supervisor's side: starts what `socket` asks for and takes `socket` over. `child` is in the sandbox's user
- * namespace. */
+/* The supervisor's side: starts what `socket` asks for and takes `socket` over. `child` is in the
+ * sandbox's user namespace. */
 void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_changes);
 /* Those that the supervisor has to keep open; arena memory. */
 int *overlay_helper_fds(size_t *ret_n);
-/* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything, and has the
- * changes listed. False when a list is not whole; then somebody has said why. */
+/* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything,
+ * and has the changes listed. False when a list is not whole; then somebody has said why. */
 bool overlay_list_changes(void);
 /* Whether pid is a helper, which ends by itself. */
 bool overlay_is_helper(pid_t pid);
 
 /* ---- overlay-changes.c ---- */
 
-/* Writes one JSON line for each path below `inner_path` that the upper directory holds or hides. `lowers` are the
- * layers, top first. Dies when something cannot be read or written. */
+/* Writes one JSON line for each path below `inner_path` that the upper directory holds or hides.
+ * `lowers` are the layers, top first. Dies when something cannot be read or written. */
 void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const int *lowers,
 			   size_t n_lowers);
 
@@ -538,8 +549,8 @@ void network_loopback_up(void);
 
 /* ---- capabilities.c ---- */
 void caps_of_process(uint64_t *ret_permitted, uint64_t *ret_effective, uint64_t *ret_ambient);
-/* Leaves exactly `keep` permitted and effective and nothing beyond it in the bounding set, and exactly
- * `ambient` (part of it) inheritable and ambient; reads all five sets back. */
+/* Leaves exactly `keep` permitted and effective and nothing beyond it in the bounding set, and
+ * exactly `ambient` (part of it) inheritable and ambient; reads all five sets back. */
 void caps_keep(uint64_t keep, uint64_t ambient);
 /* Gives up every capability of one of our own processes. */
 void caps_drop_all(void);
@@ -559,16 +570,16 @@ void filters_read(struct run *run);
 /* Why these bytes are no program; NULL when they may be one. */
 problem filters_check(struct place place, const char *bytes, size_t length);
 bool filters_is_due(const struct run *run);
-/* Loads the terminal guard, if one is due, the caller's programs, and what the lists and profiles come to. After
- * this only write, exit and, for COMMAND, exec are sure; for pid 1 also waiting. */
+/* Loads the terminal guard, if one is due, the caller's programs, and what the lists and profiles
+ * come to. After this only write, exit and, for COMMAND, exec are sure; for pid 1 also waiting. */
 enum filtered { FILTER_COMMAND, FILTER_INIT };
 void filters_load(const struct run *run, enum filtered whom);
 
 /* ---- trace.c: --seccomp-trace ---- */
 struct sock_filter;
 
-/* In COMMAND's process, the last thing but exec: loads a program that notifies, and hands its listener to the
- * supervisor. */
+/* In COMMAND's process, the last thing but exec: loads a program that notifies, and hands its
+ * listener to the supervisor. */
 void trace_load(const struct run *run, const struct sock_filter *code, size_t n);
 /* In the supervisor: a call waits at the listener; it is noted and let through. */
 void trace_hear(const struct run *run, int listener);
@@ -588,8 +599,8 @@ void limits_apply_rlimits(const struct plan *plan);
 void limits_read_usage(const struct run *run, struct usage *usage);
 /* What to add to the error of a fork(2) in the sandbox; "" when no limit of ours explains it. */
 const char *limits_fork_cause(const struct plan *plan, int error);
-/* Ends every process below this one, which has to be a child subreaper: then also those that left their session,
- * their process group or their parent. Returns when all are gone. proc_fd: /proc. */
+/* Ends every process below this one, which has to be a child subreaper: then also those that left
+ * their session, their process group or their parent. Returns when all are gone. proc_fd: /proc. */
 void limits_kill_descendants(int proc_fd);
 
 /* ---- cgroups.c: the control groups that hold exactly the sandbox ---- */
@@ -644,16 +655,18 @@ void init_split(struct run *run);
 void monitor_prepare(struct run *run);
 /* The supervisor's life; ends the process with COMMAND's status. */
 _Noreturn void monitor_run(struct run *run, pid_t child, int socket);
-/* Inside: has --info-fd and the first line of --json-status-fd written, by the supervisor where there is one, and
- * returns when they are; with --userns-block-fd when the caller has written the id maps. */
+/* Inside: has --info-fd and the first line of --json-status-fd written, by the supervisor where
+ * there is one, and returns when they are; with --userns-block-fd when the caller has written the
+ * id maps. */
 void monitor_tell_namespaces(struct run *run);
 
 /* ---- sync.c: the messages between them ---- */
 enum message_kind {
-	MESSAGE_CHILD = 1, /* with a pidfd: the process that stands in for the sender */
-	MESSAGE_GO,        /* the other side may go on */
-	MESSAGE_NAMESPACES, /* with ns_ids: the sandbox's namespaces exist; value: in a second level */
-	MESSAGE_STARTING,    /* the next step is exec; with a pidfd: where signals go */
+	MESSAGE_CHILD = 1,  /* with a pidfd: the process that stands in for the sender */
+	MESSAGE_GO,         /* the other side may go on */
+	MESSAGE_NAMESPACES, /* with ns_ids: the sandbox's namespaces exist; value: in a second level
+			     */
+	MESSAGE_STARTING,   /* the next step is exec; with a pidfd: where signals go */
 	MESSAGE_NOT_STARTED, /* it failed */
 	MESSAGE_ENDED,       /* value: COMMAND's wait status */
 	MESSAGE_LISTENER,    /* with a descriptor: where --seccomp-trace's calls wait */
@@ -671,7 +684,8 @@ void sync_make_pair(int ret_ends[2]);
 /* They die when the other side is gone, but for the one named try. */
 void sync_send(int socket, enum message_kind kind, int value);
 void sync_send_fd(int socket, enum message_kind kind, int value, int attached_fd);
-/* A letter lies ready at an address that is known beforehand; sending it is one sendmsg(2) with that address. */
+/* A letter lies ready at an address that is known beforehand; sending it is one sendmsg(2) with
+ * that address. */
 struct fd_letter {
 	struct message message;
 	struct iovec part;
@@ -683,7 +697,8 @@ const void *sync_letter_address(const struct fd_letter *letter);
 void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd);
 void sync_send_namespaces(int socket, int value, const struct run *run);
 bool sync_try_send(int socket, enum message_kind kind, int value);
-/* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be NULL. */
+/* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be
+ * NULL. */
 int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);
 
 /* ---- diagnose.c: the cause behind an errno; arena memory, "" when there is nothing to add ---- */

@@ -1,8 +1,10 @@
-/* calls.c - the tables of system calls: arguments that have names, groups, and the built-in profiles.
+/* calls.c - the tables of system calls: arguments that have names, groups, and the built-in
+ * profiles.
  *
- * Data only. The profiles are compiled to BPF when bwrapish is built (tools/profiles.c), explained by --dry-run, and
- * listed in the man page, all from here. A name that the libseccomp at hand does not know is passed over: it is newer
- * than what that library knows, and all such calls are answered with ENOSYS (seccomp.c).
+ * Data only. The profiles are compiled to BPF when bwrapish is built (tools/profiles.c), explained
+ * by --dry-run, and listed in the man page, all from here. A name that the libseccomp at hand does
+ * not know is passed over: it is newer than what that library knows, and all such calls are
+ * answered with ENOSYS (seccomp.c).
  */
 #include "policy.h"
 
@@ -141,8 +143,9 @@ const struct call_group call_groups[] = {
 /* clang-format on */
 const size_t n_call_groups = ARRAY_SIZE(call_groups);
 
-/* glibc's and musl's loaders on every architecture, and what bwrapish does between loading and execve(2), also when
- * that fails. Opening to read only: a program that writes files has to be allowed openat. */
+/* glibc's and musl's loaders on every architecture, and what bwrapish does between loading and
+ * execve(2), also when that fails. Opening to read only: a program that writes files has to be
+ * allowed openat. */
 const char calls_always[] = "execve,brk,mmap,mmap2,munmap,mprotect,open:O_RDONLY,openat:O_RDONLY,"
 			    "read,pread64,write,close,fstat,"
 			    "fstat64,newfstatat,fstatat64,stat,stat64,lstat,lstat64,statx,access,"
@@ -162,12 +165,13 @@ const char calls_of_init[] =
 	"rt_sigtimedwait,rt_sigtimedwait_time64,rt_sigreturn,sigreturn,restart_syscall,madvise,"
 	"exit,exit_group";
 
-/* ipc(2) takes only the low 16 bits of its first argument for the call and a version above them, so that denying it
- * by number alone would not hold. */
+/* ipc(2) takes only the low 16 bits of its first argument for the call and a version above them, so
+ * that denying it by number alone would not hold. */
 const char calls_of_sysv_ipc[] =
 	"shmget,shmat,shmdt,shmctl,semget,semop,semctl,semtimedop,msgget,msgsnd,msgrcv,msgctl";
 
-/* Denied by `default` and by `build`: no program that is not part of the system's own administration needs them. */
+/* Denied by `default` and by `build`: no program that is not part of the system's own
+ * administration needs them. */
 #define NEVER_NEEDED                                                                            \
 	{ "@module", "load code into the kernel" }, { "@kexec", "start another kernel" },       \
 		{ "@reboot", "stop or restart the machine" },                                   \

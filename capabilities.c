@@ -1,6 +1,7 @@
 /* capabilities.c - what COMMAND keeps and what everybody else loses, through libcap.
  *
- * Whatever is set here is read back: COMMAND is not started unless all five sets are what was asked for.
+ * Whatever is set here is read back: COMMAND is not started unless all five sets are what was asked
+ * for.
  */
 #include "bwrapish.h"
 
@@ -106,8 +107,8 @@ void caps_raise_permitted(void)
 
 void caps_keep(uint64_t keep, uint64_t ambient)
 {
-	/* The bounding set while CAP_SETPCAP is still there, then the sets, then ambient, which needs permitted
-	 * and inheritable. */
+	/* The bounding set while CAP_SETPCAP is still there, then the sets, then ambient, which
+	 * needs permitted and inheritable. */
 	for (int cap = 0; cap <= caps_last(); cap++)
 		if (!(keep >> cap & 1) && cap_drop_bound(cap) < 0 && cap_get_bound(cap) != 0)
 			die_errno(errno, "Can't drop %s from the bounding set", caps_name(cap));

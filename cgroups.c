@@ -1,16 +1,19 @@
-/* cgroups.c - the control groups that hold exactly the sandbox: made before it, entered with its first process,
- * emptied and removed behind it. All of it happens in the supervisor, outside.
+/* cgroups.c - the control groups that hold exactly the sandbox: made before it, entered with its
+ * first process, emptied and removed behind it. All of it happens in the supervisor, outside.
  *
- * A group is two directories: the outer one carries the limits and the use, the inner one ("in") the processes.
- * A cgroup namespace that COMMAND makes has the inner one for its root (cgroup_namespaces(7)), so that a cgroup file
- * system mounted in there does not show the files with COMMAND's own limits, which belong to the same user.
+ * A group is two directories: the outer one carries the limits and the use, the inner one ("in")
+ * the processes. A cgroup namespace that COMMAND makes has the inner one for its root
+ * (cgroup_namespaces(7)), so that a cgroup file system mounted in there does not show the files
+ * with COMMAND's own limits, which belong to the same user.
  *
- * The outer directory's name is bwrapish-PID-NANOSECONDS, and the supervisor holds a lock (flock(2)) on it. The lock
- * tells the next run whether somebody is still responsible: it goes with the process, however that ends, and unlike a
- * pid it means the same in every pid namespace. What has the name and no lock is emptied and removed.
+ * The outer directory's name is bwrapish-PID-NANOSECONDS, and the supervisor holds a lock
+ * (flock(2)) on it. The lock tells the next run whether somebody is still responsible: it goes with
+ * the process, however that ends, and unlike a pid it means the same in every pid namespace. What
+ * has the name and no lock is emptied and removed.
  *
- * Which hierarchy has a controller is the system's choice, once for all: version 2, or one of version 1 with its own
- * names for the limits. So there may be up to one group of version 2 and some of version 1.
+ * Which hierarchy has a controller is the system's choice, once for all: version 2, or one of
+ * version 1 with its own names for the limits. So there may be up to one group of version 2 and
+ * some of version 1.
  */
 #include "bwrapish.h"
 
@@ -88,7 +91,8 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
-/* The number behind `key` in a file of "key number" lines, the file's only one for ""; -1 where there is none. */
+/* The number behind `key` in a file of "key number" lines, the file's only one for ""; -1 where
+ * there is none. */
 static int64_t read_count(int dir_fd, const char *name, const char *key)
 {
 	const char *text = read_file(dir_fd, name);
@@ -103,7 +107,8 @@ static int64_t read_count(int dir_fd, const char *name, const char *key)
 
 /* ---- where we are ---- */
 
-/* Our group in the hierarchy of a version 1 controller, of version 2 for "". Arena memory; NULL: in none. */
+/* Our group in the hierarchy of a version 1 controller, of version 2 for "". Arena memory; NULL: in
+ * none. */
 static const char *own_path(const char *groups, const char *controller)
 {
 	for (const char *line = groups; line && *line;) {
@@ -169,8 +174,8 @@ static void kill_members(int dir_fd)
 	}
 }
 
-/* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2; in version 1
- * they die when thawed. */
+/* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2;
+ * in version 1 they die when thawed. */
 static void kill_one_by_one(int dir_fd, int freezer_fd)
 {
 	bool v1_frozen = freezer_fd >= 0 && write_file(freezer_fd, "freezer.state", "FROZEN");
@@ -197,7 +202,8 @@ static void kill_v2(int dir_fd)
 	for (int seconds = 0; events_fd >= 0 && seconds < 60 &&
 			      read_count(dir_fd, "cgroup.events", "populated") == 1;) {
 		struct pollfd changed = { .fd = events_fd, .events = POLLPRI };
-		/* A change between reading and polling is told, too: the descriptor counts from its opening. */
+		/* A change between reading and polling is told, too: the descriptor counts from its
+		 * opening. */
 		seconds += poll(&changed, 1, 1000) == 0;
 		lseek(events_fd, 0, SEEK_SET);
 		char seen[64];
@@ -253,7 +259,8 @@ static void sweep(int parent_fd)
 
 /* ---- making ---- */
 
-/* False with errno. The name is ours alone, but a sweeper may take the directory before it is locked. */
+/* False with errno. The name is ours alone, but a sweeper may take the directory before it is
+ * locked. */
 static bool make_group(struct group *group, int parent_fd, const char *parent)
 {
 	for (unsigned tries = 0; tries < 100; tries++) {
@@ -316,8 +323,8 @@ static bool switch_controllers(int dir_fd, char sign, const char *list)
 	return !change.length || write_file(dir_fd, "cgroup.subtree_control", change.bytes);
 }
 
-/* A group with processes has no children with controllers ("no internal processes"): where we are the only one,
- * we go into a leaf. */
+/* A group with processes has no children with controllers ("no internal processes"): where we are
+ * the only one, we go into a leaf. */
 static bool make_leaf(struct cgroups *groups, int parent_fd, const char *parent, const char *wanted)
 {
 	if (!is_alone(parent_fd) || !make_group(&groups->leaf, parent_fd, parent))
@@ -362,8 +369,9 @@ static struct place_found find_given(const struct run *run, const char *path,
 	return found;
 }
 
-/* The delegated subtree that we run in: our own group where it may have children with the controllers, or will once
- * we have left it for a leaf; the one above it where that is ours, too. */
+/* The delegated subtree that we run in: our own group where it may have children with the
+ * controllers, or will once we have left it for a leaf; the one above it where that is ours, too.
+ */
 static struct place_found find_own(struct cgroups *groups, const struct run *run, const char *own,
 				   const char **ret_wanted)
 {
@@ -376,8 +384,9 @@ static struct place_found find_own(struct cgroups *groups, const struct run *run
 		};
 	*ret_wanted = wanted_controllers(run, read_file(found.fd, "cgroup.controllers"));
 	int error = faccessat(found.fd, ".", W_OK, AT_EACCESS) < 0 ? errno : 0;
-	/* Only the root has no type, and only it may have processes beside children with controllers. (The threaded
-	 * controllers, cpu and pids, can be enabled all the same, but then no process gets into a child.) */
+	/* Only the root has no type, and only it may have processes beside children with
+	 * controllers. (The threaded controllers, cpu and pids, can be enabled all the same, but
+	 * then no process gets into a child.) */
 	bool is_root = faccessat(found.fd, "cgroup.type", F_OK, 0) < 0;
 	if (!error && (is_root || !**ret_wanted)) {
 		if (switch_controllers(found.fd, '+', *ret_wanted))

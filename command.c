@@ -1,7 +1,8 @@
 /* command.c - COMMAND's environment, directory, session and exec.
  *
- * The last room. It may assume that the root is the sandbox's and that nothing of the host is left but the O_PATH
- * /proc. It must not look up any path but COMMAND's, --chdir's, and the fallbacks of the working directory.
+ * The last room. It may assume that the root is the sandbox's and that nothing of the host is left
+ * but the O_PATH /proc. It must not look up any path but COMMAND's, --chdir's, and the fallbacks of
+ * the working directory.
  */
 #include "bwrapish.h"
 
@@ -15,8 +16,8 @@
 
 /* ---- keyring and labels ---- */
 
-/* EPERM by itself would be an answer to distrust; a filter that refuses all three key calls alike (as container
- * engines' do) leaves COMMAND no way to any key either. */
+/* EPERM by itself would be an answer to distrust; a filter that refuses all three key calls alike
+ * (as container engines' do) leaves COMMAND no way to any key either. */
 static bool keys_are_out_of_reach(void)
 {
 	return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) < 0 &&
@@ -30,8 +31,9 @@ void command_new_keyring(struct run *run)
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS)
 		return; /* ENOSYS: a kernel without keys */
 	int error = errno;
-	/* A user has 200 keys (kernel.keys.maxkeys), and may well have more sandboxes. Without a keyring of its own
-	 * COMMAND must not reach the caller's, so then it gets no keys at all. */
+	/* A user has 200 keys (kernel.keys.maxkeys), and may well have more sandboxes. Without a
+	 * keyring of its own COMMAND must not reach the caller's, so then it gets no keys at all.
+	 */
 	if (error == EDQUOT)
 		run->deny_keys = true;
 	else if (error != EPERM || !keys_are_out_of_reach())
@@ -158,8 +160,8 @@ void command_wait(const struct run *run)
 			  run->plan->block.fd);
 }
 
-/* The three standard numbers, and what the caller meant to pass on. Everything of ours is close-on-exec already;
- * this is the second lock on the same door. */
+/* The three standard numbers, and what the caller meant to pass on. Everything of ours is
+ * close-on-exec already; this is the second lock on the same door. */
 static void close_descriptors(const struct run *run)
 {
 	const struct plan *plan = run->plan;

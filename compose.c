@@ -1,7 +1,8 @@
 /* compose.c - rules to BPF, by libseccomp.
  *
- * Also part of the generator that makes the built-in profiles when bwrapish is built, so it knows nothing of a run.
- * Every architecture that a kernel of this one accepts is covered; anything else is answered with ENOSYS.
+ * Also part of the generator that makes the built-in profiles when bwrapish is built, so it knows
+ * nothing of a run. Every architecture that a kernel of this one accepts is covered; anything else
+ * is answered with ENOSYS.
  */
 #include "policy.h"
 
@@ -20,8 +21,8 @@ static _Noreturn void die_composing(int error, const char *what)
 
 static scmp_filter_ctx make_context(uint32_t default_action, uint32_t native, bool linear)
 {
-	/* 5: all that is used here. Otherwise libseccomp tries seccomp(2) out, and what a filter outside answers would
-	 * change what is composed. */
+	/* 5: all that is used here. Otherwise libseccomp tries seccomp(2) out, and what a filter
+	 * outside answers would change what is composed. */
 	seccomp_api_set(5);
 	scmp_filter_ctx context = seccomp_init(default_action);
 	if (!context)
@@ -69,15 +70,17 @@ static void add_rule(scmp_filter_ctx context, const struct call_rule *rule, uint
 		die_composing(error, policy_rule_words(rule));
 }
 
-/* A rule that libseccomp would widen on i386: it reaches socket also through socketcall(2), whose arguments are in
- * memory, and means it there whatever the family. To deny too much is safe, to allow too much is not. */
+/* A rule that libseccomp would widen on i386: it reaches socket also through socketcall(2), whose
+ * arguments are in memory, and means it there whatever the family. To deny too much is safe, to
+ * allow too much is not. */
 static bool is_wider_on_i386(const struct call_rule *rule)
 {
 	return rule->word && (streq(rule->name, "socket") || streq(rule->name, "socketpair"));
 }
 
-/* Each architecture apart, with the calls that exist there: libseccomp would compare with impossible numbers for the
- * others, and every instruction costs time when the program is loaded. */
+/* Each architecture apart, with the calls that exist there: libseccomp would compare with
+ * impossible numbers for the others, and every instruction costs time when the program is loaded.
+ */
 static struct program compose(const struct rules *rules, bool allow, uint32_t deny_action,
 			      uint32_t native, bool linear)
 {

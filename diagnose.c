@@ -1,7 +1,8 @@
 /* diagnose.c - the cause behind an errno, and the cure where one is known.
  *
- * Asked only when something has failed already. Each answer begins with "; " so that it can stand behind the
- * errno's text, or is "". Reads kernel settings through the run's /proc; changes nothing.
+ * Asked only when something has failed already. Each answer begins with "; " so that it can stand
+ * behind the errno's text, or is "". Reads kernel settings through the run's /proc; changes
+ * nothing.
  */
 #include "bwrapish.h"
 
@@ -139,7 +140,8 @@ static const char *missing_interpreter(const char *path)
 		start[strcspn(start, " \t\r\n")] = '\0';
 		name = arena_printf("%s", start);
 	} else if (memcmp(head, ELFMAG, SELFMAG) == 0) {
-		/* PT_INTERP of either class, in this machine's byte order; anything odd explains nothing. */
+		/* PT_INTERP of either class, in this machine's byte order; anything odd explains
+		 * nothing. */
 		bool wide = head[EI_CLASS] == ELFCLASS64;
 		Elf64_Ehdr header64;
 		Elf32_Ehdr header32;

@@ -1,10 +1,10 @@
-/* init.c - pid 1 inside: reaps whatever is left behind, tells the supervisor how COMMAND ended, and holds what has
- * to be held as long as the sandbox lives (--lock-file, --sync-fd).
+/* init.c - pid 1 inside: reaps whatever is left behind, tells the supervisor how COMMAND ended, and
+ * holds what has to be held as long as the sandbox lives (--lock-file, --sync-fd).
  *
- * Invariant (security.md 5): from inside nothing reaches pid 1's memory, environment, descriptors or root. Either
- * COMMAND is in a second user namespace, and the kernel's ptrace check refuses it while it still allows the caller
- * outside; or pid 1 is not dumpable. COMMAND is let go only when that, the loss of capabilities, the descriptors
- * and the filters are all in place here.
+ * Invariant (security.md 5): from inside nothing reaches pid 1's memory, environment, descriptors
+ * or root. Either COMMAND is in a second user namespace, and the kernel's ptrace check refuses it
+ * while it still allows the caller outside; or pid 1 is not dumpable. COMMAND is let go only when
+ * that, the loss of capabilities, the descriptors and the filters are all in place here.
  *
  * Without a pid namespace (a lock or sync descriptor alone) the same process is a subreaper.
  */
@@ -17,8 +17,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-/* Returns the descriptor whose POSIX lock this process holds: locks are not inherited, and closing any other
- * descriptor of the same file would lose it (fcntl_locking(2)), so nobody else opens it. */
+/* Returns the descriptor whose POSIX lock this process holds: locks are not inherited, and closing
+ * any other descriptor of the same file would lose it (fcntl_locking(2)), so nobody else opens it.
+ */
 static int take_lock(const struct run *run, const struct path_at *file)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
@@ -33,9 +34,10 @@ static int take_lock(const struct run *run, const struct path_at *file)
 	return fd;
 }
 
-/* /proc/1/cmdline can be read by everybody inside and names the host's paths and --setenv's values; the
- * environment is the caller's, also what --clearenv took away. Both are overwritten where the kernel shows them:
- * the words by nothing, the variables by COMMAND's as far as they fit (callers read them from outside). */
+/* /proc/1/cmdline can be read by everybody inside and names the host's paths and --setenv's values;
+ * the environment is the caller's, also what --clearenv took away. Both are overwritten where the
+ * kernel shows them: the words by nothing, the variables by COMMAND's as far as they fit (callers
+ * read them from outside). */
 static void scrub_own_memory(const struct run *run)
 {
 	for (char **word = run->argv; *word; word++)
@@ -111,7 +113,8 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	}
 	bool second_level = message.value;
 	if (second_level && run->shape.inner_namespaces) {
-		/* The reported child-pid is this process: callers who attach to it have to find COMMAND's. */
+		/* The reported child-pid is this process: callers who attach to it have to find
+		 * COMMAND's. */
 		ns_follow(pidfd, run->shape.inner_namespaces);
 		if (run->shape.info_late)
 			monitor_tell_namespaces(run);
@@ -121,10 +124,12 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (!second_level && prctl(PR_SET_DUMPABLE, 0) < 0)
 		die_errno(errno, "Can't protect the reaper from COMMAND");
 	caps_drop_all();
-	/* A change of uid has cleared it; the message after it shows that the supervisor was there to be bound to. */
+	/* A change of uid has cleared it; the message after it shows that the supervisor was there
+	 * to be bound to. */
 	if (run->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
-	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it. */
+	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it.
+	 */
 	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, 0, pidfd);
 	close_fd(&pidfd);
 	close_what_init_needs_not(run, locks, socket);

@@ -1,7 +1,8 @@
-/* kernel.h - the system calls that a C library may not have wrappers for yet, under their own names.
+/* kernel.h - the system calls that a C library may not have wrappers for yet, under their own
+ * names.
  *
- * Thin on purpose: -1 and errno, as in the man pages. The constants come from the kernel's headers, so
- * that glibc's and musl's <sys/mount.h> need not agree with <linux/mount.h>.
+ * Thin on purpose: -1 and errno, as in the man pages. The constants come from the kernel's headers,
+ * so that glibc's and musl's <sys/mount.h> need not agree with <linux/mount.h>.
  */
 #ifndef KERNEL_H
 #define KERNEL_H
@@ -40,7 +41,8 @@ static inline int sys_move_mount(int from_fd, const char *from, int to_fd, const
 	return (int) syscall(SYS_move_mount, from_fd, from, to_fd, to, flags);
 }
 
-/* <sys/mount.h> and <linux/mount.h> clash in glibc before 2.37, so nobody here includes the former. */
+/* <sys/mount.h> and <linux/mount.h> clash in glibc before 2.37, so nobody here includes the former.
+ */
 static inline int sys_fsopen(const char *fs_name, unsigned flags)
 {
 	return (int) syscall(SYS_fsopen, fs_name, flags);
@@ -93,7 +95,8 @@ static inline int sys_pidfd_send_signal(int pidfd, int signal)
 	return (int) syscall(SYS_pidfd_send_signal, pidfd, signal, (siginfo_t *) 0, 0u);
 }
 
-/* fork(2) with namespace flags; the child runs on a copy of the stack. Not for threaded programs. */
+/* fork(2) with namespace flags; the child runs on a copy of the stack. Not for threaded programs.
+ */
 static inline pid_t sys_clone_process(unsigned long flags)
 {
 #ifdef __s390__

@@ -1,8 +1,10 @@
-/* limits.c - what COMMAND may use: resource limits of the process, and how the words of --limit are to be read.
+/* limits.c - what COMMAND may use: resource limits of the process, and how the words of --limit are
+ * to be read.
  *
- * The first half is pure: words in, values out, or a problem. The second half applies --rlimit in the process that
- * becomes COMMAND, as late as can be, so that setup never runs into a limit that was meant for COMMAND.
- * Control groups are cgroups.c's; the time is kept by the supervisor (monitor.c).
+ * The first half is pure: words in, values out, or a problem. The second half applies --rlimit in
+ * the process that becomes COMMAND, as late as can be, so that setup never runs into a limit that
+ * was meant for COMMAND. Control groups are cgroups.c's; the time is kept by the supervisor
+ * (monitor.c).
  */
 #include "bwrapish.h"
 
@@ -135,7 +137,8 @@ enum value_kind {
 	VALUE_WORDS, /* the kernel's own syntax, passed on */
 };
 
-/* The files of a control group that limit something: Documentation/admin-guide/cgroup-v2.rst as of Linux 6.18. */
+/* The files of a control group that limit something: Documentation/admin-guide/cgroup-v2.rst as of
+ * Linux 6.18. */
 static const struct limit_key {
 	const char *name, *controller;
 	enum value_kind kind;
@@ -319,8 +322,8 @@ static void read_processes(int proc_fd, struct relatives *found)
 	closedir(directory);
 }
 
-/* All generations at once: killing only children would lose the race against a fork bomb, whose next generation
- * is always bigger than the one that just became ours. */
+/* All generations at once: killing only children would lose the race against a fork bomb, whose
+ * next generation is always bigger than the one that just became ours. */
 static void kill_relatives(struct relatives *found)
 {
 	pid_t self = getpid();
@@ -343,7 +346,8 @@ void limits_kill_descendants(int proc_fd)
 {
 	struct relatives found = { 0 };
 	for (;;) {
-		/* Whoever lost its parent in the meantime is our child now, and so in the next round. */
+		/* Whoever lost its parent in the meantime is our child now, and so in the next
+		 * round. */
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 		if (pid < 0 && errno == ECHILD)
 			return;

@@ -1,8 +1,9 @@
-/* monitor.c - the process outside: waits for COMMAND, passes signals on, reports, and dies with its parent.
+/* monitor.c - the process outside: waits for COMMAND, passes signals on, reports, and dies with its
+ * parent.
  *
- * It keeps no capability and no descriptor that it does not need, cannot be looked into from inside (it is not
- * dumpable), and lives as short as it can. It must never end without its child having ended, except that a
- * reaper goes on when COMMAND is over.
+ * It keeps no capability and no descriptor that it does not need, cannot be looked into from inside
+ * (it is not dumpable), and lives as short as it can. It must never end without its child having
+ * ended, except that a reaper goes on when COMMAND is over.
  */
 #include "bwrapish.h"
 
@@ -40,8 +41,8 @@ static struct {
 	int status;          /* COMMAND's, as of waitpid(2) */
 } monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1, .children_fd = -1 };
 
-/* SIGTSTP and its like are not here: with their default action the supervisor stops together with COMMAND, which
- * is what job control wants to see. */
+/* SIGTSTP and its like are not here: with their default action the supervisor stops together with
+ * COMMAND, which is what job control wants to see. */
 static const struct {
 	int number;
 	bool ends; /* what a process does that has not arranged for it */
@@ -61,8 +62,9 @@ static void kill_child(void)
 	monitor.child = 0;
 }
 
-/* Nothing of the sandbox is left when this returns, where it ends with COMMAND. A pid namespace of our own is over
- * with its pid 1; those who lost their parents anywhere else became our children. */
+/* Nothing of the sandbox is left when this returns, where it ends with COMMAND. A pid namespace of
+ * our own is over with its pid 1; those who lost their parents anywhere else became our children.
+ */
 static void end_sandbox(void)
 {
 	cgroups_kill(monitor.run);
@@ -135,8 +137,8 @@ static void end_leftovers(void)
 
 /* ---- the parent ---- */
 
-/* A process whose parent has died before it could ask belongs to init, whose session it does not share and whose
- * own leader it is not. What init has started itself is one or the other. */
+/* A process whose parent has died before it could ask belongs to init, whose session it does not
+ * share and whose own leader it is not. What init has started itself is one or the other. */
 static bool was_orphaned(pid_t parent)
 {
 	pid_t session = getsid(0);
@@ -151,11 +153,13 @@ static void watch_parent(void)
 			die_errno(errno, "Can't arrange to die with the parent");
 		return;
 	}
-	/* Of the process, not of the thread that started us: the parent-death signal would come with the latter. */
+	/* Of the process, not of the thread that started us: the parent-death signal would come
+	 * with the latter. */
 	monitor.parent_pidfd = sys_pidfd_open(parent, 0);
 	if (monitor.parent_pidfd < 0 && errno != ESRCH)
 		die_errno(errno, "--die-with-parent: Can't watch the parent");
-	/* A stopped supervisor could not see it; what wakes it does no harm when only a thread has died. */
+	/* A stopped supervisor could not see it; what wakes it does no harm when only a thread has
+	 * died. */
 	if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0)
 		die_errno(errno, "Can't arrange to be woken when the parent dies");
 	if (monitor.parent_pidfd < 0 || getppid() != parent || was_orphaned(parent))
@@ -232,7 +236,8 @@ void monitor_tell_namespaces(struct run *run)
 	sync_send_namespaces(run->monitor_fd, 0, run);
 	struct message message;
 	if (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
-		_exit(1); /* the report could not be written, and that has been said; or nobody is left */
+		_exit(1); /* the report could not be written, and that has been said; or nobody is
+			     left */
 }
 
 /* ---- the loop ---- */
@@ -300,7 +305,8 @@ static bool hear_messages(struct run *run)
 	return heard < 0;
 }
 
-/* Pid 1 of a namespace that has not arranged for a signal never gets it, not even from outside: pid_namespaces(7). */
+/* Pid 1 of a namespace that has not arranged for a signal never gets it, not even from outside:
+ * pid_namespaces(7). */
 static bool is_lost_on_pid_1(const struct run *run, int number)
 {
 	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("%d/status", monitor.child),
@@ -347,8 +353,8 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 			report_exit(run, 128 + number);
 		_exit(128 + number);
 	}
-	/* What the terminal sends goes to the whole foreground group, COMMAND included unless it has a session of
-	 * its own. */
+	/* What the terminal sends goes to the whole foreground group, COMMAND included unless it
+	 * has a session of its own. */
 	if (info->ssi_code == SI_KERNEL && !run->plan->new_session)
 		return;
 	send_signal(number);
@@ -375,7 +381,8 @@ static int ms_to_deadline(void)
 	return !monitor.deadline_ms ? -1 : left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int) left;
 }
 
-/* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows in its status. */
+/* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows
+ * in its status. */
 static const char *cause_of_end(const struct usage *usage, int status)
 {
 	if (monitor.timed_out)
@@ -457,8 +464,8 @@ static _Noreturn void finish(struct run *run, int status)
 	_exit(listed ? exit_code : 1);
 }
 
-/* The first time COMMAND is asked to end; the second time nobody is asked. What has not become COMMAND yet has the
- * signal blocked and nothing to put in order. */
+/* The first time COMMAND is asked to end; the second time nobody is asked. What has not become
+ * COMMAND yet has the signal blocked and nothing to put in order. */
 static void time_is_up(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -482,8 +489,8 @@ static void drop_privilege(struct run *run)
 		die_errno(errno, "Can't protect the supervisor from COMMAND");
 	uint64_t permitted, effective, ambient;
 	caps_of_process(&permitted, &effective, &ambient);
-	/* A root caller's COMMAND may become another user, whom only CAP_KILL can still end; and the groups may be in
-	 * a directory of somebody else's. */
+	/* A root caller's COMMAND may become another user, whom only CAP_KILL can still end; and
+	 * the groups may be in a directory of somebody else's. */
 	uint64_t needed = (run->shape.ends_with_command ? UINT64_C(1) << CAP_KILL : 0) |
 			  (run->cgroups ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0);
 	if (permitted)

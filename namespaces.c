@@ -1,12 +1,13 @@
 /* namespaces.c - making, joining, id maps, closing further user namespaces.
  *
- * What was asked for is in place when these functions return, and that was read back from /proc; otherwise the
- * process has died. No function here decides what to do: the plan's shape says it.
+ * What was asked for is in place when these functions return, and that was read back from /proc;
+ * otherwise the process has died. No function here decides what to do: the plan's shape says it.
  *
- * Two levels (security.md 5 and 6). The first is the user namespace that owns the sandbox's mount, pid and
- * network namespaces; setup happens in it, and pid 1 and the reported child-pid stay in it. The second, where the
- * shape wants it, is COMMAND's: the kernel's ptrace check (cap_ptrace_access_check()) then keeps COMMAND away
- * from pid 1, and a mount namespace copied into it has setup's mounts locked (mount_namespaces(7)).
+ * Two levels (security.md 5 and 6). The first is the user namespace that owns the sandbox's mount,
+ * pid and network namespaces; setup happens in it, and pid 1 and the reported child-pid stay in it.
+ * The second, where the shape wants it, is COMMAND's: the kernel's ptrace check
+ * (cap_ptrace_access_check()) then keeps COMMAND away from pid 1, and a mount namespace copied into
+ * it has setup's mounts locked (mount_namespaces(7)).
  */
 #include "bwrapish.h"
 
@@ -60,9 +61,9 @@ void ns_learn_ids(struct run *run)
 			run->ns_ids[kinds[i].kind] = read_ns_id(run, kinds[i].name);
 }
 
-/* A system call that pretended to succeed must not let anything run, least of all mounts on the host. What one call
- * makes it makes together or not at all, so one of them is compared; a new user namespace shows, besides, in that
- * its id map can be written, which can be done only once. */
+/* A system call that pretended to succeed must not let anything run, least of all mounts on the
+ * host. What one call makes it makes together or not at all, so one of them is compared; a new user
+ * namespace shows, besides, in that its id map can be written, which can be done only once. */
 static void verify_left(struct run *run, unsigned long flags)
 {
 	uint64_t outer = run->ns_ids[NS_MOUNT];
@@ -106,8 +107,9 @@ static bool kernel_lacks(const struct run *run, const char *name, const char *li
 	return fd >= 0 && read(fd, digits, sizeof(digits) - 1) > 0 && streq(digits, "0\n");
 }
 
-/* After a refusal: takes out what a -try option asked for and this kernel does not have. Only a kernel without
- * the namespace, or with a limit of 0 for it, counts; never EPERM or ENOMEM on their own. */
+/* After a refusal: takes out what a -try option asked for and this kernel does not have. Only a
+ * kernel without the namespace, or with a limit of 0 for it, counts; never EPERM or ENOMEM on their
+ * own. */
 static bool drop_missing(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -149,7 +151,8 @@ static void unshare_first_level(struct run *run)
 	}
 }
 
-/* Where a process cannot be born in its control group (clone3(2) is ENOSYS under some filters), it is moved. */
+/* Where a process cannot be born in its control group (clone3(2) is ENOSYS under some filters), it
+ * is moved. */
 static pid_t clone_into_groups(const struct run *run, unsigned long flags, bool *ret_born_in)
 {
 	int group_fd = cgroups_birth_fd(run);
@@ -161,7 +164,8 @@ static pid_t clone_into_groups(const struct run *run, unsigned long flags, bool 
 static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *ret_born_in)
 {
 	for (;;) {
-		/* A cgroup namespace's root is the group of who makes it, not that of the new process. */
+		/* A cgroup namespace's root is the group of who makes it, not that of the new
+		 * process. */
 		unsigned long later = run->cgroups ? CLONE_NEWCGROUP : 0;
 		pid_t pid = clone_into_groups(run, (run->shape.namespaces & ~later) | more_flags,
 					      ret_born_in);
@@ -175,8 +179,8 @@ static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *
 	}
 }
 
-/* Our processes may share a user or pid namespace with strangers once they have joined it; until COMMAND is
- * executed nobody there shall read their memory or borrow their descriptors. */
+/* Our processes may share a user or pid namespace with strangers once they have joined it; until
+ * COMMAND is executed nobody there shall read their memory or borrow their descriptors. */
 static void hide_before_joining(const struct plan *plan)
 {
 	if ((plan->userns.fd >= 0 || plan->pidns.fd >= 0) && prctl(PR_SET_DUMPABLE, 0) < 0)
@@ -210,8 +214,8 @@ static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int 
 	sync_try_send(socket, MESSAGE_GO, 0); /* a child that is gone will be noticed */
 }
 
-/* The intermediate process's part: ends, unless it is itself what the sandbox goes on in. CLONE_PARENT makes the
- * last one the supervisor's child. */
+/* The intermediate process's part: ends, unless it is itself what the sandbox goes on in.
+ * CLONE_PARENT makes the last one the supervisor's child. */
 static void join_and_go_on(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -224,7 +228,8 @@ static void join_and_go_on(struct run *run)
 	}
 	if (plan->pidns.fd >= 0) {
 		join(&plan->pidns, CLONE_NEWPID);
-		/* One is joined by children only, and a new one is made only by who is in the old: copy_pid_ns() */
+		/* One is joined by children only, and a new one is made only by who is in the old:
+		 * copy_pid_ns() */
 		pid_t member = run->shape.pid_namespace ? sys_clone_process(CLONE_PARENT) : 0;
 		if (member < 0)
 			die_errno(errno, "%s: Can't start a process in it",
@@ -260,8 +265,9 @@ static pid_t pid_of(const struct run *run, int pidfd)
 	return line && sscanf(line, "\nPid: %d", &pid) == 1 ? pid : -1;
 }
 
-/* A joined namespace is entered by an intermediate process, never by the supervisor, which would then be within
- * reach of those who live there. A joined pid namespace is that of children, and so takes one process more. */
+/* A joined namespace is entered by an intermediate process, never by the supervisor, which would
+ * then be within reach of those who live there. A joined pid namespace is that of children, and so
+ * takes one process more. */
 static pid_t split_through_intermediate(struct run *run, int ends[2])
 {
 	bool born_in;
@@ -292,7 +298,8 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 	pid = pid_of(run, pidfd);
 	close_fd(&pidfd);
 	if (pid <= 0)
-		die("Can't learn the pid of the sandbox's process; nothing was run"); /* it notices our end */
+		die("Can't learn the pid of the sandbox's process; nothing was run"); /* it notices
+											 our end */
 	return pid;
 }
 
@@ -339,7 +346,8 @@ static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_u
 			   gid_t outer_gid)
 {
 	char map[48];
-	/* user_namespaces(7): without privilege outside, a gid map wants setgroups(2) denied for good. */
+	/* user_namespaces(7): without privilege outside, a gid map wants setgroups(2) denied for
+	 * good. */
 	write_proc_file(run, "self/setgroups", "setgroups", "deny");
 	snprintf(map, sizeof(map), "%u %u 1", inner_uid, outer_uid);
 	write_proc_file(run, "self/uid_map", "uid map", map);
@@ -347,7 +355,8 @@ static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_u
 	write_proc_file(run, "self/gid_map", "gid map", map);
 }
 
-/* The supervisor has waited already: its answer to monitor_tell_namespaces() comes when the caller is ready. */
+/* The supervisor has waited already: its answer to monitor_tell_namespaces() comes when the caller
+ * is ready. */
 static void wait_for_maps(const struct run *run)
 {
 	const struct fd_at *block = &run->plan->userns_block;
@@ -356,7 +365,8 @@ static void wait_for_maps(const struct run *run)
 			  block->fd);
 }
 
-/* With maps of the caller's, or in a namespace that was joined, the ids asked for may be others than ours. */
+/* With maps of the caller's, or in a namespace that was joined, the ids asked for may be others
+ * than ours. */
 static void switch_ids(const struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -364,8 +374,8 @@ static void switch_ids(const struct run *run)
 	bool other_uid = plan->has_uid && getuid() != plan->inner_uid;
 	if (!other_gid && !other_uid)
 		return;
-	/* Groups of the caller's would be members of a sandbox that is to have other ids; where setgroups(2) is
-	 * denied they have no number in it. */
+	/* Groups of the caller's would be members of a sandbox that is to have other ids; where
+	 * setgroups(2) is denied they have no number in it. */
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
 		die_errno(errno, "Can't leave the caller's groups");
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
@@ -377,7 +387,8 @@ static void switch_ids(const struct run *run)
 		die_errno(errno, "%s: Can't become uid %u",
 			  place_name(options_place(plan, "--uid")), plan->inner_uid);
 	caps_raise_permitted();
-	/* A change of uid makes a process undumpable, and /proc/self/uid_map root's: proc_pid_status(5). */
+	/* A change of uid makes a process undumpable, and /proc/self/uid_map root's:
+	 * proc_pid_status(5). */
 	if (prctl(PR_SET_DUMPABLE, 1) < 0 || prctl(PR_SET_KEEPCAPS, 0) < 0)
 		die_errno(errno, "Can't become dumpable again after the change of uid");
 }
@@ -415,8 +426,9 @@ void ns_become(struct run *run)
 	switch_ids(run);
 	furnish(run, shape->namespaces);
 
-	/* A mount namespace copied along with a user namespace has slave mounts only; one that was copied
-	 * alone is still a peer of the host's, and what is mounted in it would show up there. */
+	/* A mount namespace copied along with a user namespace has slave mounts only; one that was
+	 * copied alone is still a peer of the host's, and what is mounted in it would show up
+	 * there. */
 	struct mount_attr slave = { .propagation = MS_SLAVE };
 	if (!(shape->namespaces & CLONE_NEWUSER) &&
 	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)
@@ -470,8 +482,9 @@ static void find_inner_maps(const struct run *run, struct inner_maps *ret_maps)
 		streq(ret_maps->gid.bytes, arena_printf("%u %u 1\n", getgid(), getgid()));
 }
 
-/* More than one id needs privilege in the first level, which is gone for whoever has entered the second: a
- * process that stays behind writes the maps. Returns its pid; it waits for a byte on `pipe_fd`. */
+/* More than one id needs privilege in the first level, which is gone for whoever has entered the
+ * second: a process that stays behind writes the maps. Returns its pid; it waits for a byte on
+ * `pipe_fd`. */
 static pid_t start_map_writer(const struct run *run, const struct inner_maps *maps,
 			      int pipe_ends[2])
 {
@@ -517,8 +530,8 @@ static void write_inner_maps(const struct run *run, const struct inner_maps *map
 	close(pipe_ends[1]);
 }
 
-/* Inside a user namespace the limit counts what is made below it: 1 is for the second level, and a third one
- * is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
+/* Inside a user namespace the limit counts what is made below it: 1 is for the second level, and a
+ * third one is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
 static void limit_user_namespaces(const struct run *run)
 {
 	AUTO_CLOSE int fd =
@@ -528,7 +541,8 @@ static void limit_user_namespaces(const struct run *run)
 			  place_name(options_place(run->plan, "--disable-userns")));
 }
 
-/* True when a further user namespace can be made here. Asked in a child, whose namespace it would be. */
+/* True when a further user namespace can be made here. Asked in a child, whose namespace it would
+ * be. */
 static bool can_make_user_namespace(int *ret_error)
 {
 	pid_t pid = sys_clone_process(0);
@@ -573,8 +587,8 @@ bool ns_enter_inner(struct run *run)
 	if (run->plan->disable_userns)
 		limit_user_namespaces(run);
 
-	/* Only a process that may be looked at can write its own maps: see hide_before_joining(). Strangers are
-	 * still kept out: we have capabilities that they do not. */
+	/* Only a process that may be looked at can write its own maps: see hide_before_joining().
+	 * Strangers are still kept out: we have capabilities that they do not. */
 	if (run->plan->userns.fd >= 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
 		die_errno(errno, "Can't become dumpable to write id maps");
 	struct inner_maps maps;

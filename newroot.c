@@ -40,8 +40,9 @@ struct pin {
 	struct overlay_part *parts; /* what belongs on submounts of an overlay's layers */
 };
 
-/* A tmpfs of our own where clones are parked and data files are written before they are shown. It covers / of the
- * new root, which no look-up from inside crosses, and is gone before COMMAND starts. */
+/* A tmpfs of our own where clones are parked and data files are written before they are shown. It
+ * covers / of the new root, which no look-up from inside crosses, and is gone before COMMAND
+ * starts. */
 static struct {
 	int fd;
 	bool attached;
@@ -129,8 +130,9 @@ static void detach_workshop(void)
 
 static void make_root_mount(struct run *run, int *ret_fd);
 
-/* Descriptors are running short: the clones made so far are attached in the workshop, under their operation's
- * number, and closed. The workshop has to live in the new root to outlive the host's, so that is made now. */
+/* Descriptors are running short: the clones made so far are attached in the workshop, under their
+ * operation's number, and closed. The workshop has to live in the new root to outlive the host's,
+ * so that is made now. */
 static void park_pins(struct run *run, size_t n_ops)
 {
 	if (run->root.fd < 0)
@@ -283,8 +285,8 @@ static uint64_t topmost_mount_id(void)
 	return status.stx_mnt_id;
 }
 
-/* Makes the attached mount our root and detaches the old one; verified, because a root that is still covered by
- * the host's would look right and be none. */
+/* Makes the attached mount our root and detaches the old one; verified, because a root that is
+ * still covered by the host's would look right and be none. */
 static void move_into(struct run *run)
 {
 	if (fchdir(run->root.fd) < 0 || sys_pivot_root(".", ".") < 0) {
@@ -362,7 +364,8 @@ static void enter_again(struct run *run, const struct op *op, int mount_fd)
 
 /* ---- destinations ---- */
 
-/* The earlier operation that made the place where `op` wants to create something read-only, or NULL. */
+/* The earlier operation that made the place where `op` wants to create something read-only, or
+ * NULL. */
 static const struct op *who_made_read_only(const struct run *run, const struct op *op)
 {
 	const struct op *found = NULL;
@@ -421,7 +424,8 @@ static void make_last(const struct run *run, const struct op *op, mode_t type_an
 	int result = S_ISDIR(type_and_mode) ? mkdirat(parent_fd, name, type_and_mode & 07777)
 					    : mknodat(parent_fd, name, type_and_mode, 0);
 	struct stat status;
-	/* Another sandbox may just have made the same on a shared tree; a link is no directory and no file. */
+	/* Another sandbox may just have made the same on a shared tree; a link is no directory and
+	 * no file. */
 	if (result < 0 &&
 	    !(errno == EEXIST && fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 	      (status.st_mode & S_IFMT) == (type_and_mode & S_IFMT)))
@@ -430,8 +434,8 @@ static void make_last(const struct run *run, const struct op *op, mode_t type_an
 				   errno);
 }
 
-/* Opens what a mount will cover, made if it is missing; dies if it is of the wrong type. ret_is_root: it is the
- * root of the new root. */
+/* Opens what a mount will cover, made if it is missing; dies if it is of the wrong type.
+ * ret_is_root: it is the root of the new root. */
 static int open_mount_point(const struct run *run, const struct op *op, bool directory, mode_t mode,
 			    bool *ret_is_root)
 {
@@ -453,7 +457,8 @@ static int open_mount_point(const struct run *run, const struct op *op, bool dir
 	return fd;
 }
 
-/* Shows a detached mount at the operation's destination; takes mount_fd over unless ret_fd wants it. */
+/* Shows a detached mount at the operation's destination; takes mount_fd over unless ret_fd wants
+ * it. */
 static void show(struct run *run, const struct op *op, int mount_fd, bool directory,
 		 mode_t stub_mode)
 {
@@ -469,8 +474,9 @@ static void show(struct run *run, const struct op *op, int mount_fd, bool direct
 
 /* ---- the operations ---- */
 
-/* The files below belong to the host's uid 0. Where that has no number in the sandbox's user namespace, no
- * capability in there reaches them (capable_wrt_inode_uidgid()), and nothing needs to be covered. */
+/* The files below belong to the host's uid 0. Where that has no number in the sandbox's user
+ * namespace, no capability in there reaches them (capable_wrt_inode_uidgid()), and nothing needs to
+ * be covered. */
 static bool is_out_of_reach(const struct op *op, int proc_fd)
 {
 	enum {
@@ -482,9 +488,9 @@ static bool is_out_of_reach(const struct op *op, int proc_fd)
 	return status.st_uid == OVERFLOW_UID && geteuid() != OVERFLOW_UID;
 }
 
-/* What a writable procfs lets root do to the host: core_pattern, sysrq, interrupts, hardware. Each is covered by a
- * read-only view of itself. access(2) says nothing of directories: /proc/sys refuses to be written itself, not
- * what is below it (proc_sys_permission()). */
+/* What a writable procfs lets root do to the host: core_pattern, sysrq, interrupts, hardware. Each
+ * is covered by a read-only view of itself. access(2) says nothing of directories: /proc/sys
+ * refuses to be written itself, not what is below it (proc_sys_permission()). */
 static void protect_proc(const struct op *op, int proc_fd)
 {
 	static const char *const names[] = {
@@ -691,8 +697,8 @@ static void build_directory(const struct run *run, const struct op *op)
 		    op->inner_path);
 }
 
-/* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands in, whose
- * links lead to descriptors of ours and nowhere else. */
+/* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands
+ * in, whose links lead to descriptors of ours and nowhere else. */
 static void build_chmod(const struct run *run, const struct op *op)
 {
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);

@@ -1,8 +1,10 @@
-/* options.c - argv in, plan out. The table below is the only place where an option is spelt; --help, the
- * completions, the man page's headings and the tests are made from it or checked against it.
+/* options.c - argv in, plan out. The table below is the only place where an option is spelt;
+ * --help, the completions, the man page's headings and the tests are made from it or checked
+ * against it.
  *
- * This room is pure: it asks the world nothing but through struct doors (is a descriptor open; read the words
- * behind --args), returns problems instead of ending the process, and changes nothing but the plan.
+ * This room is pure: it asks the world nothing but through struct doors (is a descriptor open; read
+ * the words behind --args), returns problems instead of ending the process, and changes nothing but
+ * the plan.
  */
 #include "bwrapish.h"
 
@@ -75,7 +77,8 @@ enum op_form {
 static const struct {
 	enum op_kind kind;
 	bool read_only, devices, skip_missing, takes_perms, takes_size, takes_propagation;
-	mode_t mode; /* what is made when --perms says nothing; its bits also trim the parents' 0755 */
+	mode_t mode; /* what is made when --perms says nothing; its bits also trim the parents' 0755
+		      */
 } op_forms[] = {
 	[FORM_BIND] = { .kind = OP_BIND, .takes_propagation = true },
 	[FORM_BIND_TRY] = { .kind = OP_BIND, .skip_missing = true, .takes_propagation = true },
@@ -420,7 +423,8 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 		if ((bad = overlay_check(&op)))
 			return bad;
 	}
-	/* Parents are as open as what they lead to: bubblewrap's callers rely on 0700 above binds. */
+	/* Parents are as open as what they lead to: bubblewrap's callers rely on 0700 above binds.
+	 */
 	mode_t parent_trim = form->kind == OP_CHMOD ? 0 : op.mode;
 	op.parent_mode = 0700 | (parent_trim & 0070 ? 0050 : 0) | (parent_trim & 0007 ? 0005 : 0);
 
@@ -756,8 +760,8 @@ static bool waits_for_an_operation(const struct option_row *row)
 	       row->handler == H_LAYER || row->handler == H_OVERLAY_WORD || row->handler == H_ARGS;
 }
 
-/* Reads options until the words end, a COMMAND begins, or --help is met. `args_place` is that of --args when
- * the words came from there. */
+/* Reads options until the words end, a COMMAND begins, or --help is met. `args_place` is that of
+ * --args when the words came from there. */
 static problem read_words(struct reader *reader, char *const *words, size_t n_words,
 			  struct place args_place, size_t *ret_used)
 {

@@ -1,13 +1,16 @@
-/* overlay-changes.c - what was changed in an overlay, one JSON line for each path, from its upper directory.
+/* overlay-changes.c - what was changed in an overlay, one JSON line for each path, from its upper
+ * directory.
  *
- * Runs in the reader's process (overlay-helper.c) when everything in the sandbox has ended. The upper directory is
- * walked by descriptor, next to what the layers show at the same place: that tells added from changed, and a
- * directory that was only copied up because something below it changed from one that was itself.
+ * Runs in the reader's process (overlay-helper.c) when everything in the sandbox has ended. The
+ * upper directory is walked by descriptor, next to what the layers show at the same place: that
+ * tells added from changed, and a directory that was only copied up because something below it
+ * changed from one that was itself.
  *
- * Marks, in both notations: a path is removed by a 0:0 character device or, from fuse-overlayfs, by a file
+ * Marks, in both notations: a path is removed by a 0:0 character device or, from fuse-overlayfs, by
+ * a file
  * `.wh.NAME`; a directory hides what the layers have below it by trusted., user.overlay.opaque or
- * user.fuseoverlayfs.opaque, or by `.wh..wh..opq`; trusted.overlay.redirect and fuse-overlayfs's origin tell where
- * something was before it was renamed.
+ * user.fuseoverlayfs.opaque, or by `.wh..wh..opq`; trusted.overlay.redirect and fuse-overlayfs's
+ * origin tell where something was before it was renamed.
  *
  * Must not: follow a link; resolve a path but names within an open directory.
  */
@@ -44,7 +47,8 @@ static _Noreturn void die_of(const struct walk *walk, const char *path)
 
 /* ---- lines ---- */
 
-/* Bytes that are no UTF-8 become lone low surrogates, as Python's surrogateescape has them: nothing is lost. */
+/* Bytes that are no UTF-8 become lone low surrogates, as Python's surrogateescape has them: nothing
+ * is lost. */
 static void add_string(struct text *text, const char *name)
 {
 	text_add(text, "\"");
@@ -52,7 +56,8 @@ static void add_string(struct text *text, const char *name)
 		size_t n = *s < 0x80 ? 1 : 0;
 		if (!n)
 			for (size_t length = 2; length <= 4 && !n; length++) {
-				/* escape_controls() leaves exactly what is valid and printable as it is. */
+				/* escape_controls() leaves exactly what is valid and printable as
+				 * it is. */
 				char out[4 * 4 + 1];
 				size_t left = strnlen((const char *) s, length);
 				n = left == length &&
@@ -146,7 +151,8 @@ static bool is_opaque(int fd)
 	       fstatat(fd, ".wh..wh..opq", &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Where a directory was before it was renamed, absolute within the overlay or a name beside it; NULL: here. */
+/* Where a directory was before it was renamed, absolute within the overlay or a name beside it;
+ * NULL: here. */
 static const char *redirect_of(int fd)
 {
 	static const char *const names[] = { "trusted.overlay.redirect", "user.overlay.redirect",

@@ -1,16 +1,18 @@
-/* overlay-helper.c - the processes that an overlay may need beside COMMAND: fuse-overlayfs, and the reader that lists
- * what was changed.
+/* overlay-helper.c - the processes that an overlay may need beside COMMAND: fuse-overlayfs, and the
+ * reader that lists what was changed.
  *
- * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a supervisor it is
- * the supervisor's child, which joins the user namespace; otherwise it is forked twice, so that COMMAND has no child
- * it does not know. What it works on are descriptors that setup gives it.
+ * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a
+ * supervisor it is the supervisor's child, which joins the user namespace; otherwise it is forked
+ * twice, so that COMMAND has no child it does not know. What it works on are descriptors that setup
+ * gives it.
  *
- * fuse-overlayfs: setup makes the FUSE mount itself (fsopen("fuse"), detached) and the helper gets the descriptor of
- * /dev/fuse and is told to serve "/dev/fd/N". It has a mount namespace of its own, a read-only copy of the host's, so
- * it finds its libraries and /proc when setup has left the host; its layers are attached there, procfs and its like
- * in them covered. It is ready when the mount answers. It ends when the mount is gone: with the last process of the
- * sandbox, at whatever instant and for whatever reason. It has a session of its own, so that no terminal reaches it,
- * and capabilities that COMMAND does not have, so that the kernel's ptrace check keeps COMMAND away.
+ * fuse-overlayfs: setup makes the FUSE mount itself (fsopen("fuse"), detached) and the helper gets
+ * the descriptor of /dev/fuse and is told to serve "/dev/fd/N". It has a mount namespace of its
+ * own, a read-only copy of the host's, so it finds its libraries and /proc when setup has left the
+ * host; its layers are attached there, procfs and its like in them covered. It is ready when the
+ * mount answers. It ends when the mount is gone: with the last process of the sandbox, at whatever
+ * instant and for whatever reason. It has a session of its own, so that no terminal reaches it, and
+ * capabilities that COMMAND does not have, so that the kernel's ptrace check keeps COMMAND away.
  *
  * The reader: waits for the supervisor's word and ends when the supervisor does. Not dumpable.
  */
@@ -39,7 +41,8 @@ enum { UPPER, WORK, DEVICE, REPORT, WRITABLE };
 /* The supervisor's. */
 static struct helper {
 	pid_t pid;
-	int start_fd; /* the reader's: one byte lets it go on, the end of file ends it; -1: fuse-overlayfs */
+	int start_fd; /* the reader's: one byte lets it go on, the end of file ends it; -1:
+			 fuse-overlayfs */
 	struct helper *next;
 } * helpers;
 
@@ -62,14 +65,16 @@ static void keep_caps(uint64_t wanted)
 }
 
 #define CAP_BIT(number) (UINT64_C(1) << (number))
-/* linux/capability.h: to read everything, and to give files the owner, mode and marks that the merged tree shows. */
+/* linux/capability.h: to read everything, and to give files the owner, mode and marks that the
+ * merged tree shows. */
 static const uint64_t fuse_caps = CAP_BIT(0) | CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(3) |
 				  CAP_BIT(4) /* CHOWN to FSETID */ |
 				  CAP_BIT(21) /* SYS_ADMIN: trusted.* */ | CAP_BIT(27) /* MKNOD */ |
 				  CAP_BIT(31) /* SETFCAP */;
 static const uint64_t reader_caps = CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(21);
 
-/* What must not be reached through a layer is covered: there the helper would read its own /proc/self. */
+/* What must not be reached through a layer is covered: there the helper would read its own
+ * /proc/self. */
 static void cover_interfaces(const struct run *run, const struct job *job, int scratch_fd)
 {
 	size_t n;
@@ -83,7 +88,8 @@ static void cover_interfaces(const struct run *run, const struct job *job, int s
 			continue;
 		if (at < 0 || fstat(at, &status) < 0)
 			die_errno(errno, "Can't find the mount %s in a layer", list[i].path);
-		/* Each its own: fuse-overlayfs takes directories of one inode number for the same one. */
+		/* Each its own: fuse-overlayfs takes directories of one inode number for the same
+		 * one. */
 		const char *name = arena_printf("cover %zu", i);
 		int made = S_ISDIR(status.st_mode) ? mkdirat(scratch_fd, name, 0555)
 						   : mknodat(scratch_fd, name, S_IFREG | 0444, 0);
@@ -96,7 +102,8 @@ static void cover_interfaces(const struct run *run, const struct job *job, int s
 	}
 }
 
-/* Everything it works on is attached over /dev, whose fuse is open already; nothing else can be written. */
+/* Everything it works on is attached over /dev, whose fuse is open already; nothing else can be
+ * written. */
 static void arrange_mounts(const struct run *run, const struct job *job)
 {
 	struct mount_attr private = { .propagation = MS_PRIVATE };
@@ -481,7 +488,8 @@ bool overlay_is_helper(pid_t pid)
 	return false;
 }
 
-/* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the sandbox keeps it. */
+/* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the
+ * sandbox keeps it. */
 static bool wait_for_end(pid_t pid)
 {
 	enum { LIMIT_MS = 10000, STEP_MS = 2 };

@@ -1,21 +1,25 @@
-/* overlay.c - layers merged into one tree: by the kernel's overlay, or by fuse-overlayfs where that refuses.
+/* overlay.c - layers merged into one tree: by the kernel's overlay, or by fuse-overlayfs where that
+ * refuses.
  *
- * Everything happens while the host can be seen (newroot_pin()), in the sandbox's own mount namespace. Each layer is
- * opened once; the kernel and the helper get it by its descriptor's number, so no path of the user's is ever part
- * of an option string and none needs escaping. The result is a detached mount like any other source.
+ * Everything happens while the host can be seen (newroot_pin()), in the sandbox's own mount
+ * namespace. Each layer is opened once; the kernel and the helper get it by its descriptor's
+ * number, so no path of the user's is ever part of an option string and none needs escaping. The
+ * result is a detached mount like any other source.
  *
- * Kernel: fsopen("overlay"), "lowerdir+" for each layer (Linux 6.7), else one short "lowerdir"; what counts is
- * whether CMD_CREATE succeeds, because the legacy fsconfig of 6.1 takes everything. In a user namespace always
- * with userxattr: without it `rm -r` of a merged directory fails (EIO).
+ * Kernel: fsopen("overlay"), "lowerdir+" for each layer (Linux 6.7), else one short "lowerdir";
+ * what counts is whether CMD_CREATE succeeds, because the legacy fsconfig of 6.1 takes everything.
+ * In a user namespace always with userxattr: without it `rm -r` of a merged directory fails (EIO).
  *
- * Submounts: an overlay sees its layers' own file systems only. Where the mounts below a layer are the caller's to
- * handle, each gets an overlay of its own (a "part"), whose upper directory is the same path below the whole one's:
- * one tree holds all changes. A normal user's copy of the host's mounts is locked, which the kernel refuses to layer
- * over (EINVAL); there, and where the layers' owners do not exist in the user namespace (copying up: EOVERFLOW),
- * fuse-overlayfs merges what open_tree(2) has cloned, submounts included. What is no stored data (procfs and its
- * like) becomes no layer; it is shown as a read-only clone.
+ * Submounts: an overlay sees its layers' own file systems only. Where the mounts below a layer are
+ * the caller's to handle, each gets an overlay of its own (a "part"), whose upper directory is the
+ * same path below the whole one's: one tree holds all changes. A normal user's copy of the host's
+ * mounts is locked, which the kernel refuses to layer over (EINVAL); there, and where the layers'
+ * owners do not exist in the user namespace (copying up: EOVERFLOW), fuse-overlayfs merges what
+ * open_tree(2) has cloned, submounts included. What is no stored data (procfs and its like) becomes
+ * no layer; it is shown as a read-only clone.
  *
- * Must not: fall back when the cause may be a mistake of the caller's (EPERM, EBUSY, ELOOP); leave anything attached.
+ * Must not: fall back when the cause may be a mistake of the caller's (EPERM, EBUSY, ELOOP); leave
+ * anything attached.
  */
 #include "bwrapish.h"
 
@@ -200,7 +204,8 @@ static bool is_same_object(int a, int b)
 	       x.st_ino == y.st_ino;
 }
 
-/* A directory of the host, in our mount namespace: a descriptor from outside refers to a mount of the old one. */
+/* A directory of the host, in our mount namespace: a descriptor from outside refers to a mount of
+ * the old one. */
 static int open_layer(const struct merge *merge, const struct layer *layer, const char *word)
 {
 	bool is_given = !layer->path;
@@ -232,8 +237,8 @@ static void open_layers(struct merge *merge)
 		merge->layers[n - 1 - i] = open_layer(merge, &merge->overlay->layers[i], "SRC");
 }
 
-/* Kernels up to 6.12 want upper and work directory attached: on top of /, where no look-up from our root meets it,
- * until the overlay exists. */
+/* Kernels up to 6.12 want upper and work directory attached: on top of /, where no look-up from our
+ * root meets it, until the overlay exists. */
 static void make_scratch(struct merge *merge)
 {
 	int fd = merge->scratch_fd = newroot_make_tmpfs(place_name(merge->op->place), 0700, 0);
@@ -287,7 +292,8 @@ static void check_work_directory(const struct merge *merge)
 		die("%s: WORKDIR %s is not empty (%s)", place, overlay->work.path, found);
 }
 
-/* ---- mistakes that the kernel calls ELOOP, EBUSY or EINVAL, and fuse-overlayfs does not notice ---- */
+/* ---- mistakes that the kernel calls ELOOP, EBUSY or EINVAL, and fuse-overlayfs does not notice
+ * ---- */
 
 /* One of the directories: a layer, RWSRC or WORKDIR. */
 struct part_taker {
@@ -384,8 +390,8 @@ static int set_option(int fs_fd, const char *option)
 		      : sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0);
 }
 
-/* All layers as one string, for kernels before 6.7: numbers below self/fd, which has to be the directory, because
- * the string must be shorter than 256 bytes. */
+/* All layers as one string, for kernels before 6.7: numbers below self/fd, which has to be the
+ * directory, because the string must be shorter than 256 bytes. */
 static int set_lowerdir(const struct merge *merge, int fs_fd, const int *lowers, size_t n)
 {
 	struct text list = { 0 };
@@ -469,7 +475,8 @@ static int try_kernel(const struct merge *merge, const int *lowers, size_t n, in
 	return -1;
 }
 
-/* Overlay keeps its marks in extended attributes of the upper file system, which only FUSE can do without. */
+/* Overlay keeps its marks in extended attributes of the upper file system, which only FUSE can do
+ * without. */
 static bool upper_has_xattrs(const struct merge *merge)
 {
 	if (merge->work_fd < 0)
@@ -482,7 +489,8 @@ static bool upper_has_xattrs(const struct merge *merge)
 	return true;
 }
 
-/* In a user namespace with one id all others are "nobody", and what belongs to them cannot be copied up. */
+/* In a user namespace with one id all others are "nobody", and what belongs to them cannot be
+ * copied up. */
 static bool has_unmapped_owner(const struct merge *merge)
 {
 	const struct shape *shape = &merge->run->shape;
@@ -516,8 +524,8 @@ static void unescape_octal(char *word)
 
 static bool type_can_be_layer(const char *type)
 {
-	/* Kernel interfaces: what a file of theirs says depends on who reads it, a helper's /proc/self is the
-	 * helper's. Another user's FUSE answers nobody else. */
+	/* Kernel interfaces: what a file of theirs says depends on who reads it, a helper's
+	 * /proc/self is the helper's. Another user's FUSE answers nobody else. */
 	static const char *const others[] = {
 		"proc",        "sysfs",      "devpts",   "devtmpfs", "cgroup",  "cgroup2",
 		"securityfs",  "debugfs",    "tracefs",  "bpf",      "mqueue",  "autofs",
@@ -545,7 +553,8 @@ static bool is_seen(int dir_fd, const char *path, uint64_t id)
 	       status.stx_mnt_id == id;
 }
 
-/* Splits a line of mountinfo in place: the mount's id, where it is, and its type; proc_pid_mountinfo(5). */
+/* Splits a line of mountinfo in place: the mount's id, where it is, and its type;
+ * proc_pid_mountinfo(5). */
 static bool read_mount(char *line, uint64_t *ret_id, const char **ret_point, const char **ret_type)
 {
 	char *save = NULL, *fields[5] = { 0 }, *dash = strstr(line, " - ");
@@ -598,7 +607,8 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 	return list;
 }
 
-/* The directories at `path` that the layers show, top first, up to one that hides what is below it. */
+/* The directories at `path` that the layers show, top first, up to one that hides what is below it.
+ */
 static size_t open_views(const struct merge *merge, const char *path, int *views)
 {
 	size_t n = 0;
@@ -613,8 +623,9 @@ static size_t open_views(const struct merge *merge, const char *path, int *views
 	return n;
 }
 
-/* The directory at `path` in the upper tree, copied up if it is not there, with the owner and mode of what is
- * mounted there. Copying up is done by the overlay above it: a change of mode to what it was asks for it. */
+/* The directory at `path` in the upper tree, copied up if it is not there, with the owner and mode
+ * of what is mounted there. Copying up is done by the overlay above it: a change of mode to what it
+ * was asks for it. */
 static int open_upper_at(const struct merge *merge, int above_fd, size_t above_length,
 			 const char *path, int view_fd)
 {
@@ -631,8 +642,8 @@ static int open_upper_at(const struct merge *merge, int above_fd, size_t above_l
 	return path_open(merge->upper_fd, path, O_PATH | O_DIRECTORY);
 }
 
-/* An overlay of what the layers show at `path`; -1 where that cannot be had. above_fd: the overlay it belongs to,
- * whose own path is above_length long. */
+/* An overlay of what the layers show at `path`; -1 where that cannot be had. above_fd: the overlay
+ * it belongs to, whose own path is above_length long. */
 static int try_part(struct merge *merge, const char *path, int above_fd, size_t above_length)
 {
 	int *views = arena_alloc(merge->n_layers * sizeof(int)), result = -1;
@@ -673,8 +684,8 @@ static bool path_is_below(const char *path, const char *above)
 	return strncmp(path, above, length) == 0 && path[length] == '/';
 }
 
-/* Makes a mount for each submount of the layers: an overlay where `by_kernel`, a read-only clone of what can be no
- * layer. */
+/* Makes a mount for each submount of the layers: an overlay where `by_kernel`, a read-only clone of
+ * what can be no layer. */
 static struct overlay_part *make_parts(struct merge *merge, int main_fd, bool by_kernel)
 {
 	size_t n;
@@ -776,8 +787,8 @@ static int open_common_directory(const struct merge *merge, const char **ret_upp
 	return open(arena_copy(upper, length), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* fuse-overlayfs looks its directories up by name, in a mount namespace of its own, and renames between upper and work
- * directory: both have to be on one mount that can be attached there. */
+/* fuse-overlayfs looks its directories up by name, in a mount namespace of its own, and renames
+ * between upper and work directory: both have to be on one mount that can be attached there. */
 static void clone_writable(const struct merge *merge, struct overlay_writable *ret)
 {
 	*ret = (struct overlay_writable){ -1, -1, -1 };
@@ -829,7 +840,8 @@ static int try_kernel_whole(struct merge *merge, struct overlay_part **ret_parts
 		return -1;
 	}
 	int fd = try_kernel(merge, merge->layers, merge->n_layers, merge->upper_fd, merge->work_fd);
-	/* In a user namespace that was made for the sandbox all mounts are locked, so here there are none. */
+	/* In a user namespace that was made for the sandbox all mounts are locked, so here there
+	 * are none. */
 	if (fd >= 0 && !merge->run->shape.user_namespace)
 		*ret_parts = make_parts(merge, fd, true);
 	return fd;

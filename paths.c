@@ -1,12 +1,14 @@
 /* paths.c - one path inside the new root, found or made, never leaving it.
  *
- * Invariant: a path of the sandbox is resolved against the root's descriptor and nothing else. Links, absolute
- * ones included, are followed inside the root; ".." ends there; magic links (/proc/PID/fd/N and their like, the
- * only way out) are refused. Nothing is created through a link that leads nowhere.
+ * Invariant: a path of the sandbox is resolved against the root's descriptor and nothing else.
+ * Links, absolute ones included, are followed inside the root; ".." ends there; magic links
+ * (/proc/PID/fd/N and their like, the only way out) are refused. Nothing is created through a link
+ * that leads nowhere.
  *
- * openat2(2) does it (RESOLVE_IN_ROOT, Linux 5.6). Where it is refused (a filter that answers ENOSYS or EPERM,
- * as systemd's RestrictSUIDSGID= does) a walk, component by component with O_PATH|O_NOFOLLOW, gives the same
- * answers. O_PATH throughout: search permission on a directory is enough, as for anybody.
+ * openat2(2) does it (RESOLVE_IN_ROOT, Linux 5.6). Where it is refused (a filter that answers
+ * ENOSYS or EPERM, as systemd's RestrictSUIDSGID= does) a walk, component by component with
+ * O_PATH|O_NOFOLLOW, gives the same answers. O_PATH throughout: search permission on a directory is
+ * enough, as for anybody.
  */
 #include "bwrapish.h"
 
@@ -31,8 +33,8 @@ static bool same_place(int a, int b)
 	       x.stx_ino == y.stx_ino && x.stx_mnt_id == y.stx_mnt_id;
 }
 
-/* procfs has ordinary links in its root (self, mounts, net) and magic ones below it. 1 is the root's inode
- * (PROC_ROOT_INO). */
+/* procfs has ordinary links in its root (self, mounts, net) and magic ones below it. 1 is the
+ * root's inode (PROC_ROOT_INO). */
 static bool is_magic_link(int link_fd, int parent_fd)
 {
 	struct statfs fs;
@@ -94,8 +96,8 @@ static int walk_path(int root_fd, const char *path, int flags)
 		const char *behind = name + name_length;
 		bool is_last = behind[strspn(behind, "/")] == '\0',
 		     wants_directory = *behind == '/';
-		char component
-			[PATH_MAX]; /* no part of a path or link is longer; openat(2) judges names */
+		char component[PATH_MAX]; /* no part of a path or link is longer; openat(2) judges
+					     names */
 		memcpy(component, name, name_length);
 		component[name_length] = '\0';
 		memmove(walk.rest, behind, strlen(behind) + 1);
@@ -164,7 +166,8 @@ int path_open(int root_fd, const char *path, int flags)
 	return -1;
 }
 
-/* Makes `name` in parent_fd, where the lookup of the whole prefix has just failed with ENOENT, and opens it. */
+/* Makes `name` in parent_fd, where the lookup of the whole prefix has just failed with ENOENT, and
+ * opens it. */
 static int make_directory(int parent_fd, const char *name, mode_t mode)
 {
 	if (mkdirat(parent_fd, name, mode) < 0 && errno != EEXIST)

@@ -91,9 +91,10 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 
 	choose_caps(plan, caller, &shape);
 
-	/* The second level protects pid 1 from COMMAND, setup's mounts from COMMAND's capabilities, or
-	 * counts against the limit of --disable-userns. --userns2 is a second level of the caller's own. Who joins
-	 * a namespace wants to be in that very one, so there only capabilities that were asked for count. */
+	/* The second level protects pid 1 from COMMAND, setup's mounts from COMMAND's capabilities,
+	 * or counts against the limit of --disable-userns. --userns2 is a second level of the
+	 * caller's own. Who joins a namespace wants to be in that very one, so there only
+	 * capabilities that were asked for count. */
 	bool caps_in_sandbox =
 		(shape.caps && shape.user_namespace) || (shape.ambient_caps && joins);
 	shape.inner_required = plan->userns2.fd < 0 && (caps_in_sandbox || plan->disable_userns);
@@ -104,9 +105,10 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 			    (plan->unshare_uts ? CLONE_NEWUTS : 0) |
 			    (plan->unshare_ipc ? CLONE_NEWIPC : 0);
 	if (shape.inner_required && caps_in_sandbox) {
-		/* With its own copy of the mount namespace setup's mounts are locked (mount_namespaces(7)); the
-		 * others are made there too, so that the capabilities are good for something. A message queue
-		 * mount belongs to the namespace it was made in, which then has to be the first level's. */
+		/* With its own copy of the mount namespace setup's mounts are locked
+		 * (mount_namespaces(7)); the others are made there too, so that the capabilities
+		 * are good for something. A message queue mount belongs to the namespace it was
+		 * made in, which then has to be the first level's. */
 		unsigned long inner =
 			has_op(plan, OP_MQUEUE) ? own & ~(unsigned long) CLONE_NEWIPC : own;
 		shape.inner_namespaces = CLONE_NEWNS | inner;
@@ -130,7 +132,8 @@ static problem check_limits(const struct plan *plan)
 {
 	if (!plan->timeout_ms && options_given(plan, "--kill-after"))
 		return refuse(plan, "--kill-after", "needs --timeout");
-	/* An orphan goes to the first process of its own pid namespace; one that was joined is not ours to end. */
+	/* An orphan goes to the first process of its own pid namespace; one that was joined is not
+	 * ours to end. */
 	bool has_group = plan->cgroup;
 	for (size_t i = 0; i < plan->n_limits; i++)
 		has_group |= !plan->limits[i].optional;

@@ -1,7 +1,7 @@
 /* policy.c - lists of system calls, read, put together, and told to a person.
  *
- * Pure: libseccomp is asked for names and numbers, nothing else. What may be denied or allowed and what that comes
- * to is decided here; compose.c makes BPF of it, seccomp.c loads it.
+ * Pure: libseccomp is asked for names and numbers, nothing else. What may be denied or allowed and
+ * what that comes to is decided here; compose.c makes BPF of it, seccomp.c loads it.
  */
 #include "policy.h"
 
@@ -80,7 +80,8 @@ const char *policy_action_words(uint32_t action)
 
 static const char *nth_known_name(size_t i)
 {
-	/* Every call of every architecture that the running kernel may accept; made only to word a mistake. */
+	/* Every call of every architecture that the running kernel may accept; made only to word a
+	 * mistake. */
 	static const uint32_t arches[] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86, SCMP_ARCH_AARCH64,
 					   SCMP_ARCH_ARM };
 	enum { N_NUMBERS = 1024 };
@@ -253,7 +254,8 @@ static problem read_group(const struct list_reader *reader, const char *name,
 				  name);
 	struct list_reader inner = *reader;
 	inner.built_in = true;
-	/* The table's own errors say how a denial is best answered; they mean nothing where it is allowed. */
+	/* The table's own errors say how a denial is best answered; they mean nothing where it is
+	 * allowed. */
 	if (inner.use == USE_ALLOW)
 		inner.use = USE_DENY;
 	for (size_t i = 0; i < n_call_groups; i++) {
@@ -310,8 +312,8 @@ static bool is_same_rule(const struct call_rule *a, const struct call_rule *b)
 	       (!a->word || (a->mask == b->mask && a->value == b->value && a->index == b->index));
 }
 
-/* Each rule once, the last word of the caller; none with an argument beside one for the whole call, which
- * libseccomp would take in one order and not in the other. */
+/* Each rule once, the last word of the caller; none with an argument beside one for the whole call,
+ * which libseccomp would take in one order and not in the other. */
 static struct rules without_repetition(const struct rules *rules)
 {
 	struct rules result = { 0 };
@@ -335,8 +337,8 @@ static const struct call_rule *find_call(const struct rules *rules, const char *
 	return NULL;
 }
 
-/* The flags of clone3 are in memory, where no filter sees them. Where those of clone are judged it answers ENOSYS,
- * for which every C library falls back to clone. */
+/* The flags of clone3 are in memory, where no filter sees them. Where those of clone are judged it
+ * answers ENOSYS, for which every C library falls back to clone. */
 static void judge_clone3(struct rules *rules)
 {
 	const struct call_rule *clone = find_call(rules, "clone");

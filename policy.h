@@ -1,11 +1,12 @@
-/* policy.h - which system calls a filter denies: the words of calls.c, policy.c, compose.c and of the generator of
- * the built-in profiles. */
+/* policy.h - which system calls a filter denies: the words of calls.c, policy.c, compose.c and of
+ * the generator of the built-in profiles. */
 #ifndef POLICY_H
 #define POLICY_H
 
 #include "bwrapish.h"
 
-/* What a word behind the name of a call stands for. One word may have several rows: each makes a rule. */
+/* What a word behind the name of a call stands for. One word may have several rows: each makes a
+ * rule. */
 struct call_argument {
 	const char *name, *word;
 	uint8_t index;
@@ -39,8 +40,8 @@ const struct profile *profile_find(const char *name);
 
 /* ---- the policy of a plan ---- */
 
-/* What a policy comes to. A call passes when no rule in `denied` means it and, with an allow list, one in
- * `allowed` does. Rules in `allowed` may carry an action of their own. */
+/* What a policy comes to. A call passes when no rule in `denied` means it and, with an allow list,
+ * one in `allowed` does. Rules in `allowed` may carry an action of their own. */
 struct verdicts {
 	struct rules denied, allowed;
 	bool has_allow_list;
@@ -48,8 +49,8 @@ struct verdicts {
 struct verdicts policy_resolve(const struct policy *policy, enum filtered whom);
 /* The same for a profile alone. */
 struct verdicts profile_resolve(const struct profile *profile, enum filtered whom);
-/* True when what the profile was compiled to when bwrapish was built may be used: --seccomp-deny may stand beside
- * it, but nothing that changes it. */
+/* True when what the profile was compiled to when bwrapish was built may be used: --seccomp-deny
+ * may stand beside it, but nothing that changes it. */
 bool policy_uses_built_profile(const struct policy *policy);
 /* clone3 where it answers ENOSYS so that clone is used, whose flags can be judged. */
 bool policy_is_fallback(const struct call_rule *rule);
@@ -69,9 +70,9 @@ struct program {
 	const struct sock_filter *code;
 	size_t n;
 };
-/* `native` is libseccomp's token of the architecture (0: the running one); those that its kernels also take are
- * covered with it. `part` of the verdicts becomes one program. What is denied without an action of its own is
- * answered by `deny_action`. */
+/* `native` is libseccomp's token of the architecture (0: the running one); those that its kernels
+ * also take are covered with it. `part` of the verdicts becomes one program. What is denied without
+ * an action of its own is answered by `deny_action`. */
 struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native,
 			      bool linear);
 struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native,

@@ -1,8 +1,9 @@
-/* seccomp.c - filters in force: the guards of the terminal and of keys where there is no keyring, the caller's
- * programs, and what the lists and profiles of policy.c come to.
+/* seccomp.c - filters in force: the guards of the terminal and of keys where there is no keyring,
+ * the caller's programs, and what the lists and profiles of policy.c come to.
  *
- * Filters come last: between loading and exec there is nothing but exec, so a filter may deny whatever setup
- * needs. seccomp(2) returning 0 is the only witness: a read-back by prctl(2) could itself be what a filter kills.
+ * Filters come last: between loading and exec there is nothing but exec, so a filter may deny
+ * whatever setup needs. seccomp(2) returning 0 is the only witness: a read-back by prctl(2) could
+ * itself be what a filter kills.
  */
 #include "bwrapish.h"
 
@@ -112,8 +113,8 @@ static void load(const char *bytes, size_t length, unsigned long flags, const ch
 /* ---- the guards ---- */
 
 #define FIELD(name) ((uint32_t) offsetof(struct seccomp_data, name))
-/* The low 32 bits of an argument: the kernel takes the request of ioctl(2) as an unsigned int, so comparing all
- * 64 would let 0x100005412 through (CVE-2019-10063). */
+/* The low 32 bits of an argument: the kernel takes the request of ioctl(2) as an unsigned int, so
+ * comparing all 64 would let 0x100005412 through (CVE-2019-10063). */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define REQUEST_LOW (FIELD(args[1]))
 #else
@@ -157,9 +158,9 @@ static void load(const char *bytes, size_t length, unsigned long flags, const ch
 #define OTHER_NATIVE_ADD_KEY SYS_add_key
 #endif
 
-/* No ioctl can put bytes into the input of a terminal: TIOCSTI types, TIOCLINUX pastes on a console. All other
- * calls pass, and the kernel's per-call bitmap (5.11) lets them pass without running the program. A foreign
- * architecture that is not known here is refused. */
+/* No ioctl can put bytes into the input of a terminal: TIOCSTI types, TIOCLINUX pastes on a
+ * console. All other calls pass, and the kernel's per-call bitmap (5.11) lets them pass without
+ * running the program. A foreign architecture that is not known here is refused. */
 static const struct sock_filter tty_guard[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 2, 0),
@@ -177,7 +178,8 @@ static const struct sock_filter tty_guard[] = {
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
 
-/* No key, whoever's: add_key(2), request_key(2) and keyctl(2) have consecutive numbers everywhere. */
+/* No key, whoever's: add_key(2), request_key(2) and keyctl(2) have consecutive numbers everywhere.
+ */
 static const struct sock_filter key_guard[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 2, 0),
@@ -202,8 +204,8 @@ struct composed {
 	bool traced;
 };
 
-/* Numbers beyond the newest that mean calls all the same: x32's, of which 512 to 547 are its own, and arm's private
- * ones. */
+/* Numbers beyond the newest that mean calls all the same: x32's, of which 512 to 547 are its own,
+ * and arm's private ones. */
 #if defined(__x86_64__)
 #define OTHER_ABI     0x40000000u
 #define PRIVATE_FIRST (OTHER_ABI + 512)
@@ -214,8 +216,8 @@ struct composed {
 #define PRIVATE_END   0x0f0007u
 #endif
 
-/* Calls that libseccomp has no name for could not be named in any list. ENOSYS makes programs fall back to older
- * ones, which are judged; a denial would stop them. */
+/* Calls that libseccomp has no name for could not be named in any list. ENOSYS makes programs fall
+ * back to older ones, which are judged; a denial would stop them. */
 static struct program make_prologue(uint32_t newest)
 {
 	const struct sock_filter code[] = {
@@ -237,8 +239,8 @@ static bool is_allow(const struct sock_filter *instruction)
 	return instruction->code == (BPF_RET | BPF_K) && instruction->k == SECCOMP_RET_ALLOW;
 }
 
-/* One program that lets pass what each of them lets pass: where one allows, the next goes on. A single program is
- * loaded by a single seccomp(2), so it may well deny that call. */
+/* One program that lets pass what each of them lets pass: where one allows, the next goes on. A
+ * single program is loaded by a single seccomp(2), so it may well deny that call. */
 static struct program join_programs(const struct program *parts, size_t n_parts)
 {
 	size_t room = 0;
@@ -261,8 +263,8 @@ static struct program join_programs(const struct program *parts, size_t n_parts)
 	return (struct program){ code, (size_t) (next - code) };
 }
 
-/* In a trace everything that would be denied is notified instead, but clone3 where it makes programs fall back to
- * clone: the policy itself would cost them nothing there. */
+/* In a trace everything that would be denied is notified instead, but clone3 where it makes
+ * programs fall back to clone: the policy itself would cost them nothing there. */
 static struct rules notified(const struct rules *rules)
 {
 	struct rules result = { .n = rules->n,
@@ -331,8 +333,8 @@ bool filters_is_due(const struct run *run)
 	return run->has_tty || run->deny_keys || run->plan->n_seccomp || run->composed;
 }
 
-/* Behind the caller's own programs, whose author counted on loading some: an allow list, and more so a profile,
- * seldom leaves seccomp(2) to anybody. */
+/* Behind the caller's own programs, whose author counted on loading some: an allow list, and more
+ * so a profile, seldom leaves seccomp(2) to anybody. */
 static void load_composed(const struct run *run, enum filtered whom)
 {
 	const struct program *program = &run->composed->programs[whom];

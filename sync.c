@@ -1,7 +1,7 @@
 /* sync.c - the messages between the supervisor, pid 1 and COMMAND before it is COMMAND.
  *
- * A socket pair and never an eventfd: when one side dies, at whatever instant, the other side reads the end of
- * file and cannot be left waiting. Messages are whole (SOCK_SEQPACKET).
+ * A socket pair and never an eventfd: when one side dies, at whatever instant, the other side reads
+ * the end of file and cannot be left waiting. Messages are whole (SOCK_SEQPACKET).
  */
 #include "bwrapish.h"
 
@@ -25,7 +25,8 @@ bool sync_try_send(int socket, enum message_kind kind, int value)
 {
 	struct message message = { .kind = kind, .value = value };
 	ssize_t n;
-	/* Nothing but write(2): that is what the filters of pid 1 must allow. SIGPIPE is blocked on all sides. */
+	/* Nothing but write(2): that is what the filters of pid 1 must allow. SIGPIPE is blocked on
+	 * all sides. */
 	do
 		n = write(socket, &message, sizeof(message));
 	while (n < 0 && errno == EINTR);

@@ -1,8 +1,9 @@
 /* trace.c - --seccomp-trace: what a policy would deny, without denying it.
  *
- * The kernel stops the caller of such a call and asks the supervisor (seccomp_unotify(2)), which writes a line for
- * each new kind and lets the call go on. That is a diagnosis and no sandbox: nothing is denied, and even a supervisor
- * that meant to deny would look at arguments that may have changed since.
+ * The kernel stops the caller of such a call and asks the supervisor (seccomp_unotify(2)), which
+ * writes a line for each new kind and lets the call go on. That is a diagnosis and no sandbox:
+ * nothing is denied, and even a supervisor that meant to deny would look at arguments that may have
+ * changed since.
  */
 #include "policy.h"
 
@@ -35,8 +36,8 @@
 
 static struct fd_letter letter;
 
-/* Handing over the listener must not itself be stopped: nobody would answer yet. The exception means this very
- * message and is gone with our memory at exec. */
+/* Handing over the listener must not itself be stopped: nobody would answer yet. The exception
+ * means this very message and is gone with our memory at exec. */
 static size_t add_exception(struct sock_filter *code)
 {
 	uint64_t address = (uintptr_t) sync_letter_address(&letter);

@@ -1,7 +1,7 @@
 /* utils.c - what any program could use: numbers, strings, memory, descriptors, messages.
  *
- * Knows no sandbox. No stdio streams, no locale, no file opened by path: all of it is also called after the
- * root has changed, when the file system belongs to somebody else.
+ * Knows no sandbox. No stdio streams, no locale, no file opened by path: all of it is also called
+ * after the root has changed, when the file system belongs to somebody else.
  */
 #include "utils.h"
 
@@ -20,7 +20,8 @@
 
 void *arena_alloc(size_t size_bytes)
 {
-	/* The first blocks come from .bss: a small command line never asks the kernel for memory. */
+	/* The first blocks come from .bss: a small command line never asks the kernel for memory.
+	 */
 	static _Alignas(16) char first[16384];
 	static char *next = first;
 	static size_t left = sizeof(first);
@@ -195,7 +196,8 @@ bool parse_octal_mode(const char *word, mode_t *ret_mode)
 
 const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t n)
 {
-	/* Optimal string alignment with a bound: one wrong, missing, extra or swapped letter for each three. */
+	/* Optimal string alignment with a bound: one wrong, missing, extra or swapped letter for
+	 * each three. */
 	enum { LONGEST = 40 };
 	size_t length = strlen(word), best_cost = length / 3 + 1;
 	const char *best = NULL;
@@ -230,8 +232,8 @@ const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t 
 	return best;
 }
 
-/* The length of the UTF-8 sequence at `s` (`left` bytes there), 0 when it is none that may be shown: not
- * UTF-8, overlong, a surrogate, or a C1 control. */
+/* The length of the UTF-8 sequence at `s` (`left` bytes there), 0 when it is none that may be
+ * shown: not UTF-8, overlong, a surrogate, or a C1 control. */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
 	size_t n = s[0] >= 0xf0 && s[0] <= 0xf4  ? 4
@@ -306,8 +308,8 @@ void die_first_call(void (*hook)(void))
 
 static PRINTF_LIKE(2, 0) void say_line(const char *level, const char *fmt, va_list args)
 {
-	/* No arena here: the message may be about memory. Of one that is too long the middle is left out: where it
-	 * happened stands at the front, why at the end. */
+	/* No arena here: the message may be about memory. Of one that is too long the middle is
+	 * left out: where it happened stands at the front, why at the end. */
 	static char raw[65536], line[4 * 3072 + 256];
 	enum { HEAD = 2048, TAIL = 1000 };
 	int full_length = vsnprintf(raw, sizeof(raw), fmt, args);
@@ -370,8 +372,9 @@ void close_fd(int *fd)
 
 bool write_all(int fd, const void *bytes, size_t length)
 {
-	/* A reader that went away must give EPIPE, not a death by SIGPIPE that explains nothing: the signal
-	 * stays blocked while we write, and one that became pending through us is taken back. */
+	/* A reader that went away must give EPIPE, not a death by SIGPIPE that explains nothing:
+	 * the signal stays blocked while we write, and one that became pending through us is taken
+	 * back. */
 	sigset_t pipe_only, before, pending;
 	sigemptyset(&pipe_only);
 	sigaddset(&pipe_only, SIGPIPE);

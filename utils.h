@@ -23,8 +23,8 @@ char *arena_printf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((return
 char *arena_vprintf(const char *fmt, va_list args) PRINTF_LIKE(1, 0)
 	__attribute__((returns_nonnull));
 
-/* Makes room for one more element in `items` (arena memory, `n_items` used, `*n_room` there) and returns
- * where the array is now; grows by doubling, so n appends cost O(n). */
+/* Makes room for one more element in `items` (arena memory, `n_items` used, `*n_room` there) and
+ * returns where the array is now; grows by doubling, so n appends cost O(n). */
 void *arena_grow(void *items, size_t n_items, size_t *n_room, size_t item_bytes);
 
 /* ---- text that grows ---- */
@@ -45,7 +45,8 @@ static inline bool streq(const char *a, const char *b)
 bool parse_decimal(const char *word, uint64_t max, uint64_t *ret_value);
 /* As parse_decimal, with 0x for hexadecimal and 0 for octal. */
 bool parse_any_base(const char *word, uint64_t max, uint64_t *ret_value);
-/* A number with K, M, G or T (powers of 1024, either case) behind it or not, at most `max` in all. */
+/* A number with K, M, G or T (powers of 1024, either case) behind it or not, at most `max` in all.
+ */
 bool parse_size(const char *word, uint64_t max, uint64_t *ret_value);
 /* Decimal seconds with or without a fraction, rounded up to milliseconds, at most ten years. */
 bool parse_seconds(const char *word, int64_t *ret_ms);
@@ -55,13 +56,13 @@ bool parse_octal_mode(const char *word, mode_t *ret_mode);
 /* The one of n words that `word` most likely stands for, NULL when none is close. */
 const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t n);
 
-/* Writes `text` with every control character (C0, DEL, C1, also as UTF-8) and every byte that is not
- * UTF-8 as \xNN, so that no user's word can steer a terminal or forge a second line. Returns the length
- * written; `out` needs 4 * length + 1 bytes. */
+/* Writes `text` with every control character (C0, DEL, C1, also as UTF-8) and every byte that is
+ * not UTF-8 as \xNN, so that no user's word can steer a terminal or forge a second line. Returns
+ * the length written; `out` needs 4 * length + 1 bytes. */
 size_t escape_controls(const char *text, size_t length, char *out);
 
-/* A fixed English text, without the locale machinery that strerror() would start (its files would be
- * looked up in the sandbox's root). */
+/* A fixed English text, without the locale machinery that strerror() would start (its files would
+ * be looked up in the sandbox's root). */
 const char *errno_text(int error);
 
 /* ---- messages: one line on stderr ---- */
@@ -87,14 +88,16 @@ bool write_all(int fd, const void *bytes, size_t length);
  * Returns false with errno set. */
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);
 bool fd_is_open(int fd);
-/* Waits for a byte or the end of file, also where the descriptor does not block. False with errno. */
+/* Waits for a byte or the end of file, also where the descriptor does not block. False with errno.
+ */
 bool wait_for_byte(int fd);
 /* Closes every descriptor from 3 up but those in `keep` (any order, -1 ignored; it is sorted in
  * place). False when the kernel refused. */
 bool close_all_except(int *keep, size_t n_keep);
 
-/* Forgets which pages of the program's code were used: what runs on comes back from the page cache as it is
- * needed. For processes that stay around and do little. Only a saving; its failure means nothing. */
+/* Forgets which pages of the program's code were used: what runs on comes back from the page cache
+ * as it is needed. For processes that stay around and do little. Only a saving; its failure means
+ * nothing. */
 void release_code_pages(void);
 
 #endif
