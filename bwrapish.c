@@ -20,7 +20,7 @@
  *   command.c      environment, directory, exec
  *   init.c         pid 1 inside    monitor.c       the supervisor outside
  *   sync.c         the messages between them
- *   diagnose.c     the cause behind an errno
+ *   run.c          telling of a run   diagnose.c   the cause behind an errno
  *   utils.c        what any program could use     kernel.h  bare system calls
  *
  * This file is the story: main(), and what each process does, in order.
@@ -42,30 +42,6 @@
 #include <sys/statfs.h>
 
 #define COMPATIBLE_WITH "0.12.0" /* the bubblewrap whose command line this is */
-
-void run_tell(const struct run *run, const char *fmt, ...)
-{
-	if (!run->plan->verbose)
-		return;
-	va_list args;
-	va_start(args, fmt);
-	const char *text = arena_vprintf(fmt, args);
-	va_end(args);
-	say_note("%s", text);
-}
-
-void run_tell_stage(const struct run *run, enum stage stage)
-{
-	struct text text = { 0 };
-	if (!run->plan->verbose)
-		return;
-	plan_explain_stage(run->plan, &run->shape, run->caller, stage, &text);
-	for (char *line = text.bytes, *end; line && *line; line = end + 1) {
-		end = strchr(line, '\n');
-		*end = '\0';
-		say_note("%s", line + strspn(line, " "));
-	}
-}
 
 /* ---- 1 arrive ---- */
 
@@ -267,13 +243,6 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 }
 
 /* ---- 4 to 11 ---- */
-
-/* A standard number stays taken: the next descriptor of ours must not get it. */
-void close_consumed(int fd)
-{
-	if (fd > STDERR_FILENO)
-		close(fd);
-}
 
 static int told_monitor_fd = -1;
 static void tell_not_started(void)

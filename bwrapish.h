@@ -405,6 +405,8 @@ struct run {
 	char **environment;                /* COMMAND's, once made */
 };
 
+/* ---- run.c ---- */
+
 /* --verbose: what --dry-run says of the stage, on stderr; otherwise nothing. */
 void run_tell_stage(const struct run *run, enum stage stage);
 /* Closes what an option consumed, but for 0 to 2, which are close-on-exec. */

@@ -1,0 +1,38 @@
+/* run.c - what every room may ask of the run: to tell what happens (--verbose), to close what an option
+ * consumed. Decides nothing.
+ */
+#include "bwrapish.h"
+
+#include <string.h>
+#include <unistd.h>
+
+void run_tell(const struct run *run, const char *fmt, ...)
+{
+	if (!run->plan->verbose)
+		return;
+	va_list args;
+	va_start(args, fmt);
+	const char *text = arena_vprintf(fmt, args);
+	va_end(args);
+	say_note("%s", text);
+}
+
+void run_tell_stage(const struct run *run, enum stage stage)
+{
+	struct text text = { 0 };
+	if (!run->plan->verbose)
+		return;
+	plan_explain_stage(run->plan, &run->shape, run->caller, stage, &text);
+	for (char *line = text.bytes, *end; line && *line; line = end + 1) {
+		end = strchr(line, '\n');
+		*end = '\0';
+		say_note("%s", line + strspn(line, " "));
+	}
+}
+
+/* A standard number stays taken: the next descriptor of ours must not get it. */
+void close_consumed(int fd)
+{
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
