@@ -602,8 +602,9 @@ void limits_read_usage(const struct run *run, struct usage *usage);
 /* What to add to the error of a fork(2) in the sandbox; "" when no limit of ours explains it. */
 const char *limits_fork_cause(const struct plan *plan, int error);
 /* Ends every process below this one, which has to be a child subreaper: then also those that left
- * their session, their process group or their parent. Returns when all are gone. proc_fd: /proc. */
-void limits_kill_descendants(int proc_fd);
+ * their session, their process group or their parent. Returns when all are gone but
+ * children that are spared. proc_fd: /proc. */
+void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid));
 
 /* ---- cgroups.c: the control groups that hold exactly the sandbox ---- */
 

@@ -324,38 +324,42 @@ static void read_processes(int proc_fd, struct relatives *found)
 
 /* All generations at once: killing only children would lose the race against a fork bomb, whose
  * next generation is always bigger than the one that just became ours. */
-static void kill_relatives(struct relatives *found)
+static bool kill_relatives(struct relatives *found, bool (*is_spared)(pid_t pid))
 {
 	pid_t self = getpid();
+	bool any = false;
 	for (bool more = true; more;) {
 		more = false;
 		for (size_t i = 0; i < found->n; i++) {
 			struct relative *child = &found->all[i];
-			bool below = child->parent == self;
+			bool below = child->parent == self && !is_spared(child->pid);
 			for (size_t j = 0; !child->is_ours && !below && j < found->n; j++)
 				below = found->all[j].is_ours && found->all[j].pid == child->parent;
 			if (child->is_ours || !below)
 				continue;
-			child->is_ours = more = true;
+			any = child->is_ours = more = true;
 			kill(child->pid, SIGKILL);
 		}
 	}
+	return any;
 }
 
-void limits_kill_descendants(int proc_fd)
+void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid))
 {
 	struct relatives found = { 0 };
-	for (;;) {
-		/* Whoever lost its parent in the meantime is our child now, and so in the next
-		 * round. */
+	/* Whoever lost its parent in the meantime is our child now, and so in the next round. A round
+	 * that finds nobody may have missed one that was between two parents; a second one would not. */
+	for (int n_empty_rounds = 0; n_empty_rounds < 2;) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
 		if (pid < 0 && errno == ECHILD)
 			return;
 		if (pid > 0)
 			continue;
 		read_processes(proc_fd, &found);
-		kill_relatives(&found);
-		waitpid(-1, NULL, 0);
+		bool any = kill_relatives(&found, is_spared);
+		n_empty_rounds = any ? 0 : n_empty_rounds + 1;
+		if (any)
+			waitpid(-1, NULL, 0);
 	}
 }
 

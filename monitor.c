@@ -28,18 +28,16 @@ static struct {
 	int parent_pidfd;  /* -1: not asked for */
 	int command_pidfd; /* where signals go; -1: to the child */
 	int socket, signals;
-	int listener;    /* --seccomp-trace's; -1: none yet */
-	int children_fd; /* tells our children, where COMMAND's have to be ended; -1 otherwise */
-	const char *children_before; /* which were there before the sandbox, after an exec */
-	bool started;                /* COMMAND was about to be executed */
-	bool not_started;            /* that failed; may be heard first, from another process */
+	int listener;     /* --seccomp-trace's; -1: none yet */
+	bool started;     /* COMMAND was about to be executed */
+	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
 	bool ended;          /* a reaper has told COMMAND's status */
 	bool timed_out;      /* SIGTERM was sent because the time was up */
 	bool killed;         /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
 	int status;          /* COMMAND's, as of waitpid(2) */
-} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1, .children_fd = -1 };
+} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1 };
 
 /* SIGTSTP and its like are not here: with their default action the supervisor stops together with
  * COMMAND, which is what job control wants to see. */
@@ -70,69 +68,13 @@ static void end_sandbox(void)
 	cgroups_kill(monitor.run);
 	kill_child();
 	if (monitor.run->shape.ends_with_command)
-		limits_kill_descendants(monitor.run->proc_fd);
+		limits_kill_descendants(monitor.run->proc_fd, overlay_is_helper);
 }
 
 static void end_and_remove(void)
 {
 	end_sandbox();
 	cgroups_remove(monitor.run);
-}
-
-/* ---- what COMMAND leaves behind, where the sandbox ends with it ---- */
-
-static const char *read_children(void)
-{
-	char *bytes;
-	size_t length;
-	if (lseek(monitor.children_fd, 0, SEEK_SET) < 0 ||
-	    !read_all(monitor.children_fd, SIZE_MAX / 4, &bytes, &length))
-		die_errno(errno, "Can't read which processes COMMAND has left behind");
-	return bytes;
-}
-
-static void adopt_orphans(const struct run *run)
-{
-	monitor.children_fd = openat(run->proc_fd, arena_printf("self/task/%d/children", getpid()),
-				     O_RDONLY | O_CLOEXEC);
-	if (monitor.children_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		die_errno(errno, "Can't prepare to end what COMMAND leaves behind");
-	monitor.children_before = read_children();
-}
-
-static bool is_among(const char *pids, long pid)
-{
-	char *end;
-	for (long other; (other = strtol(pids, &end, 10)) > 0; pids = end)
-		if (other == pid)
-			return true;
-	return false;
-}
-
-/* Whoever loses its parent becomes our child, so when none is left nobody is. */
-static void end_leftovers(void)
-{
-	bool any = true;
-	kill_child();
-	monitor.child = 0;
-	while (any) {
-		char *end;
-		const char *pids = read_children();
-		any = false;
-		for (long pid; (pid = strtol(pids, &end, 10)) > 0; pids = end) {
-			if (overlay_is_helper((pid_t) pid) ||
-			    is_among(monitor.children_before, pid))
-				continue;
-			any = true;
-			if (kill((pid_t) pid, SIGKILL) < 0 && errno != ESRCH)
-				die_errno(errno,
-					  "Can't end process %ld, which COMMAND has left behind "
-					  "(--unshare-pid can)",
-					  pid);
-			while (waitpid((pid_t) pid, NULL, 0) < 0 && errno == EINTR)
-				;
-		}
-	}
 }
 
 /* ---- the parent ---- */
@@ -183,8 +125,6 @@ void monitor_prepare(struct run *run)
 		watch_parent();
 	if (run->shape.ends_with_command && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who finds what COMMAND leaves behind");
-	if (overlay_lists_changes(run->plan))
-		adopt_orphans(run);
 }
 
 /* ---- reports ---- */
@@ -423,12 +363,6 @@ static _Noreturn void finish(struct run *run, int status)
 	die_first_call(NULL);
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
-	bool listed = true;
-	if (started &&
-	    overlay_lists_changes(run->plan)) { /* before the helpers, who know them, are ended */
-		end_leftovers();
-		listed = overlay_list_changes();
-	}
 	if (run->shape.ends_with_command) {
 		end_sandbox();
 		if (!started || run->plan->json_status.fd >= 0 || run->plan->verbose)
@@ -460,6 +394,7 @@ static _Noreturn void finish(struct run *run, int status)
 	trace_finish(run);
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, status);
+	bool listed = !overlay_lists_changes(run->plan) || overlay_list_changes();
 	report_exit(run, exit_code);
 	_exit(listed ? exit_code : 1);
 }
@@ -503,8 +438,7 @@ static void drop_privilege(struct run *run)
 			     plan->userns_block.fd,
 			     plan->as_pid_1 ? plan->sync.fd : -1,
 			     plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1,
-			     plan->policy.trace.fd,
-			     monitor.children_fd };
+			     plan->policy.trace.fd };
 	size_t n_helpers;
 	const int *helper_fds = overlay_helper_fds(&n_helpers);
 	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_helpers + CGROUPS_MOST_FDS) * sizeof(int));

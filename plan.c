@@ -82,7 +82,8 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 		.namespaces = CLONE_NEWNS,
 	};
 	choose_topology(plan, caller, &shape);
-	shape.ends_with_command = plan->timeout_ms > 0 || plan->n_limits || plan->cgroup;
+	shape.ends_with_command = plan->timeout_ms > 0 || plan->n_limits || plan->cgroup ||
+				  overlay_lists_changes(plan);
 
 	bool joins = plan->userns.fd >= 0;
 	shape.user_namespace = !joins && (plan->unshare_user != WANT_NO || !caller->may_mount);
