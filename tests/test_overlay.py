@@ -301,7 +301,7 @@ def test_the_helper_is_out_of_reach_and_ends_with_the_sandbox(caller, options, t
                prefix=fuse_prefix(caller), stdin=subprocess.PIPE) as process:
         assert line_from(process) == "ready"
         mine = helper_pids() - before
-        assert len(mine) == 1
+        assert mine  # and perhaps those of a test that runs beside this one, which end as well
         process.kill() if "--die-with-parent" in options else process.stdin.close()
         process.wait()
         wait_for(lambda: not mine & helper_pids(), what="the end of the helper")
