@@ -605,6 +605,9 @@ const char *limits_fork_cause(const struct plan *plan, int error);
  * their session, their process group or their parent. Returns when all are gone but
  * children that are spared. proc_fd: /proc. */
 void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid));
+/* Before the split: whatever descends from this process already is the caller's (a shell's background
+ * jobs, when the shell has become us by exec) and never killed by the above. */
+void limits_spare_descendants(int proc_fd);
 
 /* ---- cgroups.c: the control groups that hold exactly the sandbox ---- */
 

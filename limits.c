@@ -281,6 +281,7 @@ problem limits_read_limit(const char *key, const char *value, struct limit_op *o
 
 struct relative {
 	pid_t pid, parent;
+	unsigned long long born; /* in clock ticks: with the pid it names one process for good */
 	bool is_ours;
 };
 struct relatives {
@@ -288,10 +289,13 @@ struct relatives {
 	size_t n, room;
 };
 
+/* The caller's own: what it had started before it became this program by exec(3). */
+static struct relatives earlier;
+
 /* False when it is gone already. */
 static bool read_parent(int directory_fd, struct relative *relative)
 {
-	char path[32], stat[256];
+	char path[32], stat[1024];
 	snprintf(path, sizeof(path), "%d/stat", relative->pid);
 	AUTO_CLOSE int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, stat, sizeof(stat) - 1);
@@ -299,7 +303,11 @@ static bool read_parent(int directory_fd, struct relative *relative)
 		return false;
 	stat[n] = '\0';
 	const char *behind_name = strrchr(stat, ')'); /* the name may hold anything */
-	return behind_name && sscanf(behind_name, ") %*c %d", &relative->parent) == 1;
+	/* the 4th and the 22nd field: proc_pid_stat(5) */
+	return behind_name && sscanf(behind_name,
+				     ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+				     "%*d %*d %*d %*d %llu",
+				     &relative->parent, &relative->born) == 2;
 }
 
 static void read_processes(int proc_fd, struct relatives *found)
@@ -322,25 +330,58 @@ static void read_processes(int proc_fd, struct relatives *found)
 	closedir(directory);
 }
 
-/* All generations at once: killing only children would lose the race against a fork bomb, whose
- * next generation is always bigger than the one that just became ours. */
-static bool kill_relatives(struct relatives *found, bool (*is_spared)(pid_t pid))
+static bool is_earlier(const struct relative *process)
+{
+	for (size_t i = 0; i < earlier.n; i++)
+		if (earlier.all[i].pid == process->pid && earlier.all[i].born == process->born)
+			return true;
+	return false;
+}
+
+/* Marks all that descend from this process, but those who are spared and who was there earlier. */
+static void mark_descendants(struct relatives *found, bool (*is_spared)(pid_t pid))
 {
 	pid_t self = getpid();
-	bool any = false;
 	for (bool more = true; more;) {
 		more = false;
 		for (size_t i = 0; i < found->n; i++) {
 			struct relative *child = &found->all[i];
-			bool below = child->parent == self && !is_spared(child->pid);
+			bool below = child->parent == self && !(is_spared && is_spared(child->pid));
 			for (size_t j = 0; !child->is_ours && !below && j < found->n; j++)
 				below = found->all[j].is_ours && found->all[j].pid == child->parent;
-			if (child->is_ours || !below)
-				continue;
-			any = child->is_ours = more = true;
-			kill(child->pid, SIGKILL);
+			if (!child->is_ours && below && !is_earlier(child))
+				child->is_ours = more = true;
 		}
 	}
+}
+
+void limits_spare_descendants(int proc_fd)
+{
+	siginfo_t info;
+	struct relatives found = { 0 };
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return; /* ECHILD, as a rule: nothing to look for */
+	read_processes(proc_fd, &found);
+	mark_descendants(&found, NULL);
+	size_t n = 0;
+	for (size_t i = 0; i < found.n; i++)
+		if (found.all[i].is_ours)
+			found.all[n++] = found.all[i];
+	found.n = n;
+	earlier = found;
+}
+
+/* All generations at once: killing only children would lose the race against a fork bomb, whose
+ * next generation is always bigger than the one that just became ours. */
+static bool kill_relatives(struct relatives *found, bool (*is_spared)(pid_t pid))
+{
+	bool any = false;
+	mark_descendants(found, is_spared);
+	for (size_t i = 0; i < found->n; i++)
+		if (found->all[i].is_ours) {
+			any = true;
+			kill(found->all[i].pid, SIGKILL);
+		}
 	return any;
 }
 

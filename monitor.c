@@ -123,8 +123,12 @@ void monitor_prepare(struct run *run)
 		die_errno(errno, "Can't block signals");
 	if (run->plan->die_with_parent)
 		watch_parent();
-	if (run->shape.ends_with_command && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		die_errno(errno, "Can't become the one who finds what COMMAND leaves behind");
+	if (run->shape.ends_with_command) {
+		limits_spare_descendants(run->proc_fd);
+		if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+			die_errno(errno,
+				  "Can't become the one who finds what COMMAND leaves behind");
+	}
 }
 
 /* ---- reports ---- */

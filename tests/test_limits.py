@@ -105,6 +105,17 @@ def test_a_bad_rlimit_is_refused(args, message):
 # ---- --timeout ----
 
 @forms
+def test_what_the_caller_had_started_before_it_became_bwrapish_is_left_alone(form):
+    """A shell that execs bwrapish leaves its background jobs to it as children."""
+    line = command_line([*FULL, *FORMS[form], "--timeout", "5"], ["true"])
+    script = 'sleep 30 >/dev/null & echo $!; exec "$@"'
+    result = subprocess.run(["sh", "-c", script, "sh", *map(str, line)], stdout=subprocess.PIPE, text=True, timeout=30)
+    job = int(result.stdout)
+    assert result.returncode == 0
+    os.kill(job, signal.SIGKILL)  # ProcessLookupError: it was killed
+
+
+@forms
 def test_timeout_ends_the_command_with_124(form):
     result, seconds = seconds_of([*BASE, *FORMS[form], "--timeout", "0.3"], ["sleep", "20"])
     assert result.returncode == 124
