@@ -102,12 +102,6 @@ static void arrive(struct run *run, struct caller *caller)
 
 /* ---- descriptors that came with us ---- */
 
-static int compare_fds(const void *a, const void *b)
-{
-	int x = *(const int *) a, y = *(const int *) b;
-	return (x > y) - (x < y);
-}
-
 /* Every descriptor that an option consumes, ascending, each once; all of them become close-on-exec.
  */
 static int *mark_consumed(const struct plan *plan, size_t *ret_n)
@@ -136,7 +130,7 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 		fds[n++] = plan->seccomp[i].bytes ? -1 : plan->seccomp[i].at.fd;
 	for (size_t i = 0; i < plan->n_superseded_fds; i++)
 		fds[n++] = plan->superseded_fds[i];
-	qsort(fds, n, sizeof(*fds), compare_fds);
+	qsort(fds, n, sizeof(*fds), compare_ints);
 	for (size_t i = 0; i < n; i++) {
 		if (fds[i] < 0 || (n_unique && fds[n_unique - 1] == fds[i]))
 			continue;
@@ -175,7 +169,7 @@ static void learn_inherited(struct run *run)
 		int found = (int) number;
 		if (found <= 2 || found == run->proc_fd || found == fd ||
 		    found == dirfd(directory) ||
-		    bsearch(&found, consumed, n_consumed, sizeof(int), compare_fds))
+		    bsearch(&found, consumed, n_consumed, sizeof(int), compare_ints))
 			continue;
 		run->inherited_fds =
 			arena_grow(run->inherited_fds, run->n_inherited_fds, &n_room, sizeof(int));
@@ -261,8 +255,7 @@ static _Noreturn void be_sandbox(struct run *run)
 		close_consumed(plan->info.fd);
 		close_consumed(plan->json_status.fd);
 	}
-	if ((plan->die_with_parent || run->shape.ends_with_command) &&
-	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 
 	run_tell_stage(run, STAGE_BECOME);

@@ -338,6 +338,7 @@ struct shape {
 	unsigned long
 		namespaces; /* CLONE_NEW* made with the first level, the user namespace included */
 	unsigned long inner_namespaces; /* CLONE_NEW* made with the second level */
+	bool dies_with_supervisor;      /* --die-with-parent, and what ends with COMMAND */
 	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the
 				   supervisor dies */
 	bool info_late;         /* --info-fd can only be answered once the second level exists */

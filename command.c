@@ -199,8 +199,7 @@ void command_go(struct run *run)
 	const struct plan *plan = run->plan;
 	close_descriptors(run);
 	/* Set last: a change of credentials clears it (prctl(2)). */
-	if ((plan->die_with_parent || run->shape.ends_with_command) &&
-	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	if (run->shape.topology == RUN_SUPERVISED) /* with a reaper, that has said it */
 		sync_send(run->monitor_fd, MESSAGE_STARTING, 0);

@@ -17,10 +17,6 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#ifndef CLONE_NEWCGROUP
-#define CLONE_NEWCGROUP 0x02000000
-#endif
-
 /* The number in a file below /proc, or -1. */
 static long read_setting(const struct run *run, const char *path)
 {

@@ -126,7 +126,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	caps_drop_all();
 	/* A change of uid has cleared it; the message after it shows that the supervisor was there
 	 * to be bound to. */
-	if (run->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it.
 	 */
@@ -177,8 +177,7 @@ void init_split(struct run *run)
 	close_fd(&ends[0]);
 	struct message message;
 	/* Its parent's death must not leave COMMAND running; pid 1's ends the namespace anyway. */
-	if ((plan->die_with_parent || run->shape.ends_with_command) &&
-	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	bool second_level = ns_enter_inner(run);
 	sync_send_namespaces(ends[1], second_level, run);

@@ -19,6 +19,9 @@
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000 /* linux/fcntl.h, which clashes with fcntl.h */
 #endif
+#ifndef CLONE_NEWCGROUP
+#define CLONE_NEWCGROUP 0x02000000
+#endif
 #ifndef MNT_DETACH
 #define MNT_DETACH 2
 #endif

@@ -22,10 +22,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#ifndef CLONE_NEWCGROUP
-#define CLONE_NEWCGROUP 0x02000000
-#endif
-
 /* In the order in which --info-fd tells them. */
 static const struct {
 	enum ns_kind kind;

@@ -175,13 +175,15 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 			  arena_printf("/dev/fd/%d", job->fds[DEVICE]),
 			  NULL };
 	const char *program = overlay_fuse_program();
-	close_all_except(keep, n);
+	if (!close_all_except(keep, n))
+		die_errno(errno, "Can't close the descriptors that it must not have");
 	if (setsid() < 0 || chdir("/") < 0)
 		die_errno(errno, "Can't leave the caller's session");
 	keep_caps(fuse_caps);
 	sigset_t none;
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		die_errno(errno, "Can't unblock its signals");
 	execve(program ? program : "", words, no_environment);
 	die_errno(errno, "Can't run it");
 }

@@ -7,10 +7,6 @@
 #include <sched.h>
 #include <string.h>
 
-#ifndef CLONE_NEWCGROUP
-#define CLONE_NEWCGROUP 0x02000000
-#endif
-
 /* ---- the shape ---- */
 
 static void choose_caps(const struct plan *plan, const struct caller *caller, struct shape *shape)
@@ -84,6 +80,7 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 	choose_topology(plan, caller, &shape);
 	shape.ends_with_command = plan->timeout_ms > 0 || plan->n_limits || plan->cgroup ||
 				  overlay_lists_changes(plan);
+	shape.dies_with_supervisor = plan->die_with_parent || shape.ends_with_command;
 
 	bool joins = plan->userns.fd >= 0;
 	shape.user_namespace = !joins && (plan->unshare_user != WANT_NO || !caller->may_mount);

@@ -458,7 +458,7 @@ bool fd_is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-static int compare_ints(const void *a, const void *b)
+int compare_ints(const void *a, const void *b)
 {
 	int x = *(const int *) a, y = *(const int *) b;
 	return (x > y) - (x < y);

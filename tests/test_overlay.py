@@ -462,16 +462,17 @@ def test_a_mistake_is_one_line_and_leaves_nothing(args, words, tree):
 
 
 @pytest.mark.root
+@pytest.mark.skipif(not os.access("/usr/bin/fuse-overlayfs", os.X_OK), reason="no fuse-overlayfs to take away")
 @pytest.mark.parametrize("setup, words", [
     ("mount -t tmpfs none /dev/shm; touch /dev/shm/none; chmod 0 /dev/shm/none; mount --bind /dev/shm/none /usr/bin/fuse-overlayfs",
      "not installed"),
-    ("mount --bind /dev/null /dev/fuse", "/dev/fuse"),
-])
+    (FUSE_DEVICE.replace("-m 666", "-m 600"), "Can't open /dev/fuse: Permission denied"),
+    ("mount --bind /dev/null /dev/fuse", "Can't make a FUSE mount"),
+], ids=["no helper", "no right to the device", "not the device"])
 def test_fuse_that_cannot_be_had_is_one_line(setup, words, tree):
     give("user", tree)
-    prefix = host_mounts(setup if "null" not in setup else "true", user=user_ids()[0])
-    if os.access("/usr/bin/fuse-overlayfs", os.X_OK):
-        refused(["--overlay-backend", "fuse", "--overlay-src", tree / "low", "--tmp-overlay", "/m"], words, base=BASE, prefix=prefix)
+    refused(["--overlay-backend", "fuse", "--overlay-src", tree / "low", "--tmp-overlay", "/m"], words, base=BASE,
+            prefix=host_mounts(setup, user=user_ids()[0]))
 
 
 def test_options_reach_the_kernel(tree):
