@@ -3,6 +3,9 @@
  *   floor ro COMMAND...	bwrapish --ro-bind / / COMMAND...
  *   floor all COMMAND...	bwrapish --unshare-all --ro-bind / / --proc /proc --dev /dev
  * COMMAND...
+ *   floor overlay DIR N COMMAND...
+ *		bwrapish --ro-bind / / --overlay-src DIR/0 ... --tmp-overlay /mnt COMMAND...
+ *		with N layers, N <= 1000
  *
  * for a normal user whose COMMAND is an absolute path. "The same" is what COMMAND and an onlooker
  * can tell: namespaces, mounts and their flags, no capability in any set, no_new_privs, a fresh
@@ -158,8 +161,43 @@ static void fill_dev(long dev, const long *nodes, const char *const *names)
 	attach(new_filesystem("devpts", devpts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), dev, "pts");
 }
 
-/* The host read-only becomes /; with proc and dev of its own if asked for. */
-static void build_root(const char *directory, int with_proc_and_dev)
+/* Layers DIR/0 to DIR/N-1, the first at the bottom, and a tmpfs above them: Linux 6.13. */
+static long new_overlay(const char *directory, int n)
+{
+	static const char *const mode[] = { "mode", "0700", 0 };
+	char path[4096];
+	int length = 0;
+	long tmpfs = new_filesystem("tmpfs", mode, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	DO(mkdirat, tmpfs, "upper", 0755);
+	DO(mkdirat, tmpfs, "work", 0700);
+	long fs = DO(fsopen, "overlay", FSOPEN_CLOEXEC);
+	DO(fsconfig, fs, FSCONFIG_SET_STRING, "source", "overlay", 0);
+	DO(fsconfig, fs, FSCONFIG_SET_FLAG, "userxattr", 0, 0);
+	DO(fsconfig, fs, FSCONFIG_SET_FD, "upperdir", 0,
+	   DO(openat, tmpfs, "upper", O_PATH | O_CLOEXEC));
+	DO(fsconfig, fs, FSCONFIG_SET_FD, "workdir", 0,
+	   DO(openat, tmpfs, "work", O_PATH | O_CLOEXEC));
+	while (directory[length] && length < 4000) {
+		path[length] = directory[length];
+		length++;
+	}
+	path[length++] = '/';
+	for (int i = n; i-- > 0;) {
+		int at = length;
+		if (i >= 100)
+			path[at++] = (char) ('0' + i / 100);
+		if (i >= 10)
+			path[at++] = (char) ('0' + i / 10 % 10);
+		path[at++] = (char) ('0' + i % 10);
+		path[at] = 0;
+		DO(fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+", path, 0);
+	}
+	DO(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
+	return DO(fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+/* The host read-only becomes /; with proc and dev of its own, or with `overlay` on /mnt, if asked for. */
+static void build_root(const char *directory, int with_proc_and_dev, long overlay)
 {
 	static const char *const names[] = {
 		"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", 0
@@ -179,6 +217,8 @@ static void build_root(const char *directory, int with_proc_and_dev)
 		fill_dev(dev, nodes, names);
 	} else {
 		attach(root, AT_FDCWD, "/");
+		if (overlay >= 0)
+			attach(overlay, root, "mnt");
 	}
 	DO(fchdir, root);
 	DO(pivot_root, ".", ".");
@@ -241,7 +281,7 @@ static _Noreturn void monitor_and_init(const char *directory, long uid, long gid
 	DO(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
 	loopback_up();
 	long mask = DO(umask, 0);
-	build_root(directory, 1);
+	build_root(directory, 1, -1);
 	DO(umask, mask);
 	DO(close_range, fds[1] + 1, ~0u, 0);
 	init(fds[1], uid, gid, command, env);
@@ -251,7 +291,7 @@ int main(int argc, char *argv[], char *env[])
 {
 	static char directory[4096];
 	if (argc < 3)
-		failed("usage: floor ro|all COMMAND...\n", 31);
+		failed("usage: floor ro|all|overlay COMMAND...\n", 39);
 	long uid = TRY(getuid, 0), gid = TRY(getgid, 0);
 	DO(getcwd, directory, sizeof(directory));
 	DO(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -261,7 +301,15 @@ int main(int argc, char *argv[], char *env[])
 	put("/proc/self/setgroups", "deny", 4);
 	map_ids(uid, gid);
 	DO(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
-	build_root(directory, 0);
+	long overlay = -1;
+	if (argv[1][0] == 'o' && argc > 4) {
+		int n = 0;
+		for (const char *digit = argv[3]; *digit; digit++)
+			n = 10 * n + *digit - '0';
+		overlay = new_overlay(argv[2], n);
+		argv += 2;
+	}
+	build_root(directory, 0, overlay);
 	become_command(argv + 2, env);
 }
 
