@@ -251,6 +251,20 @@ def test_a_copy_of_the_host_is_writable_for_root_mount_by_mount(box):
     assert not os.path.exists("/usr/was-here")
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("more", [1, 80])
+def test_the_kernel_alone_says_why_it_refuses_submounts(more, box):
+    """Also with more layers than one option string holds, which is another refusal of old kernels only."""
+    sources = ["--overlay-src", box / "src"]
+    for i in range(more):
+        (box / f"l{i}").mkdir()
+        sources += ["--overlay-src", box / f"l{i}"]
+    old = tuple(map(int, os.uname().release.split(".")[:2])) < (6, 7)
+    prefix = fuse_prefix("user", f"mkdir -p {box}/src/own; mount -t tmpfs none {box}/src/own")
+    refused(["--overlay-backend", "kernel", *sources, "--ro-overlay", "/m"], "Can't make overlay mount on /m",
+            "Linux 6.7" if old and more > 60 else "a mount below a layer", base=BASE, prefix=prefix)
+
+
 @needs_fuse
 @pytest.mark.root
 def test_a_submount_is_seen_and_writable_for_a_normal_user(box):
