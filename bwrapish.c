@@ -82,6 +82,7 @@ static void learn_caller(struct caller *caller)
 
 static void arrive(struct run *run, struct caller *caller)
 {
+	caller->parent = getppid(); /* before it can have gone: --die-with-parent */
 	hold_standard_descriptors();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		die_errno(errno, "Can't set no_new_privs");

@@ -236,6 +236,7 @@ struct caller {
 	uint64_t permitted_caps; /* bit per capability number */
 	bool may_mount;          /* CAP_SYS_ADMIN is effective */
 	bool is_group_leader;    /* of its process group: setsid() would fail */
+	pid_t parent;            /* at the very start; 0: in an outer pid namespace */
 	const char *directory;   /* absolute, or NULL when it has no path */
 };
 

@@ -79,17 +79,18 @@ static void end_and_remove(void)
 
 /* ---- the parent ---- */
 
-/* A process whose parent has died before it could ask belongs to init, whose session it does not
- * share and whose own leader it is not. What init has started itself is one or the other. */
+/* A process whose parent has died before main() belongs to init, whose session it does not share and
+ * whose own leader it is not. What init has started itself is one or the other: then nothing tells
+ * the two apart. */
 static bool was_orphaned(pid_t parent)
 {
 	pid_t session = getsid(0);
 	return parent == 1 && session != getpid() && session != getsid(parent);
 }
 
-static void watch_parent(void)
+/* `parent` is who it was at the start. */
+static void watch_parent(pid_t parent)
 {
-	pid_t parent = getppid();
 	if (parent == 0) { /* in an outer pid namespace: no pidfd for it, only the signal */
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 			die_errno(errno, "Can't arrange to die with the parent");
@@ -104,6 +105,8 @@ static void watch_parent(void)
 	 * died. */
 	if (prctl(PR_SET_PDEATHSIG, SIGCONT) < 0)
 		die_errno(errno, "Can't arrange to be woken when the parent dies");
+	/* In this order: once it is seen to be the parent still, the descriptor was opened on it and
+	 * not on a stranger with its number. */
 	if (monitor.parent_pidfd < 0 || getppid() != parent || was_orphaned(parent))
 		die("--die-with-parent: The parent is gone already; nothing was run");
 }
@@ -122,7 +125,7 @@ void monitor_prepare(struct run *run)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		die_errno(errno, "Can't block signals");
 	if (run->plan->die_with_parent)
-		watch_parent();
+		watch_parent(run->caller->parent);
 	if (run->shape.ends_with_command) {
 		limits_spare_descendants(run->proc_fd);
 		if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)

@@ -1,8 +1,12 @@
 """Processes: how many, who their ids are, what they inherit, how they end."""
+import ctypes
+import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
+import termios
 import threading
 import time
 from pathlib import Path
@@ -279,7 +283,6 @@ def test_two_hundred_runs_at_once_all_succeed():
 
 PARENT = """import os, subprocess, sys
 tool = subprocess.Popen(sys.argv[2:], pass_fds=[int(sys.argv[1])], stdin=subprocess.DEVNULL)
-print(tool.pid, flush=True)
 tool.wait()"""
 DIE_FORMS = {"with pid 1": ["--unshare-all"], "without": [], "as pid 1": ["--unshare-pid", "--as-pid-1"]}
 
@@ -294,30 +297,27 @@ class ParentAndSandbox:
         os.set_inheritable(self.args_read, True)
         os.set_inheritable(held, True)
         code = PARENT.replace("[int(sys.argv[1])]", f"[int(sys.argv[1]), {self.args_read}]")
-        self.parent = subprocess.Popen([*python(code), str(held), *line], stdout=subprocess.PIPE, text=True,
+        self.parent = subprocess.Popen([*python(code), str(held), *line], stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL, pass_fds=[held, self.args_read], cwd="/", env=ENV)
         close(held)
         close(self.args_read)
-        self.tool = int(self.parent.stdout.readline())
+
+    def wait_until_it_reads(self):
+        """... its arguments: it is in main() then, and goes no further before go_on()."""
+        os.write(self.args_write, b"--die-with-parent\0")
+        wait_for(lambda: unread(self.args_write) == 0, what="the reading of --args")
 
     def go_on(self):
-        """Lets bwrapish, which waits for its arguments, go on."""
-        try:
-            os.write(self.args_write, b"--die-with-parent\0")
-        except BrokenPipeError:
-            pass
         close(self.args_write)
 
     def end(self):
         self.parent.kill()
         self.parent.wait()
-        self.parent.stdout.close()
 
 
-def wait_until_it_reads(pid):
-    """... its arguments: the state is known from /proc, nothing is timed."""
-    wait_for(lambda: os.path.basename(os.readlink(f"/proc/{pid}/exe")) == os.path.basename(os.path.realpath(BINARY))
-             and "pipe" in Path(f"/proc/{pid}/wchan").read_text(), what="waiting for --args")
+def unread(fd):
+    """How many bytes wait in the pipe."""
+    return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
 
 
 SPAWN = ["sh", "-c", "sleep 30 & sleep 30 & wait"]
@@ -327,25 +327,38 @@ SPAWN = ["sh", "-c", "sleep 30 & sleep 30 & wait"]
 def test_nothing_survives_a_parent_killed_at_whatever_instant(form):
     for number in range(16):
         sandbox = ParentAndSandbox([*BASE, *DIE_FORMS[form]], SPAWN if form == "with pid 1" else ["sleep", "30"])
-        time.sleep(0.003)  # into main(), where the parent is noted
+        sandbox.wait_until_it_reads()
         sandbox.go_on()
         time.sleep(number * 0.0007)
         sandbox.end()
         assert at_eof(sandbox.gone), f"survivors when killed after {number * 0.7:.1f} ms"
 
 
+@pytest.fixture(params=["init", "a reaper of our session"])
+def new_parent(request):
+    """Who takes the place of a parent that has gone."""
+    prctl, set_child_subreaper = ctypes.CDLL(None).prctl, 36
+    if request.param != "init":
+        assert prctl(set_child_subreaper, 1) == 0
+    yield
+    prctl(set_child_subreaper, 0)
+    try:
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    except ChildProcessError:
+        pass
+
+
 @pytest.mark.parametrize("form", DIE_FORMS)
-def test_nothing_starts_when_the_parent_is_gone_before_the_option_is_read(form, box):
+def test_nothing_starts_when_the_parent_is_gone_before_the_option_is_read(form, new_parent, box):
     (box / "d").mkdir(mode=0o777)
     sandbox = ParentAndSandbox([*BASE, *DIE_FORMS[form], "--bind", box / "d", "/d"],
                                ["sh", "-c", "touch /d/ran; sleep 30"])
-    try:
-        wait_until_it_reads(sandbox.tool)
-    except (PermissionError, AssertionError):
-        time.sleep(0.3)
+    sandbox.wait_until_it_reads()
     sandbox.end()
     sandbox.go_on()
     assert at_eof(sandbox.gone)
+    assert not (box / "d/ran").exists()
 
 
 @pytest.mark.parametrize("form", ["with pid 1", "as pid 1"])
