@@ -413,8 +413,8 @@ struct run {
 void run_tell_stage(const struct run *run, enum stage stage);
 /* Closes what an option consumed, but for 0 to 2, which are close-on-exec. */
 void close_consumed(int fd);
-/* --verbose: one line on stderr; otherwise nothing. */
-void run_tell(const struct run *run, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* --verbose: one line on stderr; otherwise nothing, and the words are not even made. */
+#define run_tell(run, ...) ((run)->plan->verbose ? say_note(__VA_ARGS__) : (void) 0)
 
 /* ---- namespaces.c: making, joining, id maps, closing further user namespaces ---- */
 
@@ -460,8 +460,8 @@ extern enum path_engine path_engine;
 void newroot_pin(struct run *run);
 /* Makes / and moves in: from here on the host is gone. */
 void newroot_enter(struct run *run);
-/* A detached tmpfs; size 0: the kernel's default. `purpose` begins the message it dies with. */
-int newroot_make_tmpfs(const char *purpose, mode_t mode, uint64_t size_bytes);
+/* A detached tmpfs; size 0: the kernel's default. `place` begins the message it dies with. */
+int newroot_make_tmpfs(struct place place, mode_t mode, uint64_t size_bytes);
 /* Carries out the operations in order. */
 void newroot_build(struct run *run);
 

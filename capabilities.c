@@ -38,15 +38,37 @@ int caps_last(void)
 	return (int) cap_max_bits() - 1;
 }
 
-static uint64_t flag_bits(cap_t set, cap_flag_t flag)
+/* A bit per capability number. Through libcap's capget() and capset(): its cap_t takes a call, and a
+ * lock, for each bit. */
+struct sets {
+	uint64_t permitted, effective, inheritable;
+};
+
+static struct sets read_sets(void)
 {
-	uint64_t bits = 0;
-	for (int cap = 0; cap <= caps_last(); cap++) {
-		cap_flag_value_t value = CAP_CLEAR;
-		if (cap_get_flag(set, cap, flag, &value) == 0 && value == CAP_SET)
-			bits |= UINT64_C(1) << cap;
-	}
-	return bits;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3];
+	if (capget(&header, halves) < 0)
+		die_errno(errno, "Can't read the process's capabilities");
+	return (struct sets){
+		.permitted = (uint64_t) halves[1].permitted << 32 | halves[0].permitted,
+		.effective = (uint64_t) halves[1].effective << 32 | halves[0].effective,
+		.inheritable = (uint64_t) halves[1].inheritable << 32 | halves[0].inheritable,
+	};
+}
+
+static void set_process(uint64_t bits, uint64_t inheritable)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3];
+	for (unsigned i = 0; i < ARRAY_SIZE(halves); i++)
+		halves[i] = (struct __user_cap_data_struct){
+			.permitted = (uint32_t) (bits >> (32 * i)),
+			.effective = (uint32_t) (bits >> (32 * i)),
+			.inheritable = (uint32_t) (inheritable >> (32 * i)),
+		};
+	if (capset(&header, halves) < 0)
+		die_errno(errno, "Can't set capabilities");
 }
 
 static uint64_t ambient_bits(void)
@@ -60,32 +82,11 @@ static uint64_t ambient_bits(void)
 
 void caps_of_process(uint64_t *ret_permitted, uint64_t *ret_effective, uint64_t *ret_ambient)
 {
-	cap_t set = cap_get_proc();
-	if (!set)
-		die_errno(errno, "Can't read the process's capabilities");
-	*ret_permitted = flag_bits(set, CAP_PERMITTED);
-	*ret_effective = flag_bits(set, CAP_EFFECTIVE);
+	struct sets sets = read_sets();
+	*ret_permitted = sets.permitted;
+	*ret_effective = sets.effective;
 	*ret_ambient =
-		*ret_permitted ? ambient_bits() : 0; /* a subset of permitted: capabilities(7) */
-	cap_free(set);
-}
-
-static void set_process(uint64_t bits, uint64_t inheritable)
-{
-	const struct {
-		cap_flag_t flag;
-		uint64_t bits;
-	} sets[] = { { CAP_PERMITTED, bits },
-		     { CAP_EFFECTIVE, bits },
-		     { CAP_INHERITABLE, inheritable } };
-	cap_t set = cap_init();
-	for (size_t i = 0; set && i < ARRAY_SIZE(sets); i++)
-		for (cap_value_t cap = 0; cap <= caps_last(); cap++)
-			if (sets[i].bits >> cap & 1)
-				cap_set_flag(set, sets[i].flag, 1, &cap, CAP_SET);
-	if (!set || cap_set_proc(set) < 0)
-		die_errno(errno, "Can't set capabilities");
-	cap_free(set);
+		sets.permitted ? ambient_bits() : 0; /* a subset of permitted: capabilities(7) */
 }
 
 void caps_drop_all(void)
@@ -100,36 +101,31 @@ void caps_drop_all_but(uint64_t keep)
 
 void caps_raise_permitted(void)
 {
-	uint64_t permitted, effective, ambient;
-	caps_of_process(&permitted, &effective, &ambient);
-	set_process(permitted, 0);
+	set_process(read_sets().permitted, 0);
 }
 
 void caps_keep(uint64_t keep, uint64_t ambient)
 {
 	/* The bounding set while CAP_SETPCAP is still there, then the sets, then ambient, which
 	 * needs permitted and inheritable. */
-	for (int cap = 0; cap <= caps_last(); cap++)
+	int last = caps_last();
+	for (int cap = 0; cap <= last; cap++)
 		if (!(keep >> cap & 1) && cap_drop_bound(cap) < 0 && cap_get_bound(cap) != 0)
 			die_errno(errno, "Can't drop %s from the bounding set", caps_name(cap));
 	/* One call; libcap's cap_reset_ambient() first asks for each of the forty. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		die_errno(errno, "Can't clear the ambient capabilities");
 	set_process(keep, ambient);
-	for (int cap = 0; cap <= caps_last(); cap++)
+	for (int cap = 0; cap <= last; cap++)
 		if (ambient >> cap & 1 && cap_set_ambient(cap, CAP_SET) < 0)
 			die_errno(errno, "Can't make %s ambient", caps_name(cap));
 
-	cap_t set = cap_get_proc();
-	if (!set)
-		die_errno(errno, "Can't read capabilities back");
+	struct sets sets = read_sets();
 	/* The kernel keeps ambient within permitted and inheritable: capabilities(7). */
-	bool as_asked =
-		flag_bits(set, CAP_PERMITTED) == keep && flag_bits(set, CAP_EFFECTIVE) == keep &&
-		flag_bits(set, CAP_INHERITABLE) == ambient && (!keep || ambient_bits() == ambient);
-	for (int cap = 0; cap <= caps_last(); cap++)
+	bool as_asked = sets.permitted == keep && sets.effective == keep &&
+			sets.inheritable == ambient && (!keep || ambient_bits() == ambient);
+	for (int cap = 0; cap <= last; cap++)
 		as_asked &= (cap_get_bound(cap) == 1) <= (int) (keep >> cap & 1);
-	cap_free(set);
 	if (!as_asked)
 		die("The capabilities read back are not those that were set; nothing was run");
 }

@@ -109,7 +109,8 @@ void command_make_environment(struct run *run)
 			entries[0] = NULL;
 			break;
 		case ENV_SET:
-			set_entry(entries, op->name, arena_printf("%s=%s", op->name, op->value));
+			set_entry(entries, op->name,
+				  arena_join(arena_join(op->name, "="), op->value));
 			break;
 		case ENV_UNSET:
 			unset_variable(entries, op->name);
@@ -148,7 +149,7 @@ static void enter_directory(struct run *run)
 			die_errno(errno, "Can't chdir to /");
 	}
 	char *found = directory[0] == '/' ? NULL : getcwd(NULL, 0);
-	set_entry(run->environment, "PWD", arena_printf("PWD=%s", found ? found : directory));
+	set_entry(run->environment, "PWD", arena_join("PWD=", found ? found : directory));
 }
 
 /* ---- waiting and going ---- */
@@ -208,7 +209,7 @@ void command_go(struct run *run)
 	char **words = arena_alloc((n_words + 1) * sizeof(char *));
 	memcpy(words, plan->command, n_words * sizeof(char *));
 	if (plan->argv0)
-		words[0] = arena_printf("%s", plan->argv0);
+		words[0] = arena_join("", plan->argv0);
 	const char *path_list = get_variable(run, "PATH");
 	environ = run->environment;
 	if (sigprocmask(SIG_SETMASK, &run->signal_mask, NULL) < 0)

@@ -164,9 +164,11 @@ static void report_child(const struct run *run, pid_t child)
 static void report_exit(const struct run *run, int exit_code)
 {
 	/* COMMAND's status goes on even where nobody reads of it any more. */
-	const char *json = arena_printf("{ \"exit-code\": %d }\n", exit_code);
-	if (run->plan->json_status.fd >= 0)
-		write_all(run->plan->json_status.fd, json, strlen(json));
+	struct text json = { 0 };
+	if (run->plan->json_status.fd < 0)
+		return;
+	text_add(&json, "{ \"exit-code\": %d }\n", exit_code);
+	write_all(run->plan->json_status.fd, json.bytes, json.length);
 }
 
 void monitor_tell_namespaces(struct run *run)

@@ -37,8 +37,7 @@ static const struct {
 static uint64_t read_ns_id(const struct run *run, const char *name)
 {
 	struct stat status;
-	char path[32];
-	snprintf(path, sizeof(path), "self/ns/%s", name);
+	const char *path = arena_join("self/ns/", name);
 	if (fstatat(run->proc_fd, path, &status, 0) < 0)
 		die("Can't read /proc/%s: %s%s", path, errno_text(errno),
 		    errno == ENOENT ? "; a mounted /proc is needed" : "");
@@ -338,17 +337,20 @@ static void write_proc_file(const struct run *run, const char *path, const char 
 	}
 }
 
+static const char *one_id_map(uint32_t inner, uint32_t outer)
+{
+	return arena_join(arena_join(arena_number(inner, 10), " "),
+			  arena_join(arena_number(outer, 10), " 1\n"));
+}
+
 static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_uid, gid_t inner_gid,
 			   gid_t outer_gid)
 {
-	char map[48];
 	/* user_namespaces(7): without privilege outside, a gid map wants setgroups(2) denied for
 	 * good. */
 	write_proc_file(run, "self/setgroups", "setgroups", "deny");
-	snprintf(map, sizeof(map), "%u %u 1", inner_uid, outer_uid);
-	write_proc_file(run, "self/uid_map", "uid map", map);
-	snprintf(map, sizeof(map), "%u %u 1", inner_gid, outer_gid);
-	write_proc_file(run, "self/gid_map", "gid map", map);
+	write_proc_file(run, "self/uid_map", "uid map", one_id_map(inner_uid, outer_uid));
+	write_proc_file(run, "self/gid_map", "gid map", one_id_map(inner_gid, outer_gid));
 }
 
 /* The supervisor has waited already: its answer to monitor_tell_namespaces() comes when the caller
@@ -435,9 +437,9 @@ void ns_become(struct run *run)
 /* ---- the second level ---- */
 
 /* Every id that exists in the first level exists in the second under the same number. */
-static void identity_map(const struct run *run, const char *path, struct text *ret_map,
-			 unsigned *ret_lines)
+static const char *identity_map(const struct run *run, const char *path)
 {
+	struct text map = { 0 };
 	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	char *bytes;
 	size_t length;
@@ -445,37 +447,32 @@ static void identity_map(const struct run *run, const char *path, struct text *r
 		die_errno(errno, "Can't read /proc/%s", path);
 	unsigned inner, outer, count;
 	int used;
-	for (*ret_lines = 0; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3;
-	     bytes += used) {
-		text_add(ret_map, "%u %u %u\n", inner, inner, count);
-		++*ret_lines;
-	}
-	if (!*ret_lines)
+	for (; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3; bytes += used)
+		text_add(&map, "%u %u %u\n", inner, inner, count);
+	if (!map.length)
 		die("No id exists in the sandbox: /proc/%s is empty", path);
+	return map.bytes;
 }
 
 struct inner_maps {
-	struct text uid, gid;
+	const char *uid, *gid;
 	bool single; /* only our own ids: no privilege is needed, and nobody else */
 };
 
 static void find_inner_maps(const struct run *run, struct inner_maps *ret_maps)
 {
-	unsigned uid_lines = 1, gid_lines = 1;
 	*ret_maps = (struct inner_maps){ 0 };
 	if (run->plan->userns_block.fd < 0 &&
 	    run->plan->userns.fd < 0) { /* we wrote the first level's */
-		text_add(&ret_maps->uid, "%u %u 1\n", run->shape.inner_uid, run->shape.inner_uid);
-		text_add(&ret_maps->gid, "%u %u 1\n", run->shape.inner_gid, run->shape.inner_gid);
+		ret_maps->uid = one_id_map(run->shape.inner_uid, run->shape.inner_uid);
+		ret_maps->gid = one_id_map(run->shape.inner_gid, run->shape.inner_gid);
 		ret_maps->single = true;
 		return;
 	}
-	identity_map(run, "self/uid_map", &ret_maps->uid, &uid_lines);
-	identity_map(run, "self/gid_map", &ret_maps->gid, &gid_lines);
-	ret_maps->single =
-		uid_lines == 1 && gid_lines == 1 &&
-		streq(ret_maps->uid.bytes, arena_printf("%u %u 1\n", getuid(), getuid())) &&
-		streq(ret_maps->gid.bytes, arena_printf("%u %u 1\n", getgid(), getgid()));
+	ret_maps->uid = identity_map(run, "self/uid_map");
+	ret_maps->gid = identity_map(run, "self/gid_map");
+	ret_maps->single = streq(ret_maps->uid, one_id_map(getuid(), getuid())) &&
+			   streq(ret_maps->gid, one_id_map(getgid(), getgid()));
 }
 
 /* More than one id needs privilege in the first level, which is gone for whoever has entered the
@@ -499,8 +496,8 @@ static pid_t start_map_writer(const struct run *run, const struct inner_maps *ma
 	close(pipe_ends[1]);
 	if (read(pipe_ends[0], &byte, 1) != 1)
 		_exit(1);
-	write_proc_file(run, arena_printf("%s/uid_map", self), "uid map", maps->uid.bytes);
-	write_proc_file(run, arena_printf("%s/gid_map", self), "gid map", maps->gid.bytes);
+	write_proc_file(run, arena_printf("%s/uid_map", self), "uid map", maps->uid);
+	write_proc_file(run, arena_printf("%s/gid_map", self), "gid map", maps->gid);
 	_exit(0);
 }
 
@@ -511,8 +508,8 @@ static void write_inner_maps(const struct run *run, const struct inner_maps *map
 		/* inherited from a first level that is ours: user_namespaces(7) */
 		if (run->plan->userns_block.fd >= 0 || run->plan->userns.fd >= 0)
 			write_proc_file(run, "self/setgroups", "setgroups", "deny");
-		write_proc_file(run, "self/uid_map", "uid map", maps->uid.bytes);
-		write_proc_file(run, "self/gid_map", "gid map", maps->gid.bytes);
+		write_proc_file(run, "self/uid_map", "uid map", maps->uid);
+		write_proc_file(run, "self/gid_map", "gid map", maps->gid);
 		return;
 	}
 	int status = -1;

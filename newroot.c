@@ -75,13 +75,13 @@ static int try_make_fs(const char *type, unsigned attributes, const char *const 
 	return mount_fd;
 }
 
-int newroot_make_tmpfs(const char *purpose, mode_t mode, uint64_t size_bytes)
+int newroot_make_tmpfs(struct place place, mode_t mode, uint64_t size_bytes)
 {
-	const char *options[] = { "mode", arena_printf("%o", mode), size_bytes ? "size" : NULL,
-				  arena_printf("%llu", (unsigned long long) size_bytes), NULL };
+	const char *options[] = { "mode", arena_number(mode, 8), size_bytes ? "size" : NULL,
+				  arena_number(size_bytes, 10), NULL };
 	int fd = try_make_fs("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
 	if (fd < 0)
-		die("%s: Can't make a tmpfs: %s%s", purpose, errno_text(errno),
+		die("%s: Can't make a tmpfs: %s%s", place_name(place), errno_text(errno),
 		    diagnose_mount_api(errno));
 	return fd;
 }
@@ -102,7 +102,7 @@ static int make_proc(const struct op *op)
 static int open_workshop(void)
 {
 	if (workshop.fd < 0)
-		workshop.fd = newroot_make_tmpfs("setup", 0700, 0);
+		workshop.fd = newroot_make_tmpfs((struct place){ .option = "setup" }, 0700, 0);
 	return workshop.fd;
 }
 
@@ -142,7 +142,7 @@ static void park_pins(struct run *run, size_t n_ops)
 		struct pin *pin = &run->pins[i];
 		if (pin->mount_fd < 0 || !is_pinned_mount(&run->plan->ops[i]))
 			continue;
-		const char *name = arena_printf("%zu", i);
+		const char *name = arena_number(i, 10);
 		int made = pin->is_directory ? mkdirat(workshop.fd, name, 0700)
 					     : mknodat(workshop.fd, name, S_IFREG | 0600, 0);
 		if (made < 0 || sys_move_mount(pin->mount_fd, "", workshop.fd, name,
@@ -159,7 +159,7 @@ static void take_pin(struct run *run, size_t i)
 	struct pin *pin = &run->pins[i];
 	if (!pin->parked)
 		return;
-	pin->mount_fd = openat(workshop.fd, arena_printf("%zu", i), O_PATH | O_CLOEXEC);
+	pin->mount_fd = openat(workshop.fd, arena_number(i, 10), O_PATH | O_CLOEXEC);
 	if (pin->mount_fd < 0)
 		die_errno(errno, "%s: Can't take the source back",
 			  place_name(run->plan->ops[i].place));
@@ -189,10 +189,10 @@ static int pin_console(void)
 
 static void pin_dev(const struct op *op, struct pin *pin)
 {
-	pin->mount_fd = newroot_make_tmpfs(place_name(op->place), 0755, 0);
+	pin->mount_fd = newroot_make_tmpfs(op->place, 0755, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(device_nodes); i++) {
 		struct stat status;
-		const char *path = arena_printf("/dev/%s", device_nodes[i].name);
+		const char *path = arena_join("/dev/", device_nodes[i].name);
 		pin->nodes[i] = bind_pin_one(path, false);
 		if (pin->nodes[i] < 0 || fstat(pin->nodes[i], &status) < 0)
 			die_errno(errno, "%s: Can't find source path %s", place_name(op->place),
@@ -324,8 +324,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 	if (plan_first_op_is_root(plan)) {
 		const struct op *op = &plan->ops[0];
 		if (op->kind == OP_TMPFS)
-			*ret_fd =
-				newroot_make_tmpfs(place_name(op->place), op->mode, op->size_bytes);
+			*ret_fd = newroot_make_tmpfs(op->place, op->mode, op->size_bytes);
 		else if (!first->skipped && !first->is_directory)
 			die("%s: Can't show %s at /: it is no directory", place_name(op->place),
 			    op->outer_path ? op->outer_path : "the descriptor");
@@ -336,7 +335,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		first->skipped = true;
 	}
 	if (*ret_fd < 0)
-		*ret_fd = newroot_make_tmpfs("the new root", 0755, 0);
+		*ret_fd = newroot_make_tmpfs((struct place){ .option = "the new root" }, 0755, 0);
 	attach_on_root(*ret_fd);
 }
 
@@ -370,9 +369,9 @@ static const struct op *who_made_read_only(const struct run *run, const struct o
 {
 	const struct op *found = NULL;
 	size_t found_length = 0;
-	const char *path = op->inner_path + strspn(op->inner_path, "/");
+	const char *path = skip_slashes(op->inner_path);
 	for (const struct op *other = run->plan->ops; other < op; other++) {
-		const char *at = other->inner_path + strspn(other->inner_path, "/");
+		const char *at = skip_slashes(other->inner_path);
 		size_t length = strlen(at);
 		while (length && at[length - 1] == '/')
 			length--;
@@ -755,8 +754,7 @@ static void build_op(struct run *run, size_t i)
 		build_remount_ro(run, op);
 		return;
 	case OP_TMPFS:
-		show(run, op, newroot_make_tmpfs(place_name(op->place), op->mode, op->size_bytes),
-		     true, 0755);
+		show(run, op, newroot_make_tmpfs(op->place, op->mode, op->size_bytes), true, 0755);
 		return;
 	case OP_PROC:
 		build_proc(run, op, pin);

@@ -253,8 +253,9 @@ static const char *nth_option_name(size_t i)
 
 static const struct option_row *find_row(const char *name)
 {
-	for (size_t i = 0; i < n_option_rows; i++)
-		if (streq(option_rows[i].name, name))
+	bool has_dashes = name[0] == '-' && name[1] == '-'; /* as all rows have */
+	for (size_t i = 0; has_dashes && i < n_option_rows; i++)
+		if (option_rows[i].name[2] == name[2] && streq(option_rows[i].name, name))
 			return &option_rows[i];
 	return NULL;
 }

@@ -207,7 +207,7 @@ static struct view open_from_top(const struct walk *walk, const char *path)
 	struct view view = { .fds = arena_alloc((walk->top.n + 1) * sizeof(int)) };
 	for (; view.n < walk->top.n; view.n++)
 		view.fds[view.n] = fcntl(walk->top.fds[view.n], F_DUPFD_CLOEXEC, 3);
-	while (*(path += strspn(path, "/"))) {
+	while (*(path = skip_slashes(path))) {
 		size_t length = strcspn(path, "/");
 		struct view below = open_below(&view, arena_copy(path, length));
 		close_view(&view);

@@ -111,7 +111,8 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 	if (unshare(CLONE_NEWNS) < 0 ||
 	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
 		die_errno(errno, "Can't make a mount namespace");
-	AUTO_CLOSE int scratch_fd = newroot_make_tmpfs("layers", 0700, 0);
+	AUTO_CLOSE int scratch_fd =
+		newroot_make_tmpfs((struct place){ .option = "layers" }, 0700, 0);
 	if (sys_move_mount(scratch_fd, "", AT_FDCWD, "/dev", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    mkdirat(scratch_fd, "writable", 0700) < 0)
 		die_errno(errno, "Can't make a place for the layers");

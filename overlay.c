@@ -241,7 +241,7 @@ static void open_layers(struct merge *merge)
  * root meets it, until the overlay exists. */
 static void make_scratch(struct merge *merge)
 {
-	int fd = merge->scratch_fd = newroot_make_tmpfs(place_name(merge->op->place), 0700, 0);
+	int fd = merge->scratch_fd = newroot_make_tmpfs(merge->op->place, 0700, 0);
 	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    mkdirat(fd, "upper", 0755) < 0 || mkdirat(fd, "work", 0700) < 0 ||
 	    (merge->upper_fd = openat(fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||

@@ -94,8 +94,7 @@ static int walk_path(int root_fd, const char *path, int flags)
 		char *name = walk.rest + strspn(walk.rest, "/");
 		size_t name_length = strcspn(name, "/");
 		const char *behind = name + name_length;
-		bool is_last = behind[strspn(behind, "/")] == '\0',
-		     wants_directory = *behind == '/';
+		bool is_last = *skip_slashes(behind) == '\0', wants_directory = *behind == '/';
 		char component[PATH_MAX]; /* no part of a path or link is longer; openat(2) judges
 					     names */
 		memcpy(component, name, name_length);

@@ -3,6 +3,8 @@
 
 const char *place_name(struct place place)
 {
+	if (!place.argument)
+		return place.option;
 	if (place.args_word)
 		return arena_printf("%s (argument %u, word %u)", place.option, place.argument,
 				    place.args_word);

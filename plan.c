@@ -557,5 +557,5 @@ bool plan_first_op_is_root(const struct plan *plan)
 	const struct op *op = &plan->ops[0];
 	const char *path = op->inner_path;
 	return (op->kind == OP_BIND || op->kind == OP_OVERLAY || op->kind == OP_TMPFS) &&
-	       path[strspn(path, "/")] == '\0';
+	       *skip_slashes(path) == '\0';
 }

@@ -6,17 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-void run_tell(const struct run *run, const char *fmt, ...)
-{
-	if (!run->plan->verbose)
-		return;
-	va_list args;
-	va_start(args, fmt);
-	const char *text = arena_vprintf(fmt, args);
-	va_end(args);
-	say_note("%s", text);
-}
-
 void run_tell_stage(const struct run *run, enum stage stage)
 {
 	struct text text = { 0 };

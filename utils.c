@@ -54,6 +54,24 @@ char *arena_copy(const char *text, size_t length)
 	return copy;
 }
 
+char *arena_join(const char *first, const char *second)
+{
+	size_t first_length = strlen(first), second_length = strlen(second);
+	char *joined = arena_alloc(first_length + second_length + 1);
+	memcpy(joined, first, first_length);
+	memcpy(joined + first_length, second, second_length);
+	return joined;
+}
+
+char *arena_number(uint64_t value, unsigned base)
+{
+	char digits[24], *start = digits + sizeof(digits);
+	do
+		*--start = (char) ('0' + value % base);
+	while (value /= base);
+	return arena_copy(start, (size_t) (digits + sizeof(digits) - start));
+}
+
 char *arena_vprintf(const char *fmt, va_list args)
 {
 	va_list again;
