@@ -21,16 +21,20 @@ static _Noreturn void die_of_silence(void)
 	die_errno(errno, "Can't reach the other side of the sandbox; nothing was run");
 }
 
+/* Nothing but write(2): that is what the filters of pid 1 must allow. SIGPIPE is blocked on all
+ * sides. */
+static bool try_send_message(int socket, const struct message *message)
+{
+	ssize_t n;
+	do
+		n = write(socket, message, sizeof(*message));
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t) sizeof(*message);
+}
+
 bool sync_try_send(int socket, enum message_kind kind, int value)
 {
-	struct message message = { .kind = kind, .value = value };
-	ssize_t n;
-	/* Nothing but write(2): that is what the filters of pid 1 must allow. SIGPIPE is blocked on
-	 * all sides. */
-	do
-		n = write(socket, &message, sizeof(message));
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t) sizeof(message);
+	return try_send_message(socket, &(struct message){ .kind = kind, .value = value });
 }
 
 void sync_send(int socket, enum message_kind kind, int value)
@@ -43,7 +47,7 @@ void sync_send_namespaces(int socket, int value, const struct run *run)
 {
 	struct message message = { .kind = MESSAGE_NAMESPACES, .value = value };
 	memcpy(message.ns_ids, run->ns_ids, sizeof(message.ns_ids));
-	if (!write_all(socket, &message, sizeof(message)))
+	if (!try_send_message(socket, &message))
 		die_of_silence();
 }
 
