@@ -635,6 +635,77 @@ static problem read_args_fd(struct reader *reader, const char *word, struct plac
 }
 
 /* One option and its words. */
+/* The last one wins, and whoever gave the others is told. */
+static void warn_of_repeat(struct plan *plan, const struct option_row *row)
+{
+	switch ((enum handler) row->handler) {
+	case H_SECCOMP:
+		if (row->value) /* --add-seccomp-fd adds */
+			return;
+		break;
+	case H_FD:
+	case H_WORD:
+	case H_ID:
+	case H_SECONDS:
+	case H_SECCOMP_ERRNO:
+	case H_SECCOMP_PROFILE:
+		break;
+	default:
+		return;
+	}
+	plan->warnings =
+		arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings, sizeof(char *));
+	plan->warnings[plan->n_warnings++] =
+		arena_printf("Only the last %s option will take effect", row->name);
+}
+
+static problem read_consumed_fd(struct reader *reader, struct fd_at *target, const char *word,
+				struct place place)
+{
+	supersede_fd(reader->plan, target->fd);
+	target->place = place;
+	return read_fd_number(reader, place, word, &target->fd);
+}
+
+static problem read_id(struct plan *plan, const struct option_row *row, const char *word,
+		       struct place place)
+{
+	uint64_t id;
+	if (!parse_decimal(word, UINT32_MAX - 1, &id))
+		return problem_at(place, "Invalid %s: %s is not a number from 0 to %u",
+				  row->name + 2, word, UINT32_MAX - 1);
+	*(uint32_t *) ((char *) plan + row->target) = (uint32_t) id;
+	*((bool *) plan + row->value) = true;
+	return NULL;
+}
+
+static problem read_word(const struct option_row *row, const char **target, const char *word,
+			 struct place place)
+{
+	problem bad = NULL;
+	if (streq(row->words, "DIR") || streq(row->words, "PATH"))
+		bad = check_path(place, row->words, word);
+	*target = word;
+	return bad;
+}
+
+static problem read_lock_file(struct plan *plan, const char *word, struct place place)
+{
+	plan->lock_files = arena_grow(plan->lock_files, plan->n_lock_files, &plan->room_lock_files,
+				      sizeof(*plan->lock_files));
+	plan->lock_files[plan->n_lock_files++] = (struct path_at){ word, place };
+	return check_path(place, "DEST", word);
+}
+
+static problem read_seconds(int64_t *target, bool zero_allowed, const char *word,
+			    struct place place)
+{
+	if (parse_seconds(word, target) && (zero_allowed || *target))
+		return NULL;
+	return problem_at(place, "Invalid time: %s is not a number of seconds%s, like 2 or 0.5",
+			  word, zero_allowed ? "" : " above 0");
+}
+
 static problem read_option(struct reader *reader, const struct option_row *row, char *const *words,
 			   struct place place)
 {
@@ -642,16 +713,8 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	void *target = (char *) plan + row->target;
 	bool seen_before = plan->seen[row - option_rows].argument != 0;
 	plan->seen[row - option_rows] = place;
-
-	if (seen_before &&
-	    (row->handler == H_FD || row->handler == H_WORD || row->handler == H_ID ||
-	     row->handler == H_SECONDS || row->handler == H_SECCOMP_ERRNO ||
-	     row->handler == H_SECCOMP_PROFILE || (row->handler == H_SECCOMP && !row->value))) {
-		plan->warnings = arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings,
-					    sizeof(char *));
-		plan->warnings[plan->n_warnings++] =
-			arena_printf("Only the last %s option will take effect", row->name);
-	}
+	if (seen_before)
+		warn_of_repeat(plan, row);
 
 	switch ((enum handler) row->handler) {
 	case H_HELP:
@@ -680,12 +743,8 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	case H_SHARE_NET:
 		plan->unshare_net = false;
 		return NULL;
-	case H_FD: {
-		struct fd_at *at = target;
-		supersede_fd(plan, at->fd);
-		at->place = place;
-		return read_fd_number(reader, place, words[0], &at->fd);
-	}
+	case H_FD:
+		return read_consumed_fd(reader, target, words[0], place);
 	case H_SECCOMP:
 		return read_seccomp(reader, row, words[0], place);
 	case H_SECCOMP_LIST:
@@ -695,37 +754,17 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	case H_KEEP_FD:
 		return add_fd(reader, &plan->keep_fds, &plan->n_keep_fds, &plan->room_keep_fds,
 			      words[0], place);
-	case H_ID: {
-		uint64_t id;
-		if (!parse_decimal(words[0], UINT32_MAX - 1, &id))
-			return problem_at(place, "Invalid %s: %s is not a number from 0 to %u",
-					  row->name + 2, words[0], UINT32_MAX - 1);
-		*(uint32_t *) target = (uint32_t) id;
-		*((bool *) plan + row->value) = true;
-		return NULL;
-	}
+	case H_ID:
+		return read_id(plan, row, words[0], place);
 	case H_WORD:
-		if (streq(row->words, "DIR") || streq(row->words, "PATH")) {
-			problem bad = check_path(place, row->words, words[0]);
-			if (bad)
-				return bad;
-		}
-		*(const char **) target = words[0];
-		return NULL;
+		return read_word(row, target, words[0], place);
 	case H_ARGV0:
 		if (seen_before)
 			return problem_at(place, "--argv0 can be given only once");
 		plan->argv0 = words[0];
 		return NULL;
-	case H_LOCK_FILE: {
-		problem bad = check_path(place, "DEST", words[0]);
-		if (bad)
-			return bad;
-		plan->lock_files = arena_grow(plan->lock_files, plan->n_lock_files,
-					      &plan->room_lock_files, sizeof(*plan->lock_files));
-		plan->lock_files[plan->n_lock_files++] = (struct path_at){ words[0], place };
-		return NULL;
-	}
+	case H_LOCK_FILE:
+		return read_lock_file(plan, words[0], place);
 	case H_ENV:
 		return read_env(plan, row, words, place);
 	case H_CAP:
@@ -733,12 +772,7 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	case H_LIMIT:
 		return read_limit(plan, row->value, words, place);
 	case H_SECONDS:
-		if (!parse_seconds(words[0], target) || (!row->value && !*(int64_t *) target))
-			return problem_at(
-				place,
-				"Invalid time: %s is not a number of seconds%s, like 2 or 0.5",
-				words[0], row->value ? "" : " above 0");
-		return NULL;
+		return read_seconds(target, row->value, words[0], place);
 	case H_RLIMIT:
 		return read_rlimit(plan, words, place);
 	case H_PERMS:
