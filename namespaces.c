@@ -235,15 +235,14 @@ static void join_and_go_on(struct run *run)
 			verify_joined(run, &plan->pidns, "pid");
 	}
 	bool born_in;
-	pid_t last = clone_first_level(run, CLONE_PARENT, &born_in);
-	if (last == 0)
-		return;
-	/* Its number here is not the supervisor's, so that is told with a pidfd. */
-	AUTO_CLOSE int pidfd = sys_pidfd_open(last, 0);
+	if (clone_first_level(run, CLONE_PARENT, &born_in) > 0)
+		_exit(0);
+	/* Its number here is not the supervisor's, so that is told with a pidfd; by itself, before
+	 * it can send anything else. */
+	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't tell the supervisor of the sandbox's process");
 	sync_send_fd(run->monitor_fd, MESSAGE_CHILD, 0, pidfd);
-	_exit(0);
 }
 
 /* The number of the process behind pidfd in our /proc, or -1. */

@@ -147,6 +147,17 @@ def test_pidns_joins_and_is_the_parent_of_a_new_one():
         assert seen[0] != link and seen[1] == 1
 
 
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+def test_the_supervisor_knows_its_child_before_command_runs():
+    """Also where the intermediate process, which joins the pid namespace, is slow (delayed here)."""
+    with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
+        inner = max(holder.pids)
+        result = run([*BASE, "--userns", holder.namespace("user", inner), "--pidns", holder.namespace("pid", inner)],
+                     ["sh", "-c", "exit 7"],
+                     prefix=["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "inject=sendmsg:delay_enter=300000"])
+        assert result.returncode == 7 and not result.stderr, result
+
+
 def test_userns2_is_entered_after_setup():
     with Holder("--user", "--map-current-user", "--keep-caps",
                 inner=["unshare", "--user", "--map-current-user"]) as holder:
