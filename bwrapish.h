@@ -433,6 +433,10 @@ void ns_learn_ids(struct run *run);
 /* COMMAND's second user namespace, or --userns2; false where a level that was not required cannot
  * be had. */
 bool ns_enter_inner(struct run *run);
+/* Starts a process in a second level of its caller's only id, which runs `live` in the caller's own
+ * memory, on a stack of its own; the caller sleeps until it has executed a program or ended
+ * (vfork(2)). Returns its pid, or -1 with errno. No file descriptor is shared. */
+pid_t ns_start_inner(struct run *run, void (*live)(struct run *run));
 /* Dies where --disable-userns or --assert-userns-disabled was given and one more can be made. */
 void ns_assert_userns_disabled(const struct run *run);
 /* Joins net, ipc, uts and mount namespaces of the process behind pidfd, those in `flags`. */
@@ -556,6 +560,8 @@ void caps_of_process(uint64_t *ret_permitted, uint64_t *ret_effective, uint64_t 
 /* Leaves exactly `keep` permitted and effective and nothing beyond it in the bounding set, and
  * exactly `ambient` (part of it) inheritable and ambient; reads all five sets back. */
 void caps_keep(uint64_t keep, uint64_t ambient);
+/* Leaves nothing beyond `keep` in the bounding set; needs CAP_SETPCAP for what is still there. */
+void caps_drop_bounding(uint64_t keep);
 /* Gives up every capability of one of our own processes. */
 void caps_drop_all(void);
 /* Those of `keep` have to be permitted. */
@@ -640,6 +646,8 @@ void cgroups_remove(struct run *run);
 void command_new_keyring(struct run *run);
 /* COMMAND's environment, without PWD. */
 void command_make_environment(struct run *run);
+/* Copies every word of the caller's that is still needed, so that the caller's own can be scrubbed. */
+void command_keep_words(struct run *run);
 /* Waits for --block-fd. */
 void command_wait(const struct run *run);
 /* Dies unless this system has SELinux; while the host can be seen. */

@@ -89,6 +89,14 @@ void caps_of_process(uint64_t *ret_permitted, uint64_t *ret_effective, uint64_t 
 		sets.permitted ? ambient_bits() : 0; /* a subset of permitted: capabilities(7) */
 }
 
+void caps_drop_bounding(uint64_t keep)
+{
+	int last = caps_last();
+	for (int cap = 0; cap <= last; cap++)
+		if (!(keep >> cap & 1) && cap_drop_bound(cap) < 0 && cap_get_bound(cap) != 0)
+			die_errno(errno, "Can't drop %s from the bounding set", caps_name(cap));
+}
+
 void caps_drop_all(void)
 {
 	set_process(0, 0);
@@ -109,9 +117,7 @@ void caps_keep(uint64_t keep, uint64_t ambient)
 	/* The bounding set while CAP_SETPCAP is still there, then the sets, then ambient, which
 	 * needs permitted and inheritable. */
 	int last = caps_last();
-	for (int cap = 0; cap <= last; cap++)
-		if (!(keep >> cap & 1) && cap_drop_bound(cap) < 0 && cap_get_bound(cap) != 0)
-			die_errno(errno, "Can't drop %s from the bounding set", caps_name(cap));
+	caps_drop_bounding(keep);
 	/* One call; libcap's cap_reset_ambient() first asks for each of the forty. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		die_errno(errno, "Can't clear the ambient capabilities");

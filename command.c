@@ -125,6 +125,27 @@ void command_make_environment(struct run *run)
 	run->environment = entries;
 }
 
+static char **copy_words(char *const *words)
+{
+	size_t n = count_entries(words);
+	char **copies = arena_alloc((n + 2) * sizeof(char *)); /* room for PWD */
+	for (size_t i = 0; i < n; i++)
+		copies[i] = arena_join("", words[i]);
+	return copies;
+}
+
+void command_keep_words(struct run *run)
+{
+	struct plan *plan = arena_alloc(sizeof(*plan));
+	*plan = *run->plan;
+	plan->command = copy_words(plan->command);
+	plan->argv0 = plan->argv0 ? arena_join("", plan->argv0) : NULL;
+	plan->chdir = plan->chdir ? arena_join("", plan->chdir) : NULL;
+	plan->exec_label = plan->exec_label ? arena_join("", plan->exec_label) : NULL;
+	run->plan = plan;
+	run->environment = copy_words(run->environment);
+}
+
 static const char *get_variable(const struct run *run, const char *name)
 {
 	const char *entry = run->environment[find_variable(run->environment, name)];

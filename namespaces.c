@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -605,6 +606,42 @@ bool ns_enter_inner(struct run *run)
 	write_inner_maps(run, &maps, writer, pipe_ends);
 	furnish(run, shape->inner_namespaces);
 	return true;
+}
+
+struct inner_life {
+	struct run *run;
+	void (*live)(struct run *run);
+	struct inner_maps maps;
+};
+
+static int begin_inner_life(void *argument)
+{
+	const struct inner_life *life = argument;
+	write_inner_maps(life->run, &life->maps, -1, NULL);
+	life->live(life->run);
+	_exit(1);
+}
+
+pid_t ns_start_inner(struct run *run, void (*live)(struct run *run))
+{
+	struct inner_life life = { .run = run, .live = live };
+	find_inner_maps(run, &life.maps);
+	/* execvp(3) copies COMMAND's words to the stack where it has to call a shell. */
+	size_t n_words = 0;
+	while (run->plan->command[n_words])
+		n_words++;
+	size_t guard = (size_t) sysconf(_SC_PAGESIZE),
+	       size = guard + 262144 + (n_words * sizeof(char *) + guard) / guard * guard;
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED || mprotect(stack, guard, PROT_NONE) < 0)
+		die_errno(errno, "Can't make a stack for COMMAND's preparation");
+	pid_t pid = clone(begin_inner_life, stack + size,
+			  CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | SIGCHLD, &life);
+	int error = errno;
+	munmap(stack, size);
+	errno = error;
+	return pid;
 }
 
 void ns_follow(int pidfd, unsigned long flags)

@@ -235,6 +235,16 @@ def test_root_in_a_chroot_is_told_the_cause_or_works(box):
     assert result.stdout == "ran\n" or (result.returncode == 1 and result.stderr.count("\n") == 1), result
 
 
+@pytest.mark.parametrize("more", [[], ["--seccomp-deny", "ptrace"]], ids=["lent memory", "forked"])
+def test_without_a_second_user_namespace_pid_1_protects_itself(more):
+    prefix = without_rights("echo 1 >/proc/sys/user/max_user_namespaces")
+    seen = inside(["--unshare-all", *more], """[line.split()[1] for line in open("/proc/self/status") if line[:3] == "Cap"],
+{os.stat(f"/proc/1/{name}").st_uid == os.getuid() for name in ("environ", "maps")},
+open("/proc/1/cmdline").read().strip(chr(0)).count(chr(0))""",
+                  base=WITH_PROC, prefix=prefix)
+    assert seen == (["0" * 16] * 5, {False}, 0)
+
+
 def test_proc_that_cannot_be_new_is_told_as_callers_match_it():
     """As in a container: the visible proc is partly covered, so the kernel refuses a new one."""
     prefix = without_rights("mount -t tmpfs none /proc/irq", "--mount", "--propagation", "private")
