@@ -45,8 +45,10 @@ struct merge {
 	const struct overlay *overlay;
 	int *layers; /* top first */
 	size_t n_layers;
-	int upper_fd, work_fd, scratch_fd;
+	int upper_fd, work_fd;
+	int scratch_fd; /* a tmpfs that holds both, where RWSRC is not given */
 	bool user_xattrs;
+	bool upper_refused; /* by the kernel, as a file system that it cannot write to */
 	unsigned n_parts;
 };
 
@@ -260,6 +262,14 @@ static void make_scratch(struct merge *merge)
 			  place_name(merge->op->place));
 }
 
+static void detach_scratch(const struct merge *merge)
+{
+	if (merge->scratch_fd >= 0 &&
+	    sys_umount2(arena_printf("/proc/self/fd/%d", merge->scratch_fd), MNT_DETACH) < 0)
+		die_errno(errno, "%s: Can't put the place for what is written aside",
+			  place_name(merge->op->place));
+}
+
 /* As a descriptor that can be read; dies. */
 static int reopen_directory(const struct merge *merge, int path_fd, const char *name)
 {
@@ -358,6 +368,14 @@ static void refuse_overlap(const struct merge *merge)
 		refuse_above(&all[i], all, n);
 }
 
+/* The kernel would merge all the same, read-only. */
+static void refuse_unwritable(const struct merge *merge, int fd, const char *word, const char *path)
+{
+	if (faccessat(fd, ".", W_OK, AT_EACCESS) < 0)
+		die("%s: Can't write to %s %s: %s", place_name(merge->op->place), word, path,
+		    errno_text(errno));
+}
+
 static void open_upper(struct merge *merge)
 {
 	if (!merge->overlay->writable)
@@ -373,6 +391,8 @@ static void open_upper(struct merge *merge)
 	/* Before the kernel sees them: it leaves a directory in WORKDIR also when it refuses. */
 	refuse_overlap(merge);
 	check_work_directory(merge);
+	refuse_unwritable(merge, merge->upper_fd, "RWSRC", upper.path);
+	refuse_unwritable(merge, merge->work_fd, "WORKDIR", work.path);
 }
 
 /* ---- the kernel's overlay ---- */
@@ -452,8 +472,8 @@ static bool knows_layer_list(int lower_fd)
 }
 
 /* One attempt. -1 and errno. */
-static int try_create(const struct merge *merge, const int *lowers, size_t n, int upper_fd,
-		      int work_fd, bool with_options, bool one_string)
+static int try_create(struct merge *merge, const int *lowers, size_t n, int upper_fd, int work_fd,
+		      bool with_options, bool one_string)
 {
 	AUTO_CLOSE int fs_fd = sys_fsopen("overlay", FSOPEN_CLOEXEC);
 	if (fs_fd < 0 || set_string(fs_fd, "source", "overlay") < 0)
@@ -463,8 +483,9 @@ static int try_create(const struct merge *merge, const int *lowers, size_t n, in
 	for (size_t i = 0; with_options && i < merge->overlay->n_options; i++)
 		if (set_option(fs_fd, merge->overlay->options[i].word) < 0)
 			return -1;
-	if (upper_fd >= 0 && (set_directory(fs_fd, "upperdir", upper_fd) < 0 ||
-			      set_directory(fs_fd, "workdir", work_fd) < 0))
+	merge->upper_refused = upper_fd >= 0 && (set_directory(fs_fd, "upperdir", upper_fd) < 0 ||
+						 set_directory(fs_fd, "workdir", work_fd) < 0);
+	if (merge->upper_refused)
 		return -1;
 	if (set_layers_and_create(merge, fs_fd, lowers, n, one_string) < 0)
 		return -1;
@@ -473,9 +494,9 @@ static int try_create(const struct merge *merge, const int *lowers, size_t n, in
 				   MOUNT_ATTR_NODEV);
 }
 
-/* -1 and errno; E2BIG: more layers than a kernel before 6.7 takes. */
-static int try_kernel(const struct merge *merge, const int *lowers, size_t n, int upper_fd,
-		      int work_fd)
+/* -1 and errno; E2BIG: more layers than a kernel before 6.7 takes. EINVAL may be about an option: tried
+ * without them it is told which. */
+static int try_kernel(struct merge *merge, const int *lowers, size_t n, int upper_fd, int work_fd)
 {
 	for (int with_options = 1; with_options >= 0; with_options--) {
 		int fd = try_create(merge, lowers, n, upper_fd, work_fd, with_options, false);
@@ -768,22 +789,34 @@ void overlay_attach_parts(const struct run *run, const struct op *op, struct ove
 
 /* ---- choosing ---- */
 
+/* Why the kernel refused, in words. */
+static const char *reason_of(const struct merge *merge, int error)
+{
+	switch (error) {
+	case E2BIG:
+		return arena_printf("%zu layers in one overlay need Linux 6.7 or newer",
+				    merge->n_layers);
+	case ENODEV:
+	case ENOSYS:
+		return "this kernel has no overlay";
+	case EOPNOTSUPP:
+		return arena_printf("no %s extended attributes where writes go",
+				    merge->user_xattrs ? "user" : "trusted");
+	case EINVAL:
+		return merge->upper_refused ? "it does not write to the file system of RWSRC"
+		       : merge->run->shape.user_namespace
+			       ? "a mount below a layer that is not this user's to uncover, or a "
+				 "file system that it cannot merge or write to"
+			       : "a file system that it cannot merge or write to";
+	default:
+		return errno_text(error);
+	}
+}
+
 static _Noreturn void die_of_kernel(const struct merge *merge, int error, const char *and_fuse)
 {
-	const char *hint = "";
-	if (error == E2BIG)
-		hint = arena_printf("; %zu layers in one overlay need Linux 6.7 or newer",
-				    merge->n_layers);
-	else if (error == ENODEV || error == ENOSYS)
-		hint = "; this kernel has no overlay";
-	else if (error == EOPNOTSUPP)
-		hint = "; the file system that writes go to has no user extended attributes";
-	else if (error == EINVAL)
-		hint = "; a mount below a layer that is not this user's to uncover, or a file "
-		       "system that cannot be written "
-		       "to in an overlay";
-	die("%s: Can't make overlay mount on %s: %s%s%s%s", place_name(merge->op->place),
-	    merge->op->inner_path, errno_text(error), hint,
+	die("%s: Can't make overlay mount on %s: %s%s%s", place_name(merge->op->place),
+	    merge->op->inner_path, reason_of(merge, error),
 	    and_fuse ? "; and fuse-overlayfs: " : "", and_fuse ? and_fuse : "");
 }
 
@@ -809,16 +842,21 @@ static int open_common_directory(const struct merge *merge, const char **ret_upp
 }
 
 /* fuse-overlayfs looks its directories up by name, in a mount namespace of its own, and renames
- * between upper and work directory: both have to be on one mount that can be attached there. */
-static void clone_writable(const struct merge *merge, struct overlay_writable *ret)
+ * between upper and work directory: both have to be on one mount that can be attached there. False
+ * and ret_why: it would read the name as two. */
+static bool clone_writable(struct merge *merge, struct overlay_writable *ret, const char **ret_why)
 {
 	*ret = (struct overlay_writable){ -1, -1, -1 };
 	if (merge->upper_fd < 0)
-		return;
+		return true;
 	const char *upper = "upper", *work = "work";
 	AUTO_CLOSE int common_fd = merge->scratch_fd >= 0
 					   ? fcntl(merge->scratch_fd, F_DUPFD_CLOEXEC, 3)
 					   : open_common_directory(merge, &upper, &work);
+	if (strchr(upper, ':')) {
+		*ret_why = "it takes no RWSRC whose name has a colon";
+		return false;
+	}
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
 				   .propagation = MS_PRIVATE };
 	if (common_fd < 0 ||
@@ -833,6 +871,7 @@ static void clone_writable(const struct merge *merge, struct overlay_writable *r
 	if (!is_same_object(ret->upper_fd, merge->upper_fd) ||
 	    !is_same_object(ret->work_fd, merge->work_fd))
 		die("%s: RWSRC or WORKDIR is another directory now", place_name(merge->op->place));
+	return true;
 }
 
 static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const char **ret_why)
@@ -841,12 +880,8 @@ static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const
 	bool squash = shape->user_namespace && merge->run->plan->userns_block.fd < 0;
 	struct overlay_writable writable;
 	refuse_overlap(merge);
-	if (merge->overlay->upper.path &&
-	    strchr(bind_shown_path(merge->run, merge->op->place, merge->upper_fd), ':')) {
-		*ret_why = "it takes no RWSRC with a colon in its path";
+	if (!clone_writable(merge, &writable, ret_why))
 		return -1;
-	}
-	clone_writable(merge, &writable);
 	int fd = overlay_fuse_mount(merge->run, merge->op, merge->layers, merge->n_layers,
 				    &writable, squash, ret_why);
 	if (fd >= 0)
@@ -906,11 +941,7 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 	*ret_fuse = true;
 	if (may_kernel)
 		say_warning("%s: taking fuse-overlayfs: the kernel's overlay refuses (%s)", place,
-			    error == EOPNOTSUPP ? "no user extended attributes where writes go"
-			    : error == EINVAL && merge->run->shape.user_namespace
-				    ? "mounts below a layer, or a file system it cannot write to"
-			    : error == E2BIG ? "too many layers"
-					     : errno_text(error));
+			    reason_of(merge, error));
 	return fd;
 }
 
@@ -937,13 +968,7 @@ int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_
 	if (op->overlay->changes.fd >= 0)
 		overlay_watch_changes(run, op, fuse, merge.layers, merge.n_layers, merge.upper_fd);
 
-	if (merge.scratch_fd >= 0) {
-		AUTO_CLOSE int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fchdir(merge.scratch_fd) < 0 || sys_umount2(".", MNT_DETACH) < 0 ||
-		    (here >= 0 && fchdir(here) < 0))
-			die_errno(errno, "%s: Can't put the place for what is written aside",
-				  place_name(op->place));
-	}
+	detach_scratch(&merge);
 	for (size_t i = 0; i < merge.n_layers; i++)
 		close(merge.layers[i]);
 	close_fd(&merge.scratch_fd);

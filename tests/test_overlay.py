@@ -1,13 +1,15 @@
 """Layers merged into one tree, by the kernel and by fuse-overlayfs, and the list of what was changed."""
+import errno
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, IS_ROOT, assert_refused, at_eof, close, host_mounts, keep, mounts_inside, pipe, refused, run, shell,
+from sandbox import (BASE, BINARY, IS_ROOT, assert_refused, at_eof, close, host_mounts, keep, mounts_inside, pipe, refused, run,
                      start, line_from, user_ids, wait_for)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
@@ -22,7 +24,7 @@ BACKENDS = ["kernel", pytest.param("fuse", marks=needs_fuse)]
 def fuse_prefix(caller, setup=""):
     """What makes /dev/fuse usable and the caller who it should be."""
     if not IS_ROOT:
-        return []
+        return host_mounts(setup) if setup else []
     return host_mounts(f"[ ! -e /dev/fuse ] || {{ {FUSE_DEVICE}; }}\n{setup}",
                        user=user_ids()[0] if caller == "user" else None)
 
@@ -151,27 +153,31 @@ def test_the_mount_is_nosuid_and_nodev(caller, backend, tree):
     assert " rw,nosuid,nodev," in result.stdout, result
 
 
-def colon_upper(tree):
-    (tree / "up").rename(tree / "up:x")
-    give(CALLERS[-1], tree)
-    return tree / "up:x"
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", ["with:colon", "with,comma", "back\\slash", "a space", "new\nline", "lowerdir=x"])
 def test_paths_need_no_escaping(name, backend, tree):
     if backend == "kernel":
         need_kernel_overlay(CALLERS[-1])
-    if (name, backend) == ("with:colon", "fuse"):  # its only limit; said when it is met
-        return refused(["--overlay-backend", "fuse", "--overlay-src", tree / "low", "--overlay", colon_upper(tree), tree / "work", "/m"],
-                       "no RWSRC with a colon", base=BASE, prefix=fuse_prefix(CALLERS[-1]))
-    for part in ("low", "up", "work"):
-        (tree / part).rename(tree / f"{part} {name}")
+    (tree / name).mkdir()
+    # fuse-overlayfs alone cannot do with a colon in RWSRC's own name
+    upper = tree / name / ("up" if (name, backend) == ("with:colon", "fuse") else f"up {name}")
+    work = tree / name / f"work {name}"
+    (tree / "low").rename(tree / f"low {name}")
+    (tree / "up").rename(upper)
+    (tree / "work").rename(work)
     give(CALLERS[-1], tree)
-    result = run([*BASE, "--overlay-backend", backend, "--overlay-src", tree / f"low {name}", "--overlay", tree / f"up {name}",
-                  tree / f"work {name}", "/m"], ["sh", "-c", "cat /m/file; echo 1 >/m/one"], prefix=fuse_prefix(CALLERS[-1]))
+    result = run([*BASE, "--overlay-backend", backend, "--overlay-src", tree / f"low {name}", "--overlay", upper, work, "/m"],
+                 ["sh", "-c", "cat /m/file; echo 1 >/m/one"], prefix=fuse_prefix(CALLERS[-1]))
     assert result.stdout == "low" and not result.stderr, result
-    assert (tree / f"up {name}" / "one").read_text() == "1\n"
+    assert (upper / "one").read_text() == "1\n"
+
+
+@needs_fuse
+def test_fuse_overlayfs_takes_no_upper_directory_whose_name_has_a_colon(tree):
+    (tree / "up").rename(tree / "up:x")
+    give(CALLERS[-1], tree)
+    refused(["--overlay-backend", "fuse", "--overlay-src", tree / "low", "--overlay", tree / "up:x", tree / "work", "/m"],
+            "no RWSRC whose name has a colon", base=BASE, prefix=fuse_prefix(CALLERS[-1]))
 
 
 @pytest.mark.parametrize("caller", CALLERS)
@@ -227,6 +233,69 @@ def test_auto_merges_everywhere_and_says_when_it_is_not_the_kernel(caller, tree)
     result = merge(tree, caller, "auto", "echo 2 >/m/file; rm -r /m/dir; cat /m/file")
     assert result.returncode == 0 and result.stdout == "2\n", result
     assert ("no user extended attributes" in result.stderr) if old else result.stderr == ""
+
+
+# What the kernel does not write to, mounted over the tree's upper directories.
+NO_UPPER = {
+    "another overlay": 'mkdir -p o/l o/u o/w; mount -t overlay -o lowerdir=o/l,upperdir=o/u,workdir=o/w none upper',
+    "no xattrs": "mount -t ramfs none upper",
+}
+
+
+@needs_fuse
+@pytest.mark.root
+@pytest.mark.parametrize("kind", NO_UPPER)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_auto_takes_fuse_where_the_kernel_cannot_write(caller, kind, tree):
+    (tree / "upper").mkdir()
+    give(caller, tree)
+    owner = "root" if caller == "root" else user_ids()[0]
+    prefix = fuse_prefix(caller, f"cd {tree}; {NO_UPPER[kind]}; mkdir -p upper/up upper/work; chown {owner} upper/up upper/work")
+    line = [*layers(tree), "--overlay", tree / "upper/up", tree / "upper/work", "/m"]
+    result = run([*BASE, *line], ["sh", "-ec", "echo 2 >/m/file; rm -r /m/dir; cat /m/file; ls /m"], prefix=prefix)
+    assert result.returncode == 0 and result.stdout == "2\nboth\nfile\ngone\n", result
+    assert result.stderr.count("\n") == 1 and "taking fuse-overlayfs: the kernel's overlay refuses" in result.stderr
+    refused(["--overlay-backend", "kernel", *line], "--overlay", "extended attributes" if kind == "no xattrs" else "write to",
+            base=BASE, prefix=prefix)
+
+
+@needs_fuse
+@pytest.mark.parametrize("caller", CALLERS)
+def test_an_overlay_in_a_sandbox_writes_to_the_overlay_around_it(caller, tree):
+    give(caller, tree)
+    inner = [BINARY, "--ro-bind", "/", "/", "--overlay-src", "/mnt/dir", "--overlay", "/mnt/up", "/mnt/work", "/mnt/gone"]
+    script = f"mkdir /mnt/up /mnt/work; {shlex.join(inner)} sh -ec 'echo 1 >/mnt/gone/one; rm /mnt/gone/old; ls /mnt/gone'; cat /mnt/up/one"
+    result = run(["--ro-bind", "/", "/", "--proc", "/proc", "--dev-bind", "/dev", "/dev", *layers(tree), "--tmp-overlay", "/mnt"],
+                 ["sh", "-ec", script], prefix=fuse_prefix(caller))
+    assert result.returncode == 0 and result.stdout == "new\none\nsub\n1\n", result
+    assert "--overlay (argument 6): taking fuse-overlayfs: the kernel's overlay refuses" in result.stderr
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_an_upper_directory_on_a_read_only_mount_is_a_mistake(caller, tree):
+    """Neither a reason to fall back nor a read-only overlay, which the kernel makes of it."""
+    give(caller, tree)
+    refused(["--overlay-src", tree / "low", "--overlay", tree / "up", tree / "work", "/m"],
+            f"--overlay (argument 15): Can't write to RWSRC {tree / 'up'}: Read-only file system", base=BASE,
+            prefix=fuse_prefix(caller, f"mount --bind {tree} {tree}; mount -o remount,bind,ro {tree}"))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("part, word", [("up", "RWSRC"), ("work", "WORKDIR")])
+def test_an_upper_directory_of_another_user_is_a_mistake(part, word, tree):
+    give("user", tree)
+    os.chown(tree / part, 0, 0)
+    refused(["--overlay-src", tree / "low", "--overlay", tree / "up", tree / "work", "/m"],
+            f"Can't write to {word} {tree / part}: Permission denied", base=BASE, prefix=fuse_prefix("user"))
+
+
+@pytest.mark.parametrize("error", ["EPERM", "EBUSY", "ELOOP", "ESTALE"])
+def test_auto_does_not_fall_back_where_the_cause_may_be_a_mistake(error, tree):
+    give(CALLERS[-1], tree)
+    inject = ["strace", "-f", "-o", "/dev/null", "-e", f"inject=fsmount:error={error}:when=1"]
+    refused(["--overlay-src", tree / "low", "--overlay", tree / "up", tree / "work", "/m"],
+            f"Can't make overlay mount on /m: {os.strerror(getattr(errno, error))}\n", base=BASE,
+            prefix=[*fuse_prefix(CALLERS[-1]), *inject])
 
 
 @needs_fuse
