@@ -323,8 +323,21 @@ static struct part_taker take_part(int fd, bool is_layer, const char *name, stru
 	return (struct part_taker){ fd, is_layer, name, place, status.st_dev, status.st_ino };
 }
 
+/* What holds the directory. The scratch file system lies on top of /, and is what the way up finds
+ * there. */
+static int open_parent(const struct merge *merge, int fd)
+{
+	int up = openat(fd, "..", O_PATH | O_CLOEXEC);
+	if (up >= 0 && merge->scratch_fd >= 0 && is_same_object(up, merge->scratch_fd)) {
+		close(up);
+		up = open("/", O_PATH | O_CLOEXEC);
+	}
+	return up;
+}
+
 /* Walks from `one` up to /; an upper directory may lie in a layer, but not be one. */
-static void refuse_above(const struct part_taker *one, const struct part_taker *all, size_t n)
+static void refuse_above(const struct merge *merge, const struct part_taker *one,
+			 const struct part_taker *all, size_t n)
 {
 	struct stat at, before = { 0 };
 	int fd = openat(one->fd, ".", O_PATH | O_CLOEXEC);
@@ -338,14 +351,15 @@ static void refuse_above(const struct part_taker *one, const struct part_taker *
 				die("%s: %s and %s overlap", place_name(one->place), one->name,
 				    other->name);
 		before = at;
-		int up = openat(fd, "..", O_PATH | O_CLOEXEC);
+		int up = open_parent(merge, fd);
 		close(fd);
 		fd = up;
 	}
 	close_fd(&fd);
 }
 
-/* Dies where two of the directories are, or one holds, the other. */
+/* Dies where two of the directories are, or one holds, the other. The kernel refuses that;
+ * fuse-overlayfs shows a directory that it meets twice in one place only. */
 static void refuse_overlap(const struct merge *merge)
 {
 	const struct overlay *overlay = merge->overlay;
@@ -365,7 +379,7 @@ static void refuse_overlap(const struct merge *merge)
 				     arena_printf("the layer %s", layer_name(layer)), layer->place);
 	}
 	for (size_t i = 0; i < n; i++)
-		refuse_above(&all[i], all, n);
+		refuse_above(merge, &all[i], all, n);
 }
 
 /* The kernel would merge all the same, read-only. */
