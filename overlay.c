@@ -698,12 +698,13 @@ static int open_upper_at(const struct merge *merge, int above_fd, size_t above_l
 	return path_open(merge->upper_fd, path, O_PATH | O_DIRECTORY);
 }
 
-/* An overlay of what the layers show at `path`; -1 where that cannot be had. above_fd: the overlay
- * it belongs to, whose own path is above_length long. */
+/* An overlay of what the layers show at `path`; -1 and errno where that cannot be had, ENOTDIR for a
+ * file. above_fd: the overlay it belongs to, whose own path is above_length long. */
 static int try_part(struct merge *merge, const char *path, int above_fd, size_t above_length)
 {
 	int *views = arena_alloc(merge->n_layers * sizeof(int)), result = -1;
 	size_t n = open_views(merge, path, views);
+	int error = ENOTDIR;
 	if (n && merge->overlay->writable) {
 		const char *work = arena_printf("work.%u", ++merge->n_parts);
 		AUTO_CLOSE int upper_fd =
@@ -714,12 +715,15 @@ static int try_part(struct merge *merge, const char *path, int above_fd, size_t 
 				openat(merge->work_fd, work, O_PATH | O_DIRECTORY | O_CLOEXEC);
 			result = try_kernel(merge, views, n, upper_fd, work_fd);
 		}
+		error = errno;
 	} else if (n) {
 		result = n == 1 ? bind_clone_read_only(views[0])
 				: try_kernel(merge, views, n, -1, -1);
+		error = errno;
 	}
 	for (size_t i = 0; i < n; i++)
 		close(views[i]);
+	errno = error;
 	return result;
 }
 
@@ -764,13 +768,20 @@ static struct overlay_part *make_parts(struct merge *merge, int main_fd, bool by
 				above_fd = part->mount_fd;
 				above_length = strlen(part->path);
 			}
-		if (at->can_be_layer)
-			part_fd = try_part(merge, at->path, above_fd, above_length);
+		const char *why = "";
+		if (at->can_be_layer &&
+		    (part_fd = try_part(merge, at->path, above_fd, above_length)) < 0) {
+			/* index=on: its upper directory was copied up by the overlay above. */
+			if (errno == ESTALE && merge->overlay->n_options)
+				die("%s: the kernel refuses it with a mount below a layer (%s)",
+				    place_name(merge->overlay->options[0].place), at->path);
+			why = arena_printf(", %s", errno == ENOTDIR ? "a file" : errno_text(errno));
+		}
 		if (part_fd < 0) {
 			part_fd = try_clone(merge, at->path);
 			whole_clone = at->path;
-			run_tell(merge->run, "%s: %s (%s) is no layer: %s",
-				 place_name(merge->op->place), at->path, at->type,
+			run_tell(merge->run, "%s: %s (%s%s) is no layer: %s",
+				 place_name(merge->op->place), at->path, at->type, why,
 				 part_fd < 0 ? "hidden" : "shown read-only");
 		}
 		if (part_fd < 0)
