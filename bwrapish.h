@@ -528,9 +528,12 @@ struct overlay_writable {
  * `writable`. -1 and a sentence. */
 int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
 		       struct overlay_writable *writable, bool squash, const char **ret_why);
+/* Who notes what was removed or renamed, and so in which words: the kernel's overlay in trusted.* or
+ * (userxattr) user.* attributes, or fuse-overlayfs. */
+enum overlay_marks { MARKS_TRUSTED, MARKS_USER, MARKS_FUSE };
 /* Starts the process that will list the changes. */
-void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers,
-			   size_t n_layers, int upper_fd);
+void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_marks marks,
+			   const int *layers, size_t n_layers, int upper_fd);
 /* All overlays are pinned: the supervisor, if it waits for that, drops what it kept to start
  * helpers. */
 void overlay_pinned(const struct run *run);
@@ -549,8 +552,8 @@ bool overlay_is_helper(pid_t pid);
 
 /* Writes one JSON line for each path below `inner_path` that the upper directory holds or hides.
  * `lowers` are the layers, top first. Dies when something cannot be read or written. */
-void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const int *lowers,
-			   size_t n_lowers);
+void overlay_changes_write(const struct op *op, enum overlay_marks marks, int upper_fd,
+			   const int *lowers, size_t n_lowers);
 
 /* ---- network.c ---- */
 void network_loopback_up(void);

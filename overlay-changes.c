@@ -6,11 +6,13 @@
  * tells added from changed, and a directory that was only copied up because something below it
  * changed from one that was itself.
  *
- * Marks, in both notations: a path is removed by a 0:0 character device or, from fuse-overlayfs, by
- * a file
- * `.wh.NAME`; a directory hides what the layers have below it by trusted., user.overlay.opaque or
- * user.fuseoverlayfs.opaque, or by `.wh..wh..opq`; trusted.overlay.redirect and fuse-overlayfs's
- * origin tell where something was before it was renamed.
+ * Marks: a path is removed by a 0:0 character device; a directory hides what the layers have below
+ * it by an attribute `opaque`; where something was before it was renamed is told by `redirect` and
+ * by fuse-overlayfs's `origin`. Only the names that this backend writes count: it hides them from
+ * COMMAND, who can write all others. fuse-overlayfs also obeys some that it does not hide
+ * (user.overlay.opaque, `.wh.NAME`, `.wh..wh..opq`; the files are its own where attributes or
+ * devices cannot be had), when the upper directory is used again: what they claim is listed, but
+ * keeps nothing else from being listed.
  *
  * Must not: follow a link; resolve a path but names within an open directory.
  */
@@ -34,7 +36,7 @@ struct view {
 
 struct walk {
 	const struct op *op;
-	bool fuse;
+	enum overlay_marks marks;
 	struct view top;
 	struct text lines;
 };
@@ -141,34 +143,48 @@ static const char *read_attribute(int fd, const char *const names[])
 	return NULL;
 }
 
-static bool is_opaque(int fd)
+enum opacity { OPACITY_NONE, OPACITY_CLAIMED, OPACITY_SURE };
+
+/* Whether a directory hides what the layers have below it. */
+static enum opacity opacity_of(const struct walk *walk, int fd)
 {
-	static const char *const names[] = { "trusted.overlay.opaque", "user.overlay.opaque",
-					     "user.fuseoverlayfs.opaque", NULL };
-	const char *value = read_attribute(fd, names);
+	static const char *const sure[][3] = {
+		[MARKS_TRUSTED] = { "trusted.overlay.opaque" },
+		[MARKS_USER] = { "user.overlay.opaque" },
+		[MARKS_FUSE] = { "trusted.overlay.opaque", "user.fuseoverlayfs.opaque" },
+	};
+	static const char *const claimed[] = { "user.overlay.opaque", NULL };
+	const char *value = read_attribute(fd, sure[walk->marks]);
 	struct stat status;
+	if (value && value[0] == 'y')
+		return OPACITY_SURE;
+	if (walk->marks != MARKS_FUSE)
+		return OPACITY_NONE;
+	value = read_attribute(fd, claimed);
 	return (value && value[0] == 'y') ||
-	       fstatat(fd, ".wh..wh..opq", &status, AT_SYMLINK_NOFOLLOW) == 0;
+			       fstatat(fd, ".wh..wh..opq", &status, AT_SYMLINK_NOFOLLOW) == 0
+		       ? OPACITY_CLAIMED
+		       : OPACITY_NONE;
 }
 
 /* Where a directory was before it was renamed, absolute within the overlay or a name beside it;
  * NULL: here. */
-static const char *redirect_of(int fd)
+static const char *redirect_of(const struct walk *walk, int fd)
 {
-	static const char *const names[] = { "trusted.overlay.redirect", "user.overlay.redirect",
-					     NULL };
-	return read_attribute(fd, names);
+	static const char *const names[] = { "trusted.overlay.redirect", NULL };
+	return walk->marks == MARKS_TRUSTED ? read_attribute(fd, names) : NULL;
 }
 
 /* ---- the layers' side ---- */
 
 /* What the layers show under `name`; false when nothing. */
-static bool stat_below(const struct view *view, const char *name, struct stat *ret_status)
+static bool stat_below(const struct walk *walk, const struct view *view, const char *name,
+		       struct stat *ret_status)
 {
 	for (size_t i = 0; i < view->n; i++) {
 		struct stat hidden;
-		if (fstatat(view->fds[i], arena_printf(".wh.%s", name), &hidden,
-			    AT_SYMLINK_NOFOLLOW) == 0)
+		if (walk->marks == MARKS_FUSE && fstatat(view->fds[i], arena_printf(".wh.%s", name),
+							 &hidden, AT_SYMLINK_NOFOLLOW) == 0)
 			return false;
 		if (fstatat(view->fds[i], name, ret_status,
 			    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
@@ -177,7 +193,7 @@ static bool stat_below(const struct view *view, const char *name, struct stat *r
 	return false;
 }
 
-static struct view open_below(const struct view *view, const char *name)
+static struct view open_below(const struct walk *walk, const struct view *view, const char *name)
 {
 	struct view below = { .fds = arena_alloc((view->n + 1) * sizeof(int)) };
 	for (size_t i = 0; i < view->n; i++) {
@@ -188,7 +204,7 @@ static struct view open_below(const struct view *view, const char *name)
 		if (fd < 0)
 			break;
 		below.fds[below.n++] = fd;
-		if (is_opaque(fd))
+		if (opacity_of(walk, fd))
 			break;
 	}
 	return below;
@@ -209,7 +225,7 @@ static struct view open_from_top(const struct walk *walk, const char *path)
 		view.fds[view.n] = fcntl(walk->top.fds[view.n], F_DUPFD_CLOEXEC, 3);
 	while (*(path = skip_slashes(path))) {
 		size_t length = strcspn(path, "/");
-		struct view below = open_below(&view, arena_copy(path, length));
+		struct view below = open_below(walk, &view, arena_copy(path, length));
 		close_view(&view);
 		view = below;
 		path += length;
@@ -259,7 +275,7 @@ static void visit_directory(struct walk *walk, int parent_fd, const char *name, 
 		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		die_of(walk, path);
-	const char *redirect = redirect_of(fd);
+	const char *redirect = redirect_of(walk, fd);
 	struct view below = { 0 };
 	if (redirect) {
 		const char *slash = strrchr(lower_path, '/');
@@ -273,13 +289,15 @@ static void visit_directory(struct walk *walk, int parent_fd, const char *name, 
 		add_line(walk, "added", path, now, NULL);
 	} else if (!S_ISDIR(before->st_mode)) {
 		add_line(walk, "changed", path, now, NULL);
-	} else if (is_opaque(fd)) {
-		add_line(walk, "opaque", path, now, NULL);
 	} else {
-		below = open_below(view, name);
-		if (before->st_mode != now->st_mode ||
-		    (!walk->fuse &&
-		     (before->st_uid != now->st_uid || before->st_gid != now->st_gid)))
+		enum opacity opacity = opacity_of(walk, fd);
+		if (opacity != OPACITY_SURE)
+			below = open_below(walk, view, name);
+		if (opacity)
+			add_line(walk, "opaque", path, now, NULL);
+		else if (before->st_mode != now->st_mode ||
+			 (walk->marks != MARKS_FUSE &&
+			  (before->st_uid != now->st_uid || before->st_gid != now->st_gid)))
 			add_line(walk, "changed", path, now, NULL);
 	}
 	walk_directory(walk, fd, path, lower_path, &below);
@@ -292,8 +310,9 @@ static const char *origin_of(const struct walk *walk, int parent_fd, const char 
 {
 	static const char *const names[] = { "user.fuseoverlayfs.origin", NULL };
 	AUTO_CLOSE int fd =
-		walk->fuse ? openat(parent_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-			   : -1;
+		walk->marks == MARKS_FUSE
+			? openat(parent_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+			: -1;
 	const char *origin = fd < 0 ? NULL : read_attribute(fd, names);
 	if (!origin)
 		return NULL;
@@ -307,7 +326,7 @@ static void visit(struct walk *walk, int parent_fd, const char *name, const char
 	struct stat now, before;
 	if (fstatat(parent_fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
 		die_of(walk, path);
-	bool was_there = stat_below(view, name, &before);
+	bool was_there = stat_below(walk, view, name, &before);
 	if (is_whiteout(&now)) {
 		if (was_there)
 			add_line(walk, "removed", path, &before, NULL);
@@ -323,26 +342,52 @@ static void visit(struct walk *walk, int parent_fd, const char *name, const char
 	add_line(walk, from ? "renamed" : was_there ? "changed" : "added", path, &now, from);
 }
 
+/* `.wh.NAME`, or `.wh..wh..opq`, which the directory was asked for. True when that is all there is to
+ * say of it: anything but an empty file is not fuse-overlayfs's own. */
+static bool list_claimed_removal(struct walk *walk, int upper_fd, const char *name,
+				 const char *path, const struct view *view)
+{
+	struct stat now, before;
+	bool is_opaque_mark = streq(name, ".wh..wh..opq");
+	if (strncmp(name, ".wh.", 4) != 0 ||
+	    (!is_opaque_mark && !stat_below(walk, view, name + 4, &before)))
+		return false;
+	if (!is_opaque_mark)
+		add_line(walk, "removed", join(path, name + 4), &before, NULL);
+	return fstatat(upper_fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(now.st_mode) &&
+	       now.st_size == 0;
+}
+
 static void walk_directory(struct walk *walk, int upper_fd, const char *path,
 			   const char *lower_path, struct view *view)
 {
 	size_t n;
 	char **names = read_names(walk, upper_fd, path, &n);
-	for (size_t i = 0; i < n; i++) {
-		struct stat before;
-		if (!walk->fuse || strncmp(names[i], ".wh.", 4) != 0)
+	for (size_t i = 0; i < n; i++)
+		if (walk->marks != MARKS_FUSE ||
+		    !list_claimed_removal(walk, upper_fd, names[i], path, view))
 			visit(walk, upper_fd, names[i], join(path, names[i]),
 			      join(lower_path, names[i]), view);
-		else if (!streq(names[i], ".wh..wh..opq") &&
-			 stat_below(view, names[i] + 4, &before))
-			add_line(walk, "removed", join(path, names[i] + 4), &before, NULL);
-	}
 }
 
-void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const int *lowers,
-			   size_t n_lowers)
+/* fuse-overlayfs obeys a mark also there; the kernel does not. */
+static void list_opaque_top(struct walk *walk, int fd)
 {
-	struct walk walk = { .op = op, .fuse = fuse };
+	struct stat now;
+	enum opacity opacity = walk->marks == MARKS_FUSE ? opacity_of(walk, fd) : OPACITY_NONE;
+	if (!opacity)
+		return;
+	if (fstat(fd, &now) < 0)
+		die_of(walk, walk->op->inner_path);
+	add_line(walk, "opaque", walk->op->inner_path, &now, NULL);
+	if (opacity == OPACITY_SURE)
+		close_view(&walk->top);
+}
+
+void overlay_changes_write(const struct op *op, enum overlay_marks marks, int upper_fd,
+			   const int *lowers, size_t n_lowers)
+{
+	struct walk walk = { .op = op, .marks = marks };
 	walk.top.fds = arena_alloc(n_lowers * sizeof(int));
 	for (; walk.top.n < n_lowers; walk.top.n++) {
 		int fd = walk.top.fds[walk.top.n] =
@@ -353,8 +398,7 @@ void overlay_changes_write(const struct op *op, bool fuse, int upper_fd, const i
 	AUTO_CLOSE int fd = openat(upper_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		die_of(&walk, op->inner_path);
-	if (is_opaque(fd))
-		walk.top.n = 0;
+	list_opaque_top(&walk, fd);
 	walk_directory(&walk, fd, op->inner_path, "", &walk.top);
 	if (walk.lines.length &&
 	    !write_all(op->overlay->changes.fd, walk.lines.bytes, walk.lines.length))

@@ -31,7 +31,8 @@
 struct job {
 	const struct op *op;
 	bool reads_changes; /* otherwise: is fuse-overlayfs */
-	bool fuse, squash;
+	bool squash;
+	enum overlay_marks marks; /* for the reader */
 	int fds[5];  /* -1 where there is none; REPORT: what it says before it is ready */
 	int *layers; /* clones, top first */
 	size_t n_layers;
@@ -203,7 +204,7 @@ static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 	while ((n = read(start_fd, &byte, 1)) < 0 && errno == EINTR)
 		;
 	if (n == 1)
-		overlay_changes_write(job->op, job->fuse, job->fds[UPPER], job->layers,
+		overlay_changes_write(job->op, job->marks, job->fds[UPPER], job->layers,
 				      job->n_layers);
 	_exit(0);
 }
@@ -212,9 +213,9 @@ static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 
 static int job_flags(const struct job *job)
 {
-	int flags = job->reads_changes | job->fuse << 1 | job->squash << 2;
+	int flags = job->reads_changes | job->squash << 1 | (int) job->marks << 2;
 	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++)
-		flags |= (job->fds[i] >= 0) << (3 + i);
+		flags |= (job->fds[i] >= 0) << (4 + i);
 	return flags;
 }
 
@@ -243,11 +244,11 @@ static void receive_job(const struct run *run, int socket, struct job *job)
 	*job = (struct job){ .op = &run->plan->ops[receive(socket, MESSAGE_HELPER, NULL)] };
 	int flags = receive(socket, MESSAGE_HELPER, NULL);
 	job->reads_changes = flags & 1;
-	job->fuse = flags & 2;
-	job->squash = flags & 4;
+	job->squash = flags & 2;
+	job->marks = flags >> 2 & 3;
 	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++) {
 		job->fds[i] = -1;
-		if (flags >> (3 + i) & 1)
+		if (flags >> (4 + i) & 1)
 			receive(socket, MESSAGE_FD, &job->fds[i]);
 	}
 	job->n_layers = job->op->overlay->n_layers;
@@ -383,7 +384,6 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 	if (pipe2(report, O_CLOEXEC) < 0)
 		die_errno(errno, "%s: Can't make a pipe", place_name(op->place));
 	struct job job = { .op = op,
-			   .fuse = true,
 			   .squash = squash,
 			   .fds = { writable->upper_fd, writable->work_fd, device_fd, report[1],
 				    writable->mount_fd } };
@@ -407,11 +407,11 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 	return mount_fd;
 }
 
-void overlay_watch_changes(struct run *run, const struct op *op, bool fuse, const int *layers,
-			   size_t n_layers, int upper_fd)
+void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_marks marks,
+			   const int *layers, size_t n_layers, int upper_fd)
 {
 	struct job job = {
-		.op = op, .reads_changes = true, .fuse = fuse, .fds = { upper_fd, -1, -1, -1, -1 }
+		.op = op, .reads_changes = true, .marks = marks, .fds = { upper_fd, -1, -1, -1, -1 }
 	};
 	clone_layers(op, layers, n_layers, &job);
 	AUTO_CLOSE int socket = start_job(run, &job);

@@ -991,7 +991,11 @@ int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_
 	open_upper(&merge);
 	int fd = make_mount(&merge, ret_parts, &fuse);
 	if (op->overlay->changes.fd >= 0)
-		overlay_watch_changes(run, op, fuse, merge.layers, merge.n_layers, merge.upper_fd);
+		overlay_watch_changes(run, op,
+				      fuse                ? MARKS_FUSE
+				      : merge.user_xattrs ? MARKS_USER
+							  : MARKS_TRUSTED,
+				      merge.layers, merge.n_layers, merge.upper_fd);
 
 	detach_scratch(&merge);
 	for (size_t i = 0; i < merge.n_layers; i++)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, IS_ROOT, assert_refused, at_eof, close, data_fd, host_mounts, keep, mounts_inside, pipe, refused, run,
-                     start, line_from, user_ids, wait_for)
+from sandbox import (BASE, BINARY, IS_ROOT, assert_refused, at_eof, close, data_fd, host_mounts, keep, line_from,
+                     mounts_inside, pipe, python, refused, run, shell, start, user_ids, wait_for)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
 # /dev/fuse as udev would leave it, in a mount namespace of its own
@@ -472,6 +472,50 @@ def test_fuse_tells_what_was_renamed(tree):
     else:  # where it would be noted
         assert lines["/m/dir/other"]["change"] == "added"
     assert lines["/m/file"]["change"] == "removed"
+
+
+# What COMMAND can write of the marks that backends use: attributes, and files that hide others, with something in them.
+FORGERY = """
+import itertools, os
+names = [f"{prefix}.{what}" for prefix in ("user.overlay", "trusted.overlay", "user.fuseoverlayfs") for what in ("opaque", "redirect", "origin")]
+for path, name in itertools.product((".", "dir"), names):
+    try:
+        os.setxattr(path, name, b"y" if name.endswith("opaque") else b"/../../../etc")
+    except OSError:
+        pass
+os.mkdir(".wh.gone")
+for path in (".wh.both", ".wh..wh..opq", "dir/.wh..wh..opq"):
+    os.mknod(path)
+open("plain", "w").write("x")
+os.rename("plain", ".wh.file")
+open(".wh.gone/inside", "w").write("x")
+"""
+HONEST = "cd /m; echo 2 >file; rm both; rm -r gone; rm dir/old; echo 3 >dir/new"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_command_cannot_hide_changes_with_marks_of_its_own(caller, backend, tree):
+    forgery = shlex.join(python(FORGERY))
+    _, honest = listed(tree, caller, backend, HONEST, ["--tmp-overlay", "/m"])
+    _, forged = listed(tree, caller, backend, f"cd /m; {forgery}; {HONEST}", ["--tmp-overlay", "/m"])
+    for path, line in honest.items():  # fuse-overlayfs notes no removal in a directory whose mark it obeys
+        assert path in forged or forged[os.path.dirname(path)]["change"] == "opaque", path
+        assert path not in forged or forged[path]["change"] == line["change"], path
+    if backend == "kernel":
+        assert {*honest, "/m/.wh.file"} <= set(forged) and "opaque" not in {line["change"] for line in forged.values()}
+    assert {"/m/.wh.gone", "/m/.wh.gone/inside"} <= set(forged)
+    assert not [line for line in forged.values() if "from" in line], forged
+
+
+@needs_fuse
+def test_what_fuse_would_hide_from_now_on_is_listed(tree):
+    """It obeys some marks of COMMAND's, when the upper directory is used again."""
+    how = ["--overlay", tree / "up", tree / "work", "/m"]
+    script = shlex.join(python("import os; os.setxattr('/m/dir', 'user.overlay.opaque', b'y'); os.mknod('/m/.wh.file')"))
+    _, lines = listed(tree, CALLERS[-1], "fuse", script, how)
+    assert (lines["/m/dir"]["change"], lines["/m/file"]["change"]) == ("opaque", "removed")
+    assert merge(tree, CALLERS[-1], "fuse", "ls /m /m/dir", how).stdout == "/m:\nboth\ndir\ngone\n\n/m/dir:\n"
 
 
 @pytest.mark.root
