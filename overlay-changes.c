@@ -14,7 +14,8 @@
  * devices cannot be had), when the upper directory is used again: what they claim is listed, but
  * keeps nothing else from being listed.
  *
- * Must not: follow a link; resolve a path but names within an open directory.
+ * Must not: follow a link; resolve a path but names within an open directory; keep memory for what it
+ * is done with: how much there is to list is COMMAND's choice.
  */
 #include "bwrapish.h"
 
@@ -23,6 +24,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -39,49 +41,93 @@ struct walk {
 	enum overlay_marks marks;
 	struct view top;
 	struct text lines;
+	/* Of what is looked at: inside, and from the overlay's top in the layers, which is another
+	 * one below what was renamed. They grow and shrink with the walk. */
+	struct text path, lower_path;
+	struct text from;
 };
 
-static _Noreturn void die_of(const struct walk *walk, const char *path)
+static _Noreturn void die_of(const struct walk *walk)
 {
 	die_errno(errno, "%s: Can't list the changes: %s",
-		  place_name(walk->op->overlay->changes.place), path);
+		  place_name(walk->op->overlay->changes.place), walk->path.bytes);
+}
+
+static void *resize(const struct walk *walk, void *items, size_t n, size_t item_bytes)
+{
+	void *resized = reallocarray(items, n, item_bytes);
+	if (!resized)
+		die_of(walk);
+	return resized;
+}
+
+/* ---- paths ---- */
+
+/* Returns what leave() wants. */
+static size_t enter(struct text *path, const char *name)
+{
+	size_t length = path->length;
+	if (!length || path->bytes[length - 1] != '/')
+		text_add_bytes(path, "/", 1);
+	text_add_bytes(path, name, strlen(name));
+	return length;
+}
+
+static void leave(struct text *path, size_t length)
+{
+	path->length = length;
+	path->bytes[length] = '\0';
+}
+
+static void set_path(struct text *path, const char *to)
+{
+	path->length = 0;
+	text_add_bytes(path, to, strlen(to));
 }
 
 /* ---- lines ---- */
+
+static void add_word(struct text *text, const char *word)
+{
+	text_add_bytes(text, word, strlen(word));
+}
+
+/* How many bytes from `s` on are one character of UTF-8, or plain ASCII; 0: they are neither. */
+static size_t valid_length(const unsigned char *s)
+{
+	size_t n = 0;
+	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+		n++;
+	for (size_t length = 2; length <= 4 && !n && s[0] >= 0x80; length++) {
+		/* escape_controls() leaves exactly what is valid and printable as it is. */
+		char out[4 * 4 + 1];
+		if (strnlen((const char *) s, length) == length &&
+		    escape_controls((const char *) s, length, out) == length &&
+		    memcmp(out, s, length) == 0)
+			n = length;
+	}
+	return n;
+}
 
 /* Bytes that are no UTF-8 become lone low surrogates, as Python's surrogateescape has them: nothing
  * is lost. */
 static void add_string(struct text *text, const char *name)
 {
-	text_add(text, "\"");
+	add_word(text, "\"");
 	for (const unsigned char *s = (const unsigned char *) name; *s;) {
-		size_t n = *s < 0x80 ? 1 : 0;
-		if (!n)
-			for (size_t length = 2; length <= 4 && !n; length++) {
-				/* escape_controls() leaves exactly what is valid and printable as
-				 * it is. */
-				char out[4 * 4 + 1];
-				size_t left = strnlen((const char *) s, length);
-				n = left == length &&
-						    escape_controls((const char *) s, length,
-								    out) == length &&
-						    memcmp(out, s, length) == 0
-					    ? length
-					    : 0;
-			}
-		if (n > 1)
+		char escaped[8];
+		size_t n = valid_length(s);
+		if (n)
 			text_add_bytes(text, s, n);
-		else if (n == 0)
-			text_add(text, "\\udc%02x", *s);
 		else if (*s == '"' || *s == '\\')
-			text_add(text, "\\%c", *s);
-		else if (*s < 0x20 || *s == 0x7f)
-			text_add(text, "\\u%04x", *s);
+			snprintf(escaped, sizeof(escaped), "\\%c", *s);
 		else
-			text_add_bytes(text, s, 1);
+			snprintf(escaped, sizeof(escaped), *s < 0x80 ? "\\u%04x" : "\\udc%02x", *s);
+		if (!n)
+			add_word(text, escaped);
 		s += n ? n : 1;
 	}
-	text_add(text, "\"");
+	add_word(text, "\"");
 }
 
 static const char *type_name(mode_t mode)
@@ -95,33 +141,33 @@ static const char *type_name(mode_t mode)
 				: "block-device";
 }
 
-/* `status` is of what is there now; for what was removed, of what the layers have. */
-static void add_line(struct walk *walk, const char *change, const char *path,
-		     const struct stat *status, const char *from)
+/* `status` is of what is there now; for what was removed, of what the layers have. `from`: below the
+ * overlay. */
+static void add_line(struct walk *walk, const char *change, const struct stat *status,
+		     const char *from)
 {
 	struct text *text = &walk->lines;
-	text_add(text, "{ \"change\": \"%s\", \"path\": ", change);
-	add_string(text, path);
-	text_add(text, ", \"type\": \"%s\", \"mode\": \"%04o\", \"size\": %llu",
+	char details[100];
+	snprintf(details, sizeof(details), ", \"type\": \"%s\", \"mode\": \"%04o\", \"size\": %llu",
 		 type_name(status->st_mode), status->st_mode & 07777,
 		 (unsigned long long) status->st_size);
+	add_word(text, "{ \"change\": \"");
+	add_word(text, change);
+	add_word(text, "\", \"path\": ");
+	add_string(text, walk->path.bytes);
+	add_word(text, details);
 	if (from) {
-		text_add(text, ", \"from\": ");
-		add_string(text, from);
+		set_path(&walk->from, walk->op->inner_path);
+		enter(&walk->from, skip_slashes(from));
+		add_word(text, ", \"from\": ");
+		add_string(text, walk->from.bytes);
 	}
-	text_add(text, " }\n");
+	add_word(text, " }\n");
 	if (text->length < 32768)
 		return;
 	if (!write_all(walk->op->overlay->changes.fd, text->bytes, text->length))
-		die_of(walk, path);
+		die_of(walk);
 	text->length = 0;
-}
-
-static const char *join(const char *directory, const char *name)
-{
-	size_t length = strlen(directory);
-	return arena_printf("%s%s%s", directory, length && directory[length - 1] == '/' ? "" : "/",
-			    name);
 }
 
 /* ---- marks ---- */
@@ -131,16 +177,23 @@ static bool is_whiteout(const struct stat *status)
 	return S_ISCHR(status->st_mode) && status->st_rdev == 0;
 }
 
-/* The attribute's text in arena memory, NULL when none of the names is there. */
-static const char *read_attribute(int fd, const char *const names[])
+/* The text of the first attribute that is there; false when none of the names is. */
+static bool read_attribute(int fd, const char *const names[], char ret_value[PATH_MAX + 1])
+{
+	for (size_t i = 0; names[i]; i++) {
+		ssize_t length = fgetxattr(fd, names[i], ret_value, PATH_MAX);
+		if (length > 0) {
+			ret_value[length] = '\0';
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool says_yes(int fd, const char *const names[])
 {
 	char value[PATH_MAX + 1];
-	for (size_t i = 0; names[i]; i++) {
-		ssize_t length = fgetxattr(fd, names[i], value, sizeof(value) - 1);
-		if (length > 0)
-			return arena_copy(value, (size_t) length);
-	}
-	return NULL;
+	return read_attribute(fd, names, value) && value[0] == 'y';
 }
 
 enum opacity { OPACITY_NONE, OPACITY_CLAIMED, OPACITY_SURE };
@@ -154,25 +207,35 @@ static enum opacity opacity_of(const struct walk *walk, int fd)
 		[MARKS_FUSE] = { "trusted.overlay.opaque", "user.fuseoverlayfs.opaque" },
 	};
 	static const char *const claimed[] = { "user.overlay.opaque", NULL };
-	const char *value = read_attribute(fd, sure[walk->marks]);
 	struct stat status;
-	if (value && value[0] == 'y')
+	if (says_yes(fd, sure[walk->marks]))
 		return OPACITY_SURE;
 	if (walk->marks != MARKS_FUSE)
 		return OPACITY_NONE;
-	value = read_attribute(fd, claimed);
-	return (value && value[0] == 'y') ||
+	return says_yes(fd, claimed) ||
 			       fstatat(fd, ".wh..wh..opq", &status, AT_SYMLINK_NOFOLLOW) == 0
 		       ? OPACITY_CLAIMED
 		       : OPACITY_NONE;
 }
 
-/* Where a directory was before it was renamed, absolute within the overlay or a name beside it;
- * NULL: here. */
-static const char *redirect_of(const struct walk *walk, int fd)
+/* Where a directory was before it was renamed becomes its lower_path; returns the one that it had,
+ * for free(3). NULL: it was here. */
+static char *follow_redirect(struct walk *walk, int fd)
 {
 	static const char *const names[] = { "trusted.overlay.redirect", NULL };
-	return walk->marks == MARKS_TRUSTED ? read_attribute(fd, names) : NULL;
+	char value[PATH_MAX + 1]; /* absolute within the overlay, or a name beside it */
+	if (walk->marks != MARKS_TRUSTED || !read_attribute(fd, names, value))
+		return NULL;
+	char *before = strdup(walk->lower_path.bytes);
+	if (!before)
+		die_of(walk);
+	if (value[0] == '/') {
+		set_path(&walk->lower_path, value);
+	} else {
+		leave(&walk->lower_path, (size_t) (strrchr(before, '/') - before));
+		enter(&walk->lower_path, value);
+	}
+	return before;
 }
 
 /* ---- the layers' side ---- */
@@ -183,8 +246,10 @@ static bool stat_below(const struct walk *walk, const struct view *view, const c
 {
 	for (size_t i = 0; i < view->n; i++) {
 		struct stat hidden;
-		if (walk->marks == MARKS_FUSE && fstatat(view->fds[i], arena_printf(".wh.%s", name),
-							 &hidden, AT_SYMLINK_NOFOLLOW) == 0)
+		char mark[PATH_MAX];
+		snprintf(mark, sizeof(mark), ".wh.%s", name);
+		if (walk->marks == MARKS_FUSE &&
+		    fstatat(view->fds[i], mark, &hidden, AT_SYMLINK_NOFOLLOW) == 0)
 			return false;
 		if (fstatat(view->fds[i], name, ret_status,
 			    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
@@ -195,7 +260,7 @@ static bool stat_below(const struct walk *walk, const struct view *view, const c
 
 static struct view open_below(const struct walk *walk, const struct view *view, const char *name)
 {
-	struct view below = { .fds = arena_alloc((view->n + 1) * sizeof(int)) };
+	struct view below = { .fds = resize(walk, NULL, view->n + 1, sizeof(int)) };
 	for (size_t i = 0; i < view->n; i++) {
 		int fd =
 			openat(view->fds[i], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -214,18 +279,22 @@ static void close_view(struct view *view)
 {
 	for (size_t i = 0; i < view->n; i++)
 		close(view->fds[i]);
-	view->n = 0;
+	free(view->fds);
+	*view = (struct view){ 0 };
 }
 
-/* What the layers show at a path from the overlay's top. */
-static struct view open_from_top(const struct walk *walk, const char *path)
+/* What the layers show at lower_path. */
+static struct view open_lower_path(const struct walk *walk)
 {
-	struct view view = { .fds = arena_alloc((walk->top.n + 1) * sizeof(int)) };
+	const char *path = walk->lower_path.bytes;
+	struct view view = { .fds = resize(walk, NULL, walk->top.n + 1, sizeof(int)) };
 	for (; view.n < walk->top.n; view.n++)
 		view.fds[view.n] = fcntl(walk->top.fds[view.n], F_DUPFD_CLOEXEC, 3);
 	while (*(path = skip_slashes(path))) {
+		char name[PATH_MAX + 1];
 		size_t length = strcspn(path, "/");
-		struct view below = open_below(walk, &view, arena_copy(path, length));
+		snprintf(name, sizeof(name), "%.*s", (int) length, path);
+		struct view below = open_below(walk, &view, name);
 		close_view(&view);
 		view = below;
 		path += length;
@@ -235,139 +304,159 @@ static struct view open_from_top(const struct walk *walk, const char *path)
 
 /* ---- the walk ---- */
 
-static void walk_directory(struct walk *walk, int upper_fd, const char *path,
-			   const char *lower_path, struct view *view);
+static void walk_directory(struct walk *walk, int upper_fd, struct view *view);
+
+/* The names in one directory, sorted, each with a NUL behind it. */
+struct names {
+	char *bytes, **at;
+	size_t n;
+};
 
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-static char **read_names(const struct walk *walk, int fd, const char *path, size_t *ret_n)
+static struct names read_names(const struct walk *walk, int fd)
 {
-	size_t n = 0, room = 0;
-	char **names = NULL;
+	struct names names = { 0 };
+	size_t used = 0, room = 0;
 	DIR *directory = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 	if (!directory)
-		die_of(walk, path);
+		die_of(walk);
 	const struct dirent *entry;
 	while ((errno = 0, entry = readdir(directory))) {
+		size_t length = strlen(entry->d_name) + 1;
 		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
 			continue;
-		names = arena_grow(names, n, &room, sizeof(char *));
-		names[n++] = arena_printf("%s", entry->d_name);
+		if (room - used < length) {
+			room = 2 * room + PATH_MAX;
+			names.bytes = resize(walk, names.bytes, room, 1);
+		}
+		memcpy(names.bytes + used, entry->d_name, length);
+		used += length;
+		names.n++;
 	}
 	if (errno)
-		die_of(walk, path);
+		die_of(walk);
 	closedir(directory);
-	if (n)
-		qsort(names, n, sizeof(char *), compare_names);
-	*ret_n = n;
+	names.at = resize(walk, NULL, names.n + 1, sizeof(char *));
+	char *next = names.bytes;
+	for (size_t i = 0; i < names.n; i++, next += strlen(next) + 1)
+		names.at[i] = next;
+	if (names.n)
+		qsort(names.at, names.n, sizeof(char *), compare_names);
 	return names;
 }
 
 /* A directory of the upper tree; `before`: what the layers show there, NULL for nothing. */
-static void visit_directory(struct walk *walk, int parent_fd, const char *name, const char *path,
-			    const char *lower_path, const struct view *view,
-			    const struct stat *before, const struct stat *now)
+static void visit_directory(struct walk *walk, int parent_fd, const char *name,
+			    const struct view *view, const struct stat *before,
+			    const struct stat *now)
 {
 	AUTO_CLOSE int fd =
 		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		die_of(walk, path);
-	const char *redirect = redirect_of(walk, fd);
+		die_of(walk);
+	char *lower_path = follow_redirect(walk, fd);
 	struct view below = { 0 };
-	if (redirect) {
-		const char *slash = strrchr(lower_path, '/');
-		lower_path = redirect[0] == '/'
-				     ? redirect
-				     : join(arena_copy(lower_path, (size_t) (slash - lower_path)),
-					    redirect);
-		below = open_from_top(walk, lower_path);
-		add_line(walk, "renamed", path, now, join(walk->op->inner_path, lower_path + 1));
+	if (lower_path) {
+		below = open_lower_path(walk);
+		add_line(walk, "renamed", now, walk->lower_path.bytes);
 	} else if (!before) {
-		add_line(walk, "added", path, now, NULL);
+		add_line(walk, "added", now, NULL);
 	} else if (!S_ISDIR(before->st_mode)) {
-		add_line(walk, "changed", path, now, NULL);
+		add_line(walk, "changed", now, NULL);
 	} else {
 		enum opacity opacity = opacity_of(walk, fd);
 		if (opacity != OPACITY_SURE)
 			below = open_below(walk, view, name);
 		if (opacity)
-			add_line(walk, "opaque", path, now, NULL);
+			add_line(walk, "opaque", now, NULL);
 		else if (before->st_mode != now->st_mode ||
 			 (walk->marks != MARKS_FUSE &&
 			  (before->st_uid != now->st_uid || before->st_gid != now->st_gid)))
-			add_line(walk, "changed", path, now, NULL);
+			add_line(walk, "changed", now, NULL);
 	}
-	walk_directory(walk, fd, path, lower_path, &below);
+	walk_directory(walk, fd, &below);
 	close_view(&below);
+	if (lower_path)
+		set_path(&walk->lower_path, lower_path);
+	free(lower_path);
 }
 
-/* fuse-overlayfs notes on a copied-up file where it came from. */
-static const char *origin_of(const struct walk *walk, int parent_fd, const char *name,
-			     const char *lower_path)
+/* fuse-overlayfs notes on a copied-up file where it came from. False: it came from here. */
+static bool read_origin(const struct walk *walk, int parent_fd, const char *name,
+			char ret_origin[PATH_MAX + 1])
 {
 	static const char *const names[] = { "user.fuseoverlayfs.origin", NULL };
 	AUTO_CLOSE int fd =
 		walk->marks == MARKS_FUSE
 			? openat(parent_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 			: -1;
-	const char *origin = fd < 0 ? NULL : read_attribute(fd, names);
-	if (!origin)
-		return NULL;
-	origin = join("", origin + strspn(origin, "/."));
-	return streq(origin, lower_path) ? NULL : join(walk->op->inner_path, origin + 1);
+	return fd >= 0 && read_attribute(fd, names, ret_origin) &&
+	       !streq(ret_origin + strspn(ret_origin, "/."), walk->lower_path.bytes + 1);
 }
 
-static void visit(struct walk *walk, int parent_fd, const char *name, const char *path,
-		  const char *lower_path, const struct view *view)
+/* A file of the upper tree. */
+static void visit_file(struct walk *walk, int parent_fd, const char *name, bool was_there,
+		       const struct stat *now)
+{
+	char origin[PATH_MAX + 1];
+	if (S_ISREG(now->st_mode) && read_origin(walk, parent_fd, name, origin))
+		add_line(walk, "renamed", now, origin + strspn(origin, "/."));
+	else
+		add_line(walk, was_there ? "changed" : "added", now, NULL);
+}
+
+static void visit(struct walk *walk, int parent_fd, const char *name, const struct view *view)
 {
 	struct stat now, before;
 	if (fstatat(parent_fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		die_of(walk, path);
+		die_of(walk);
 	bool was_there = stat_below(walk, view, name, &before);
-	if (is_whiteout(&now)) {
-		if (was_there)
-			add_line(walk, "removed", path, &before, NULL);
-		return;
-	}
-	if (S_ISDIR(now.st_mode)) {
-		visit_directory(walk, parent_fd, name, path, lower_path, view,
-				was_there ? &before : NULL, &now);
-		return;
-	}
-	const char *from =
-		S_ISREG(now.st_mode) ? origin_of(walk, parent_fd, name, lower_path) : NULL;
-	add_line(walk, from ? "renamed" : was_there ? "changed" : "added", path, &now, from);
+	if (S_ISDIR(now.st_mode))
+		visit_directory(walk, parent_fd, name, view, was_there ? &before : NULL, &now);
+	else if (!is_whiteout(&now))
+		visit_file(walk, parent_fd, name, was_there, &now);
+	else if (was_there)
+		add_line(walk, "removed", &before, NULL);
 }
 
 /* `.wh.NAME`, or `.wh..wh..opq`, which the directory was asked for. True when that is all there is to
  * say of it: anything but an empty file is not fuse-overlayfs's own. */
 static bool list_claimed_removal(struct walk *walk, int upper_fd, const char *name,
-				 const char *path, const struct view *view)
+				 const struct view *view)
 {
 	struct stat now, before;
 	bool is_opaque_mark = streq(name, ".wh..wh..opq");
 	if (strncmp(name, ".wh.", 4) != 0 ||
 	    (!is_opaque_mark && !stat_below(walk, view, name + 4, &before)))
 		return false;
-	if (!is_opaque_mark)
-		add_line(walk, "removed", join(path, name + 4), &before, NULL);
+	if (!is_opaque_mark) {
+		size_t length = enter(&walk->path, name + 4);
+		add_line(walk, "removed", &before, NULL);
+		leave(&walk->path, length);
+	}
 	return fstatat(upper_fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(now.st_mode) &&
 	       now.st_size == 0;
 }
 
-static void walk_directory(struct walk *walk, int upper_fd, const char *path,
-			   const char *lower_path, struct view *view)
+static void walk_directory(struct walk *walk, int upper_fd, struct view *view)
 {
-	size_t n;
-	char **names = read_names(walk, upper_fd, path, &n);
-	for (size_t i = 0; i < n; i++)
-		if (walk->marks != MARKS_FUSE ||
-		    !list_claimed_removal(walk, upper_fd, names[i], path, view))
-			visit(walk, upper_fd, names[i], join(path, names[i]),
-			      join(lower_path, names[i]), view);
+	struct names names = read_names(walk, upper_fd);
+	for (size_t i = 0; i < names.n; i++) {
+		const char *name = names.at[i];
+		if (walk->marks == MARKS_FUSE && list_claimed_removal(walk, upper_fd, name, view))
+			continue;
+		size_t length = enter(&walk->path, name);
+		size_t lower_length = enter(&walk->lower_path, name);
+		visit(walk, upper_fd, name, view);
+		leave(&walk->path, length);
+		leave(&walk->lower_path, lower_length);
+	}
+	free(names.bytes);
+	free(names.at);
 }
 
 /* fuse-overlayfs obeys a mark also there; the kernel does not. */
@@ -378,8 +467,8 @@ static void list_opaque_top(struct walk *walk, int fd)
 	if (!opacity)
 		return;
 	if (fstat(fd, &now) < 0)
-		die_of(walk, walk->op->inner_path);
-	add_line(walk, "opaque", walk->op->inner_path, &now, NULL);
+		die_of(walk);
+	add_line(walk, "opaque", &now, NULL);
 	if (opacity == OPACITY_SURE)
 		close_view(&walk->top);
 }
@@ -388,19 +477,21 @@ void overlay_changes_write(const struct op *op, enum overlay_marks marks, int up
 			   const int *lowers, size_t n_lowers)
 {
 	struct walk walk = { .op = op, .marks = marks };
-	walk.top.fds = arena_alloc(n_lowers * sizeof(int));
+	set_path(&walk.path, op->inner_path);
+	set_path(&walk.lower_path, "");
+	walk.top.fds = resize(&walk, NULL, n_lowers, sizeof(int));
 	for (; walk.top.n < n_lowers; walk.top.n++) {
 		int fd = walk.top.fds[walk.top.n] =
 			openat(lowers[walk.top.n], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
-			die_of(&walk, op->inner_path);
+			die_of(&walk);
 	}
 	AUTO_CLOSE int fd = openat(upper_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		die_of(&walk, op->inner_path);
+		die_of(&walk);
 	list_opaque_top(&walk, fd);
-	walk_directory(&walk, fd, op->inner_path, "", &walk.top);
+	walk_directory(&walk, fd, &walk.top);
 	if (walk.lines.length &&
 	    !write_all(op->overlay->changes.fd, walk.lines.bytes, walk.lines.length))
-		die_of(&walk, op->inner_path);
+		die_of(&walk);
 }

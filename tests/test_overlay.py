@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, IS_ROOT, assert_refused, at_eof, close, data_fd, host_mounts, keep, line_from,
-                     mounts_inside, pipe, python, refused, run, shell, start, user_ids, wait_for)
+from sandbox import (BASE, BINARY, IS_ROOT, assert_ok, assert_refused, at_eof, close, data_fd, host_mounts, keep,
+                     line_from, mounts_inside, pipe, python, refused, run, shell, start, user_ids, wait_for)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
 # /dev/fuse as udev would leave it, in a mount namespace of its own
@@ -566,6 +566,17 @@ def test_unreadable_directories_are_listed_too(caller, backend, tree):
     _, lines = listed(tree, caller, backend, "mkdir /m/secret; touch /m/secret/file; chmod 0 /m/secret/file /m/secret",
                       ["--tmp-overlay", "/m"])
     assert set(lines) == {"/m/secret", "/m/secret/file"} and lines["/m/secret"]["mode"] == "0000"
+
+
+def test_listing_needs_no_memory_for_what_has_been_listed(tree):
+    """There may be as many paths, each as long, as COMMAND likes: here 150 MB in all."""
+    need_kernel_overlay(CALLERS[-1])
+    give(CALLERS[-1], tree)
+    script = ("import os\nos.chdir('/m')\nfor i in range(250):\n    os.mkdir('d' * 250)\n    os.chdir('d' * 250)\n"
+              "open('f', 'w')\nfor i in range(2400): os.link('f', str(i))")
+    args = ["--overlay-backend", "kernel", "--overlay-changes", keep(os.open("/dev/null", os.O_WRONLY)), *layers(tree)]
+    assert_ok(run([*BASE, *args, "--tmp-overlay", "/m"], python(script),
+                  prefix=[*fuse_prefix(CALLERS[-1]), "prlimit", f"--as={100 << 20}"]))
 
 
 @pytest.fixture
