@@ -385,7 +385,8 @@ static void visit_directory(struct walk *walk, int parent_fd, const char *name,
 	free(lower_path);
 }
 
-/* fuse-overlayfs notes on a copied-up file where it came from. False: it came from here. */
+/* fuse-overlayfs notes on a copied-up file where it came from, as a path below the overlay. False: it
+ * came from here. */
 static bool read_origin(const struct walk *walk, int parent_fd, const char *name,
 			char ret_origin[PATH_MAX + 1])
 {
@@ -395,7 +396,7 @@ static bool read_origin(const struct walk *walk, int parent_fd, const char *name
 			? openat(parent_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
 			: -1;
 	return fd >= 0 && read_attribute(fd, names, ret_origin) &&
-	       !streq(ret_origin + strspn(ret_origin, "/."), walk->lower_path.bytes + 1);
+	       !streq(ret_origin, walk->lower_path.bytes + 1);
 }
 
 /* A file of the upper tree. */
@@ -404,7 +405,7 @@ static void visit_file(struct walk *walk, int parent_fd, const char *name, bool 
 {
 	char origin[PATH_MAX + 1];
 	if (S_ISREG(now->st_mode) && read_origin(walk, parent_fd, name, origin))
-		add_line(walk, "renamed", now, origin + strspn(origin, "/."));
+		add_line(walk, "renamed", now, origin);
 	else
 		add_line(walk, was_there ? "changed" : "added", now, NULL);
 }

@@ -518,6 +518,15 @@ def test_what_fuse_would_hide_from_now_on_is_listed(tree):
     assert merge(tree, CALLERS[-1], "fuse", "ls /m /m/dir", how).stdout == "/m:\nboth\ndir\ngone\n\n/m/dir:\n"
 
 
+@needs_fuse
+def test_a_hidden_file_that_was_changed_in_fuse_was_not_renamed(tree):
+    (tree / "low/.hidden").write_text("x")
+    (tree / "low/dir/.hidden").write_text("x")
+    _, lines = listed(tree, CALLERS[-1], "fuse", "cd /m; echo y >.hidden; echo y >>dir/.hidden; echo y >>dir/old", ["--tmp-overlay", "/m"])
+    assert {path: line["change"] for path, line in lines.items()} == dict.fromkeys(
+        ("/m/.hidden", "/m/dir/.hidden", "/m/dir/old"), "changed")
+
+
 @pytest.mark.root
 def test_root_is_told_a_renamed_directory_with_redirect_dir(tree):
     _, lines = listed(tree, "root", "kernel", "mv /m/dir /m/gone/moved; rm /m/gone/moved/old", ["--tmp-overlay", "/m"],
