@@ -543,10 +543,17 @@ void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_c
 /* Those that the supervisor has to keep open; arena memory. */
 int *overlay_helper_fds(size_t *ret_n);
 /* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything,
- * and has the changes listed. False when a list is not whole; then somebody has said why. */
-bool overlay_list_changes(void);
+ * and has the changes listed. False when a list is not whole; then somebody has said why. wait()
+ * waits for a while for a child's end; false: there is no more time. */
+bool overlay_list_changes(bool (*wait)(void));
 /* Whether pid is a helper, which ends by itself. */
 bool overlay_is_helper(pid_t pid);
+/* A child's status was taken: if it is a helper, its number names it no longer. */
+void overlay_note_end(pid_t pid, int status);
+/* Without a pid namespace COMMAND can stop a helper, and who waits for an answer of
+ * fuse-overlayfs's cannot be killed: the helpers go on; `kill`: fuse-overlayfs ends, which answers
+ * all. */
+void overlay_urge_helpers(bool kill);
 
 /* ---- overlay-changes.c ---- */
 
@@ -614,8 +621,9 @@ void limits_read_usage(const struct run *run, struct usage *usage);
 const char *limits_fork_cause(const struct plan *plan, int error);
 /* Ends every process below this one, which has to be a child subreaper: then also those that left
  * their session, their process group or their parent. Returns when all are gone but
- * children that are spared. proc_fd: /proc. */
-void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid));
+ * children that are spared. proc_fd: /proc. reap() takes the status of any child that has ended, or
+ * waits for a while for one: its pid; 0: none; -1: there are no children. */
+void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*reap)(bool wait));
 /* Before the split: whatever descends from this process already is the caller's (a shell's background
  * jobs, when the shell has become us by exec) and never killed by the above. */
 void limits_spare_descendants(int proc_fd);

@@ -385,14 +385,14 @@ static bool kill_relatives(struct relatives *found, bool (*is_spared)(pid_t pid)
 	return any;
 }
 
-void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid))
+void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*reap)(bool wait))
 {
 	struct relatives found = { 0 };
 	/* Whoever lost its parent in the meantime is our child now, and so in the next round. A round
 	 * that finds nobody may have missed one that was between two parents; a second one would not. */
 	for (int n_empty_rounds = 0; n_empty_rounds < 2;) {
-		pid_t pid = waitpid(-1, NULL, WNOHANG);
-		if (pid < 0 && errno == ECHILD)
+		pid_t pid = reap(false);
+		if (pid < 0)
 			return;
 		if (pid > 0)
 			continue;
@@ -400,7 +400,7 @@ void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid))
 		bool any = kill_relatives(&found, is_spared);
 		n_empty_rounds = any ? 0 : n_empty_rounds + 1;
 		if (any)
-			waitpid(-1, NULL, 0);
+			reap(true);
 	}
 }
 

@@ -37,6 +37,8 @@ static struct {
 	bool killed;         /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
 	int status;          /* COMMAND's, as of waitpid(2) */
+	int64_t ending_ms;   /* when the end of the sandbox began; 0: it has not */
+	int cut_short;       /* the exit status when nobody wants the rest any more; 0: go on */
 } monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1 };
 
 /* SIGTSTP and its like are not here: with their default action the supervisor stops together with
@@ -50,12 +52,73 @@ static const struct {
 	{ SIGPWR, true },  { SIGWINCH, false }, { SIGURG, false },
 };
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool ends_by_default(int number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+		if (forwarded[i].number == number)
+			return forwarded[i].ends;
+	return false;
+}
+
+/* ---- the end ---- */
+
+enum { STEP_MS = 50 };
+
+/* For a while, or until something happens: what is heard is about what is left to do, COMMAND is
+ * over. */
+static void hear_the_end(int ms)
+{
+	struct signalfd_siginfo info;
+	struct pollfd events[] = { { .fd = monitor.signals, .events = POLLIN },
+				   { .fd = monitor.parent_pidfd, .events = POLLIN } };
+	poll(events, ARRAY_SIZE(events), ms);
+	if (events[1].revents) {
+		monitor.cut_short = 1;
+		close_fd(&monitor.parent_pidfd);
+	}
+	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
+		if (ends_by_default((int) info.ssi_signo))
+			monitor.cut_short = 128 + (int) info.ssi_signo;
+}
+
+/* Takes the status of any child. */
+static pid_t take_status(int *ret_status)
+{
+	pid_t pid = waitpid(-1, ret_status, WNOHANG);
+	if (pid > 0)
+		overlay_note_end(pid, *ret_status);
+	if (pid > 0 && pid == monitor.child)
+		monitor.child = 0;
+	return pid;
+}
+
+/* What was killed may still hang on a helper. */
+static pid_t reap(bool wait)
+{
+	enum { PATIENCE_MS = 5000 };
+	int status;
+	pid_t pid = take_status(&status);
+	if (pid != 0 || !wait)
+		return pid;
+	if (!monitor.ending_ms)
+		monitor.ending_ms = now_ms();
+	overlay_urge_helpers(now_ms() - monitor.ending_ms > PATIENCE_MS);
+	hear_the_end(STEP_MS);
+	return take_status(&status);
+}
+
 static void kill_child(void)
 {
-	if (monitor.child <= 0)
-		return;
-	kill(monitor.child, SIGKILL);
-	while (waitpid(monitor.child, NULL, 0) < 0 && errno == EINTR)
+	if (monitor.child > 0)
+		kill(monitor.child, SIGKILL);
+	while (monitor.child > 0 && reap(true) >= 0)
 		;
 	monitor.child = 0;
 }
@@ -68,7 +131,7 @@ static void end_sandbox(void)
 	cgroups_kill(monitor.run);
 	kill_child();
 	if (monitor.run->shape.ends_with_command)
-		limits_kill_descendants(monitor.run->proc_fd, overlay_is_helper);
+		limits_kill_descendants(monitor.run->proc_fd, overlay_is_helper, reap);
 }
 
 static void end_and_remove(void)
@@ -273,14 +336,6 @@ static bool is_lost_on_pid_1(const struct run *run, int number)
 	return true;
 }
 
-static bool ends_by_default(int number)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
-		if (forwarded[i].number == number)
-			return forwarded[i].ends;
-	return false;
-}
-
 static void send_signal(int signal)
 {
 	if (monitor.command_pidfd >= 0)
@@ -314,13 +369,6 @@ static void hear_signals(const struct run *run)
 	struct signalfd_siginfo info;
 	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
 		pass_signal_on(run, &info);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* How long poll(2) may sleep. */
@@ -367,9 +415,21 @@ static void report_usage(const struct run *run, const struct usage *usage, int s
 	write_report(&run->plan->json_status, json.bytes);
 }
 
+/* Waits for a helper, as long as the list is wanted. */
+static bool is_wanted(void)
+{
+	int status;
+	overlay_urge_helpers(false);
+	if (!monitor.cut_short && take_status(&status) == 0)
+		hear_the_end(STEP_MS);
+	return !monitor.cut_short;
+}
+
 static _Noreturn void finish(struct run *run, int status)
 {
 	die_first_call(NULL);
+	hear_the_end(0);
+	monitor.cut_short = 0; /* what came until now was for COMMAND */
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
 	if (run->shape.ends_with_command) {
@@ -403,9 +463,9 @@ static _Noreturn void finish(struct run *run, int status)
 	trace_finish(run);
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, status);
-	bool listed = !overlay_lists_changes(run->plan) || overlay_list_changes();
+	bool listed = !overlay_lists_changes(run->plan) || overlay_list_changes(is_wanted);
 	report_exit(run, exit_code);
-	_exit(listed ? exit_code : 1);
+	_exit(listed ? exit_code : monitor.cut_short ? monitor.cut_short : 1);
 }
 
 /* The first time COMMAND is asked to end; the second time nobody is asked. What has not become
@@ -472,12 +532,10 @@ static void let_maps_pass(const struct run *run)
 /* Others than the child are intermediate processes of ns_split(), or lost their parents. */
 static bool reap_until_child(int *ret_status)
 {
-	for (pid_t pid; (pid = waitpid(-1, ret_status, WNOHANG)) > 0;) {
-		if (pid != monitor.child)
-			continue;
-		monitor.child = 0;
-		return true;
-	}
+	bool had_child = monitor.child > 0;
+	while (take_status(ret_status) > 0)
+		if (had_child && !monitor.child)
+			return true;
 	return false;
 }
 

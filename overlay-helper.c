@@ -15,18 +15,21 @@
  * capabilities that COMMAND does not have, so that the kernel's ptrace check keeps COMMAND away.
  *
  * The reader: waits for the supervisor's word and ends when the supervisor does. Not dumpable.
+ *
+ * Without a pid namespace COMMAND can stop and kill its user's helpers all the same. A helper that
+ * ended early makes the list fail.
  */
 #include "bwrapish.h"
 
 #include "kernel.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 struct job {
 	const struct op *op;
@@ -41,7 +44,8 @@ enum { UPPER, WORK, DEVICE, REPORT, WRITABLE };
 
 /* The supervisor's. */
 static struct helper {
-	pid_t pid;
+	pid_t pid;    /* 0: its status was taken, and the number may be a stranger's */
+	int status;   /* as of waitpid(2), once it was */
 	int start_fd; /* the reader's: one byte lets it go on, the end of file ends it; -1:
 			 fuse-overlayfs */
 	struct helper *next;
@@ -491,35 +495,74 @@ bool overlay_is_helper(pid_t pid)
 	return false;
 }
 
-/* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the
- * sandbox keeps it. */
-static bool wait_for_end(pid_t pid)
+void overlay_note_end(pid_t pid, int status)
 {
-	enum { LIMIT_MS = 10000, STEP_MS = 2 };
-	for (int waited_ms = 0; waited_ms < LIMIT_MS; waited_ms += STEP_MS) {
-		if (waitpid(pid, NULL, WNOHANG) != 0)
-			return true;
-		poll(NULL, 0, STEP_MS);
-	}
-	say_warning("Can't list changes: fuse-overlayfs is still in use, by a descriptor outside "
-		    "of the sandbox");
-	return false;
+	for (struct helper *helper = helpers; helper; helper = helper->next)
+		if (helper->pid == pid) {
+			helper->pid = 0;
+			helper->status = status;
+		}
 }
 
-bool overlay_list_changes(void)
+void overlay_urge_helpers(bool kill_fuse)
+{
+	for (const struct helper *helper = helpers; helper; helper = helper->next) {
+		if (helper->pid)
+			kill(helper->pid, SIGCONT);
+		if (helper->pid && kill_fuse && helper->start_fd < 0)
+			kill(helper->pid, SIGKILL);
+	}
+}
+
+static bool has_ended_well(const struct helper *helper)
+{
+	if (WIFSIGNALED(helper->status))
+		say_warning("Can't list changes: %s was ended by signal %d",
+			    helper->start_fd < 0 ? "fuse-overlayfs" : "the process that lists them",
+			    WTERMSIG(helper->status));
+	/* A reader says what it cannot do; fuse-overlayfs's status says nothing of what was written. */
+	return helper->start_fd < 0 ? !WIFSIGNALED(helper->status) : helper->status == 0;
+}
+
+/* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the
+ * sandbox keeps it. */
+static bool wait_for_fuse(const struct helper *helper, bool (*wait)(void))
+{
+	enum { LIMIT_S = 10 };
+	struct timespec began, now;
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	while (helper->pid && wait()) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec - began.tv_sec <= LIMIT_S)
+			continue;
+		say_warning("Can't list changes: fuse-overlayfs is still in use, by a descriptor "
+			    "outside of the sandbox");
+		return false;
+	}
+	return !helper->pid && has_ended_well(helper);
+}
+
+static bool wait_for_reader(const struct helper *helper, bool (*wait)(void))
+{
+	if (!helper->pid) { /* before it was asked for anything */
+		if (has_ended_well(helper))
+			say_warning("Can't list changes: the process that lists them is gone");
+		return false;
+	}
+	write_all(helper->start_fd, "", 1); /* a reader that is gone shows in its status */
+	while (helper->pid && wait())
+		;
+	return !helper->pid && has_ended_well(helper);
+}
+
+bool overlay_list_changes(bool (*wait)(void))
 {
 	bool done = true;
 	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
 		if (helper->start_fd < 0)
-			done = wait_for_end(helper->pid);
-	for (const struct helper *helper = helpers; helper && done; helper = helper->next) {
-		int status = -1;
-		if (helper->start_fd < 0)
-			continue;
-		write_all(helper->start_fd, "", 1); /* a reader that is gone shows in its status */
-		while (waitpid(helper->pid, &status, 0) < 0 && errno == EINTR)
-			;
-		done = status == 0;
-	}
+			done = wait_for_fuse(helper, wait);
+	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
+		if (helper->start_fd >= 0)
+			done = wait_for_reader(helper, wait);
 	return done;
 }

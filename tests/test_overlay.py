@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, IS_ROOT, assert_ok, assert_refused, at_eof, close, data_fd, host_mounts, keep,
-                     line_from, mounts_inside, pipe, python, refused, run, shell, start, user_ids, wait_for)
+from sandbox import (BASE, BINARY, IS_ROOT, assert_ok, assert_refused, at_eof, close, command_line, data_fd,
+                     host_mounts, keep, line_from, mounts_inside, pipe, python, readable, refused, run,
+                     session_members, shell, start, user_ids, wait_for)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
 # /dev/fuse as udev would leave it, in a mount namespace of its own
@@ -586,6 +587,111 @@ def test_listing_needs_no_memory_for_what_has_been_listed(tree):
     args = ["--overlay-backend", "kernel", "--overlay-changes", keep(os.open("/dev/null", os.O_WRONLY)), *layers(tree)]
     assert_ok(run([*BASE, *args, "--tmp-overlay", "/m"], python(script),
                   prefix=[*fuse_prefix(CALLERS[-1]), "prlimit", f"--as={100 << 20}"]))
+
+
+# ---- helpers that COMMAND meddles with ----
+
+# The supervisor's other children are the helpers.
+FIND_HELPERS = """
+import ctypes, os, signal, struct, sys, time
+def parent(pid):
+    try:
+        return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+helpers = [int(p) for p in os.listdir("/proc") if p.isdigit() and int(p) != os.getpid() and parent(p) == os.getppid()]
+assert helpers
+"""
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_killed_reader_is_told(caller, tree):
+    read_fd, write_fd = pipe()
+    script = "exec " + shlex.join(python(FIND_HELPERS + "os.kill(helpers[0], 9)\nos.unlink('/m/file')"))
+    result = merge(tree, caller, "kernel", script, more=["--overlay-changes", write_fd])
+    close(write_fd)
+    assert result.returncode == 1 and "Can't list changes: the process that lists them was ended by signal 9" in result.stderr
+    assert result.stderr.count("\n") == 1 and at_eof(read_fd)
+
+
+@needs_fuse
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_killed_fuse_overlayfs_is_told(caller, tree):
+    read_fd, write_fd = pipe()
+    script = "exec " + shlex.join(python(FIND_HELPERS + "for pid in helpers:\n    if 'fuse' in open(f'/proc/{pid}/comm').read(): os.kill(pid, 9)"))
+    result = merge(tree, caller, "fuse", script, more=["--overlay-changes", write_fd])
+    close(write_fd)
+    assert result.returncode == 1 and "Can't list changes: fuse-overlayfs was ended by signal 9" in result.stderr
+    assert at_eof(read_fd)
+
+
+@pytest.mark.root
+def test_a_process_with_the_number_of_a_dead_helper_is_neither_spared_nor_waited_for(tree):
+    script = FIND_HELPERS + """
+os.kill(helpers[0], 9)
+while os.path.exists(f"/proc/{helpers[0]}"): time.sleep(0.01)
+os.unlink("/m/file")
+number = (ctypes.c_int * 1)(helpers[0])
+args = ctypes.create_string_buffer(struct.pack("11Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(number), 1, 0))
+if ctypes.CDLL(None).syscall(435, args, 88) == 0:  # clone3() with set_tid
+    os.setsid()
+    for fd in range(3): os.close(fd)
+    time.sleep(5)
+    os._exit(0)
+assert os.path.exists(f"/proc/{helpers[0]}")
+print(helpers[0])
+"""
+    read_fd, write_fd = pipe()
+    result = merge(tree, "root", "kernel", "exec " + shlex.join(python(script)), more=["--overlay-changes", write_fd])
+    close(write_fd)
+    assert result.returncode == 1 and "Can't list changes" in result.stderr and at_eof(read_fd), result
+    assert not os.path.exists(f"/proc/{int(result.stdout)}")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_stopped_helpers_hold_nothing_up(caller, backend, tree):
+    """Who waits for an answer of fuse-overlayfs's cannot even be killed."""
+    script = FIND_HELPERS + """
+for i in range(3):
+    if os.fork() == 0:
+        while True: open(f"/m/{i}", "w").close(); os.unlink(f"/m/{i}")
+os.unlink("/m/file")
+time.sleep(0.1)
+for pid in helpers: os.kill(pid, signal.SIGSTOP)
+time.sleep(0.2)
+"""
+    _, lines = listed(tree, caller, backend, "exec " + shlex.join(python(script)), ["--tmp-overlay", "/m"])
+    assert lines["/m/file"]["change"] == "removed"
+
+
+def listing_for_ever(tree, *more):
+    """(a command line whose list nobody reads to its end, the descriptor where it begins)"""
+    need_kernel_overlay(CALLERS[-1])
+    give(CALLERS[-1], tree)
+    read_fd, write_fd = pipe()
+    args = [*BASE, *more, "--overlay-backend", "kernel", "--overlay-changes", write_fd, *layers(tree), "--tmp-overlay", "/m"]
+    return args, python("for i in range(1000): open(f'/m/{i}' + 'x' * 200, 'w')"), read_fd
+
+
+def test_a_signal_ends_the_listing(tree):
+    args, command, read_fd = listing_for_ever(tree)
+    with start(args, command, prefix=fuse_prefix(CALLERS[-1])) as process:
+        assert readable(read_fd, 20)
+        process.terminate()
+        assert process.wait(10) == 128 + 15
+        wait_for(lambda: not list(session_members(process.pid)), what="the reader's end")
+
+
+def test_the_parents_death_ends_the_listing(tree):
+    args, command, read_fd = listing_for_ever(tree, "--die-with-parent")
+    line = command_line(args, command, prefix=fuse_prefix(CALLERS[-1]))
+    with subprocess.Popen(["sh", "-c", '"$@" & echo $!; wait', "sh", *line], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          pass_fds=[arg for arg in args if type(arg) is int]) as parent:
+        supervisor = int(parent.stdout.readline())
+        assert readable(read_fd, 20)
+        parent.kill()
+        wait_for(lambda: not os.path.exists(f"/proc/{supervisor}"), what="the supervisor's end")
 
 
 @pytest.fixture
