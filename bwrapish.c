@@ -16,7 +16,7 @@
  *   calls.c        groups and profiles of them                    (data)
  *   compose.c      BPF made of them by libseccomp   trace.c   what they would deny
  *   seccomp.c      filters         limits.c        resource limits
- *   cgroups.c      the sandbox's control groups
+ *   cgroups.c      the sandbox's control groups   scope.c  one from systemd
  *   command.c      environment, directory, exec
  *   init.c         pid 1 inside    monitor.c       the supervisor outside
  *   sync.c         the messages between them

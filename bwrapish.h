@@ -415,6 +415,9 @@ void run_tell_stage(const struct run *run, enum stage stage);
 void close_consumed(int fd);
 /* --verbose: one line on stderr; otherwise nothing, and the words are not even made. */
 #define run_tell(run, ...) ((run)->plan->verbose ? say_note(__VA_ARGS__) : (void) 0)
+/* The path of a program that a run may need beside COMMAND, never looked for in the caller's PATH;
+ * arena memory. NULL when it is not installed. */
+const char *run_find_program(const char *name);
 
 /* ---- namespaces.c: making, joining, id maps, closing further user namespaces ---- */
 
@@ -518,8 +521,6 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 
 /* ---- overlay-helper.c: fuse-overlayfs, and the process that lists changes ---- */
 
-/* The program, or NULL when it is not installed. */
-const char *overlay_fuse_program(void);
 /* A detached mount, and the upper and the work directory in it; all -1: nothing can be written. */
 struct overlay_writable {
 	int mount_fd, upper_fd, work_fd;
@@ -650,6 +651,12 @@ void cgroups_kill(const struct run *run);
 void cgroups_read_usage(const struct run *run, struct usage *usage);
 /* Removes the groups; they have to be empty. */
 void cgroups_remove(struct run *run);
+
+/* ---- scope.c: a control group from systemd ---- */
+
+/* Has the user's systemd move this process into a scope of its own, with a group that the user may
+ * write to. NULL, or why that was not possible. */
+problem scope_enter(const struct run *run);
 
 /* ---- command.c: environment, directory, session, exec ---- */
 

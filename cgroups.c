@@ -228,6 +228,15 @@ static bool try_remove(int parent_fd, const char *name, int fd)
 	return false;
 }
 
+static void remove_group(struct group *group)
+{
+	if (group->fd >= 0 && !try_remove(group->parent_fd, group->name, group->fd))
+		say_warning("Can't remove the control group %s/%s: %s", group->parent, group->name,
+			    errno_text(errno));
+	close_fd(&group->inner_fd);
+	close_fd(&group->fd);
+}
+
 static bool has_our_name(const char *name)
 {
 	int pid, used = 0;
@@ -323,16 +332,30 @@ static bool switch_controllers(int dir_fd, char sign, const char *list)
 	return !change.length || write_file(dir_fd, "cgroup.subtree_control", change.bytes);
 }
 
+/* Back to where we came from, once it may hold processes again. */
+static void leave_leaf(struct cgroups *groups)
+{
+	switch_controllers(groups->leaf.parent_fd, '-', groups->enabled);
+	write_file(groups->leaf.parent_fd, "cgroup.procs", "0");
+	remove_group(&groups->leaf);
+}
+
 /* A group with processes has no children with controllers ("no internal processes"): where we are
- * the only one, we go into a leaf. */
+ * the only one, we go into a leaf. False with errno. */
 static bool make_leaf(struct cgroups *groups, int parent_fd, const char *parent, const char *wanted)
 {
-	if (!is_alone(parent_fd) || !make_group(&groups->leaf, parent_fd, parent))
-		return false;
-	if (!write_file(groups->leaf.fd, "cgroup.procs", "0"))
+	bool alone = is_alone(parent_fd);
+	errno = EBUSY;
+	if (!alone || !make_group(&groups->leaf, parent_fd, parent))
 		return false;
 	groups->enabled = wanted;
-	return switch_controllers(parent_fd, '+', wanted);
+	if (write_file(groups->leaf.fd, "cgroup.procs", "0") &&
+	    switch_controllers(parent_fd, '+', wanted))
+		return true;
+	int error = errno;
+	leave_leaf(groups);
+	errno = error;
+	return false;
 }
 
 struct place_found {
@@ -346,7 +369,7 @@ static struct place_found not_usable(const char *path, const char *file, int err
 	const char *what =
 		error == EBUSY ? "has other processes in the same group" : "is not writable";
 	return (struct place_found){
-		-1, path, arena_printf("%s/%s %s (%s)" CURE, path, file, what, errno_text(error))
+		-1, path, arena_printf("%s/%s %s (%s)", path, file, what, errno_text(error))
 	};
 }
 
@@ -369,12 +392,25 @@ static struct place_found find_given(const struct run *run, const char *path,
 	return found;
 }
 
+/* Slices belong to systemd whoever may write to them (systemd.resource-control(5): they cannot be
+ * delegated), and it switches off the controllers that none of its own units needs; a limit of ours
+ * would be gone without a word. */
+static bool is_slice(const char *path)
+{
+	size_t length = strlen(path);
+	return length > 6 && streq(path + length - 6, ".slice");
+}
+
 /* The delegated subtree that we run in: our own group where it may have children with the
  * controllers, or will once we have left it for a leaf; the one above it where that is ours, too.
  */
-static struct place_found find_own(struct cgroups *groups, const struct run *run, const char *own,
+static struct place_found find_own(struct cgroups *groups, const struct run *run,
 				   const char **ret_wanted)
 {
+	const char *own = own_path(read_file(run->proc_fd, "self/cgroup"), "");
+	if (!own)
+		return (struct place_found){ -1, NULL,
+					     "this process is in no control group of version 2" };
 	const char *path = arena_printf("%s%s", groups->v2_root, streq(own, "/") ? "" : own);
 	struct place_found found = { .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 				     .path = path };
@@ -393,15 +429,16 @@ static struct place_found find_own(struct cgroups *groups, const struct run *run
 			return found;
 		error = errno;
 	} else if (!error) {
-		error = EBUSY;
 		if (make_leaf(groups, found.fd, path, *ret_wanted))
 			return found;
+		error = errno;
 	}
 
 	const char *slash = strrchr(path, '/');
 	const char *above = arena_copy(path, (size_t) (slash - path));
+	bool is_candidate = !streq(own, "/") && (!is_slice(above) || run->caller->uid == 0);
 	AUTO_CLOSE int above_fd =
-		streq(own, "/") ? -1 : open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		is_candidate ? open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	const char *enabled = above_fd < 0 ? NULL : read_file(above_fd, "cgroup.subtree_control");
 	if (enabled && faccessat(above_fd, "cgroup.procs", W_OK, AT_EACCESS) == 0 &&
 	    faccessat(above_fd, ".", W_OK, AT_EACCESS) == 0) {
@@ -540,15 +577,19 @@ static bool v2_knows(const struct cgroups *groups, const char *controller)
 	return *controller ? has_word(groups->v2_list, controller) : groups->v2_root != NULL;
 }
 
-static problem make_v2(struct cgroups *groups, const struct run *run, const char *own,
-		       const char **ret_wanted)
+static problem make_v2(struct cgroups *groups, const struct run *run, const char **ret_wanted)
 {
-	const char *given = run->plan->cgroup, *at = own_path(own, "");
+	const char *given = run->plan->cgroup;
 	*ret_wanted = "";
-	if (!given && !at)
-		return "this process is in no control group of version 2" CURE;
 	struct place_found found =
-		given ? find_given(run, given, ret_wanted) : find_own(groups, run, at, ret_wanted);
+		given ? find_given(run, given, ret_wanted) : find_own(groups, run, ret_wanted);
+	if (found.bad && !given) {
+		problem no_scope = scope_enter(run);
+		if (no_scope)
+			return arena_printf("%s; systemd's user manager gives no other: %s" CURE,
+					    found.bad, no_scope);
+		found = find_own(groups, run, ret_wanted);
+	}
 	if (found.bad)
 		return found.bad;
 	sweep(found.fd);
@@ -633,7 +674,7 @@ void cgroups_make(struct run *run)
 	bool needs_v2 = plan->cgroup;
 	for (size_t i = 0; i < plan->n_limits; i++)
 		needs_v2 |= v2_knows(groups, plan->limits[i].controller);
-	problem v2_bad = needs_v2 ? make_v2(groups, run, own, &wanted) : NULL;
+	problem v2_bad = needs_v2 ? make_v2(groups, run, &wanted) : NULL;
 	if (v2_bad && plan->cgroup)
 		die("%s: %s", place_name(options_place(plan, "--cgroup")), v2_bad);
 
@@ -774,15 +815,6 @@ void cgroups_read_usage(const struct run *run, struct usage *usage)
 	}
 }
 
-static void remove_group(struct group *group)
-{
-	if (group->fd >= 0 && !try_remove(group->parent_fd, group->name, group->fd))
-		say_warning("Can't remove the control group %s/%s: %s", group->parent, group->name,
-			    errno_text(errno));
-	close_fd(&group->inner_fd);
-	close_fd(&group->fd);
-}
-
 void cgroups_remove(struct run *run)
 {
 	struct cgroups *groups = run->cgroups;
@@ -791,11 +823,7 @@ void cgroups_remove(struct run *run)
 	for (size_t i = 0; i < groups->n_v1; i++)
 		remove_group(&groups->v1[i]);
 	remove_group(&groups->v2);
-	if (groups->leaf.fd >=
-	    0) { /* back to where we came from, once it may hold processes again */
-		switch_controllers(groups->leaf.parent_fd, '-', groups->enabled);
-		write_file(groups->leaf.parent_fd, "cgroup.procs", "0");
-		remove_group(&groups->leaf);
-	}
+	if (groups->leaf.fd >= 0)
+		leave_leaf(groups);
 	run->cgroups = NULL;
 }

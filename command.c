@@ -64,14 +64,6 @@ void command_set_label(const struct run *run, const char *attribute, const char 
 
 /* ---- environment ---- */
 
-static size_t find_variable(char *const *entries, const char *name)
-{
-	size_t length = strlen(name), i = 0;
-	while (entries[i] && !(strncmp(entries[i], name, length) == 0 && entries[i][length] == '='))
-		i++;
-	return i;
-}
-
 /* `entries` has room for one more. */
 static void set_entry(char **entries, const char *name, char *entry)
 {
@@ -146,12 +138,6 @@ void command_keep_words(struct run *run)
 	run->environment = copy_words(run->environment);
 }
 
-static const char *get_variable(const struct run *run, const char *name)
-{
-	const char *entry = run->environment[find_variable(run->environment, name)];
-	return entry ? entry + strlen(name) + 1 : NULL;
-}
-
 /* ---- directory ---- */
 
 static void enter_directory(struct run *run)
@@ -161,7 +147,7 @@ static void enter_directory(struct run *run)
 		die_errno(errno, "%s: Can't chdir to %s",
 			  place_name(options_place(run->plan, "--chdir")), directory);
 	if (!directory) {
-		const char *home = get_variable(run, "HOME");
+		const char *home = get_variable(run->environment, "HOME");
 		if (run->caller->directory && chdir(run->caller->directory) == 0)
 			directory = run->caller->directory;
 		else if (home && *home && chdir(home) == 0)
@@ -231,7 +217,7 @@ void command_go(struct run *run)
 	memcpy(words, plan->command, n_words * sizeof(char *));
 	if (plan->argv0)
 		words[0] = arena_join("", plan->argv0);
-	const char *path_list = get_variable(run, "PATH");
+	const char *path_list = get_variable(run->environment, "PATH");
 	environ = run->environment;
 	if (sigprocmask(SIG_SETMASK, &run->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");

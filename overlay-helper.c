@@ -180,7 +180,7 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 			  arena_printf("%s", fuse_options(run, job)),
 			  arena_printf("/dev/fd/%d", job->fds[DEVICE]),
 			  NULL };
-	const char *program = overlay_fuse_program();
+	const char *program = run_find_program(name);
 	if (!close_all_except(keep, n))
 		die_errno(errno, "Can't close the descriptors that it must not have");
 	if (setsid() < 0 || chdir("/") < 0)
@@ -311,17 +311,6 @@ static void close_layers(struct job *job)
 
 /* ---- fuse-overlayfs, setup's side ---- */
 
-const char *overlay_fuse_program(void)
-{
-	static const char *const places[] = { "/usr/bin/fuse-overlayfs",
-					      "/usr/local/bin/fuse-overlayfs",
-					      "/bin/fuse-overlayfs" };
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
-		if (access(places[i], X_OK) == 0)
-			return places[i];
-	return NULL;
-}
-
 static int make_fuse_mount(const struct run *run, int device_fd, bool writable)
 {
 	AUTO_CLOSE int fs_fd = sys_fsopen("fuse", FSOPEN_CLOEXEC);
@@ -371,7 +360,7 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 		       struct overlay_writable *writable, bool squash, const char **ret_why)
 {
 	int report[2];
-	if (!overlay_fuse_program()) {
+	if (!run_find_program("fuse-overlayfs")) {
 		*ret_why = "it is not installed (package fuse-overlayfs)";
 		return -1;
 	}

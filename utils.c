@@ -212,6 +212,20 @@ bool parse_octal_mode(const char *word, mode_t *ret_mode)
 	return true;
 }
 
+size_t find_variable(char *const *entries, const char *name)
+{
+	size_t length = strlen(name), i = 0;
+	while (entries[i] && !(strncmp(entries[i], name, length) == 0 && entries[i][length] == '='))
+		i++;
+	return i;
+}
+
+const char *get_variable(char *const *entries, const char *name)
+{
+	const char *entry = entries[find_variable(entries, name)];
+	return entry ? entry + strlen(name) + 1 : NULL;
+}
+
 const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t n)
 {
 	/* Optimal string alignment with a bound: one wrong, missing, extra or swapped letter for

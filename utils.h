@@ -64,6 +64,11 @@ static inline const char *skip_slashes(const char *path)
 	return path;
 }
 
+/* In a NULL-terminated array of "NAME=VALUE": the entry's index, that of the NULL if there is none;
+ * and its value, or NULL. */
+size_t find_variable(char *const *entries, const char *name);
+const char *get_variable(char *const *entries, const char *name);
+
 /* The one of n words that `word` most likely stands for, NULL when none is close. */
 const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t n);
 

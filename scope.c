@@ -1,0 +1,171 @@
+/* scope.c - a delegated control group from systemd: the user manager is asked to put this process
+ * into a transient scope, where nobody has given the caller a group to write to.
+ *
+ * The supervisor runs busctl for the one D-Bus call. A D-Bus library cannot be loaded by a static
+ * program, nor would it belong into this process. systemd-run --scope makes the same call, but for
+ * itself, and then has to become the program: it would have to come before bwrapish on the line, or
+ * bwrapish run itself again, having consumed descriptors already.
+ *
+ * busctl gets three descriptors, none of them the caller's, and one variable. Nothing it says or
+ * does not say is relied upon: we are in the scope when /proc/self/cgroup says so. The scope is the
+ * manager's to remove, which it does as soon as the last process in it has ended, however that did.
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	MOST_CALLS = 10,
+	MOST_SECONDS = 5
+}; /* for busctl, and once more until the manager has moved us */
+
+/* Whether the manager behind `directory` is one of our own user, who knows this process by the pid
+ * that we know: a bus that was bound into a container would move a stranger. Its socket was made by
+ * the manager itself, so the kernel tells who that is; a pid that has no number here is 0. */
+static problem check_manager(const char *directory)
+{
+	AUTO_CLOSE int directory_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct ucred manager;
+	socklen_t length = sizeof(manager);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/systemd/private",
+		 directory_fd); /* the path itself may be too long */
+	if (directory_fd < 0 || socket_fd < 0 ||
+	    connect(socket_fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+	    getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &manager, &length) < 0)
+		return arena_printf("nobody answers at %s/systemd/private (%s)", directory,
+				    errno_text(errno));
+	if (manager.uid != geteuid())
+		return arena_printf("the systemd at %s is another user's", directory);
+	if (manager.pid == 0)
+		return arena_printf("the systemd at %s is in another pid namespace", directory);
+	return NULL;
+}
+
+static _Noreturn void be_busctl(const char *program, const char *directory, const char *name,
+				pid_t supervisor, int report_fd)
+{
+	char *words[] = { arena_printf("busctl"),
+			  arena_printf("--user"),
+			  arena_printf("--quiet"),
+			  arena_printf("--auto-start=no"),
+			  arena_printf("call"),
+			  arena_printf("org.freedesktop.systemd1"),
+			  arena_printf("/org/freedesktop/systemd1"),
+			  arena_printf("org.freedesktop.systemd1.Manager"),
+			  arena_printf("StartTransientUnit"),
+			  arena_printf("ssa(sv)a(sa(sv))"),
+			  arena_printf("%s", name),
+			  arena_printf("fail"), /* if there is a unit of that name */
+			  arena_printf("3"),
+			  arena_printf("PIDs"),
+			  arena_printf("au"),
+			  arena_printf("1"),
+			  arena_printf("%d", supervisor),
+			  arena_printf("Delegate"),
+			  arena_printf("b"),
+			  arena_printf("true"),
+			  arena_printf("CollectMode"), /* nothing is remembered of it either */
+			  arena_printf("s"),
+			  arena_printf("inactive-or-failed"),
+			  arena_printf("0"), /* no auxiliary units */
+			  NULL };
+	/* Without the address of another bus, which would make it run a program of that name's. */
+	char *environment[] = { arena_printf("XDG_RUNTIME_DIR=%s", directory), NULL };
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+	sigemptyset(&none);
+	die_first_call(NULL);
+	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(report_fd, 2) < 0 ||
+	    !close_all_except(NULL, 0) || setsid() < 0 || chdir("/") < 0 ||
+	    signal(SIGALRM, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		_exit(1);
+	caps_drop_all();
+	alarm(MOST_SECONDS);
+	execve(program, words, environment);
+	_exit(1);
+}
+
+static problem call_manager(const char *program, const char *directory, const char *name)
+{
+	int report[2], status;
+	char *said;
+	size_t length;
+	if (pipe2(report, O_CLOEXEC) < 0)
+		die_errno(errno, "Can't make a pipe");
+	pid_t supervisor = getpid(), pid = sys_clone_process(0);
+	if (pid < 0)
+		return arena_printf("can't start %s: %s", program, errno_text(errno));
+	if (pid == 0)
+		be_busctl(program, directory, name, supervisor, report[1]);
+	close(report[1]);
+	bool heard = read_all(report[0], 65536, &said, &length);
+	close(report[0]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status == 0)
+		return NULL;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		return arena_printf("no answer within %d seconds", MOST_SECONDS);
+	if (!heard || !length)
+		return arena_printf("%s failed without a word", program);
+	return arena_copy(said, strcspn(said, "\n"));
+}
+
+static bool is_in(const struct run *run, const char *name)
+{
+	char groups[8192]; /* version 2 is the last line: cgroups(7) */
+	AUTO_CLOSE int fd = openat(run->proc_fd, "self/cgroup", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, groups, sizeof(groups) - 1);
+	groups[n < 0 ? 0 : n] = '\0';
+	const char *found = strstr(groups, name);
+	return found && found[strlen(name)] == '\n';
+}
+
+problem scope_enter(const struct run *run)
+{
+	const char *directory = get_variable(run->envp, "XDG_RUNTIME_DIR");
+	if (!directory || directory[0] != '/')
+		return "XDG_RUNTIME_DIR is not set";
+	problem bad = check_manager(directory);
+	if (bad)
+		return bad;
+	const char *program = run_find_program("busctl");
+	if (!program)
+		return "busctl, which asks it, is not installed (package systemd)";
+
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	const char *name = arena_printf("bwrapish-%d-%lld%09ld.scope", getpid(),
+					(long long) now.tv_sec, now.tv_nsec);
+	/* The first one to ask in a session starts the bus, and the manager itself is not on it yet:
+	 * "Name does not exist". */
+	for (int n_calls = 1; (bad = call_manager(program, directory, name)); n_calls++) {
+		if (n_calls == MOST_CALLS)
+			return bad;
+		poll(NULL, 0, 100);
+	}
+	/* The answer was that the move is planned. */
+	for (int waited_ms = 0; !is_in(run, name); waited_ms++) {
+		if (waited_ms == MOST_SECONDS * 1000)
+			return arena_printf("it did not move this process into %s within "
+					    "%d seconds",
+					    name, MOST_SECONDS);
+		poll(NULL, 0, 1);
+	}
+	run_tell(run, "systemd's user manager has put bwrapish into %s", name);
+	return NULL;
+}
