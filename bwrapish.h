@@ -626,7 +626,8 @@ const char *limits_fork_cause(const struct plan *plan, int error);
  * waits for a while for one: its pid; 0: none; -1: there are no children. */
 void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*reap)(bool wait));
 /* Before the split: whatever descends from this process already is the caller's (a shell's background
- * jobs, when the shell has become us by exec) and never killed by the above. */
+ * jobs, when the shell has become us by exec) and never killed by the above, nor is what they leave
+ * behind later. */
 void limits_spare_descendants(int proc_fd);
 
 /* ---- cgroups.c: the control groups that hold exactly the sandbox ---- */

@@ -338,19 +338,46 @@ static bool is_earlier(const struct relative *process)
 	return false;
 }
 
-/* Marks all that descend from this process, but those who are spared and who was there earlier. */
-static void mark_descendants(struct relatives *found, bool (*is_spared)(pid_t pid))
+/* The number of the first mount that a process sees; a mount is in one mount namespace only. -1: not
+ * to be learned. Unlike /proc/PID/ns it may be read of a process with more capabilities than we have
+ * left. */
+static int first_mount(int proc_fd, pid_t pid)
+{
+	char path[32], line[32] = "";
+	int id;
+	snprintf(path, sizeof(path), "%d/mountinfo", pid);
+	AUTO_CLOSE int fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, line, sizeof(line) - 1) > 0 && sscanf(line, "%d", &id) == 1 ? id
+											       : -1;
+}
+
+/* Whom a job of the caller's has orphaned in the meantime became our child, too, but is in our mount
+ * namespace. The sandbox has one of its own from its first moment, and COMMAND no way back: setns(2)
+ * takes CAP_SYS_ADMIN in the caller's user namespace. What cannot be told counts as COMMAND's. */
+static bool is_outside(int proc_fd, pid_t pid)
+{
+	int own = first_mount(proc_fd, getpid());
+	return own >= 0 && first_mount(proc_fd, pid) == own;
+}
+
+/* Marks all that descend from this process, but those who are spared and who was there earlier;
+ * proc_fd -1: everybody. */
+static void mark_descendants(struct relatives *found, int proc_fd, bool (*is_spared)(pid_t pid))
 {
 	pid_t self = getpid();
 	for (bool more = true; more;) {
 		more = false;
 		for (size_t i = 0; i < found->n; i++) {
 			struct relative *child = &found->all[i];
-			bool below = child->parent == self && !(is_spared && is_spared(child->pid));
-			for (size_t j = 0; !child->is_ours && !below && j < found->n; j++)
+			if (child->is_ours || is_earlier(child))
+				continue;
+			bool below = child->parent == self &&
+				     (proc_fd < 0 ||
+				      !(is_spared(child->pid) || is_outside(proc_fd, child->pid)));
+			for (size_t j = 0; !below && j < found->n; j++)
 				below = found->all[j].is_ours && found->all[j].pid == child->parent;
-			if (!child->is_ours && below && !is_earlier(child))
-				child->is_ours = more = true;
+			child->is_ours = below;
+			more |= below;
 		}
 	}
 }
@@ -362,7 +389,7 @@ void limits_spare_descendants(int proc_fd)
 	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
 		return; /* ECHILD, as a rule: nothing to look for */
 	read_processes(proc_fd, &found);
-	mark_descendants(&found, NULL);
+	mark_descendants(&found, -1, NULL);
 	size_t n = 0;
 	for (size_t i = 0; i < found.n; i++)
 		if (found.all[i].is_ours)
@@ -373,10 +400,10 @@ void limits_spare_descendants(int proc_fd)
 
 /* All generations at once: killing only children would lose the race against a fork bomb, whose
  * next generation is always bigger than the one that just became ours. */
-static bool kill_relatives(struct relatives *found, bool (*is_spared)(pid_t pid))
+static bool kill_relatives(struct relatives *found, int proc_fd, bool (*is_spared)(pid_t pid))
 {
 	bool any = false;
-	mark_descendants(found, is_spared);
+	mark_descendants(found, proc_fd, is_spared);
 	for (size_t i = 0; i < found->n; i++)
 		if (found->all[i].is_ours) {
 			any = true;
@@ -397,7 +424,7 @@ void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*
 		if (pid > 0)
 			continue;
 		read_processes(proc_fd, &found);
-		bool any = kill_relatives(&found, is_spared);
+		bool any = kill_relatives(&found, proc_fd, is_spared);
 		n_empty_rounds = any ? 0 : n_empty_rounds + 1;
 		if (any)
 			reap(true);

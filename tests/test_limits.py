@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, FULL, PYTHON, REPO, assert_ok, command_line, data_fd, keep, kill_session, line_from, python, refused,
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REPO, assert_ok, command_line, data_fd, keep, kill_session, line_from, python, refused,
                      run, start, user_ids, wait_for)
 
 TOP = Path("/sys/fs/cgroup")
@@ -115,6 +115,21 @@ def test_what_the_caller_had_started_before_it_became_bwrapish_is_left_alone(for
     job = int(result.stdout)
     assert result.returncode == 0
     os.kill(job, signal.SIGKILL)  # ProcessLookupError: it was killed
+
+
+@pytest.mark.parametrize("option", ["--timeout", "--limit"])
+@forms
+def test_what_the_callers_earlier_jobs_orphan_later_is_left_alone(form, option, request):
+    """It becomes the supervisor's child, as COMMAND's orphans do."""
+    args, prefix = ["--timeout", "5"], []
+    if option == "--limit":
+        group = request.getfixturevalue("group") if IS_ROOT else pytest.skip("needs root")
+        args, prefix = LIMIT, group.prefix
+    line = command_line([*FULL, *FORMS[form], *args], ["sleep", "0.5"])
+    script = '(sleep 0.2; sleep 30 >/dev/null & echo $!) & exec "$@"'
+    result = subprocess.run([*prefix, "sh", "-c", script, "sh", *line], stdout=subprocess.PIPE, text=True, timeout=30)
+    assert result.returncode == 0
+    os.kill(int(result.stdout), signal.SIGKILL)  # ProcessLookupError: it was killed
 
 
 @forms
@@ -433,7 +448,7 @@ def test_the_seven_megabytes_of_the_readme_word_for_word(group, box):
 @pytest.mark.root
 @needs("memory")
 def test_too_little_memory_to_start_is_said(group):
-    result = run([*BASE, "--limit", "memory.max", "40K", "--limit-try", "memory.swap.max", "0"], ["true"], prefix=group.prefix)
+    result = run([*BASE, "--limit", "memory.max", "4K", "--limit-try", "memory.swap.max", "0"], ["true"], prefix=group.prefix)
     assert result.returncode == 1 and "not enough to start" in result.stderr
     assert not group.left()
 
@@ -492,12 +507,13 @@ class UserManager:
         environment = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--reset-env",
                        "env", f"XDG_RUNTIME_DIR={self.runtime}"]
         # sd_booted(3) looks for that directory
-        script = f"""mount -t cgroup2 none {TOP} && mkdir -p /run/systemd && mount -t tmpfs none /run/systemd &&
+        script = f"""{'mount -t cgroup2 none ' + str(TOP) if V2 != TOP else ':'} && mkdir -p /run/systemd && mount -t tmpfs none /run/systemd &&
             mkdir /run/systemd/system && echo $$ >{TOP / managers.relative_to(V2)}/cgroup.procs && exec "$@" """
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *environment, SYSTEMD, "--user"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        wait_for((self.runtime / "systemd" / "private").is_socket, 20, "the manager")
+        wait_for(lambda: (self.runtime / "systemd" / "private").is_socket() or self.process.poll() is not None, 20, "the manager")
+        assert self.process.poll() is None
         self.enter = ["nsenter", f"--mount=/proc/{self.process.pid}/ns/mnt", "sh", "-c"]
         self.join = f"echo $$ >{TOP / self.session.relative_to(V2)}/cgroup.procs && "
         self.environment = environment
