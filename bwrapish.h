@@ -645,7 +645,7 @@ bool cgroups_must_enter(const struct run *run, bool was_born_in);
 /* In the sandbox: forgets what is the supervisor's. */
 void cgroups_leave_to_supervisor(struct run *run);
 /* Appends the descriptors that the supervisor needs; there is room for CGROUPS_MOST_FDS. */
-enum { CGROUPS_MOST_FDS = 16 };
+enum { CGROUPS_MOST_FDS = 19 };
 size_t cgroups_fds(const struct run *run, int *fds);
 /* Kills all that is in the groups, and returns when nothing is. */
 void cgroups_kill(const struct run *run);

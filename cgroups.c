@@ -764,10 +764,12 @@ size_t cgroups_fds(const struct run *run, int *fds)
 	for (size_t i = 0; i < groups->n_v1; i++) {
 		fds[n++] = groups->v1[i].parent_fd;
 		fds[n++] = groups->v1[i].fd;
+		fds[n++] = groups->v1[i].inner_fd;
 	}
 	if (groups->v2.fd >= 0) {
 		fds[n++] = groups->v2.parent_fd;
 		fds[n++] = groups->v2.fd;
+		fds[n++] = groups->v2.inner_fd;
 	}
 	fds[n++] = groups->leaf.fd;
 	return n;
