@@ -644,6 +644,9 @@ void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in);
 bool cgroups_must_enter(const struct run *run, bool was_born_in);
 /* In the sandbox: forgets what is the supervisor's. */
 void cgroups_leave_to_supervisor(struct run *run);
+/* Whether a directory in which they are is not the caller's to write to, so that removing them takes
+ * root's privilege. */
+bool cgroups_are_in_closed(const struct run *run);
 /* Appends the descriptors that the supervisor needs; there is room for CGROUPS_MOST_FDS. */
 enum { CGROUPS_MOST_FDS = 19 };
 size_t cgroups_fds(const struct run *run, int *fds);

@@ -755,6 +755,23 @@ void cgroups_leave_to_supervisor(struct run *run)
 	run->cgroups = NULL;
 }
 
+/* Another user's, or one that its owner may not write to either: the root of a hierarchy is 0555. */
+static bool is_in_closed(const struct group *group)
+{
+	struct stat status;
+	return group->fd >= 0 && (fstat(group->parent_fd, &status) < 0 ||
+				  status.st_uid != geteuid() || !(status.st_mode & S_IWUSR));
+}
+
+bool cgroups_are_in_closed(const struct run *run)
+{
+	const struct cgroups *groups = run->cgroups;
+	bool any = groups && (is_in_closed(&groups->v2) || is_in_closed(&groups->leaf));
+	for (size_t i = 0; groups && i < groups->n_v1; i++)
+		any |= is_in_closed(&groups->v1[i]);
+	return any;
+}
+
 size_t cgroups_fds(const struct run *run, int *fds)
 {
 	const struct cgroups *groups = run->cgroups;

@@ -2,8 +2,11 @@
  * parent.
  *
  * It keeps no capability and no descriptor that it does not need, cannot be looked into from inside
- * (it is not dumpable), and lives as short as it can. It must never end without its child having
- * ended, except that a reaper goes on when COMMAND is over.
+ * (it is not dumpable), and lives as short as it can. A root caller's keeps two capabilities, each
+ * only where the end of the sandbox cannot do without: CAP_KILL, for limits without a new user
+ * namespace, and CAP_DAC_OVERRIDE, for groups in a directory that the caller may not write to
+ * otherwise. It must never end without its child having ended, except that a reaper goes on when
+ * COMMAND is over.
  */
 #include "bwrapish.h"
 
@@ -493,10 +496,11 @@ static void drop_privilege(struct run *run)
 		die_errno(errno, "Can't protect the supervisor from COMMAND");
 	uint64_t permitted, effective, ambient;
 	caps_of_process(&permitted, &effective, &ambient);
-	/* A root caller's COMMAND may become another user, whom only CAP_KILL can still end; and
-	 * the groups may be in a directory of somebody else's. */
-	uint64_t needed = (run->shape.ends_with_command ? UINT64_C(1) << CAP_KILL : 0) |
-			  (run->cgroups ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0);
+	/* Who made a user namespace has every capability over it from outside (user_namespaces(7)).
+	 * Without one a root caller's COMMAND may become a user whom only CAP_KILL can still end. */
+	bool may_lose_it = run->shape.ends_with_command && !run->shape.user_namespace;
+	uint64_t needed = (may_lose_it ? UINT64_C(1) << CAP_KILL : 0) |
+			  (cgroups_are_in_closed(run) ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0);
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
 	const int ours[] = { monitor.socket,

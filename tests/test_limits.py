@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REPO, assert_ok, command_line, data_fd, keep, kill_session, line_from, python, refused,
-                     run, start, user_ids, wait_for)
+                     run, start, status_fields, user_ids, wait_for)
 
 TOP = Path("/sys/fs/cgroup")
 V2 = next((path for path in (TOP, TOP / "unified") if (path / "cgroup.controllers").exists()), None)
@@ -401,6 +401,40 @@ def test_a_living_supervisors_group_is_not_swept(group):
         line_from(process)
         assert_ok(run([*BASE, *LIMIT], ["true"], prefix=group.prefix))
         assert process.communicate("well\n", timeout=20)[0] == "well\n"
+
+
+def supervisors_capabilities(args, group=None):
+    enter = group and (lambda: (group.leaf / "cgroup.procs").write_text("0"))
+    with start([*FULL, *args], ["sh", "-c", "echo ready; read x"], stdin=subprocess.PIPE, preexec_fn=enter) as process:
+        line_from(process)
+        found = int(status_fields(Path(f"/proc/{process.pid}/status").read_text())["CapPrm"], 16)
+        process.communicate("x\n", timeout=20)
+        assert process.returncode == 0
+    return found
+
+
+@pytest.mark.root
+def test_a_root_callers_supervisor_keeps_only_the_capabilities_that_the_end_needs(group):
+    dac_override, kill = 1 << 1, 1 << 5
+    beside = subprocess.Popen(["sleep", "60"], preexec_fn=lambda: (group.leaf / "cgroup.procs").write_text("0"))
+    assert supervisors_capabilities(["--timeout", "9"]) == kill
+    assert supervisors_capabilities(["--timeout", "9", "--unshare-user"]) == 0
+    assert supervisors_capabilities(LIMIT, group) == kill | dac_override
+    assert supervisors_capabilities([*LIMIT, "--unshare-user"], group) == dac_override
+    os.chown(group.path, 0, 0)
+    assert supervisors_capabilities([*LIMIT, "--unshare-user"], group) == 0
+    beside.kill()
+    beside.wait()
+    assert not group.left()
+
+
+@pytest.mark.root
+def test_what_became_another_user_is_ended_too():
+    sleep = mark()
+    script = f"setpriv --reuid=1 --clear-groups setsid sleep {sleep} & sleep 0.3"
+    result = run([*FULL, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--timeout", "9"], ["sh", "-c", script])
+    assert_ok(result)
+    assert not processes_with(sleep)
 
 
 @pytest.mark.root
