@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REPO, assert_ok, command_line, data_fd, keep, kill_session, line_from, python, refused,
-                     run, start, status_fields, user_ids, wait_for)
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REPO, Holder, assert_ok, close, command_line, data_fd, keep,
+                     kill_session, line_from, pipe, python, read_json, refused, run, start, status_fields, user_ids, wait_for)
 
 TOP = Path("/sys/fs/cgroup")
 V2 = next((path for path in (TOP, TOP / "unified") if (path / "cgroup.controllers").exists()), None)
@@ -188,6 +188,70 @@ def test_setup_that_waits_for_ever_is_in_time_too():
     keep(write_end)
     assert (result.returncode, result.stdout) == (124, "")
     assert "The time was up before COMMAND was started" in result.stderr
+
+
+def test_in_a_joined_pid_namespace_a_time_alone_cannot_find_what_is_left():
+    with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
+        inner = max(holder.pids)
+        joined = ["--userns", holder.namespace("user", inner), "--pidns", holder.namespace("pid", inner)]
+        refused([*joined, "--timeout", "5"], "--timeout (argument ", "needs --unshare-pid or --limit", base=BASE)
+
+
+ORPHANS = "setsid sleep {0} & (setsid sleep {0} &) ; (trap '' TERM; sleep {0}) & "
+
+
+@pytest.mark.parametrize("end, status", [("exit 3", 3), ("sleep 99", 124)])
+def test_below_a_joined_pid_namespace_a_new_one_ends_with_the_command(end, status):
+    sleep = mark()
+    with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
+        inner = max(holder.pids)
+        result = run([*FULL, "--userns", holder.namespace("user", inner), "--pidns", holder.namespace("pid", inner),
+                      "--unshare-pid", "--timeout", "1"], ["sh", "-c", ORPHANS.format(sleep) + end])
+        assert result.returncode == status, result
+        assert not processes_with(sleep)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("more", [[], ["--timeout", "1"], ["--unshare-pid"], ["--unshare-pid", "--timeout", "1"]], ids="-".join)
+@pytest.mark.parametrize("end", ["exit 3", "sleep 99"])
+def test_with_a_group_everything_ends_in_a_joined_pid_namespace_too(group, more, end):
+    if end == "sleep 99" and "--timeout" not in more:
+        pytest.skip("nothing would end it")
+    sleep = mark()
+    with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
+        inner = max(holder.pids)
+        result = run([*FULL, "--userns", holder.namespace("user", inner), "--pidns", holder.namespace("pid", inner),
+                      *LIMIT, *more], ["sh", "-c", ORPHANS.format(sleep) + end], prefix=group.prefix[:-len(group.as_user)])
+        assert result.returncode == (3 if end == "exit 3" else 124), result
+        assert not processes_with(sleep) and not group.left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name)
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("option", ["--timeout", "--limit"])
+def test_a_signal_ends_setup_and_the_command_and_leaves_nothing(number, where, option, request):
+    """Before COMMAND runs it ends the supervisor, after that it is COMMAND's; either way the status is the signal's, and
+    there is an exit code to report only where there was a COMMAND."""
+    args, enter, group = ["--timeout", "20"], None, None
+    if option == "--limit":
+        group = request.getfixturevalue("group") if IS_ROOT else pytest.skip("needs root")
+        args = ["--cgroup", group.path, *LIMIT]
+        enter = lambda: (group.leaf / "cgroup.procs").write_text("0")
+    sleep, status = mark(), data_fd()
+    (read_end, write_end), (info, info_write) = pipe(), pipe()
+    block = ["--block-fd", read_end] if where == "before" else []
+    with start([*FULL, *args, "--json-status-fd", status, "--info-fd", info_write, *block], ["sleep", sleep],
+               preexec_fn=enter) as process:
+        close(info_write)
+        read_json(info)
+        if where == "after":
+            wait_for(lambda: any(Path(f"/proc/{pid}/comm").read_text() == "sleep\n" for pid in processes_with(sleep)))
+        process.send_signal(number)
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 128 + number
+    codes = [line["exit-code"] for line in content(status) if "exit-code" in line]
+    assert codes == ([] if where == "before" else [128 + number])
+    assert not processes_with(sleep) and not (group and group.left())
 
 
 @pytest.mark.parametrize("form", ["plain", "everything"])
