@@ -322,7 +322,8 @@ def test_cgroup_has_to_be_one():
 
 def groups_of_ours(path):
     """Outer and inner ones; unlike rglob(), os.walk() does not mind what vanishes meanwhile."""
-    return [Path(top) / name for top, names, _ in os.walk(path) for name in names if "bwrapish" in f"{top}/{name}"[len(str(path)):]]
+    return [Path(top) / name for top, names, _ in os.walk(path) for name in names
+            if "bwrapish" in f"{top}/{name}".removeprefix(str(path))]
 
 
 class Delegated:
@@ -487,6 +488,8 @@ def test_a_root_callers_supervisor_keeps_only_the_capabilities_that_the_end_need
     assert supervisors_capabilities([*LIMIT, "--unshare-user"], group) == dac_override
     os.chown(group.path, 0, 0)
     assert supervisors_capabilities([*LIMIT, "--unshare-user"], group) == 0
+    group.path.chmod(0o555)
+    assert supervisors_capabilities([*LIMIT, "--unshare-user"], group) == dac_override
     beside.kill()
     beside.wait()
     assert not group.left()
@@ -552,8 +555,9 @@ def test_the_seven_megabytes_of_the_readme_word_for_word(group, box):
 @pytest.mark.root
 @needs("memory")
 def test_too_little_memory_to_start_is_said(group):
-    result = run([*BASE, "--limit", "memory.max", "4K", "--limit-try", "memory.swap.max", "0"], ["true"], prefix=group.prefix)
-    assert result.returncode == 1 and "not enough to start" in result.stderr
+    args = ["--limit", "memory.max", "4K", "--limit-try", "memory.swap.max", "0"]
+    result = run([*BASE, *args], ["true"], prefix=group.prefix)
+    assert result.returncode == 1 and "not enough to start" in result.stderr, result
     assert not group.left()
 
 
