@@ -1,12 +1,13 @@
 """Namespaces: made, shared, joined; ids; closing further user namespaces."""
+import errno
 import fcntl
 import os
 import socket
 
 import pytest
 
-from sandbox import (BASE, IS_ROOT, Holder, assert_ok, errno_inside, inside, keep, refused, run, run_python, shell,
-                     without_rights)
+from sandbox import (BASE, BINARY, IS_ROOT, Holder, assert_ok, bpf, data_fd, errno_inside, inside, keep, refused, run,
+                     run_python, shell, without_rights)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
 KINDS = {"user": "--unshare-user", "ipc": "--unshare-ipc", "pid": "--unshare-pid", "net": "--unshare-net",
@@ -200,6 +201,18 @@ def test_without_disable_userns_further_ones_can_be_made():
 def test_assert_userns_disabled_refuses_where_one_can_be_made():
     refused(["--assert-userns-disabled"], "--assert-userns-disabled", base=BASE)
     refused(["--unshare-user", "--assert-userns-disabled"], "--assert-userns-disabled", base=BASE)
+
+
+@pytest.mark.parametrize("denied", [["unshare"], ["clone3"], ["unshare", "clone3"]], ids=str)
+def test_assert_userns_disabled_asks_every_call_that_makes_one(denied):
+    """A filter around the caller, as container engines have, may answer EPERM to some of them only."""
+    outer = ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--unshare-pid", "--proc", "/proc",
+             "--add-seccomp-fd", data_fd(bpf(dict.fromkeys(denied, errno.EPERM)))]
+    line = [BINARY, *BASE, "--unshare-user", "--unshare-pid", "--cap-drop", "ALL", "--assert-userns-disabled",
+            "echo", "COMMAND RAN"]
+    result = run(outer, line)
+    assert result.returncode == 1 and not result.stdout, result
+    assert "--assert-userns-disabled (argument " in result.stderr and "can still be made" in result.stderr, result
 
 
 # ---- when the kernel says no ----
