@@ -183,6 +183,20 @@ static problem check_namespaces(const struct plan *plan, const struct caller *ca
 	return NULL;
 }
 
+/* Ranges are compared in 64 bits, of which the kernel takes the low 32: denying one too many is
+ * safe, allowing one too many is not. */
+static problem check_no_range_is_allowed(const struct plan *plan)
+{
+	const struct rules *allow = &plan->policy.allow;
+	for (size_t i = 0; i < allow->n; i++)
+		if (allow->items[i].word && !allow->items[i].mask)
+			return refuse(plan, "--seccomp-allow",
+				      arena_printf("%s is a range, which can only be denied; name "
+						   "each that is to be allowed",
+						   policy_rule_words(&allow->items[i])));
+	return NULL;
+}
+
 static problem check_flags_are_deniable(const struct plan *plan)
 {
 	const struct rules *allow = &plan->policy.allow;
@@ -221,7 +235,8 @@ static problem check_policy(const struct plan *plan)
 		return refuse(plan, "--seccomp-trace", "cannot be combined with --as-pid-1");
 	if (plan->policy.trace.fd >= 0 && plan->policy.trace.fd == plan->policy.dump.fd)
 		return refuse(plan, "--seccomp-trace", "and --seccomp-dump need a descriptor each");
-	return check_flags_are_deniable(plan);
+	problem bad = check_no_range_is_allowed(plan);
+	return bad ? bad : check_flags_are_deniable(plan);
 }
 
 problem plan_check(const struct plan *plan, const struct caller *caller)

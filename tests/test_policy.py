@@ -225,6 +225,17 @@ def test_socket_families_are_judged_on_the_low_32_bits(raw):
     assert raw(["--seccomp-deny", "socket:AF_INET6+:EXDEV"], calls)[:3] == [errno.EXDEV] * 3
 
 
+def test_what_is_allowed_for_one_argument_is_not_for_another_with_high_bits(raw):
+    """The kernel takes the low half of these arguments: bits in the other must not make a denied value an allowed one."""
+    known = numbers(NATIVE)
+    allow = ["--seccomp-allow", "@basic-io,socket:AF_UNIX,ioctl:TCGETS,openat:O_RDONLY,clone:CLONE_THREAD"]
+    highs = [1 << bit for bit in (32, 33, 47, 63)] + [0xFFFFFFFF << 32]
+    calls = [(NATIVE, known[name], {index: value | high}) for high in highs for name, index, value in
+             [("socket", 0, 2), ("socket", 0, 16), ("ioctl", 1, 0x5412), ("openat", 2, os.O_RDWR), ("openat", 2, os.O_CREAT),
+              ("clone", 0, 17), ("clone", 0, 0x10010000)]]
+    assert set(raw(allow, calls)) == {errno.EPERM}
+
+
 @pytest.mark.skipif(NATIVE != "x86_64", reason="i386 on x86_64")
 def test_i386_cannot_get_round_families_through_socketcall(raw):
     socketcall = [("i386", numbers("i386")["socketcall"], {0: 1, 1: 0})]
@@ -270,6 +281,10 @@ def test_exceptions_to_a_profile(raw):
     (["--seccomp-allow", "read:EPERM"], ["cannot have an error"]),
     (["--seccomp-allow", "@mount:EPERM"], ["cannot have an error"]),
     (["--seccomp-allow", "clone:CLONE_NEWUSER"], ["--seccomp-allow", "deny the others"]),
+    (["--seccomp-allow", "socket:AF_PACKET+"], ["--seccomp-allow (argument", "socket:AF_PACKET+ is a range"]),
+    (["--seccomp-allow", "ioctl:0x5400+"], ["--seccomp-allow", "ioctl:0x5400+ is a range"]),
+    (["--seccomp-profile", "minimal", "--seccomp-allow", "socket:40+"], ["--seccomp-allow", "socket:40+ is a range"]),
+    (["--seccomp-profile", "default", "--seccomp-allow", "socket:40+"], ["--seccomp-allow", "socket:40+ is a range"]),
     (["--seccomp-errno", "EPREM"], ["--seccomp-errno", "EPERM meant"]),
     (["--seccomp-errno", "EPERM"], ["--seccomp-errno", "needs something to be denied"]),
     (["--seccomp-log"], ["--seccomp-log", "needs something"]),
