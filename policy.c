@@ -312,37 +312,77 @@ static bool is_same_rule(const struct call_rule *a, const struct call_rule *b)
 	       (!a->word || (a->mask == b->mask && a->value == b->value && a->index == b->index));
 }
 
-/* Each rule once, the last word of the caller; none with an argument beside one for the whole call,
- * which libseccomp would take in one order and not in the other. */
-static struct rules without_repetition(const struct rules *rules)
+/* Whether a call that the rule means passes all the same. 0: nothing does. */
+static bool only_logs(const struct call_rule *rule, uint32_t deny_action)
+{
+	return (rule->action ? rule->action : deny_action) == SCMP_ACT_LOG;
+}
+
+/* Whether `general`, which means a call whatever its arguments, leaves nothing to say for one with
+ * an argument. It takes the place of a built-in row; but what only logs opens nothing. */
+static bool makes_superfluous(const struct call_rule *general, const struct call_rule *rule,
+			      uint32_t deny_action)
+{
+	bool same = (general->action ? general->action : deny_action) ==
+		    (rule->action ? rule->action : deny_action);
+	return rule->word && !general->word && is_same_call(rule, general) &&
+	       (same ||
+		(!only_logs(general, deny_action) && (only_logs(rule, deny_action) || rule->why)));
+}
+
+/* Each rule once, the last word of the caller; but logging never takes the place of a built-in
+ * row. */
+static struct rules without_repetition(const struct rules *rules, uint32_t deny_action)
 {
 	struct rules result = { 0 };
 	for (size_t i = 0; i < rules->n; i++) {
+		const struct call_rule *rule = &rules->items[i];
 		bool superseded = false;
-		for (size_t j = 0; j < rules->n && !superseded; j++)
-			superseded = (j > i && is_same_rule(&rules->items[i], &rules->items[j])) ||
-				     (rules->items[i].word && !rules->items[j].word &&
-				      is_same_call(&rules->items[i], &rules->items[j]));
+		for (size_t j = 0; j < rules->n && !superseded; j++) {
+			const struct call_rule *other = &rules->items[j];
+			superseded = (j > i && is_same_rule(rule, other) &&
+				      !(rule->why && only_logs(other, deny_action))) ||
+				     makes_superfluous(other, rule, deny_action);
+		}
 		if (!superseded)
-			add_rule(&result, &rules->items[i]);
+			add_rule(&result, rule);
 	}
 	return result;
 }
 
-static const struct call_rule *find_call(const struct rules *rules, const char *name)
+void policy_split_denied(const struct rules *denied, uint32_t deny_action,
+			 struct rules ret_layers[N_DENIED_LAYERS])
+{
+	memset(ret_layers, 0, N_DENIED_LAYERS * sizeof(*ret_layers));
+	for (size_t i = 0; i < denied->n; i++) {
+		const struct call_rule *rule = &denied->items[i];
+		enum denied_layer layer =
+			only_logs(rule, deny_action) ? DENIED_LOGGED : DENIED_WHOLE;
+		/* libseccomp takes both for one call in one order and not in the other. */
+		for (size_t j = 0; j < denied->n && layer == DENIED_WHOLE && rule->word; j++)
+			if (!denied->items[j].word && is_same_call(&denied->items[j], rule))
+				layer = DENIED_BY_ARGUMENT;
+		add_rule(&ret_layers[layer], rule);
+	}
+}
+
+static bool has_rule(const struct rules *rules, const char *name, bool by_argument, bool denies,
+		     uint32_t deny_action)
 {
 	for (size_t i = 0; i < rules->n; i++)
-		if (streq(rules->items[i].name, name))
-			return &rules->items[i];
-	return NULL;
+		if (streq(rules->items[i].name, name) && (!by_argument || rules->items[i].word) &&
+		    (!denies || !only_logs(&rules->items[i], deny_action)))
+			return true;
+	return false;
 }
 
 /* The flags of clone3 are in memory, where no filter sees them. Where those of clone are judged it
  * answers ENOSYS, for which every C library falls back to clone. */
-static void judge_clone3(struct rules *rules)
+static void judge_clone3(struct rules *rules, uint32_t deny_action)
 {
-	const struct call_rule *clone = find_call(rules, "clone");
-	if (!clone || !clone->word || find_call(rules, "clone3"))
+	bool denied = has_rule(rules, "clone", true, true, deny_action);
+	if (!has_rule(rules, "clone", true, false, deny_action) ||
+	    has_rule(rules, "clone3", false, denied, deny_action))
 		return;
 	struct call_rule rule = { .name = "clone3",
 				  .number = seccomp_syscall_resolve_name("clone3"),
@@ -424,7 +464,7 @@ static struct rules without_calls_of_init(const struct rules *rules)
 }
 
 static struct verdicts resolve(const struct profile *profile, const struct rules *deny,
-			       const struct rules *allow, enum filtered whom)
+			       const struct rules *allow, uint32_t deny_action, enum filtered whom)
 {
 	struct verdicts verdicts = { .has_allow_list = profile ? profile->allows : allow->n > 0 };
 	struct rules denied = { 0 }, allowed = { 0 };
@@ -444,22 +484,22 @@ static struct verdicts resolve(const struct profile *profile, const struct rules
 		if (verdicts.has_allow_list)
 			read_built_in(calls_of_init, "pid 1", &allowed);
 	}
-	verdicts.denied = without_repetition(&denied);
-	verdicts.allowed = without_repetition(&allowed);
-	judge_clone3(&verdicts.denied);
-	judge_clone3(&verdicts.allowed);
+	verdicts.denied = without_repetition(&denied, deny_action);
+	verdicts.allowed = without_repetition(&allowed, 0);
+	judge_clone3(&verdicts.denied, deny_action);
+	judge_clone3(&verdicts.allowed, 0);
 	return verdicts;
 }
 
 struct verdicts policy_resolve(const struct policy *policy, enum filtered whom)
 {
-	return resolve(policy->profile, &policy->deny, &policy->allow, whom);
+	return resolve(policy->profile, &policy->deny, &policy->allow, policy->deny_action, whom);
 }
 
 struct verdicts profile_resolve(const struct profile *profile, enum filtered whom)
 {
 	const struct rules none = { 0 };
-	return resolve(profile, &none, &none, whom);
+	return resolve(profile, &none, &none, POLICY_DEFAULT_ACTION, whom);
 }
 
 bool policy_uses_built_profile(const struct policy *policy)
@@ -603,9 +643,9 @@ static bool is_among(const struct rules *rules, const struct call_rule *rule)
 }
 
 static void add_list(struct text *flags, const char *option, const struct rules *rules,
-		     bool with_actions)
+		     uint32_t deny_action, bool with_actions)
 {
-	struct rules unique = without_repetition(rules);
+	struct rules unique = without_repetition(rules, deny_action);
 	for (size_t i = 0; i < unique.n; i++)
 		text_add(flags, "%s%s%s%s",
 			 i ? "," : arena_printf("%s%s ", flags->length ? " " : "", option),
@@ -622,14 +662,15 @@ const char *policy_flags_that_allow(const struct policy *policy, const struct ru
 	if (policy->profile)
 		text_add(&flags, "--seccomp-profile %s", policy->profile->name);
 	struct rules deny = without_exceptions(&policy->deny, used), allow = policy->allow;
-	struct verdicts lists = resolve(policy->profile, &deny, &policy->allow, FILTER_COMMAND);
+	struct verdicts lists = resolve(policy->profile, &deny, &policy->allow, policy->deny_action,
+					FILTER_COMMAND);
 	for (size_t i = 0; i < used->n; i++) {
 		const struct call_rule *rule = &used->items[i];
 		bool in_profile = !lists.has_allow_list && policy->profile;
 		if ((in_profile || lists.has_allow_list) && !is_among(&allow, rule))
 			add_rule(&allow, rule);
 	}
-	add_list(&flags, "--seccomp-deny", &deny, true);
-	add_list(&flags, "--seccomp-allow", &allow, false);
+	add_list(&flags, "--seccomp-deny", &deny, policy->deny_action, true);
+	add_list(&flags, "--seccomp-allow", &allow, 0, false);
 	return flags.bytes ? flags.bytes : "";
 }

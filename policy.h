@@ -49,6 +49,12 @@ struct verdicts {
 struct verdicts policy_resolve(const struct policy *policy, enum filtered whom);
 /* The same for a profile alone. */
 struct verdicts profile_resolve(const struct profile *profile, enum filtered whom);
+/* What is denied in parts of which each decides before the next: a rule for one argument beside one
+ * for the whole call; all others; what passes and is logged, which comes behind everything, the
+ * allow list and the profile included. */
+enum denied_layer { DENIED_BY_ARGUMENT, DENIED_WHOLE, DENIED_LOGGED, N_DENIED_LAYERS };
+void policy_split_denied(const struct rules *denied, uint32_t deny_action,
+			 struct rules ret_layers[N_DENIED_LAYERS]);
 /* True when what the profile was compiled to when bwrapish was built may be used: --seccomp-deny
  * may stand beside it, but nothing that changes it. */
 bool policy_uses_built_profile(const struct policy *policy);

@@ -279,28 +279,27 @@ static struct rules notified(const struct rules *rules)
 
 static struct program compose(const struct policy *policy, enum filtered whom, bool traced)
 {
-	uint32_t native = seccomp_arch_native(), newest = BUILT_NEWEST_CALL;
-	struct program parts[3];
-	size_t n = 1; /* the prologue */
-	if (policy_uses_built_profile(policy) && !traced) {
-		if (policy->deny.n) {
-			struct policy lists = { .deny = policy->deny };
-			struct verdicts verdicts = policy_resolve(&lists, whom);
-			parts[n++] = compose_denied(&verdicts.denied, policy->deny_action, native,
-						    false);
-		}
-		parts[n++] = built_profiles[policy->profile - profiles][whom];
-	} else {
-		struct verdicts verdicts = policy_resolve(policy, whom);
-		uint32_t deny_action = traced ? SECCOMP_RET_USER_NOTIF : policy->deny_action;
-		struct rules denied = traced ? notified(&verdicts.denied) : verdicts.denied;
-		newest = compose_newest_call(native);
-		if (denied.n)
-			parts[n++] = compose_denied(&denied, deny_action, native, false);
-		if (verdicts.has_allow_list)
+	uint32_t native = seccomp_arch_native();
+	uint32_t deny_action = traced ? SECCOMP_RET_USER_NOTIF : policy->deny_action;
+	bool built = policy_uses_built_profile(policy) && !traced;
+	struct policy lists = { .deny = policy->deny, .deny_action = policy->deny_action };
+	struct verdicts verdicts = policy_resolve(built ? &lists : policy, whom);
+	struct rules layers[N_DENIED_LAYERS];
+	policy_split_denied(&verdicts.denied, policy->deny_action, layers);
+
+	struct program parts[2 + N_DENIED_LAYERS];
+	parts[0] = make_prologue(built ? BUILT_NEWEST_CALL : compose_newest_call(native));
+	size_t n = 1;
+	for (size_t i = 0; i < N_DENIED_LAYERS; i++) {
+		if (i == DENIED_LOGGED && built)
+			parts[n++] = built_profiles[policy->profile - profiles][whom];
+		else if (i == DENIED_LOGGED && verdicts.has_allow_list)
 			parts[n++] = compose_allowed(&verdicts.allowed, deny_action, native, false);
+		if (traced)
+			layers[i] = notified(&layers[i]);
+		if (layers[i].n)
+			parts[n++] = compose_denied(&layers[i], deny_action, native, false);
 	}
-	parts[0] = make_prologue(newest);
 	return join_programs(parts, n);
 }
 

@@ -225,6 +225,44 @@ def test_socket_families_are_judged_on_the_low_32_bits(raw):
     assert raw(["--seccomp-deny", "socket:AF_INET6+:EXDEV"], calls)[:3] == [errno.EXDEV] * 3
 
 
+SOME_CALLS = {"ptrace": {0: 99}, "mount": {}, "AF_UNIX": {0: 1, 1: 1, 2: 0}, "AF_NETLINK": {0: 16, 1: 3, 2: 0},
+              "clone": {0: 0x10000000}, "clone3": {}, "getpid": {}}
+
+
+def answers_to(raw, args, *names):
+    known = numbers(NATIVE)
+    return raw(args, [(NATIVE, known["socket" if name.startswith("AF_") else name], SOME_CALLS[name]) for name in names])
+
+
+@pytest.mark.parametrize("args, answers", [
+    (["--seccomp-profile", "minimal", "--seccomp-deny", "ptrace:log"], {"ptrace": errno.EPERM}),
+    (["--seccomp-allow", "@basic-io", "--seccomp-deny", "ptrace:log"], {"ptrace": errno.EPERM}),
+    (["--seccomp-allow", "@basic-io,getpid", "--seccomp-deny", "getpid:log"], {"getpid": 0}),
+    (["--seccomp-profile", "default", "--seccomp-deny", "mount:log"], {"mount": errno.EPERM}),
+    (["--seccomp-profile", "default", "--seccomp-errno", "EXDEV", "--seccomp-deny", "mount:log"], {"mount": errno.EXDEV}),
+    (["--seccomp-profile", "default", "--seccomp-deny", "clone:log"], {"clone": errno.EPERM, "clone3": errno.ENOSYS}),
+    (["--seccomp-profile", "default", "--seccomp-deny", "clone:log", "--seccomp-errno", "EXDEV"],
+     {"clone": errno.EXDEV, "clone3": errno.ENOSYS}),
+    (["--seccomp-profile", "default", "--seccomp-allow", "mount", "--seccomp-deny", "clone:log,mount:log"],
+     {"clone": errno.EPERM, "clone3": errno.ENOSYS, "mount": errno.EFAULT}),
+    (["--seccomp-deny", "socket:log,socket:AF_NETLINK:EXDEV"], {"AF_NETLINK": errno.EXDEV, "AF_UNIX": 0}),
+    (["--seccomp-deny", "socket:EXDEV,socket:AF_NETLINK:log"], {"AF_NETLINK": errno.EXDEV, "AF_UNIX": errno.EXDEV}),
+    (["--seccomp-deny", "clone:CLONE_NEWUSER:EXDEV,clone3:log"], {"clone": errno.EXDEV, "clone3": errno.ENOSYS}),
+    (["--seccomp-deny", "clone:log,clone:CLONE_NEWUSER:EXDEV"], {"clone": errno.EXDEV, "clone3": errno.ENOSYS}),
+    (["--seccomp-deny", "socket:AF_NETLINK:EXDEV,socket", "--seccomp-errno", "log"],
+     {"AF_NETLINK": errno.EXDEV, "AF_UNIX": 0}),
+], ids=str)
+def test_what_is_only_logged_opens_nothing_that_another_rule_closes(raw, args, answers):
+    assert answers_to(raw, args, *answers) == list(answers.values())
+
+
+@pytest.mark.parametrize("words", [["socket:EXDEV", "socket:AF_NETLINK:EIO"], ["socket:AF_NETLINK:EIO", "socket:EXDEV"]], ids=str)
+@pytest.mark.parametrize("more", [[], ["--seccomp-profile", "build"], ["--seccomp-profile", "build", "--seccomp-errno", "EPERM"],
+                                  ["--seccomp-allow", "@basic-io"]], ids=str)
+def test_a_rule_for_one_argument_decides_before_one_for_the_whole_call(raw, words, more):
+    assert answers_to(raw, ["--seccomp-deny", ",".join(words), *more], "AF_NETLINK", "AF_UNIX") == [errno.EIO, errno.EXDEV]
+
+
 def test_what_is_allowed_for_one_argument_is_not_for_another_with_high_bits(raw):
     """The kernel takes the low half of these arguments: bits in the other must not make a denied value an allowed one."""
     known = numbers(NATIVE)
