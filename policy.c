@@ -306,7 +306,7 @@ static bool is_same_call(const struct call_rule *a, const struct call_rule *b)
 	return a->number == b->number;
 }
 
-static bool is_same_rule(const struct call_rule *a, const struct call_rule *b)
+bool policy_is_same_rule(const struct call_rule *a, const struct call_rule *b)
 {
 	return is_same_call(a, b) && !a->word == !b->word &&
 	       (!a->word || (a->mask == b->mask && a->value == b->value && a->index == b->index));
@@ -340,7 +340,7 @@ static struct rules without_repetition(const struct rules *rules, uint32_t deny_
 		bool superseded = false;
 		for (size_t j = 0; j < rules->n && !superseded; j++) {
 			const struct call_rule *other = &rules->items[j];
-			superseded = (j > i && is_same_rule(rule, other) &&
+			superseded = (j > i && policy_is_same_rule(rule, other) &&
 				      !(rule->why && only_logs(other, deny_action))) ||
 				     makes_superfluous(other, rule, deny_action);
 		}
@@ -445,7 +445,7 @@ static struct rules without_exceptions(const struct rules *denied, const struct 
 			const struct call_rule *rule = &left.items[i];
 			if (is_within_range(rule, allow))
 				add_range_without(&next, *rule, allow->value);
-			else if (!is_same_rule(rule, allow) &&
+			else if (!policy_is_same_rule(rule, allow) &&
 				 (allow->word || !is_same_call(rule, allow)))
 				add_rule(&next, rule);
 		}
@@ -603,8 +603,15 @@ static void add_value_rule(struct rules *used, struct call_rule rule, const uint
 {
 	rule.mask = UINT32_MAX;
 	rule.value = (uint32_t) arguments[rule.index];
-	rule.word = value_word(&rule);
+	rule.word = "";
 	add_rule(used, &rule);
+}
+
+void policy_keep_found(struct call_rule *rule)
+{
+	rule->name = arena_copy(rule->name, strlen(rule->name));
+	if (rule->word && !*rule->word)
+		rule->word = value_word(rule);
 }
 
 bool policy_find_denial(const struct verdicts *verdicts, const char *name,
@@ -636,7 +643,7 @@ bool policy_find_denial(const struct verdicts *verdicts, const char *name,
 static bool is_among(const struct rules *rules, const struct call_rule *rule)
 {
 	for (size_t i = 0; i < rules->n; i++)
-		if (is_same_rule(&rules->items[i], rule) ||
+		if (policy_is_same_rule(&rules->items[i], rule) ||
 		    (!rules->items[i].word && is_same_call(&rules->items[i], rule)))
 			return true;
 	return false;

@@ -64,9 +64,12 @@ bool policy_is_fallback(const struct call_rule *rule);
 const char *policy_rule_words(const struct call_rule *rule);
 const char *policy_action_words(uint32_t action);
 /* Adds to `used` the rules that a call breaks, or the call itself where an allow list lacks it: as words that
- * --seccomp-allow takes. False when nothing denies it. */
+ * --seccomp-allow takes. False when nothing denies it. Makes no words, so that asking often costs
+ * no memory: they live as long as `name`, and a number has none until the rule is kept. */
 bool policy_find_denial(const struct verdicts *verdicts, const char *name,
 			const uint64_t *arguments, struct rules *used);
+void policy_keep_found(struct call_rule *rule);
+bool policy_is_same_rule(const struct call_rule *a, const struct call_rule *b);
 /* The --seccomp-* options that would let the calls in `used` pass, in place of those given. */
 const char *policy_flags_that_allow(const struct policy *policy, const struct rules *used);
 

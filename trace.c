@@ -79,12 +79,15 @@ void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 
 /* ---- in the supervisor ---- */
 
+/* What COMMAND does must not fill the memory, of which its own limits do not count this. */
+enum { MOST_KINDS = 1000 };
+
 static struct {
-	bool resolved;
+	bool resolved, truncated;
 	struct verdicts verdicts;
-	struct rules used; /* what has been seen, as --seccomp-allow would take it */
-	uint32_t *arches;  /* of each in `used` */
-	size_t room_arches;
+	struct rules used;           /* what has been seen, as --seccomp-allow would take it */
+	uint32_t arches[MOST_KINDS]; /* of each in `used` */
+	struct rules broken;         /* by the call at hand */
 } trace;
 
 static void write_line(const struct run *run, const char *line)
@@ -121,22 +124,34 @@ static const char *arch_name(uint32_t arch)
 	}
 }
 
-static bool is_known(const struct call_rule *rule, uint32_t arch, size_t n_known)
+static bool is_known(const struct call_rule *rule, uint32_t arch)
 {
-	for (size_t i = 0; i < n_known; i++)
-		if (trace.arches[i] == arch && streq(trace.used.items[i].name, rule->name) &&
-		    streq(policy_rule_words(&trace.used.items[i]), policy_rule_words(rule)))
+	for (size_t i = 0; i < trace.used.n; i++)
+		if (trace.arches[i] == arch && policy_is_same_rule(&trace.used.items[i], rule))
 			return true;
 	return false;
+}
+
+static void tell_kind(const struct run *run, const struct call_rule *rule,
+		      const struct seccomp_notif *call, uint32_t arch)
+{
+	struct text json = { 0 };
+	text_add(&json, "{ \"call\": \"%s\", \"arch\": \"%s\", \"number\": %u, \"arguments\": [",
+		 policy_rule_words(rule), arch_name(arch), (unsigned) call->data.nr);
+	for (size_t i = 0; i < ARRAY_SIZE(call->data.args); i++)
+		text_add(&json, "%s\"%#llx\"", i ? ", " : "",
+			 (unsigned long long) call->data.args[i]);
+	text_add(&json, "], \"pid\": %u }\n", call->pid);
+	write_line(run, json.bytes);
 }
 
 /* One line for each kind: the same call, argument as far as it is judged, and architecture. */
 static void note_call(const struct run *run, const struct seccomp_notif *call)
 {
+	if (trace.truncated)
+		return;
 	uint32_t arch = arch_of(&call->data);
-	char *resolved = seccomp_syscall_resolve_num_arch(arch, call->data.nr);
-	const char *name = resolved ? arena_copy(resolved, strlen(resolved)) : "?";
-	free(resolved);
+	char *name = seccomp_syscall_resolve_num_arch(arch, call->data.nr);
 	if (!trace.resolved)
 		trace.verdicts = policy_resolve(&run->plan->policy, FILTER_COMMAND);
 	trace.resolved = true;
@@ -144,28 +159,23 @@ static void note_call(const struct run *run, const struct seccomp_notif *call)
 	for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
 		arguments[i] = call->data.args[i];
 
-	struct rules broken = { 0 };
-	policy_find_denial(&trace.verdicts, name, arguments, &broken);
-	for (size_t i = 0; i < broken.n; i++) {
-		if (is_known(&broken.items[i], arch, trace.used.n))
+	trace.broken.n = 0;
+	policy_find_denial(&trace.verdicts, name ? name : "?", arguments, &trace.broken);
+	for (size_t i = 0; i < trace.broken.n; i++) {
+		struct call_rule *rule = &trace.broken.items[i];
+		if (is_known(rule, arch))
 			continue;
-		trace.arches = arena_grow(trace.arches, trace.used.n, &trace.room_arches,
-					  sizeof(*trace.arches));
-		trace.arches[trace.used.n] = arch;
+		trace.truncated = trace.used.n == MOST_KINDS;
+		if (trace.truncated)
+			break;
+		policy_keep_found(rule);
 		trace.used.items = arena_grow(trace.used.items, trace.used.n, &trace.used.room,
 					      sizeof(*trace.used.items));
-		trace.used.items[trace.used.n++] = broken.items[i];
-		struct text json = { 0 };
-		text_add(&json,
-			 "{ \"call\": \"%s\", \"arch\": \"%s\", \"number\": %u, \"arguments\": [",
-			 policy_rule_words(&broken.items[i]), arch_name(arch),
-			 (unsigned) call->data.nr);
-		for (size_t a = 0; a < ARRAY_SIZE(arguments); a++)
-			text_add(&json, "%s\"%#llx\"", a ? ", " : "",
-				 (unsigned long long) arguments[a]);
-		text_add(&json, "], \"pid\": %u }\n", call->pid);
-		write_line(run, json.bytes);
+		trace.arches[trace.used.n] = arch;
+		trace.used.items[trace.used.n++] = *rule;
+		tell_kind(run, rule, call, arch);
 	}
+	free(name);
 }
 
 void trace_hear(const struct run *run, int listener)
@@ -200,6 +210,7 @@ void trace_finish(const struct run *run)
 {
 	if (run->plan->policy.trace.fd >= 0)
 		write_line(run,
-			   arena_printf("{ \"flags\": \"%s\" }\n",
-					policy_flags_that_allow(&run->plan->policy, &trace.used)));
+			   arena_printf("{ \"flags\": \"%s\"%s }\n",
+					policy_flags_that_allow(&run->plan->policy, &trace.used),
+					trace.truncated ? ", \"truncated\": true" : ""));
 }

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, REPO, Terminal, assert_ok, bpf, data_fd, inside, keep, pipe, python, refused,
-                     run, shell, status_inside)
+from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, REPO, Terminal, assert_ok, bpf, data_fd, inside, keep, line_from, pipe,
+                     python, refused, run, shell, start, status_fields, status_inside)
 
 PROFILES = Path(BINARY).with_name("profiles")
 NATIVE = platform.machine()
@@ -416,14 +416,14 @@ def test_dry_run_tells_the_calls_one_by_one():
 
 # ---- trace ----
 
-def trace(args, command, base=FULL, expect=0):
-    read_end, write_end = pipe()
-    result = run([*base, *args, "--seccomp-trace", write_end], command)
+def trace(args, command, base=FULL, expect=0, last=("flags",)):
+    output = data_fd()
+    result = run([*base, *args, "--seccomp-trace", output], command)
     assert result.returncode == expect, result
-    os.close(write_end)
-    with os.fdopen(os.dup(read_end)) as lines:
+    os.lseek(output, 0, os.SEEK_SET)
+    with os.fdopen(os.dup(output)) as lines:
         found = [json.loads(line) for line in lines]
-    assert list(found[-1]) == ["flags"]
+    assert list(found[-1]) == list(last)
     return [line["call"] for line in found[:-1]], found[-1]["flags"].split(" "), found, result
 
 
@@ -472,6 +472,36 @@ def test_a_trace_tells_architectures_apart(compiled):
     os.close(write_end)
     with os.fdopen(os.dup(read_end)) as lines:
         assert [json.loads(line).get("arch") for line in lines] == ["x86_64", "i386", None]
+
+
+def test_a_trace_costs_memory_by_kinds_and_not_by_calls():
+    code = """import fcntl, os
+def ask(times, requests):
+    for i in range(times):
+        os.getsid(0)
+        try: fcntl.ioctl(0, 0x5000 + i % requests)
+        except OSError: pass
+    print('done', flush=True)
+    input()
+ask(300, 100)
+ask(20000, 100)"""
+    with start([*FULL, "--seccomp-profile", "minimal", "--seccomp-trace", keep(os.open("/dev/null", os.O_WRONLY))], python(code),
+               stdin=subprocess.PIPE) as process:
+        used = []
+        for _ in range(2):
+            assert line_from(process) == "done"
+            used.append(int(status_fields(Path(f"/proc/{process.pid}/status").read_text())["VmRSS"].split()[0]))
+            process.stdin.write("\n")
+            process.stdin.flush()
+    assert used[1] - used[0] < 1000, used
+
+
+def test_a_trace_of_too_many_kinds_says_that_there_were_more():
+    code = "import ctypes\nlibc = ctypes.CDLL(None)\nfor i in range(3000): libc.ioctl(99, 0x10000 + i, 0)"
+    calls, flags, found, _ = trace(["--seccomp-deny", "ioctl:0x10000+"], python(code), last=["flags", "truncated"])
+    assert len(calls) == 1000 == len(set(calls)) and found[-1]["truncated"] is True
+    calls, flags, found, _ = trace(["--seccomp-deny", "ioctl:0x10000+"], python(code.replace("3000", "1000")))
+    assert len(calls) == 1000
 
 
 def test_trace_and_a_promise_of_safety_exclude_each_other():
