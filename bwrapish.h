@@ -442,6 +442,10 @@ bool ns_enter_inner(struct run *run);
 pid_t ns_start_inner(struct run *run, void (*live)(struct run *run));
 /* Dies where --disable-userns or --assert-userns-disabled was given and one more can be made. */
 void ns_assert_userns_disabled(const struct run *run);
+/* Whether /proc is that of the pid namespace that we are in: then numbers there are ours, too. */
+bool ns_has_own_proc(const struct run *run);
+/* The number that the process behind pidfd has in this /proc, or -1. */
+pid_t ns_pid_in_proc(const struct run *run, int pidfd);
 /* Joins net, ipc, uts and mount namespaces of the process behind pidfd, those in `flags`. */
 void ns_follow(int pidfd, unsigned long flags);
 /* "child-pid" and the namespaces that are new (run->ns_ids), as members of a JSON object with `gap`

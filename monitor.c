@@ -28,8 +28,9 @@ enum { EXIT_TIMED_OUT = 124, EXIT_KILLED = 137 }; /* as of timeout(1) */
 static struct {
 	struct run *run;
 	pid_t child;
-	int parent_pidfd;  /* -1: not asked for */
-	int command_pidfd; /* where signals go; -1: to the child */
+	pid_t child_in_proc; /* its number there; only with --as-pid-1 */
+	int parent_pidfd;    /* -1: not asked for */
+	int command_pidfd;   /* where signals go; -1: to the child */
 	int socket, signals;
 	int listener;     /* --seccomp-trace's; -1: none yet */
 	bool started;     /* COMMAND was about to be executed */
@@ -126,14 +127,20 @@ static void kill_child(void)
 	monitor.child = 0;
 }
 
-/* Nothing of the sandbox is left when this returns, where it ends with COMMAND. A pid namespace of
- * our own is over with its pid 1; those who lost their parents anywhere else became our children.
- */
+/* Whether what COMMAND leaves behind has to be looked for: a pid namespace of the sandbox's own is
+ * over with its pid 1. */
+static bool must_find_the_rest(const struct run *run)
+{
+	return run->shape.ends_with_command && !run->shape.pid_namespace;
+}
+
+/* Nothing of the sandbox is left when this returns, where it ends with COMMAND. Those who lost their
+ * parents became our children. */
 static void end_sandbox(void)
 {
 	cgroups_kill(monitor.run);
 	kill_child();
-	if (monitor.run->shape.ends_with_command)
+	if (must_find_the_rest(monitor.run))
 		limits_kill_descendants(monitor.run->proc_fd, overlay_is_helper, reap);
 }
 
@@ -177,8 +184,29 @@ static void watch_parent(pid_t parent)
 		die("--die-with-parent: The parent is gone already; nothing was run");
 }
 
+/* In a container that shows the /proc of the pid namespace around it, numbers found there are those
+ * of others here. */
+static void require_own_proc(const struct run *run)
+{
+	static const char *const ending[] = { "--timeout", "--limit", "--limit-try", "--cgroup",
+					      "--overlay-changes" };
+	const struct plan *plan = run->plan;
+	const char *option = plan->pidns.fd >= 0 ? "--pidns" : NULL;
+	if (plan->userns.fd >= 0 && run->shape.pid_namespace)
+		option = "--userns";
+	for (size_t i = 0; i < ARRAY_SIZE(ending) && must_find_the_rest(run) && !option; i++)
+		if (options_given(plan, ending[i]))
+			option = ending[i];
+	if (option && !ns_has_own_proc(run))
+		die("%s: /proc shows another pid namespace than this one, so the sandbox's "
+		    "processes cannot be found there; mount one of this namespace%s",
+		    place_name(options_place(plan, option)),
+		    must_find_the_rest(run) ? ", or give --unshare-pid" : "");
+}
+
 void monitor_prepare(struct run *run)
 {
+	require_own_proc(run);
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
@@ -192,7 +220,7 @@ void monitor_prepare(struct run *run)
 		die_errno(errno, "Can't block signals");
 	if (run->plan->die_with_parent)
 		watch_parent(run->caller->parent);
-	if (run->shape.ends_with_command) {
+	if (must_find_the_rest(run)) {
 		limits_spare_descendants(run->proc_fd);
 		if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 			die_errno(errno,
@@ -324,11 +352,13 @@ static bool hear_messages(struct run *run)
  * pid_namespaces(7). */
 static bool is_lost_on_pid_1(const struct run *run, int number)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("%d/status", monitor.child),
-				   O_RDONLY | O_CLOEXEC);
 	char *text;
 	size_t length;
-	if (!run->plan->as_pid_1 || fd < 0 || !read_all(fd, 65536, &text, &length))
+	if (!run->plan->as_pid_1)
+		return false;
+	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("%d/status", monitor.child_in_proc),
+				   O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
 		return false;
 	static const char *const masks[] = { "\nSigIgn:", "\nSigCgt:" };
 	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
@@ -550,6 +580,10 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	monitor.socket = socket;
 	monitor.deadline_ms = run->plan->timeout_ms ? now_ms() + run->plan->timeout_ms : 0;
 	die_first_call(end_and_remove);
+	if (run->plan->as_pid_1) {
+		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
+		monitor.child_in_proc = ns_pid_in_proc(run, pidfd);
+	}
 	if (!overlay_may_need_helper(run->plan)) /* otherwise once all helpers have been started */
 		drop_privilege(run);
 	release_code_pages();

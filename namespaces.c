@@ -246,8 +246,21 @@ static void join_and_go_on(struct run *run)
 	sync_send_fd(run->monitor_fd, MESSAGE_CHILD, 0, pidfd);
 }
 
-/* The number of the process behind pidfd in our /proc, or -1. */
-static pid_t pid_of(const struct run *run, int pidfd)
+bool ns_has_own_proc(const struct run *run)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, "self/status", O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t length;
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+		die_errno(errno, "Can't read /proc/self/status");
+	/* Our number in the namespace of this /proc, and in each below it down to ours:
+	 * proc_pid_status(5). Without the line the kernel has one namespace. */
+	const char *line = strstr(text, "\nNSpid:");
+	int pid, used = 0;
+	return !line || (sscanf(line, "\nNSpid: %d%n", &pid, &used) == 1 && line[used] == '\n');
+}
+
+pid_t ns_pid_in_proc(const struct run *run, int pidfd)
 {
 	AUTO_CLOSE int fd =
 		openat(run->proc_fd, arena_printf("self/fdinfo/%d", pidfd), O_RDONLY | O_CLOEXEC);
@@ -290,7 +303,7 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 		cgroups_remove(run);
 		_exit(1); /* it has said why */
 	}
-	pid = pid_of(run, pidfd);
+	pid = ns_pid_in_proc(run, pidfd);
 	close_fd(&pidfd);
 	if (pid <= 0)
 		die("Can't learn the pid of the sandbox's process; nothing was run"); /* it notices

@@ -290,6 +290,11 @@ def without_rights(setup, *unshare_flags, then='exec "$@"'):
             "sh", "-ec", f"{setup}\n{then}", "sh", *NO_RIGHTS]
 
 
+def in_pid_namespace_with_outer_proc():
+    """A prefix: the tool in a pid namespace whose /proc is that of the one around it, with other numbers in it."""
+    return without_rights("", "--pid", "--fork", "--kill-child")
+
+
 def host_mounts(setup, then='exec "$@"', user=None):
     """A prefix: shell code `setup` in a mount namespace of its own, then the tool in it.
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REPO, Holder, assert_ok, close, command_line, data_fd, keep,
-                     kill_session, line_from, pipe, python, read_json, refused, run, start, status_fields, user_ids, wait_for)
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REPO, Holder, assert_ok, close, command_line, data_fd,
+                     in_pid_namespace_with_outer_proc, keep, kill_session, line_from, pipe, python, read_json,
+                     refused, run, start, status_fields, user_ids, wait_for)
 
 TOP = Path("/sys/fs/cgroup")
 V2 = next((path for path in (TOP, TOP / "unified") if (path / "cgroup.controllers").exists()), None)
@@ -180,6 +181,24 @@ def test_a_fork_bomb_ends_with_its_time():
     result = run([*FULL, "--timeout", "0.5"], python(bomb))
     assert result.returncode == 124
     assert not processes_with(sleep)
+
+
+@pytest.mark.parametrize("args", [["--timeout", "5"], ["--limit-try", "memory.max", "1G"],
+                                  ["--timeout", "5", "--lock-file", "/usr/bin/env"]], ids=str)
+def test_where_proc_is_of_another_pid_namespace_nothing_is_started_that_would_have_to_be_found_there(args):
+    refused(args, f"{args[0]} (argument ", "/proc shows another pid namespace", base=BASE, prefix=in_pid_namespace_with_outer_proc())
+
+
+def test_where_proc_is_of_another_pid_namespace_a_new_one_ends_with_its_time():
+    """Nobody outside is touched, whatever number it has there."""
+    sleep = mark()
+    line = [*BASE, "--unshare-pid", "--timeout", "0.3"]
+    command = ["sh", "-c", f"setsid sleep {sleep} & sleep {sleep}"]
+    script = f'sleep {sleep} & for i in 1 2 3; do sleep {sleep} & done; "$@"; echo $? $(jobs -r | wc -l); kill $(jobs -p)'
+    result = subprocess.run([*in_pid_namespace_with_outer_proc(), "bash", "-c", script, "bash", *command_line(line, command)],
+                            stdout=subprocess.PIPE, text=True, timeout=30)
+    assert result.stdout == "124 4\n"
+    wait_for(lambda: not processes_with(sleep))
 
 
 def test_setup_that_waits_for_ever_is_in_time_too():

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, REFUSE, assert_ok, at_eof, close, command_line, data_fd,
-                     inside, keep, line_from, pipe, python, python_prefix, readable, refused, run, run_python, shell,
-                     start,
-                     syscall_number, wait_for)
+                     in_pid_namespace_with_outer_proc, inside, keep, line_from, pipe, python, python_prefix, readable,
+                     refused, run, run_python, session_members, shell, start, syscall_number, wait_for)
 
 pytestmark = pytest.mark.core
 WITH_PROC = [*BASE, "--proc", "/proc"]
@@ -172,6 +171,22 @@ def test_the_supervisor_survives_an_ignored_or_blocked_sigchld():
     for code in ("signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
                  "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))"):
         assert run([*BASE, "--unshare-pid"], ["sh", "-c", "exit 9"], prefix=python_prefix(code)).returncode == 9
+
+
+def test_a_signal_that_pid_1_would_not_hear_ends_it_also_where_proc_is_of_another_pid_namespace():
+    with start([*BASE, "--unshare-pid", "--as-pid-1"], ["sh", "-c", "echo ready; read x"], stdin=subprocess.PIPE,
+               prefix=in_pid_namespace_with_outer_proc()) as process:
+        assert line_from(process) == "ready"
+        supervisor, = [pid for pid in session_members(process.pid)
+                       if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(os.fsencode(BINARY) + b"\0")]
+        os.kill(supervisor, signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+
+
+def test_where_proc_is_of_another_pid_namespace_none_is_joined():
+    read_end, _ = pipe()
+    refused(["--pidns", read_end], "/proc shows another pid namespace", base=BASE, prefix=in_pid_namespace_with_outer_proc())
+    refused(["--userns", read_end, "--unshare-pid"], "/proc shows another pid namespace", base=BASE, prefix=in_pid_namespace_with_outer_proc())
 
 
 # ---- what is inherited ----
