@@ -223,6 +223,9 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 	case READ_NOTHING: {
 		const char *help = options_help(program);
 		write_all(STDERR_FILENO, help, strlen(help));
+		if (argc > 1)
+			die("COMMAND is missing: the last word, %s (argument %d), is an option's",
+			    argv[argc - 1], argc - 1);
 		_exit(1);
 	}
 	case READ_PLAN:
@@ -314,7 +317,9 @@ int main(int argc, char **argv, char **envp)
 	run.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 	if (run.proc_fd < 0 || fstatfs(run.proc_fd, &fs) < 0)
-		die_errno(errno, "Can't open /proc");
+		die("Can't open /proc: %s; a mounted /proc is needed: inside a sandbox, its --proc "
+		    "/proc",
+		    errno_text(errno));
 	if (fs.f_type != PROC_SUPER_MAGIC) /* or it could tell us anything */
 		die("/proc is not a mounted procfs, and one is needed");
 	learn_inherited(&run);

@@ -133,7 +133,7 @@ static const char *missing_interpreter(const char *path)
 	const char *name = NULL;
 	if (head[0] == '#' && head[1] == '!') {
 		char *start = head + 2 + strspn(head + 2, " \t");
-		start[strcspn(start, " \t\r\n")] = '\0';
+		start[strcspn(start, " \t\n")] = '\0'; /* for the kernel '\r' is part of the name */
 		name = arena_printf("%s", start);
 	} else if (memcmp(head, ELFMAG, SELFMAG) == 0) {
 		/* PT_INTERP of either class, in this machine's byte order; anything odd explains
@@ -168,18 +168,26 @@ static const char *missing_interpreter(const char *path)
 	return name && *name && stat(name, &status) < 0 ? name : NULL;
 }
 
+static const char *what_is_missing(const char *interpreter)
+{
+	return arena_printf("%s, which runs it, does not exist in the sandbox%s", interpreter,
+			    strchr(interpreter, '\r') ? " (its lines end as in DOS)" : "");
+}
+
 const char *diagnose_exec(const char *command, const char *path_list, int error)
 {
+	struct stat status;
+	if (error == EACCES && stat(command, &status) == 0 && S_ISDIR(status.st_mode))
+		return "; it is a directory";
+	if (error == EACCES)
+		return "; it is not executable for this user, or lies on a noexec mount";
 	if (error != ENOENT)
-		return error == EACCES
-			       ? "; it is not executable for this user, or lies on a noexec mount"
-			       : "";
+		return "";
+	if (!*command)
+		return "; COMMAND is an empty word";
 	if (strchr(command, '/')) {
 		const char *missing = missing_interpreter(command);
-		return missing ? arena_printf("; it exists, but %s, which runs it, does not exist "
-					      "in the sandbox",
-					      missing)
-			       : "";
+		return missing ? arena_printf("; it exists, but %s", what_is_missing(missing)) : "";
 	}
 	if (!path_list)
 		path_list = "/bin:/usr/bin"; /* execvp(3) of glibc 2.24 and later */
@@ -188,9 +196,7 @@ const char *diagnose_exec(const char *command, const char *path_list, int error)
 		const char *path = arena_printf("%.*s/%s", (int) length, start, command);
 		const char *missing = missing_interpreter(path);
 		if (missing)
-			return arena_printf(
-				"; %s exists, but %s, which runs it, does not exist in the sandbox",
-				path, missing);
+			return arena_printf("; %s exists, but %s", path, what_is_missing(missing));
 		start += length;
 	}
 	return arena_printf("; it is in none of the sandbox's PATH directories (%s)", path_list);

@@ -246,9 +246,9 @@ struct reader {
 	struct overlay overlay;
 };
 
-static const char *nth_option_name(size_t i)
+static const char *nth_bare_name(size_t i)
 {
-	return option_rows[i].name;
+	return option_rows[i].name + 2; /* without the dashes */
 }
 
 static const struct option_row *find_row(const char *name)
@@ -795,6 +795,24 @@ static bool waits_for_an_operation(const struct option_row *row)
 	       row->handler == H_LAYER || row->handler == H_OVERLAY_WORD || row->handler == H_ARGS;
 }
 
+/* Behind "Unknown option". */
+static const char *what_was_meant(const char *word, bool in_args)
+{
+	if (in_args && strchr(word, '\n'))
+		return "; a word of --args ends with a NUL and not with a newline: tr '\\n' '\\0'";
+	size_t length = strcspn(word, "= ");
+	const struct option_row *row = find_row(arena_copy(word, length));
+	if (row && word[length])
+		return arena_printf("; %s and what it takes are words of their own", row->name);
+	const char *near = strncmp(word, "--", 2) == 0
+				   ? nearest_word(word + 2, nth_bare_name, n_option_rows)
+				   : NULL;
+	/* The opposite is never meant. */
+	if (!near || (strncmp(near, "un", 2) == 0 && streq(near + 2, word + 2)))
+		return "; --help lists all of them";
+	return arena_printf("; is --%s meant?", near);
+}
+
 /* Reads options until the words end, a COMMAND begins, or --help is met. `args_place` is that of
  * --args when the words came from there. */
 static problem read_words(struct reader *reader, char *const *words, size_t n_words,
@@ -817,13 +835,9 @@ static problem read_words(struct reader *reader, char *const *words, size_t n_wo
 			break;
 		}
 		const struct option_row *row = find_row(words[i]);
-		if (!row) {
-			const char *near = nearest_word(words[i], nth_option_name, n_option_rows);
-			return arena_printf(
-				"Unknown option %s (argument %u%s)%s%s%s", words[i], place.argument,
-				in_args ? arena_printf(", word %u", place.args_word) : "",
-				near ? "; is " : "", near ? near : "", near ? " meant?" : "");
-		}
+		if (!row)
+			return arena_printf("Unknown option %s%s", place_name(place),
+					    what_was_meant(words[i], in_args));
 		place.option = row->name;
 		size_t n_needed = count_words(row->words);
 		if (n_words - i - 1 < n_needed)

@@ -229,9 +229,9 @@ const char *get_variable(char *const *entries, const char *name)
 const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t n)
 {
 	/* Optimal string alignment with a bound: one wrong, missing, extra or swapped letter for
-	 * each three. */
+	 * each four. */
 	enum { LONGEST = 40 };
-	size_t length = strlen(word), best_cost = length / 3 + 1;
+	size_t length = strlen(word), best_cost = (length + 2) / 4 + 1;
 	const char *best = NULL;
 	if (length > LONGEST)
 		return NULL;

@@ -159,8 +159,15 @@ def test_a_missing_elf_interpreter_is_named(box, compiled):
             "/opt/missing/ld.so", command=["/elsewhere"])
 
 
-@pytest.mark.parametrize("command, cause", [("/usr", "Permission denied"), ("/box/plain", "Permission denied"),
-                                            ("/box/plain/x", "Not a directory"), ("", "No such file or directory"),
+def test_a_script_with_line_ends_of_dos_is_told(box):
+    bound = script(box, b"#!/bin/sh\r\necho\r\n")
+    refused([*BASE, *bound], "/bin/sh\\x0d, which runs it, does not exist in the sandbox (its lines end as in DOS)",
+            command=["/box/script"])
+
+
+@pytest.mark.parametrize("command, cause", [("/usr", "Permission denied; it is a directory"), ("/box/plain", "Permission denied"),
+                                            ("/box/plain/x", "Not a directory"),
+                                            ("", "No such file or directory; COMMAND is an empty word"),
                                             ("/box/" + "x" * 300, "File name too long")])
 def test_a_command_that_cannot_be_run_is_one_line_and_exit_1(command, cause, box):
     refused([*BASE, *script(box, b"x", 0o644, "plain")], f"execvp {command}: {cause}", command=[command])

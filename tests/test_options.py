@@ -63,6 +63,12 @@ def test_no_command_is_usage_on_stderr():
     for line in (BASE, [*BASE, "--"]):
         result = run(line)
         assert (result.returncode, result.stdout) == (1, "") and "usage: " in result.stderr
+        last = f"bwrapish: COMMAND is missing: the last word, {line[-1]} (argument {len(line)}), is an option's\n"
+        assert result.stderr.endswith(last)
+
+
+def test_args_of_lines_instead_of_words_is_told():
+    refused(["--args", data_fd("--unshare-net\n--unshare-pid\n")], "a word of --args ends with a NUL and not with a newline")
 
 
 def test_version_is_one_line_with_the_name_first():

@@ -251,12 +251,21 @@ static void test_an_unknown_option_is_named_with_what_was_perhaps_meant(void **s
 	BAD("Unknown option --bnid (argument 1); is --bind meant?", "--bnid", "/a", "/b", "c");
 	BAD("Unknown option --share-nett (argument 2); is --share-net meant?", "--verbose",
 	    "--share-nett", "c");
-	BAD("Unknown option --frobnicate (argument 1)", "--frobnicate", "c");
-	BAD("Unknown option --verb (argument 1)", "--verb", "c"); /* no abbreviations */
-	BAD("Unknown option --chdir=/ (argument 1); is --chdir meant?", "--chdir=/", "c");
-	BAD("Unknown option --VERBOSE (argument 1)", "--VERBOSE", "c");
-	BAD("Unknown option -v (argument 1)", "-v", "c");
-	BAD("Unknown option - (argument 1)", "-", "c");
+	BAD("Unknown option --frobnicate (argument 1); --help lists all of them", "--frobnicate",
+	    "c");
+	BAD("Unknown option --verb (argument 1); --help lists all of them", "--verb",
+	    "c"); /* no abbreviations */
+	BAD("Unknown option --chdir=/ (argument 1); --chdir and what it takes are words of their "
+	    "own",
+	    "--chdir=/", "c");
+	BAD("Unknown option --tmpfs /tmp (argument 1); --tmpfs and what it takes are words of "
+	    "their own",
+	    "--tmpfs /tmp", "c");
+	BAD("Unknown option --share-pid (argument 1); --help lists all of them", "--share-pid",
+	    "c");
+	BAD("Unknown option --VERBOSE (argument 1); --help lists all of them", "--VERBOSE", "c");
+	BAD("Unknown option -v (argument 1); --help lists all of them", "-v", "c");
+	BAD("Unknown option - (argument 1); --help lists all of them", "-", "c");
 	ARGS("--verbose\0--bnid\0");
 	BAD("Unknown option --bnid (argument 3, word 2); is --bind meant?", "--chdir", "/",
 	    "--args", "3", "c");
@@ -335,7 +344,8 @@ static void test_help_and_version_end_the_reading(void **state)
 static void test_what_was_read_before_a_problem_is_in_the_plan(void **state)
 {
 	(void) state;
-	BAD("Unknown option --nonsense (argument 2)", "--level-prefix", "--nonsense");
+	BAD("Unknown option --nonsense (argument 2); --help lists all of them", "--level-prefix",
+	    "--nonsense");
 	assert_true(plan.level_prefix);
 }
 
