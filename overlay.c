@@ -270,15 +270,6 @@ static void detach_scratch(const struct merge *merge)
 			  place_name(merge->op->place));
 }
 
-/* As a descriptor that can be read; dies. */
-static int reopen_directory(const struct merge *merge, int path_fd, const char *name)
-{
-	int fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		die_errno(errno, "%s: Can't read %s", place_name(merge->op->place), name);
-	return fd;
-}
-
 static void check_work_directory(const struct merge *merge)
 {
 	const struct overlay *overlay = merge->overlay;
@@ -290,13 +281,19 @@ static void check_work_directory(const struct merge *merge)
 	if (upper.stx_mnt_id != work.stx_mnt_id)
 		die("%s: WORKDIR %s is on another file system or mount than RWSRC %s", place,
 		    overlay->work.path, overlay->upper.path);
-	DIR *directory = fdopendir(reopen_directory(merge, merge->work_fd, overlay->work.path));
+	int readable_fd = openat(merge->work_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = readable_fd < 0 ? NULL : fdopendir(readable_fd);
 	const char *found = NULL;
-	for (const struct dirent *entry; directory && !found && (entry = readdir(directory));)
+	if (!directory)
+		die_errno(errno, "%s: Can't read WORKDIR %s", place, overlay->work.path);
+	errno = 0;
+	for (const struct dirent *entry; !found && (entry = readdir(directory));)
 		/* An overlay leaves directories of these names behind. */
 		if (!streq(entry->d_name, ".") && !streq(entry->d_name, "..") &&
 		    !streq(entry->d_name, "index") && strncmp(entry->d_name, "work", 4) != 0)
 			found = arena_printf("%s", entry->d_name);
+	if (!found && errno)
+		die_errno(errno, "%s: Can't read WORKDIR %s", place, overlay->work.path);
 	closedir(directory);
 	if (found)
 		die("%s: WORKDIR %s is not empty (%s)", place, overlay->work.path, found);
@@ -535,14 +532,10 @@ static int try_kernel(struct merge *merge, const int *lowers, size_t n, int uppe
  * without. */
 static bool upper_has_xattrs(const struct merge *merge)
 {
-	if (merge->work_fd < 0)
-		return true;
-	AUTO_CLOSE int fd = reopen_directory(merge, merge->work_fd, "WORKDIR");
-	const char *name = merge->user_xattrs ? "user.overlay.probe" : "trusted.overlay.probe";
-	if (fsetxattr(fd, name, "y", 1, 0) < 0)
-		return errno != EOPNOTSUPP;
-	fremovexattr(fd, name);
-	return true;
+	const char *name = merge->user_xattrs ? "user.overlay.opaque" : "trusted.overlay.opaque";
+	return merge->work_fd < 0 ||
+	       getxattr(arena_printf("/proc/self/fd/%d", merge->work_fd), name, NULL, 0) >= 0 ||
+	       errno != EOPNOTSUPP;
 }
 
 /* In a user namespace with one id all others are "nobody", and what belongs to them cannot be
@@ -594,9 +587,14 @@ static bool type_can_be_layer(const char *type)
 	return strncmp(type, "fuse", 4) != 0;
 }
 
+/* What lies below a path comes right behind it: a slash is before all other bytes. */
 static int compare_submounts(const void *a, const void *b)
 {
-	return strcmp(((const struct submount *) a)->path, ((const struct submount *) b)->path);
+	const char *x = ((const struct submount *) a)->path;
+	const char *y = ((const struct submount *) b)->path;
+	while (*x && *x == *y)
+		x++, y++;
+	return (*x == '/' ? 1 : (unsigned char) *x) - (*y == '/' ? 1 : (unsigned char) *y);
 }
 
 /* Whether the mount of this id is what is seen at `path` below dir_fd. */
@@ -744,46 +742,54 @@ static bool path_is_below(const char *path, const char *above)
 	return strncmp(path, above, length) == 0 && path[length] == '/';
 }
 
-/* Makes a mount for each submount of the layers: an overlay where `by_kernel`, a read-only clone of
- * what can be no layer. */
+/* A mount for a submount of the layers: an overlay, or a read-only clone of what can be no layer; -1
+ * where it stays hidden. `parts` are those made so far. */
+static int make_part(struct merge *merge, const struct submount *at, int main_fd,
+		     const struct overlay_part *parts, bool *ret_is_overlay)
+{
+	int above_fd = main_fd, part_fd = -1;
+	size_t above_length = 0;
+	const char *why = "";
+	for (; parts; parts = parts->next)
+		if (path_is_below(at->path, parts->path) && strlen(parts->path) > above_length) {
+			above_fd = parts->mount_fd;
+			above_length = strlen(parts->path);
+		}
+	if (at->can_be_layer && (part_fd = try_part(merge, at->path, above_fd, above_length)) < 0) {
+		/* index=on: its upper directory was copied up by the overlay above. */
+		if (errno == ESTALE && merge->overlay->n_options)
+			die("%s: the kernel refuses it with a mount below a layer (%s)",
+			    place_name(merge->overlay->options[0].place), at->path);
+		why = arena_printf(", %s", errno == ENOTDIR ? "a file" : errno_text(errno));
+	}
+	*ret_is_overlay = part_fd >= 0;
+	if (part_fd < 0) {
+		part_fd = try_clone(merge, at->path);
+		run_tell(merge->run, "%s: %s (%s%s) is no layer: %s", place_name(merge->op->place),
+			 at->path, at->type, why, part_fd < 0 ? "hidden" : "shown read-only");
+	}
+	return part_fd;
+}
+
+/* The mounts that belong on the layers' submounts, parents first. Where not `by_kernel`, what can be
+ * a layer is one already. */
 static struct overlay_part *make_parts(struct merge *merge, int main_fd, bool by_kernel)
 {
 	size_t n;
 	const struct submount *list =
 		overlay_find_submounts(merge->run, merge->layers, merge->n_layers, &n);
 	struct overlay_part *first = NULL, **last = &first;
-	const char *whole_clone = NULL;
+	const char *whole_clone = NULL, *before = NULL;
 	for (size_t i = 0; i < n; i++) {
 		const struct submount *at = &list[i];
-		if (i && streq(at->path, list[i - 1].path)) /* of another layer: merged with it */
+		bool is_overlay, is_of_another_layer = before && streq(at->path, before);
+		before = at->path;
+		if (is_of_another_layer || (!by_kernel && at->can_be_layer) ||
+		    (whole_clone && path_is_below(at->path, whole_clone)))
 			continue;
-		if ((whole_clone && path_is_below(at->path, whole_clone)) ||
-		    (!by_kernel && at->can_be_layer))
-			continue;
-		int above_fd = main_fd, part_fd = -1;
-		size_t above_length = 0;
-		for (const struct overlay_part *part = first; part; part = part->next)
-			if (path_is_below(at->path, part->path) &&
-			    strlen(part->path) > above_length) {
-				above_fd = part->mount_fd;
-				above_length = strlen(part->path);
-			}
-		const char *why = "";
-		if (at->can_be_layer &&
-		    (part_fd = try_part(merge, at->path, above_fd, above_length)) < 0) {
-			/* index=on: its upper directory was copied up by the overlay above. */
-			if (errno == ESTALE && merge->overlay->n_options)
-				die("%s: the kernel refuses it with a mount below a layer (%s)",
-				    place_name(merge->overlay->options[0].place), at->path);
-			why = arena_printf(", %s", errno == ENOTDIR ? "a file" : errno_text(errno));
-		}
-		if (part_fd < 0) {
-			part_fd = try_clone(merge, at->path);
+		int part_fd = make_part(merge, at, main_fd, first, &is_overlay);
+		if (!is_overlay)
 			whole_clone = at->path;
-			run_tell(merge->run, "%s: %s (%s%s) is no layer: %s",
-				 place_name(merge->op->place), at->path, at->type, why,
-				 part_fd < 0 ? "hidden" : "shown read-only");
-		}
 		if (part_fd < 0)
 			continue;
 		*last = arena_alloc(sizeof(**last));

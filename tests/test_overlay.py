@@ -348,10 +348,12 @@ def test_root_is_told_which_mounts_below_a_layer_cannot_be_written_to(box):
     (box / "src/own").mkdir(parents=True)
     (box / "src/file").touch()
     (box / "src/proc").mkdir()
-    prefix = host_mounts(f"cd {box}/src; mount -t tmpfs none own; mount -t proc proc proc; mount --bind /etc/passwd file; cd /")
+    (box / "src/proc-x").mkdir()
+    prefix = host_mounts(f"cd {box}/src; mount -t tmpfs none own; mount -t proc proc proc; mount -t tmpfs none proc/sys;"
+                         " mount -t proc proc proc-x; mount --bind /etc/passwd file; cd /")
     result = run([*BASE, "--verbose", "--overlay-src", box / "src", "--tmp-overlay", "/m"],
-                 ["sh", "-c", "touch /m/own/x /m/x; ! touch /m/file /m/proc/x; ls /m /m/own"], prefix=prefix)
-    assert result.returncode == 0 and result.stdout == "/m:\nfile\nown\nproc\nx\n\n/m/own:\nx\n", result
+                 ["sh", "-c", "touch /m/own/x /m/x; ! touch /m/file && ! touch /m/proc/sys/x && ls /m /m/own"], prefix=prefix)
+    assert result.returncode == 0 and result.stdout == "/m:\nfile\nown\nproc\nproc-x\nx\n\n/m/own:\nx\n", result
     assert ", a file) is no layer: shown read-only" in result.stderr and "proc (proc) is no layer: shown read-only" in result.stderr
     refused(["--overlay-opt", "index=on", "--overlay-src", box / "src", "--tmp-overlay", "/m"],
             "--overlay-opt (argument 13): the kernel refuses it with a mount below a layer (own)", base=BASE, prefix=prefix)
