@@ -532,7 +532,7 @@ static int try_kernel(struct merge *merge, const int *lowers, size_t n, int uppe
  * without. */
 static bool upper_has_xattrs(const struct merge *merge)
 {
-	const char *name = merge->user_xattrs ? "user.overlay.opaque" : "trusted.overlay.opaque";
+	const char *name = merge->user_xattrs ? "user.bwrapish" : "trusted.bwrapish";
 	return merge->work_fd < 0 ||
 	       getxattr(arena_printf("/proc/self/fd/%d", merge->work_fd), name, NULL, 0) >= 0 ||
 	       errno != EOPNOTSUPP;
@@ -833,6 +833,8 @@ static const char *reason_of(const struct merge *merge, int error)
 	case EOPNOTSUPP:
 		return arena_printf("no %s extended attributes where writes go",
 				    merge->user_xattrs ? "user" : "trusted");
+	case EACCES:
+		return "it may not write where RWSRC and WORKDIR are";
 	case EINVAL:
 		return merge->upper_refused ? "it does not write to the file system of RWSRC"
 		       : merge->run->shape.user_namespace
@@ -851,10 +853,12 @@ static _Noreturn void die_of_kernel(const struct merge *merge, int error, const 
 	    and_fuse ? "; and fuse-overlayfs: " : "", and_fuse ? and_fuse : "");
 }
 
+/* Whoever may write to RWSRC and WORKDIR, which was looked at, is refused by NFS when the kernel's own
+ * directory in WORKDIR has the mode 0. */
 static bool kernel_cannot(int error)
 {
-	return error == EINVAL || error == ENODEV || error == EOPNOTSUPP || error == ENOSYS ||
-	       error == E2BIG;
+	return error == EINVAL || error == EACCES || error == ENODEV || error == EOPNOTSUPP ||
+	       error == ENOSYS || error == E2BIG;
 }
 
 /* The directory that holds both RWSRC and WORKDIR; ret_ paths below it. */

@@ -285,6 +285,7 @@ def test_auto_takes_fuse_where_the_kernel_cannot_write(caller, kind, tree):
 @needs_fuse
 @pytest.mark.parametrize("caller", CALLERS)
 def test_an_overlay_in_a_sandbox_writes_to_the_overlay_around_it(caller, tree):
+    need_kernel_overlay(caller)  # within fuse-overlayfs another cannot note what was removed
     give(caller, tree)
     inner = [BINARY, "--ro-bind", "/", "/", "--overlay-src", "/mnt/dir", "--overlay", "/mnt/up", "/mnt/work", "/mnt/gone"]
     script = f"mkdir /mnt/up /mnt/work; {shlex.join(inner)} sh -ec 'echo 1 >/mnt/gone/one; rm /mnt/gone/old; ls /mnt/gone'; cat /mnt/up/one"
@@ -310,6 +311,17 @@ def test_an_upper_directory_of_another_user_is_a_mistake(part, word, tree):
     os.chown(tree / part, 0, 0)
     refused(["--overlay-src", tree / "low", "--overlay", tree / "up", tree / "work", "/m"],
             f"Can't write to {word} {tree / part}: Permission denied", base=BASE, prefix=fuse_prefix("user"))
+
+
+@needs_fuse
+@pytest.mark.parametrize("error", ["EINVAL", "EACCES", "ENODEV", "EOPNOTSUPP"])
+def test_auto_falls_back_where_the_kernel_refuses(error, tree):
+    """EACCES is what NFS answers. Without -f, which would refuse the helper too."""
+    give(CALLERS[-1], tree)
+    inject = ["strace", "-o", "/dev/null", "-e", f"inject=fsmount:error={error}:when=1"]
+    result = run([*BASE, "--overlay-src", tree / "low", "--overlay", tree / "up", tree / "work", "/m"], ["cat", "/m/file"],
+                 prefix=[*fuse_prefix(CALLERS[-1]), *inject])
+    assert result.stdout == "low" and result.stderr.count("\n") == 1 and "taking fuse-overlayfs" in result.stderr, result
 
 
 @pytest.mark.parametrize("error", ["EPERM", "EBUSY", "ELOOP", "ESTALE"])
@@ -732,7 +744,7 @@ def test_packages_come_and_go_in_a_copy_of_the_host(caller, package, box):
         dpkg -r --force-depends bubblewrap; ! [ -e /usr/bin/bwrap ]"""
     read_fd, write_fd = pipe()
     result = run([*options, "--overlay-changes", write_fd, "--overlay-src", "/", "--tmp-overlay", "/", "--dev", "/dev",
-                  "--proc", "/proc", *own], ["sh", "-ec", script], prefix=fuse_prefix(caller), timeout=200,
+                  "--proc", "/proc", *own], ["sh", "-ec", script], prefix=fuse_prefix(caller), timeout=500,
                  env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"})
     close(write_fd)
     assert result.returncode == 0, result
