@@ -931,10 +931,15 @@ static int try_kernel_whole(struct merge *merge, struct overlay_part **ret_parts
 		return -1;
 	}
 	int fd = try_kernel(merge, merge->layers, merge->n_layers, merge->upper_fd, merge->work_fd);
+	int error = errno;
+	/* The kernel leaves a directory of mode 0, into which NFS lets not even its owner. */
+	if (fd < 0 && merge->overlay->upper.path)
+		unlinkat(merge->work_fd, "work", AT_REMOVEDIR);
 	/* In a user namespace that was made for the sandbox all mounts are locked, so here there
 	 * are none. */
 	if (fd >= 0 && !merge->run->shape.user_namespace)
 		*ret_parts = make_parts(merge, fd, true);
+	errno = error;
 	return fd;
 }
 

@@ -331,6 +331,7 @@ def test_auto_does_not_fall_back_where_the_cause_may_be_a_mistake(error, tree):
     refused(["--overlay-src", tree / "low", "--overlay", tree / "up", tree / "work", "/m"],
             f"Can't make overlay mount on /m: {os.strerror(getattr(errno, error))}\n", base=BASE,
             prefix=[*fuse_prefix(CALLERS[-1]), *inject])
+    assert not list((tree / "work").iterdir())
 
 
 @needs_fuse
