@@ -758,8 +758,9 @@ static int make_part(struct merge *merge, const struct submount *at, int main_fd
 	if (at->can_be_layer && (part_fd = try_part(merge, at->path, above_fd, above_length)) < 0) {
 		/* index=on: its upper directory was copied up by the overlay above. */
 		if (errno == ESTALE && merge->overlay->n_options)
-			die("%s: the kernel refuses it with a mount below a layer (%s)",
-			    place_name(merge->overlay->options[0].place), at->path);
+			die("%s: the kernel takes neither index=on nor nfs_export=on with a mount "
+			    "below a layer (%s)",
+			    place_name(merge->op->place), at->path);
 		why = arena_printf(", %s", errno == ENOTDIR ? "a file" : errno_text(errno));
 	}
 	*ret_is_overlay = part_fd >= 0;
@@ -779,12 +780,13 @@ static struct overlay_part *make_parts(struct merge *merge, int main_fd, bool by
 	const struct submount *list =
 		overlay_find_submounts(merge->run, merge->layers, merge->n_layers, &n);
 	struct overlay_part *first = NULL, **last = &first;
-	const char *whole_clone = NULL, *before = NULL;
+	const char *whole_clone = NULL;
 	for (size_t i = 0; i < n; i++) {
 		const struct submount *at = &list[i];
-		bool is_overlay, is_of_another_layer = before && streq(at->path, before);
-		before = at->path;
-		if (is_of_another_layer || (!by_kernel && at->can_be_layer) ||
+		bool is_overlay;
+		if (i && streq(at->path, list[i - 1].path)) /* of another layer: merged with it */
+			continue;
+		if ((!by_kernel && at->can_be_layer) ||
 		    (whole_clone && path_is_below(at->path, whole_clone)))
 			continue;
 		int part_fd = make_part(merge, at, main_fd, first, &is_overlay);
@@ -879,7 +881,8 @@ static int open_common_directory(const struct merge *merge, const char **ret_upp
 /* fuse-overlayfs looks its directories up by name, in a mount namespace of its own, and renames
  * between upper and work directory: both have to be on one mount that can be attached there. False
  * and ret_why: it would read the name as two. */
-static bool clone_writable(struct merge *merge, struct overlay_writable *ret, const char **ret_why)
+static bool clone_writable(const struct merge *merge, struct overlay_writable *ret,
+			   const char **ret_why)
 {
 	*ret = (struct overlay_writable){ -1, -1, -1 };
 	if (merge->upper_fd < 0)
