@@ -654,6 +654,8 @@ bool cgroups_are_in_closed(const struct run *run);
 /* Appends the descriptors that the supervisor needs; there is room for CGROUPS_MOST_FDS. */
 enum { CGROUPS_MOST_FDS = 19 };
 size_t cgroups_fds(const struct run *run, int *fds);
+/* Removes, with what is in them, the groups beside ours that supervisors left who were killed. */
+void cgroups_sweep(const struct run *run);
 /* Kills all that is in the groups, and returns when nothing is. */
 void cgroups_kill(const struct run *run);
 void cgroups_read_usage(const struct run *run, struct usage *usage);

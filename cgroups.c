@@ -50,7 +50,13 @@ struct cgroups {
 	struct group v1[5];
 	size_t n_v1;
 	const char *v2_root; /* where version 2 is mounted; NULL: nowhere */
-	const char *v2_list; /* the controllers that it has */
+	const char *v2_list; /* the controllers that it has; NULL: not asked yet */
+	struct {
+		const char *groups; /* /proc/self/cgroup */
+		const char *path;   /* of our group in version 2; NULL: there is none */
+		int fd;
+		const char *controllers;
+	} own;
 	const char *enabled; /* controllers that the leaf was made for, " memory pids" */
 };
 
@@ -63,14 +69,20 @@ static int open_dir_at(int dir_fd, const char *path)
 	return openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Arena memory without the last line break; NULL with errno. */
+/* Arena memory without the last line break; NULL with errno. What does not fill the buffer came as a
+ * whole: the kernel makes these files at the first read. */
 static char *read_file(int dir_fd, const char *name)
 {
+	enum { USUAL = 2048 };
 	AUTO_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	char *bytes;
-	size_t length;
-	if (fd < 0 || !read_all(fd, 1 << 24, &bytes, &length))
+	char *bytes = arena_alloc(USUAL), *rest = NULL;
+	ssize_t n = fd < 0 ? -1 : read(fd, bytes, USUAL - 1);
+	size_t length = 0;
+	if (n < 0 || (n == USUAL - 1 && !read_all(fd, 1 << 24, &rest, &length)))
 		return NULL;
+	if (rest)
+		bytes = arena_printf("%s%s", bytes, rest);
+	length += (size_t) n;
 	if (length && bytes[length - 1] == '\n')
 		bytes[length - 1] = '\0';
 	return bytes;
@@ -79,7 +91,8 @@ static char *read_file(int dir_fd, const char *name)
 static bool write_file(int dir_fd, const char *name, const char *value)
 {
 	AUTO_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
-	return fd >= 0 && write_all(fd, value, strlen(value));
+	size_t length = strlen(value);
+	return fd >= 0 && write(fd, value, length) == (ssize_t) length;
 }
 
 static bool has_word(const char *list, const char *word)
@@ -176,11 +189,11 @@ static void kill_members(int dir_fd)
 
 /* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2;
  * in version 1 they die when thawed. */
-static void kill_one_by_one(int dir_fd, int freezer_fd)
+static void kill_one_by_one(int dir_fd, int freezer_fd, int most_seconds)
 {
 	bool v1_frozen = freezer_fd >= 0 && write_file(freezer_fd, "freezer.state", "FROZEN");
 	write_file(dir_fd, "cgroup.freeze", "1");
-	for (unsigned rounds = 0; rounds < 10000; rounds++) {
+	for (int rounds = 0; rounds < most_seconds * 1000; rounds++) {
 		n_found = 0;
 		for_each_group(dir_fd, kill_members);
 		if (v1_frozen)
@@ -192,14 +205,16 @@ static void kill_one_by_one(int dir_fd, int freezer_fd)
 	}
 }
 
-static void kill_v2(int dir_fd)
+static void kill_v2(int dir_fd, int most_seconds)
 {
-	if (read_count(dir_fd, "cgroup.events", "populated") == 0)
+	/* Removing what nobody is in is what comes next, and takes less than asking. */
+	if (unlinkat(dir_fd, "in", AT_REMOVEDIR) == 0 ||
+	    read_count(dir_fd, "cgroup.events", "populated") == 0)
 		return;
 	if (!write_file(dir_fd, "cgroup.kill", "1"))
-		kill_one_by_one(dir_fd, -1);
+		kill_one_by_one(dir_fd, -1, most_seconds);
 	AUTO_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	for (int seconds = 0; events_fd >= 0 && seconds < 60 &&
+	for (int seconds = 0; events_fd >= 0 && seconds < most_seconds &&
 			      read_count(dir_fd, "cgroup.events", "populated") == 1;) {
 		struct pollfd changed = { .fd = events_fd, .events = POLLPRI };
 		/* A change between reading and polling is told, too: the descriptor counts from its
@@ -213,10 +228,10 @@ static void kill_v2(int dir_fd)
 }
 
 /* Zombies may keep a group busy for a moment. */
-static bool try_remove(int parent_fd, const char *name, int fd)
+static bool try_remove(int parent_fd, const char *name, int fd, int most_seconds)
 {
 	unlinkat(fd, "in", AT_REMOVEDIR); /* usually that is all */
-	for (unsigned tries = 0; tries < 2000; tries++) {
+	for (int tries = 0; tries < most_seconds * 1000; tries++) {
 		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return true;
 		if (errno != EBUSY)
@@ -230,7 +245,7 @@ static bool try_remove(int parent_fd, const char *name, int fd)
 
 static void remove_group(struct group *group)
 {
-	if (group->fd >= 0 && !try_remove(group->parent_fd, group->name, group->fd))
+	if (group->fd >= 0 && !try_remove(group->parent_fd, group->name, group->fd, 2))
 		say_warning("Can't remove the control group %s/%s: %s", group->parent, group->name,
 			    errno_text(errno));
 	close_fd(&group->inner_fd);
@@ -244,7 +259,8 @@ static bool has_our_name(const char *name)
 	return sscanf(name, "bwrapish-%d-%llu%n", &pid, &ns, &used) == 2 && !name[used];
 }
 
-/* What supervisors left that were killed themselves. Somebody else's groups refuse, and stay. */
+/* What supervisors left that were killed themselves. Somebody else's groups refuse, and stay; so does
+ * for a later run what does not die at once. */
 static void sweep(int parent_fd)
 {
 	int list_fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -257,13 +273,22 @@ static void sweep(int parent_fd)
 		    status.st_uid != geteuid())
 			continue;
 		if (faccessat(fd, "cgroup.events", F_OK, 0) == 0)
-			kill_v2(fd);
+			kill_v2(fd, 1);
 		else
-			kill_one_by_one(fd, fd);
-		try_remove(parent_fd, entry->d_name, fd);
+			kill_one_by_one(fd, fd, 1);
+		try_remove(parent_fd, entry->d_name, fd, 1);
 	}
 	if (directory)
 		closedir(directory);
+}
+
+void cgroups_sweep(const struct run *run)
+{
+	const struct cgroups *groups = run->cgroups;
+	if (groups && groups->v2.fd >= 0)
+		sweep(groups->v2.parent_fd);
+	for (size_t i = 0; groups && i < groups->n_v1; i++)
+		sweep(groups->v1[i].parent_fd);
 }
 
 /* ---- making ---- */
@@ -274,7 +299,6 @@ static bool make_group(struct group *group, int parent_fd, const char *parent)
 {
 	for (unsigned tries = 0; tries < 100; tries++) {
 		struct timespec now;
-		struct stat opened, named;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		snprintf(group->name, sizeof(group->name), "bwrapish-%d-%llu", getpid(),
 			 (unsigned long long) now.tv_sec * 1000000000 +
@@ -282,10 +306,9 @@ static bool make_group(struct group *group, int parent_fd, const char *parent)
 		if (mkdirat(parent_fd, group->name, 0755) < 0)
 			return false;
 		group->fd = open_dir_at(parent_fd, group->name);
+		/* A directory that was removed has no files. */
 		if (group->fd >= 0 && flock(group->fd, LOCK_EX | LOCK_NB) == 0 &&
-		    fstat(group->fd, &opened) == 0 &&
-		    fstatat(parent_fd, group->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    opened.st_ino == named.st_ino) {
+		    faccessat(group->fd, "cgroup.procs", F_OK, 0) == 0) {
 			group->parent_fd = parent_fd;
 			group->parent = parent;
 			return true;
@@ -401,52 +424,69 @@ static bool is_slice(const char *path)
 	return length > 6 && streq(path + length - 6, ".slice");
 }
 
+static void learn_own(struct cgroups *groups, const struct run *run)
+{
+	groups->own.groups = read_file(run->proc_fd, "self/cgroup");
+	const char *at = groups->v2_root ? own_path(groups->own.groups, "") : NULL;
+	close_fd(&groups->own.fd);
+	groups->own.path =
+		at ? arena_printf("%s%s", groups->v2_root, streq(at, "/") ? "" : at) : NULL;
+	groups->own.fd = at ? open(groups->own.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	groups->own.controllers =
+		groups->own.fd < 0 ? NULL : read_file(groups->own.fd, "cgroup.controllers");
+}
+
+/* The group above ours, where that is the caller's too and has the controllers enabled. */
+static struct place_found find_above(const struct cgroups *groups, const struct run *run,
+				     const char **ret_wanted)
+{
+	const char *own = groups->own.path, *slash = strrchr(own, '/');
+	struct place_found above = { .fd = -1,
+				     .path = arena_copy(own, (size_t) (slash - own)),
+				     .bad = "not the caller's" };
+	if (streq(own, groups->v2_root) || (is_slice(above.path) && run->caller->uid != 0))
+		return above;
+	int fd = open(above.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *enabled = fd < 0 ? NULL : read_file(fd, "cgroup.subtree_control");
+	if (!enabled || faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) < 0 ||
+	    faccessat(fd, ".", W_OK, AT_EACCESS) < 0) {
+		close_fd(&fd);
+		return above;
+	}
+	*ret_wanted = wanted_controllers(run, enabled);
+	return (struct place_found){ fd, above.path, NULL };
+}
+
 /* The delegated subtree that we run in: our own group where it may have children with the
- * controllers, or will once we have left it for a leaf; the one above it where that is ours, too.
- */
+ * controllers, or will once we have left it for a leaf; otherwise the one above it. */
 static struct place_found find_own(struct cgroups *groups, const struct run *run,
 				   const char **ret_wanted)
 {
-	const char *own = own_path(read_file(run->proc_fd, "self/cgroup"), "");
-	if (!own)
-		return (struct place_found){ -1, NULL,
-					     "this process is in no control group of version 2" };
-	const char *path = arena_printf("%s%s", groups->v2_root, streq(own, "/") ? "" : own);
-	struct place_found found = { .fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-				     .path = path };
-	if (found.fd < 0)
+	struct place_found own = { groups->own.fd, groups->own.path, NULL };
+	if (!own.path || own.fd < 0)
 		return (struct place_found){
-			-1, path, arena_printf("Can't open %s: %s", path, errno_text(errno))
+			-1, own.path,
+			own.path ? arena_printf("Can't open %s", own.path)
+				 : "this process is in no control group of version 2"
 		};
-	*ret_wanted = wanted_controllers(run, read_file(found.fd, "cgroup.controllers"));
-	int error = faccessat(found.fd, ".", W_OK, AT_EACCESS) < 0 ? errno : 0;
+	*ret_wanted = wanted_controllers(run, groups->own.controllers);
+	int error = faccessat(own.fd, ".", W_OK, AT_EACCESS) < 0 ? errno : 0;
 	/* Only the root has no type, and only it may have processes beside children with
 	 * controllers. (The threaded controllers, cpu and pids, can be enabled all the same, but
 	 * then no process gets into a child.) */
-	bool is_root = faccessat(found.fd, "cgroup.type", F_OK, 0) < 0;
+	bool is_root = faccessat(own.fd, "cgroup.type", F_OK, 0) < 0;
 	if (!error && (is_root || !**ret_wanted)) {
-		if (switch_controllers(found.fd, '+', *ret_wanted))
-			return found;
+		if (switch_controllers(own.fd, '+', *ret_wanted))
+			return own;
 		error = errno;
 	} else if (!error) {
-		if (make_leaf(groups, found.fd, path, *ret_wanted))
-			return found;
+		if (make_leaf(groups, own.fd, own.path, *ret_wanted))
+			return own;
 		error = errno;
 	}
-
-	const char *slash = strrchr(path, '/');
-	const char *above = arena_copy(path, (size_t) (slash - path));
-	bool is_candidate = !streq(own, "/") && (!is_slice(above) || run->caller->uid == 0);
-	AUTO_CLOSE int above_fd =
-		is_candidate ? open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	const char *enabled = above_fd < 0 ? NULL : read_file(above_fd, "cgroup.subtree_control");
-	if (enabled && faccessat(above_fd, "cgroup.procs", W_OK, AT_EACCESS) == 0 &&
-	    faccessat(above_fd, ".", W_OK, AT_EACCESS) == 0) {
-		*ret_wanted = wanted_controllers(run, enabled);
-		close(found.fd);
-		return (struct place_found){ fcntl(above_fd, F_DUPFD_CLOEXEC, 3), above, NULL };
-	}
-	return not_usable(path, **ret_wanted ? "cgroup.subtree_control" : "cgroup.procs", error);
+	const char *file = **ret_wanted ? "cgroup.subtree_control" : "cgroup.procs";
+	struct place_found above = find_above(groups, run, ret_wanted);
+	return above.bad ? not_usable(own.path, file, error) : above;
 }
 
 /* ---- version 1 ---- */
@@ -469,8 +509,6 @@ static struct group *v1_group(struct cgroups *groups, const char *own, const cha
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct group *group = &groups->v1[groups->n_v1];
 	*group = (struct group){ .fd = -1, .inner_fd = -1 };
-	if (fd >= 0)
-		sweep(fd);
 	if (fd < 0 || !make_group(group, fd, path)) {
 		*ret_bad = arena_printf("%s is not writable (%s); cgroup version 1 has to be made "
 					"the caller's by root",
@@ -567,14 +605,18 @@ static void find_v2_root(struct cgroups *groups)
 	for (size_t i = 0; !groups->v2_root && i < ARRAY_SIZE(usual); i++)
 		if (is_v2(usual[i]))
 			groups->v2_root = usual[i];
-	AUTO_CLOSE int fd =
-		groups->v2_root ? open(groups->v2_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	groups->v2_list = fd < 0 ? NULL : read_file(fd, "cgroup.controllers");
 }
 
-static bool v2_knows(const struct cgroups *groups, const char *controller)
+static bool v2_knows(struct cgroups *groups, const char *controller)
 {
-	return *controller ? has_word(groups->v2_list, controller) : groups->v2_root != NULL;
+	if (!*controller || !groups->v2_root || has_word(groups->own.controllers, controller))
+		return groups->v2_root != NULL;
+	if (!groups->v2_list) {
+		AUTO_CLOSE int fd = open(groups->v2_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		const char *list = fd < 0 ? NULL : read_file(fd, "cgroup.controllers");
+		groups->v2_list = list ? list : "";
+	}
+	return has_word(groups->v2_list, controller);
 }
 
 static problem make_v2(struct cgroups *groups, const struct run *run, const char **ret_wanted)
@@ -588,11 +630,11 @@ static problem make_v2(struct cgroups *groups, const struct run *run, const char
 		if (no_scope)
 			return arena_printf("%s; systemd's user manager gives no other: %s" CURE,
 					    found.bad, no_scope);
+		learn_own(groups, run);
 		found = find_own(groups, run, ret_wanted);
 	}
 	if (found.bad)
 		return found.bad;
-	sweep(found.fd);
 	if (!make_group(&groups->v2, found.fd, found.path))
 		return not_usable(found.path, ".", errno).bad;
 	return NULL;
@@ -668,8 +710,11 @@ void cgroups_make(struct run *run)
 	struct cgroups *groups = made = arena_alloc(sizeof(*groups));
 	groups->v2.fd = groups->v2.inner_fd = groups->leaf.fd = groups->leaf.inner_fd = -1;
 	die_first_call(abandon);
-	const char *own = read_file(run->proc_fd, "self/cgroup"), *wanted = "";
+	const char *wanted = "";
+	groups->own.fd = -1;
 	find_v2_root(groups);
+	learn_own(groups, run);
+	const char *own = groups->own.groups; /* version 1 stays what it is */
 
 	bool needs_v2 = plan->cgroup;
 	for (size_t i = 0; i < plan->n_limits; i++)
@@ -689,6 +734,8 @@ void cgroups_make(struct run *run)
 				refuse(op, bad);
 		}
 	finish_groups(groups, own);
+	if (groups->own.fd != groups->v2.parent_fd)
+		close_fd(&groups->own.fd);
 	if (groups->v2.fd >= 0 || groups->n_v1)
 		run->cgroups = groups;
 }
@@ -798,11 +845,11 @@ void cgroups_kill(const struct run *run)
 	if (!groups)
 		return;
 	if (groups->v2.fd >= 0)
-		kill_v2(groups->v2.fd);
+		kill_v2(groups->v2.fd, 60);
 	const struct group *freezer = groups->n_v1 ? &groups->v1[groups->n_v1 - 1] : NULL;
 	bool can_freeze = freezer && streq(freezer->controller, "freezer");
 	if (groups->n_v1)
-		kill_one_by_one(groups->v1[0].fd, can_freeze ? freezer->inner_fd : -1);
+		kill_one_by_one(groups->v1[0].fd, can_freeze ? freezer->inner_fd : -1, 10);
 }
 
 static void keep_greater(int64_t *known, int64_t value)

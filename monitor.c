@@ -586,6 +586,7 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	}
 	if (!overlay_may_need_helper(run->plan)) /* otherwise once all helpers have been started */
 		drop_privilege(run);
+	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
 	release_code_pages();
 
 	bool connected = true;
