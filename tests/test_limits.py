@@ -391,7 +391,7 @@ class Delegated:
 def group():
     if V2 is None:
         pytest.skip("no cgroup v2 here")
-    delegated = Delegated([name for name in HAS if name in ("hugetlb", "memory", "pids", "cpu")])
+    delegated = Delegated([name for name in HAS if name in ("hugetlb", "memory", "pids", "cpu", "cpuset")])
     yield delegated
     wait_for(lambda: (delegated.path / "cgroup.events").read_text().startswith("populated 0"))
     delegated.remove()
@@ -531,20 +531,34 @@ def test_two_hundred_of_which_a_third_is_killed_leave_nothing(group):
     for i in range(200):
         args = [*FULL, *(["--unshare-pid"] if i % 2 else []), *LIMIT, "--timeout", "20"]
         running.append(subprocess.Popen(
-            command_line(args, ["sh", "-c", f"setsid sleep {sleep} & exit 0"], prefix=group.as_user),
+            command_line(args, ["sh", "-c", f"setsid sleep {sleep} & sleep 0.01"], prefix=group.as_user),
             preexec_fn=lambda: (group.leaf / "cgroup.procs").write_text("0"),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         if i % 3 == 0:
-            time.sleep(chance.random() * 0.02)
+            time.sleep(chance.random() * 0.03)  # from before its first step to after its last
             running[-1].kill()
-        if len(running) > 4:
-            running.pop(0).wait()
-    for process in running:
-        process.wait()
+        if i >= 4:
+            running[i - 4].wait()
+    statuses = [process.wait() for process in running]
+    assert statuses.count(-signal.SIGKILL) > 20 and statuses.count(0) > 100, statuses
     beside.kill()
     beside.wait()
     assert_ok(run([*BASE, *LIMIT], ["true"], prefix=group.prefix))
     wait_for(lambda: not processes_with(sleep))
+    assert not group.left()
+
+
+@pytest.mark.root
+@needs("memory")
+def test_every_kind_of_value_arrives_in_its_file(group):
+    told = {"memory.high": ("30M", "31457280"), "memory.max": ("max", "max"), "pids.max": ("70", "70"),
+            "cpu.max": ("150%", "150000 100000"), "cpu.weight": ("50", "50"), "cpuset.cpus": ("0", "0")}
+    words = [word for key, (value, _) in told.items() for word in ("--limit", key, value)]
+    with start([*FULL, *words], ["sh", "-c", "nproc; read x"], prefix=group.prefix, stdin=subprocess.PIPE) as process:
+        assert line_from(process) == "1"
+        outer = next(path for path in group.left() if (path / "in").exists())
+        assert {key: (outer / key).read_text().strip() for key in told} == {key: value for key, (_, value) in told.items()}
+        process.communicate("x\n", timeout=20)
     assert not group.left()
 
 
