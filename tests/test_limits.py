@@ -653,12 +653,15 @@ class UserManager:
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *environment, SYSTEMD, "--user"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        wait_for(lambda: (self.runtime / "systemd" / "private").is_socket() or self.process.poll() is not None, 20, "the manager")
-        assert self.process.poll() is None
         self.enter = ["nsenter", f"--mount=/proc/{self.process.pid}/ns/mnt", "sh", "-c"]
         self.join = f"echo $$ >{TOP / self.session.relative_to(V2)}/cgroup.procs && "
         self.environment = environment
         self.prefix = [*self.enter, self.join + '"$@"; exit $?', "sh", *environment]
+
+    def wait(self):
+        private = self.runtime / "systemd" / "private"
+        wait_for(lambda: private.is_socket() or self.process.poll() is not None, 120, "the manager's start")
+        assert self.process.poll() is None
 
     def in_place_of_busctl(self, path):
         """A prefix: the same, with something else where busctl is."""
@@ -671,7 +674,7 @@ class UserManager:
     def end(self):
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         finally:
             kill_session(self.process.pid)
             wait_for(lambda: (self.group / "cgroup.events").read_text().startswith("populated 0"), 20)
@@ -689,8 +692,11 @@ def manager():
         if not os.path.exists(path):
             pytest.skip(f"no {path} here (packages systemd, dbus-user-session)")
     started = UserManager()
-    yield started
-    started.end()
+    try:
+        started.wait()
+        yield started
+    finally:
+        started.end()
 
 
 def nothing_is_left(manager):
