@@ -55,6 +55,9 @@ const struct call_argument call_arguments[] = {
 	/* unsigned int request: comparing 64 bits would let 0x100005412 through (CVE-2019-10063). */
 	REQUEST(TIOCSTI), REQUEST(TIOCLINUX), REQUEST(TCGETS), REQUEST(TIOCGWINSZ), REQUEST(FIONREAD),
 
+	/* its first argument is the call; those of the call are in memory */
+	{ "socketcall", "SOCKET", 0, ALL_BITS, 1 }, { "socketcall", "SOCKETPAIR", 0, ALL_BITS, 8 },
+
 	{ "open", "O_RDONLY", 1, OPEN_TO_CHANGE, 0 },
 	{ "openat", "O_RDONLY", 2, OPEN_TO_CHANGE, 0 },
 
@@ -216,8 +219,8 @@ static const struct profile_row default_rows[] = {
 	  "EAFNOSUPPORT,"
 	  "socket:AF_PACKET+:EAFNOSUPPORT",
 	  "every family but AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK: rarely used, loaded on "
-	  "demand, and where "
-	  "many holes are" },
+	  "demand, and where many holes are; i386's socketcall makes no socket, because the "
+	  "family cannot be seen" },
 	{ "socketpair:AF_TIPC:EAFNOSUPPORT", "the one family but AF_UNIX that makes pairs" },
 };
 

@@ -27,8 +27,10 @@ static scmp_filter_ctx make_context(uint32_t default_action, uint32_t native, bo
 	scmp_filter_ctx context = seccomp_init(default_action);
 	if (!context)
 		die_composing(ENOMEM, "libseccomp has no memory");
-	if (native != seccomp_arch_native() && (seccomp_arch_add(context, native) < 0 ||
-						seccomp_arch_remove(context, SCMP_ARCH_NATIVE) < 0))
+	/* in this order: a context is of one byte order */
+	if (native != seccomp_arch_native() &&
+	    (seccomp_arch_remove(context, SCMP_ARCH_NATIVE) < 0 ||
+	     seccomp_arch_add(context, native) < 0))
 		die_composing(EINVAL, "libseccomp does not know the architecture");
 	int error = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 	/* 2: a binary tree over the numbers, instead of one comparison after the other. */
@@ -70,12 +72,47 @@ static void add_rule(scmp_filter_ctx context, const struct call_rule *rule, uint
 		die_composing(error, policy_rule_words(rule));
 }
 
-/* A rule that libseccomp would widen on i386: it reaches socket also through socketcall(2), whose
- * arguments are in memory, and means it there whatever the family. To deny too much is safe, to
- * allow too much is not. */
-static bool is_wider_on_i386(const struct call_rule *rule)
+static bool has_socketcall(uint32_t arch)
 {
-	return rule->word && (streq(rule->name, "socket") || streq(rule->name, "socketpair"));
+	return seccomp_syscall_resolve_name_rewrite(arch, "socketcall") >= 0;
+}
+
+/* socketcall(2) is another door to sockets on i386 and some others. Beside a rule of socket(2) or
+ * socketpair(2) libseccomp puts one for it, which means every socket when a family is judged. To
+ * deny too much is safe, unless the caller wants that door open, and then there is nothing left to
+ * judge. To allow too much is not. */
+static bool is_left_out(const struct call_rule *rule, const struct rules *rules, bool allow,
+			uint32_t arch)
+{
+	if (!has_socketcall(arch))
+		return false;
+	if (policy_is_family(rule))
+		return allow || !policy_judges_socketcall_for(rules, rule);
+	for (size_t i = 0; i < rules->n; i++) { /* where libseccomp's own is there */
+		const struct call_rule *other = &rules->items[i];
+		if (rule->word && policy_is_socketcall_for(rule, other) &&
+		    !(allow && policy_is_family(other)))
+			return true;
+	}
+	return false;
+}
+
+/* Of several answers to families, socketcall(2) there can give but one, and libseccomp wants all
+ * the same: the one that the kernel would put first. */
+static uint32_t action_of(const struct call_rule *rule, const struct rules *rules,
+			  uint32_t default_action, uint32_t arch)
+{
+	uint32_t action = rule->action ? rule->action : default_action;
+	if (!policy_is_family(rule) || !has_socketcall(arch))
+		return action;
+	for (size_t i = 0; i < rules->n; i++) {
+		const struct call_rule *other = &rules->items[i];
+		uint32_t its = other->action ? other->action : default_action;
+		if (policy_is_family(other) && streq(other->name, rule->name) &&
+		    (int32_t) its < (int32_t) action)
+			action = its;
+	}
+	return action;
 }
 
 /* Each architecture apart, with the calls that exist there: libseccomp would compare with
@@ -97,10 +134,12 @@ static struct program compose(const struct rules *rules, bool allow, uint32_t de
 			make_context(allow ? deny_action : SCMP_ACT_ALLOW, arches[a], linear);
 		for (size_t i = 0; i < rules->n; i++) {
 			const struct call_rule *rule = &rules->items[i];
-			uint32_t action = allow ? SCMP_ACT_ALLOW : deny_action;
 			if (seccomp_syscall_resolve_name_rewrite(arches[a], rule->name) >= 0 &&
-			    !(allow && arches[a] == SCMP_ARCH_X86 && is_wider_on_i386(rule)))
-				add_rule(context, rule, rule->action ? rule->action : action);
+			    !is_left_out(rule, rules, allow, arches[a]))
+				add_rule(context, rule,
+					 action_of(rule, rules,
+						   allow ? SCMP_ACT_ALLOW : deny_action,
+						   arches[a]));
 		}
 		int error = whole ? seccomp_merge(whole, context) : 0;
 		if (error)

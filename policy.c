@@ -43,13 +43,15 @@ static const char *nth_error(size_t i)
 
 static bool read_action(const char *word, uint32_t *ret_action)
 {
-	*ret_action = streq(word, "kill")  ? SCMP_ACT_KILL_PROCESS
-		      : streq(word, "log") ? SCMP_ACT_LOG
-					   : 0;
-	for (size_t i = 0; !*ret_action && i < ARRAY_SIZE(errors); i++)
+	uint32_t action = streq(word, "kill")  ? SCMP_ACT_KILL_PROCESS
+			  : streq(word, "log") ? SCMP_ACT_LOG
+					       : 0;
+	for (size_t i = 0; !action && i < ARRAY_SIZE(errors); i++)
 		if (streq(word, errors[i].name))
-			*ret_action = SCMP_ACT_ERRNO((uint32_t) errors[i].error);
-	return *ret_action != 0;
+			action = SCMP_ACT_ERRNO((uint32_t) errors[i].error);
+	if (action)
+		*ret_action = action;
+	return action != 0;
 }
 
 static const char *meant(const char *near)
@@ -286,8 +288,11 @@ static problem read_list(const struct list_reader *reader, const char *list, uin
 		if (!*item)
 			return arena_printf("%s: The list \"%s\" has an empty name in it",
 					    place_name(reader->place), list);
-		bad = item[0] == '@' ? read_group(reader, item, words[1], action)
-				     : read_call(reader, item, words[1], words[2], action);
+		if (item[0] == '@' && words[2])
+			bad = unknown_qualifier(reader, item, words[2]);
+		else
+			bad = item[0] == '@' ? read_group(reader, item, words[1], action)
+					     : read_call(reader, item, words[1], words[2], action);
 	}
 	return bad;
 }
@@ -366,23 +371,42 @@ void policy_split_denied(const struct rules *denied, uint32_t deny_action,
 	}
 }
 
-static bool has_rule(const struct rules *rules, const char *name, bool by_argument, bool denies,
-		     uint32_t deny_action)
+/* Of those that judge an argument one that denies, if there is one. */
+static const struct call_rule *find_by_argument(const struct rules *rules, const char *name,
+						uint32_t deny_action)
+{
+	const struct call_rule *found = NULL;
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->items[i].word && streq(rules->items[i].name, name) &&
+		    (!found || only_logs(found, deny_action)))
+			found = &rules->items[i];
+	return found;
+}
+
+static bool has_rule(const struct rules *rules, const char *name, bool denies, uint32_t deny_action)
 {
 	for (size_t i = 0; i < rules->n; i++)
-		if (streq(rules->items[i].name, name) && (!by_argument || rules->items[i].word) &&
+		if (streq(rules->items[i].name, name) &&
 		    (!denies || !only_logs(&rules->items[i], deny_action)))
 			return true;
 	return false;
 }
 
+static void read_built_in(const char *list, const char *why, uint32_t action, struct rules *rules)
+{
+	struct list_reader reader = { .rules = rules, .why = why, .built_in = true };
+	problem bad = read_list(&reader, list, action);
+	if (bad)
+		die("%s", bad);
+}
+
 /* The flags of clone3 are in memory, where no filter sees them. Where those of clone are judged it
  * answers ENOSYS, for which every C library falls back to clone. */
-static void judge_clone3(struct rules *rules, uint32_t deny_action)
+static void judge_clone3(struct rules *rules, const struct rules *exceptions, uint32_t deny_action)
 {
-	bool denied = has_rule(rules, "clone", true, true, deny_action);
-	if (!has_rule(rules, "clone", true, false, deny_action) ||
-	    has_rule(rules, "clone3", false, denied, deny_action))
+	const struct call_rule *clone = find_by_argument(rules, "clone", deny_action);
+	if (!clone || has_rule(rules, "clone3", !only_logs(clone, deny_action), deny_action) ||
+	    has_rule(exceptions, "clone3", false, deny_action))
 		return;
 	struct call_rule rule = { .name = "clone3",
 				  .number = seccomp_syscall_resolve_name("clone3"),
@@ -391,23 +415,74 @@ static void judge_clone3(struct rules *rules, uint32_t deny_action)
 	add_rule(rules, &rule);
 }
 
+static bool is_socket(const struct call_rule *rule)
+{
+	return streq(rule->name, "socket") || streq(rule->name, "socketpair");
+}
+
+bool policy_is_family(const struct call_rule *rule)
+{
+	return rule->word && is_socket(rule);
+}
+
+bool policy_is_socketcall_for(const struct call_rule *rule, const struct call_rule *socket)
+{
+	return is_socket(socket) && streq(rule->name, "socketcall") &&
+	       (!rule->word ||
+		streq(rule->word, streq(socket->name, "socket") ? "SOCKET" : "SOCKETPAIR"));
+}
+
+static bool judges_socketcall_for(const struct rules *rules, const struct call_rule *socket,
+				  bool denies, uint32_t deny_action)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (policy_is_socketcall_for(&rules->items[i], socket) &&
+		    (!denies || !only_logs(&rules->items[i], deny_action)))
+			return true;
+	return false;
+}
+
+bool policy_judges_socketcall_for(const struct rules *rules, const struct call_rule *socket)
+{
+	return judges_socketcall_for(rules, socket, false, 0);
+}
+
+/* The same for socketcall(2): where a family is denied, all are there. */
+static void judge_socketcall(struct rules *rules, const struct rules *exceptions,
+			     uint32_t deny_action)
+{
+	static const char *const doors[][2] = { { "socket", "socketcall:SOCKET" },
+						{ "socketpair", "socketcall:SOCKETPAIR" } };
+	for (size_t i = 0; i < ARRAY_SIZE(doors); i++) {
+		const struct call_rule *socket = find_by_argument(rules, doors[i][0], deny_action);
+		if (socket &&
+		    !judges_socketcall_for(rules, socket, !only_logs(socket, deny_action),
+					   deny_action) &&
+		    !policy_judges_socketcall_for(exceptions, socket))
+			read_built_in(doors[i][1], "its family cannot be judged", socket->action,
+				      rules);
+	}
+}
+
+/* With the rules that others need beside them. */
+static struct rules judged(const struct rules *denied, const struct rules *exceptions,
+			   uint32_t deny_action)
+{
+	struct rules result = without_repetition(denied, deny_action);
+	judge_clone3(&result, exceptions, deny_action);
+	judge_socketcall(&result, exceptions, deny_action);
+	return result;
+}
+
 bool policy_is_fallback(const struct call_rule *rule)
 {
 	return streq(rule->name, "clone3") && rule->action == SCMP_ACT_ERRNO(ENOSYS);
 }
 
-static void read_built_in(const char *list, const char *why, struct rules *rules)
-{
-	struct list_reader reader = { .rules = rules, .why = why, .built_in = true };
-	problem bad = read_list(&reader, list, 0);
-	if (bad)
-		die("%s", bad);
-}
-
 static void read_profile_rows(const struct profile *profile, struct rules *rules)
 {
 	for (size_t i = 0; i < profile->n_rows; i++)
-		read_built_in(profile->rows[i].list, profile->rows[i].why, rules);
+		read_built_in(profile->rows[i].list, profile->rows[i].why, 0, rules);
 }
 
 /* `rule` means this value and all above; what is left of it when `value` is let out. */
@@ -468,26 +543,29 @@ static struct verdicts resolve(const struct profile *profile, const struct rules
 {
 	struct verdicts verdicts = { .has_allow_list = profile ? profile->allows : allow->n > 0 };
 	struct rules denied = { 0 }, allowed = { 0 };
+	const struct rules none = { 0 };
 	if (profile)
 		read_profile_rows(profile, profile->allows ? &allowed : &denied);
 	else if (verdicts.has_allow_list)
-		read_built_in(calls_always, "execve and the loader", &allowed);
+		read_built_in(calls_always, "execve and the loader", 0, &allowed);
 	if (verdicts.has_allow_list)
 		for (size_t i = 0; i < allow->n; i++)
 			add_rule(&allowed, &allow->items[i]);
 	else
 		denied = without_exceptions(&denied, allow);
-	for (size_t i = 0; i < deny->n; i++)
-		add_rule(&denied, &deny->items[i]);
+	denied = judged(&denied, allow, deny_action);
+	struct rules own =
+		judged(deny, &none, deny_action); /* exceptions are made to a profile only */
+	for (size_t i = 0; i < own.n; i++)
+		add_rule(&denied, &own.items[i]);
 	if (whom == FILTER_INIT) {
 		denied = without_calls_of_init(&denied);
 		if (verdicts.has_allow_list)
-			read_built_in(calls_of_init, "pid 1", &allowed);
+			read_built_in(calls_of_init, "pid 1", 0, &allowed);
 	}
 	verdicts.denied = without_repetition(&denied, deny_action);
 	verdicts.allowed = without_repetition(&allowed, 0);
-	judge_clone3(&verdicts.denied, deny_action);
-	judge_clone3(&verdicts.allowed, 0);
+	judge_clone3(&verdicts.allowed, &none, 0);
 	return verdicts;
 }
 

@@ -60,6 +60,11 @@ void policy_split_denied(const struct rules *denied, uint32_t deny_action,
 bool policy_uses_built_profile(const struct policy *policy);
 /* clone3 where it answers ENOSYS so that clone is used, whose flags can be judged. */
 bool policy_is_fallback(const struct call_rule *rule);
+/* A rule of socket(2) or socketpair(2) that judges the family. */
+bool policy_is_family(const struct call_rule *rule);
+/* Whether `rule` is of socketcall(2) and means what one of socket(2) or socketpair(2) does. */
+bool policy_is_socketcall_for(const struct call_rule *rule, const struct call_rule *socket);
+bool policy_judges_socketcall_for(const struct rules *rules, const struct call_rule *socket);
 /* "socket:AF_NETLINK" and "EPERM"; arena memory. */
 const char *policy_rule_words(const struct call_rule *rule);
 const char *policy_action_words(uint32_t action);

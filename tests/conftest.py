@@ -43,8 +43,8 @@ def pytest_unconfigure():
         shutil.rmtree(_to_remove.pop())
 
 
-def _compile(source, output, *flags):
-    subprocess.run(["cc", "-O1", "-Wall", "-Wextra", "-Werror", *flags, "-o", str(output), str(source)], check=True)
+def _compile(source, output, *flags, compiler="cc"):
+    subprocess.run([compiler, "-O1", "-Wall", "-Wextra", "-Werror", *flags, "-o", str(output), str(source)], check=True)
 
 
 def pytest_report_header(config):
@@ -87,12 +87,12 @@ def compiled():
     """Compiles C source text; returns the program's path."""
     directory = Path(_compiled_helpers())
 
-    def build(name, source, *flags):
+    def build(name, source, *flags, **options):
         program = directory / name
         if not program.exists():
             text = directory / f"{name}.c"
             text.write_text(source)
-            _compile(text, program, *flags)
+            _compile(text, program, *flags, **options)
         return program
 
     return build

@@ -1,11 +1,12 @@
 /* rawcalls - makes the system calls that standard input asks for, one a line, and prints what came of each.
  *
- *   64 NUMBER ARGUMENT...	by the syscall instruction: x86_64, and x32 where bit 30 of the number is set
- *   32 NUMBER ARGUMENT...	by int 0x80: i386, on x86_64 only
+ *   native NUMBER ARGUMENT...	as this program's own architecture calls: x86_64, and x32 where bit 30 of the number is set; arm64; arm
+ *   i386 NUMBER ARGUMENT...	by int 0x80, on x86_64 only
  *
  * Missing arguments are -1, which no call takes for a pointer, a descriptor or a flag word of its own. The answer is a
  * line: the error's number, 0 for success. Needs nothing but read, write and exit, so that it runs under an allow list.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,7 +24,7 @@ static long call_native(long number, const long *a)
 			 : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return result;
-#else
+#elif defined(__aarch64__)
 	register long x8 __asm__("x8") = number, x0 __asm__("x0") = a[0], x1 __asm__("x1") = a[1];
 	register long x2 __asm__("x2") = a[2], x3 __asm__("x3") = a[3], x4 __asm__("x4") = a[4];
 	register long x5 __asm__("x5") = a[5];
@@ -32,6 +33,8 @@ static long call_native(long number, const long *a)
 			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
 			 : "memory");
 	return x0;
+#else
+	return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]) < 0 ? -errno : 0;
 #endif
 }
 
@@ -51,8 +54,7 @@ static long call_i386(long number, const long *a)
 static long make_call(const char *line)
 {
 	char *end;
-	int bits = (int) strtol(line, &end, 10);
-	long number = strtol(end, &end, 0), arguments[N_ARGUMENTS];
+	long number = strtol(line + strcspn(line, " "), &end, 0), arguments[N_ARGUMENTS];
 	for (int i = 0; i < N_ARGUMENTS; i++) {
 		char *before = end;
 		arguments[i] = (long) strtoul(before, &end, 0);
@@ -60,10 +62,10 @@ static long make_call(const char *line)
 			arguments[i] = -1;
 	}
 #ifdef __x86_64__
-	if (bits == 32)
+	if (strncmp(line, "i386 ", 5) == 0)
 		return call_i386(number, arguments);
 #endif
-	return bits == 64 ? call_native(number, arguments) : 0;
+	return call_native(number, arguments);
 }
 
 int main(void)
