@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -161,7 +163,7 @@ struct program compose_allowed(const struct rules *allowed, uint32_t deny_action
 	return compose(allowed, true, deny_action, native, linear);
 }
 
-uint32_t compose_newest_call(uint32_t native)
+static uint32_t newest_call(uint32_t native)
 {
 	/* 424 is the first number that all architectures share; a few have gaps behind it. */
 	enum { FIRST = 424, GAP = 8 };
@@ -173,4 +175,58 @@ uint32_t compose_newest_call(uint32_t native)
 		free(name);
 	}
 	return (uint32_t) newest;
+}
+
+/* Calls that libseccomp has no name for could not be named in any list. ENOSYS makes programs fall
+ * back to older ones, which are judged; a denial would stop them. Numbers beyond the newest that
+ * mean calls all the same: x32's, of which 512 to 547 are its own, and arm's private ones. */
+struct program compose_prologue(uint32_t native)
+{
+	uint32_t newest = newest_call(native);
+	bool is_x86 = native == SCMP_ARCH_X86_64;
+	uint32_t other_abi = is_x86 ? 0x40000000u : 0;
+	uint32_t private_first = is_x86 ? other_abi + 512 : 0x0f0001u;
+	uint32_t private_end = is_x86 ? other_abi + 548 : 0x0f0007u;
+	const struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 5),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, private_end, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, private_first, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, other_abi + newest, 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, other_abi, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_filter *copy = arena_alloc(sizeof(code));
+	memcpy(copy, code, sizeof(code));
+	return (struct program){ copy, ARRAY_SIZE(code) };
+}
+
+static bool is_allow(const struct sock_filter *instruction)
+{
+	return instruction->code == (BPF_RET | BPF_K) && instruction->k == SECCOMP_RET_ALLOW;
+}
+
+/* One program that lets pass what each of them lets pass: where one allows, the next goes on. A
+ * single program is loaded by a single seccomp(2), so it may well deny that call. */
+struct program compose_joined(const struct program *parts, size_t n_parts)
+{
+	size_t room = 0;
+	for (size_t i = 0; i < n_parts; i++)
+		room += parts[i].n;
+	if (room > BPF_MAXINSNS)
+		die("The lists of system calls come to %zu instructions; the kernel takes %d", room,
+		    BPF_MAXINSNS);
+	struct sock_filter *code = arena_alloc(room * sizeof(*code)), *next = code;
+	for (size_t i = 0; i < n_parts; i++) {
+		bool is_last = i + 1 == n_parts;
+		/* What jumps to an allowing end jumps to the next part's beginning. */
+		size_t n = parts[i].n - (!is_last && is_allow(&parts[i].code[parts[i].n - 1]));
+		memcpy(next, parts[i].code, n * sizeof(*next));
+		for (size_t left = n; left > 0; left--, next++)
+			if (!is_last && is_allow(next))
+				*next = (struct sock_filter) BPF_STMT(BPF_JMP | BPF_JA,
+								      (uint32_t) left - 1);
+	}
+	return (struct program){ code, (size_t) (next - code) };
 }

@@ -91,7 +91,12 @@ struct program compose_denied(const struct rules *denied, uint32_t deny_action, 
 			      bool linear);
 struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native,
 			       bool linear);
-/* The number of the newest call that libseccomp knows. */
-uint32_t compose_newest_call(uint32_t native);
+/* Answers ENOSYS to calls newer than those libseccomp knows, and allows the others. */
+struct program compose_prologue(uint32_t native);
+/* One program that lets pass what each of them lets pass. */
+struct program compose_joined(const struct program *parts, size_t n_parts);
+
+/* ---- tools/flatten.c, at build time: the same answers in fewer instructions ---- */
+struct program flatten(const struct program *program, uint32_t native);
 
 #endif

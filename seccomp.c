@@ -204,65 +204,6 @@ struct composed {
 	bool traced;
 };
 
-/* Numbers beyond the newest that mean calls all the same: x32's, of which 512 to 547 are its own,
- * and arm's private ones. */
-#if defined(__x86_64__)
-#define OTHER_ABI     0x40000000u
-#define PRIVATE_FIRST (OTHER_ABI + 512)
-#define PRIVATE_END   (OTHER_ABI + 548)
-#else
-#define OTHER_ABI     0u
-#define PRIVATE_FIRST 0x0f0001u
-#define PRIVATE_END   0x0f0007u
-#endif
-
-/* Calls that libseccomp has no name for could not be named in any list. ENOSYS makes programs fall
- * back to older ones, which are judged; a denial would stop them. */
-static struct program make_prologue(uint32_t newest)
-{
-	const struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 5),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, PRIVATE_END, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, PRIVATE_FIRST, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, OTHER_ABI + newest, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, OTHER_ABI, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_filter *copy = arena_alloc(sizeof(code));
-	memcpy(copy, code, sizeof(code));
-	return (struct program){ copy, ARRAY_SIZE(code) };
-}
-static bool is_allow(const struct sock_filter *instruction)
-{
-	return instruction->code == (BPF_RET | BPF_K) && instruction->k == SECCOMP_RET_ALLOW;
-}
-
-/* One program that lets pass what each of them lets pass: where one allows, the next goes on. A
- * single program is loaded by a single seccomp(2), so it may well deny that call. */
-static struct program join_programs(const struct program *parts, size_t n_parts)
-{
-	size_t room = 0;
-	for (size_t i = 0; i < n_parts; i++)
-		room += parts[i].n;
-	if (room > BPF_MAXINSNS)
-		die("The lists of system calls come to %zu instructions; the kernel takes %d", room,
-		    BPF_MAXINSNS);
-	struct sock_filter *code = arena_alloc(room * sizeof(*code)), *next = code;
-	for (size_t i = 0; i < n_parts; i++) {
-		bool is_last = i + 1 == n_parts;
-		/* What jumps to an allowing end jumps to the next part's beginning. */
-		size_t n = parts[i].n - (!is_last && is_allow(&parts[i].code[parts[i].n - 1]));
-		memcpy(next, parts[i].code, n * sizeof(*next));
-		for (size_t left = n; left > 0; left--, next++)
-			if (!is_last && is_allow(next))
-				*next = (struct sock_filter) BPF_STMT(BPF_JMP | BPF_JA,
-								      (uint32_t) left - 1);
-	}
-	return (struct program){ code, (size_t) (next - code) };
-}
-
 /* In a trace everything that would be denied is notified instead, but clone3 where it makes
  * programs fall back to clone: the policy itself would cost them nothing there. */
 static struct rules notified(const struct rules *rules)
@@ -288,8 +229,9 @@ static struct program compose(const struct policy *policy, enum filtered whom, b
 	policy_split_denied(&verdicts.denied, policy->deny_action, layers);
 
 	struct program parts[2 + N_DENIED_LAYERS];
-	parts[0] = make_prologue(built ? BUILT_NEWEST_CALL : compose_newest_call(native));
-	size_t n = 1;
+	size_t n = 0;
+	if (!built) /* which has one of its own */
+		parts[n++] = compose_prologue(native);
 	for (size_t i = 0; i < N_DENIED_LAYERS; i++) {
 		if (i == DENIED_LOGGED && built)
 			parts[n++] = built_profiles[policy->profile - profiles][whom];
@@ -300,7 +242,7 @@ static struct program compose(const struct policy *policy, enum filtered whom, b
 		if (layers[i].n)
 			parts[n++] = compose_denied(&layers[i], deny_action, native, false);
 	}
-	return join_programs(parts, n);
+	return compose_joined(parts, n);
 }
 
 void filters_compose(struct run *run)

@@ -39,13 +39,14 @@ static struct program compile(const struct profile *profile, enum filtered whom,
 static void print_header(uint32_t native)
 {
 	printf("/* Made by tools/profiles.c; change calls.c. */\n"
-	       "#define BUILT_NEWEST_CALL %u\n"
-	       "static const struct program built_profiles[][2] = {\n",
-	       compose_newest_call(native));
+	       "static const struct program built_profiles[][2] = {\n");
 	for (size_t i = 0; i < n_profiles; i++) {
 		printf("\t{ /* %s: COMMAND, pid 1 */\n", profiles[i].name);
 		for (enum filtered whom = FILTER_COMMAND; whom <= FILTER_INIT; whom++) {
-			struct program program = compile(&profiles[i], whom, native, false);
+			struct program parts[] = { compose_prologue(native),
+						   compile(&profiles[i], whom, native, false) };
+			struct program joined = compose_joined(parts, ARRAY_SIZE(parts));
+			struct program program = flatten(&joined, native);
 			print_program(&program);
 		}
 		printf("\t},\n");
