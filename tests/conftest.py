@@ -18,6 +18,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     for marker in ("core: paths, mounts, options, processes: run again without openat2 and with sanitizers",
+                   "programs: runs large programs for real: left out where the processor is emulated",
                    "root: needs a root caller, for fixtures or as the subject",
                    "user: is about a caller without capabilities"):
         config.addinivalue_line("markers", marker)
