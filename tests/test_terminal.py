@@ -56,6 +56,14 @@ def test_the_guard_is_a_filter_only_where_a_terminal_is_in_reach():
         assert terminal.read_until(r"Seccomp:\t(\d)")[1] == "2"
 
 
+def test_the_guard_makes_the_kernel_mitigate_nothing_more():
+    """... which would slow every call; a filter does where spec_store_bypass_disable=seccomp, the default before 5.16."""
+    outside = [line for line in open("/proc/self/status").read().splitlines() if line.startswith("Speculation")]
+    with Terminal([*BASE, "--proc", "/proc"], ["sh", "-c", "cat /proc/self/status; echo shown"]) as terminal:
+        terminal.read_until("shown")
+    assert [line for line in terminal.text.splitlines() if line.startswith("Speculation")] == outside
+
+
 def test_ordinary_terminal_requests_work():
     code = """import os, sys, termios, fcntl, struct
 a = termios.tcgetattr(0); a[3] &= ~termios.ECHO; termios.tcsetattr(0, termios.TCSANOW, a)
