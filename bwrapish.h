@@ -547,9 +547,11 @@ void overlay_pinned(const struct run *run);
 void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_changes);
 /* Those that the supervisor has to keep open; arena memory. */
 int *overlay_helper_fds(size_t *ret_n);
-/* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything,
- * and has the changes listed. False when a list is not whole; then somebody has said why. wait()
- * waits for a while for a child's end; false: there is no more time. */
+/* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything. It
+ * may be still there afterwards. wait() waits for a while for a child's end; false: there is no more
+ * time. */
+void overlay_wait_for_fuse(bool (*wait)(void));
+/* Then: has the changes listed. False when a list is not whole; then somebody has said why. */
 bool overlay_list_changes(bool (*wait)(void));
 /* Whether pid is a helper, which ends by itself. */
 bool overlay_is_helper(pid_t pid);
@@ -656,7 +658,13 @@ enum { CGROUPS_MOST_FDS = 19 };
 size_t cgroups_fds(const struct run *run, int *fds);
 /* Removes, with what is in them, the groups beside ours that supervisors left who were killed. */
 void cgroups_sweep(const struct run *run);
-/* Kills all that is in the groups, and returns when nothing is. */
+/* Puts this process, which works for COMMAND, where the same limits count it and only
+ * cgroups_kill() ends it. */
+void cgroups_enter_as_helper(const struct run *run);
+/* Kills all that is in the groups but helpers, and returns when nothing is; calls meanwhile() as long
+ * as it waits. */
+void cgroups_kill_command(const struct run *run, void (*meanwhile)(void));
+/* The same with helpers. */
 void cgroups_kill(const struct run *run);
 void cgroups_read_usage(const struct run *run, struct usage *usage);
 /* Removes the groups; they have to be empty. */

@@ -2,9 +2,10 @@
  * first process, emptied and removed behind it. All of it happens in the supervisor, outside.
  *
  * A group is two directories: the outer one carries the limits and the use, the inner one ("in")
- * the processes. A cgroup namespace that COMMAND makes has the inner one for its root
- * (cgroup_namespaces(7)), so that a cgroup file system mounted in there does not show the files
- * with COMMAND's own limits, which belong to the same user.
+ * the processes, and a third ("helper") what works for them and has to end after them. A cgroup
+ * namespace that COMMAND makes has the inner one for its root (cgroup_namespaces(7)), so that a
+ * cgroup file system mounted in there does not show the files with COMMAND's own limits, which
+ * belong to the same user.
  *
  * The outer directory's name is bwrapish-PID-NANOSECONDS, and the supervisor holds a lock
  * (flock(2)) on it. The lock tells the next run whether somebody is still responsible: it goes with
@@ -189,7 +190,7 @@ static void kill_members(int dir_fd)
 
 /* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2;
  * in version 1 they die when thawed. */
-static void kill_one_by_one(int dir_fd, int freezer_fd, int most_seconds)
+static void kill_one_by_one(int dir_fd, int freezer_fd, int most_seconds, void (*meanwhile)(void))
 {
 	bool v1_frozen = freezer_fd >= 0 && write_file(freezer_fd, "freezer.state", "FROZEN");
 	write_file(dir_fd, "cgroup.freeze", "1");
@@ -200,23 +201,25 @@ static void kill_one_by_one(int dir_fd, int freezer_fd, int most_seconds)
 			write_file(freezer_fd, "freezer.state", "THAWED");
 		if (!n_found)
 			return;
+		if (meanwhile)
+			meanwhile();
 		if (rounds > 10)
 			sleep_ms(1);
 	}
 }
 
-static void kill_v2(int dir_fd, int most_seconds)
+static void kill_v2(int dir_fd, int most_seconds, void (*meanwhile)(void))
 {
-	/* Removing what nobody is in is what comes next, and takes less than asking. */
-	if (unlinkat(dir_fd, "in", AT_REMOVEDIR) == 0 ||
-	    read_count(dir_fd, "cgroup.events", "populated") == 0)
+	if (read_count(dir_fd, "cgroup.events", "populated") == 0)
 		return;
 	if (!write_file(dir_fd, "cgroup.kill", "1"))
-		kill_one_by_one(dir_fd, -1, most_seconds);
+		kill_one_by_one(dir_fd, -1, most_seconds, meanwhile);
 	AUTO_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	for (int seconds = 0; events_fd >= 0 && seconds < most_seconds &&
 			      read_count(dir_fd, "cgroup.events", "populated") == 1;) {
 		struct pollfd changed = { .fd = events_fd, .events = POLLPRI };
+		if (meanwhile)
+			meanwhile();
 		/* A change between reading and polling is told, too: the descriptor counts from its
 		 * opening. */
 		seconds += poll(&changed, 1, 1000) == 0;
@@ -230,6 +233,7 @@ static void kill_v2(int dir_fd, int most_seconds)
 /* Zombies may keep a group busy for a moment. */
 static bool try_remove(int parent_fd, const char *name, int fd, int most_seconds)
 {
+	unlinkat(fd, "helper", AT_REMOVEDIR);
 	unlinkat(fd, "in", AT_REMOVEDIR); /* usually that is all */
 	for (int tries = 0; tries < most_seconds * 1000; tries++) {
 		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
@@ -273,9 +277,9 @@ static void sweep(int parent_fd)
 		    status.st_uid != geteuid())
 			continue;
 		if (faccessat(fd, "cgroup.events", F_OK, 0) == 0)
-			kill_v2(fd, 1);
+			kill_v2(fd, 1, NULL);
 		else
-			kill_one_by_one(fd, fd, 1);
+			kill_one_by_one(fd, fd, 1, NULL);
 		try_remove(parent_fd, entry->d_name, fd, 1);
 	}
 	if (directory)
@@ -319,11 +323,27 @@ static bool make_group(struct group *group, int parent_fd, const char *parent)
 	return false;
 }
 
+/* A directory in the group, that processes can be put into; -1 and errno. */
+static int make_below(const struct group *group, const char *name)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	if (mkdirat(group->fd, name, 0755) < 0 && errno != EEXIST)
+		return -1;
+	int fd = open_dir_at(group->fd, name);
+	/* Of version 1 it takes no process before it has both. */
+	bool is_cpuset = group->controller && streq(group->controller, "cpuset");
+	for (size_t i = 0; i < ARRAY_SIZE(files) && fd >= 0 && is_cpuset; i++)
+		if (!write_file(fd, files[i], read_file(group->fd, files[i]))) {
+			int error = errno;
+			close_fd(&fd);
+			errno = error;
+		}
+	return fd;
+}
+
 static bool make_inner(struct group *group)
 {
-	if (mkdirat(group->fd, "in", 0755) < 0)
-		return false;
-	group->inner_fd = open_dir_at(group->fd, "in");
+	group->inner_fd = make_below(group, "in");
 	return group->inner_fd >= 0;
 }
 
@@ -690,16 +710,10 @@ static void finish_groups(struct cgroups *groups, const char *own)
 			 &ignored); /* only for killing, which can do without */
 	if (groups->v2.fd >= 0 && !make_inner(&groups->v2))
 		die_errno(errno, "Can't make %s/%s/in", groups->v2.parent, groups->v2.name);
-	for (size_t i = 0; i < groups->n_v1; i++) {
-		struct group *group = &groups->v1[i];
-		if (!make_inner(group))
-			die_errno(errno, "Can't make %s/%s/in", group->parent, group->name);
-		const char *files[] = { "cpuset.cpus", "cpuset.mems" };
-		for (size_t j = 0; streq(group->controller, "cpuset") && j < ARRAY_SIZE(files); j++)
-			if (!write_file(group->inner_fd, files[j], read_file(group->fd, files[j])))
-				die_errno(errno, "Can't set %s in %s/%s/in", files[j],
-					  group->parent, group->name);
-	}
+	for (size_t i = 0; i < groups->n_v1; i++)
+		if (!make_inner(&groups->v1[i]))
+			die_errno(errno, "Can't make %s/%s/in", groups->v1[i].parent,
+				  groups->v1[i].name);
 }
 
 void cgroups_make(struct run *run)
@@ -780,6 +794,22 @@ void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in)
 			  groups->v2.name);
 }
 
+static void enter_as_helper(const struct group *group)
+{
+	AUTO_CLOSE int fd = make_below(group, "helper");
+	if (fd < 0 || !write_file(fd, "cgroup.procs", "0"))
+		die_errno(errno, "Can't go into %s/%s/helper", group->parent, group->name);
+}
+
+void cgroups_enter_as_helper(const struct run *run)
+{
+	const struct cgroups *groups = run->cgroups;
+	for (size_t i = 0; groups && i < groups->n_v1; i++)
+		enter_as_helper(&groups->v1[i]);
+	if (groups && groups->v2.fd >= 0)
+		enter_as_helper(&groups->v2);
+}
+
 static void close_group(struct group *group)
 {
 	close_fd(&group->inner_fd);
@@ -839,17 +869,29 @@ size_t cgroups_fds(const struct run *run, int *fds)
 	return n;
 }
 
-void cgroups_kill(const struct run *run)
+void cgroups_kill_command(const struct run *run, void (*meanwhile)(void))
 {
 	const struct cgroups *groups = run->cgroups;
 	if (!groups)
 		return;
-	if (groups->v2.fd >= 0)
-		kill_v2(groups->v2.fd, 60);
+	/* Removing what nobody is in is what comes next, and takes less than asking. */
+	if (groups->v2.inner_fd >= 0 && unlinkat(groups->v2.fd, "in", AT_REMOVEDIR) < 0)
+		kill_v2(groups->v2.inner_fd, 60, meanwhile);
 	const struct group *freezer = groups->n_v1 ? &groups->v1[groups->n_v1 - 1] : NULL;
 	bool can_freeze = freezer && streq(freezer->controller, "freezer");
-	if (groups->n_v1)
-		kill_one_by_one(groups->v1[0].fd, can_freeze ? freezer->inner_fd : -1, 10);
+	if (groups->n_v1 && groups->v1[0].inner_fd >= 0)
+		kill_one_by_one(groups->v1[0].inner_fd, can_freeze ? freezer->inner_fd : -1, 10,
+				meanwhile);
+}
+
+void cgroups_kill(const struct run *run)
+{
+	const struct cgroups *groups = run->cgroups;
+	cgroups_kill_command(run, NULL);
+	if (groups && groups->v2.fd >= 0)
+		kill_v2(groups->v2.fd, 60, NULL);
+	if (groups && groups->n_v1)
+		kill_one_by_one(groups->v1[0].fd, -1, 10, NULL);
 }
 
 static void keep_greater(int64_t *known, int64_t value)
@@ -875,8 +917,10 @@ void cgroups_read_usage(const struct run *run, struct usage *usage)
 			     read_count(group->fd, "memory.max_usage_in_bytes", ""));
 		/* There an event counts only where it happened. */
 		AUTO_CLOSE int inner_fd = open_dir_at(group->fd, "in");
-		keep_greater(&usage->oom_kills,
-			     read_count(inner_fd, "memory.oom_control", "oom_kill"));
+		AUTO_CLOSE int helper_fd = open_dir_at(group->fd, "helper");
+		int64_t kills = read_count(inner_fd, "memory.oom_control", "oom_kill"),
+			helper_kills = read_count(helper_fd, "memory.oom_control", "oom_kill");
+		keep_greater(&usage->oom_kills, kills + (helper_kills > 0 ? helper_kills : 0));
 		keep_greater(&usage->throttled, read_count(group->fd, "cpu.stat", "nr_throttled"));
 	}
 }

@@ -134,11 +134,16 @@ static bool must_find_the_rest(const struct run *run)
 	return run->shape.ends_with_command && !run->shape.pid_namespace;
 }
 
+static void continue_helpers(void)
+{
+	overlay_urge_helpers(false);
+}
+
 /* Nothing of the sandbox is left when this returns, where it ends with COMMAND. Those who lost their
  * parents became our children. */
 static void end_sandbox(void)
 {
-	cgroups_kill(monitor.run);
+	cgroups_kill_command(monitor.run, continue_helpers);
 	kill_child();
 	if (must_find_the_rest(monitor.run))
 		limits_kill_descendants(monitor.run->proc_fd, overlay_is_helper, reap);
@@ -147,6 +152,7 @@ static void end_sandbox(void)
 static void end_and_remove(void)
 {
 	end_sandbox();
+	cgroups_kill(monitor.run);
 	cgroups_remove(monitor.run);
 }
 
@@ -465,10 +471,16 @@ static _Noreturn void finish(struct run *run, int status)
 	monitor.cut_short = 0; /* what came until now was for COMMAND */
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
+	bool lists_changes = overlay_lists_changes(run->plan), listed = true;
 	if (run->shape.ends_with_command) {
 		end_sandbox();
+		if (run->cgroups || lists_changes)
+			overlay_wait_for_fuse(is_wanted);
 		if (!started || run->plan->json_status.fd >= 0 || run->plan->verbose)
 			limits_read_usage(run, &usage);
+		if (started && lists_changes)
+			listed = overlay_list_changes(is_wanted);
+		cgroups_kill(run);
 		cgroups_remove(run);
 	}
 	if (!started && monitor.timed_out) {
@@ -496,7 +508,6 @@ static _Noreturn void finish(struct run *run, int status)
 	trace_finish(run);
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, status);
-	bool listed = !overlay_lists_changes(run->plan) || overlay_list_changes(is_wanted);
 	report_exit(run, exit_code);
 	_exit(listed ? exit_code : monitor.cut_short ? monitor.cut_short : 1);
 }

@@ -13,6 +13,8 @@
  * mount answers. It ends when the mount is gone: with the last process of the sandbox, at whatever
  * instant and for whatever reason. It has a session of its own, so that no terminal reaches it, and
  * capabilities that COMMAND does not have, so that the kernel's ptrace check keeps COMMAND away.
+ * What it uses it uses for COMMAND: it is in the sandbox's control groups, from which it is not
+ * killed before it had the time to end.
  *
  * The reader: waits for the supervisor's word and ends when the supervisor does. Not dumpable.
  *
@@ -428,6 +430,8 @@ static _Noreturn void be_helper(struct run *run, pid_t child, int socket, int st
 {
 	struct job job;
 	die_first_call(NULL);
+	if (start_fd < 0)
+		cgroups_enter_as_helper(run);
 	enter_user_namespace(run, child);
 	receive_job(run, socket, &job);
 	if (!job.reads_changes)
@@ -513,21 +517,25 @@ static bool has_ended_well(const struct helper *helper)
 	return helper->start_fd < 0 ? !WIFSIGNALED(helper->status) : helper->status == 0;
 }
 
-/* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the
- * sandbox keeps it. */
-static bool wait_for_fuse(const struct helper *helper, bool (*wait)(void))
+void overlay_wait_for_fuse(bool (*wait)(void))
 {
 	enum { LIMIT_S = 10 };
 	struct timespec began, now;
 	clock_gettime(CLOCK_MONOTONIC, &began);
-	while (helper->pid && wait()) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec - began.tv_sec <= LIMIT_S)
-			continue;
+	now = began;
+	for (const struct helper *helper = helpers; helper; helper = helper->next)
+		while (helper->start_fd < 0 && helper->pid &&
+		       now.tv_sec - began.tv_sec <= LIMIT_S && wait())
+			clock_gettime(CLOCK_MONOTONIC, &now);
+}
+
+/* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the
+ * sandbox keeps it. */
+static bool has_written_everything(const struct helper *helper)
+{
+	if (helper->pid)
 		say_warning("Can't list changes: fuse-overlayfs is still in use, by a descriptor "
 			    "outside of the sandbox");
-		return false;
-	}
 	return !helper->pid && has_ended_well(helper);
 }
 
@@ -549,7 +557,7 @@ bool overlay_list_changes(bool (*wait)(void))
 	bool done = true;
 	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
 		if (helper->start_fd < 0)
-			done = wait_for_fuse(helper, wait);
+			done = has_written_everything(helper);
 	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
 		if (helper->start_fd >= 0)
 			done = wait_for_reader(helper, wait);

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -609,6 +610,78 @@ def test_listing_needs_no_memory_for_what_has_been_listed(tree):
                   prefix=[*fuse_prefix(CALLERS[-1]), "prlimit", f"--as={100 << 20}"]))
 
 
+# ---- limits ----
+
+def can_limit_memory():
+    top = Path("/sys/fs/cgroup")
+    lists = [path for path in (top / "cgroup.controllers", top / "unified/cgroup.controllers") if path.exists()]
+    return (top / "memory/cgroup.procs").exists() or any("memory" in path.read_text().split() for path in lists)
+
+
+limits_memory = pytest.mark.skipif(not can_limit_memory(), reason="no memory controller")
+LIMIT = ["--limit", "memory.max", "60M", "--limit-try", "memory.swap.max", "0"]
+
+
+def groups_of(pid):
+    # os.walk(), unlike glob(), does not mind what disappears
+    return [path for path, _, _ in os.walk("/sys/fs/cgroup") if os.path.basename(path).startswith(f"bwrapish-{pid}-")]
+
+
+def helpers_with_limits(supervisor):
+    return {int(pid) for path in groups_of(supervisor) if os.path.exists(f"{path}/helper")
+            for pid in Path(path, "helper/cgroup.procs").read_text().split()}
+
+
+@pytest.mark.root
+@limits_memory
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_memory_limit_holds_for_what_is_written_to_an_overlay(backend, tree):
+    """Whoever keeps it for COMMAND."""
+    fd = data_fd()
+    result = merge(tree, "root", backend, "trap '' TERM; head -c 200M /dev/zero >/m/big || stat -c %s /m/big || true",
+                   more=[*LIMIT, "--json-status-fd", fd])
+    use = [json.loads(line) for line in os.pread(fd, 65536, 0).decode().splitlines()][-2]
+    assert use["oom-kills"] >= 1 and use["memory-peak-bytes"] <= 60 << 20
+    assert int(result.stdout or 0) < 60 << 20
+
+
+@pytest.mark.root
+@limits_memory
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_changes_are_listed_where_limits_are_set(backend, tree):
+    """The helper is in the group that is killed, and still writes everything before."""
+    how = ["--overlay", tree / "up", tree / "work", "/m"]
+    script = ("(setsid sh -c 'while :; do echo x >/m/dir/late; done' &)\n"
+              "echo 2 >/m/file; rm /m/both; exec 5</m/dir/old; rm /m/dir/old")
+    _, lines = listed(tree, "root", backend, script, how, LIMIT)
+    assert [lines[f"/m/{name}"]["change"] for name in ("file", "both", "dir/old")] == ["changed", "removed", "removed"]
+    if backend == "fuse":  # its files that are unlinked and still open
+        assert not [path for path in (tree / "work").rglob("*") if path.is_file()]
+
+
+@needs_fuse
+@pytest.mark.root
+@limits_memory
+@pytest.mark.parametrize("end", ["end", "SIGTERM before the start", "time", "parent"])
+def test_a_helper_with_limits_ends_with_the_sandbox(end, tree):
+    give("root", tree)
+    block_fd, go_fd = pipe()
+    options = {"end": [], "time": ["--timeout", "1"], "parent": ["--die-with-parent"],
+               "SIGTERM before the start": ["--block-fd", block_fd]}
+    args = [*WITH_PROC, *LIMIT, *options[end], "--overlay-backend", "fuse", *layers(tree), "--tmp-overlay", "/m"]
+    script = "echo 1 >/m/x; sleep 1" if end == "end" else "sleep 50"
+    with start(args, ["sh", "-c", script], prefix=["sh", "-c", '"$@" & echo $!; wait', "sh"]) as parent:
+        supervisor = int(line_from(parent))
+        wait_for(lambda: helpers_of(tree), 20, "the start")
+        assert helpers_with_limits(supervisor) == helpers_of(tree)
+        if end == "SIGTERM before the start":
+            os.kill(supervisor, signal.SIGTERM)
+        elif end == "parent":
+            parent.kill()
+        wait_for(lambda: not groups_of(supervisor) and not helpers_of(tree), 20, "the end")
+    close(go_fd)
+
+
 # ---- helpers that COMMAND meddles with ----
 
 # The supervisor's other children are the helpers.
@@ -668,9 +741,10 @@ print(helpers[0])
     assert not os.path.exists(f"/proc/{int(result.stdout)}")
 
 
+@pytest.mark.parametrize("more", [[], pytest.param(LIMIT, marks=[pytest.mark.root, limits_memory])], ids=["", "limits"])
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("caller", CALLERS)
-def test_stopped_helpers_hold_nothing_up(caller, backend, tree):
+def test_stopped_helpers_hold_nothing_up(caller, backend, more, tree):
     """Who waits for an answer of fuse-overlayfs's cannot even be killed."""
     script = FIND_HELPERS + """
 for i in range(3):
@@ -681,7 +755,9 @@ time.sleep(0.1)
 for pid in helpers: os.kill(pid, signal.SIGSTOP)
 time.sleep(0.2)
 """
-    _, lines = listed(tree, caller, backend, "exec " + shlex.join(python(script)), ["--tmp-overlay", "/m"])
+    if more and caller == "user":
+        pytest.skip("a user without a group of its own")
+    _, lines = listed(tree, caller, backend, "exec " + shlex.join(python(script)), ["--tmp-overlay", "/m"], more)
     assert lines["/m/file"]["change"] == "removed"
 
 
