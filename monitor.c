@@ -36,6 +36,7 @@ static struct {
 	bool started;     /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
+	bool takes_helpers;  /* setup may still ask for one */
 	bool ended;          /* a reaper has told COMMAND's status */
 	bool timed_out;      /* SIGTERM was sent because the time was up */
 	bool killed;         /* and that was not enough */
@@ -302,6 +303,8 @@ static void hear_message(struct run *run, const struct message *message, int att
 {
 	switch ((enum message_kind) message->kind) {
 	case MESSAGE_NAMESPACES:
+		if (monitor.started) /* not setup's: whoever has got hold of pid 1's socket */
+			break;
 		memcpy(run->ns_ids, message->ns_ids, sizeof(run->ns_ids));
 		report_child(run, monitor.child);
 		close_consumed(run->plan->info.fd);
@@ -328,10 +331,15 @@ static void hear_message(struct run *run, const struct message *message, int att
 		attached_fd = -1;
 		break;
 	case MESSAGE_HELPER:
+		if (!monitor.takes_helpers)
+			break;
 		overlay_start_helper(run, monitor.child, attached_fd, message->value);
 		attached_fd = -1;
 		break;
 	case MESSAGE_PINNED:
+		if (!monitor.takes_helpers)
+			break;
+		monitor.takes_helpers = false;
 		drop_privilege(run);
 		sync_try_send(monitor.socket, MESSAGE_GO,
 			      0); /* a child that is gone will be noticed */
@@ -595,7 +603,8 @@ void monitor_run(struct run *run, pid_t child, int socket)
 		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
 		monitor.child_in_proc = ns_pid_in_proc(run, pidfd);
 	}
-	if (!overlay_may_need_helper(run->plan)) /* otherwise once all helpers have been started */
+	monitor.takes_helpers = overlay_may_need_helper(run->plan);
+	if (!monitor.takes_helpers) /* otherwise once all helpers have been started */
 		drop_privilege(run);
 	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
 	release_code_pages();

@@ -247,7 +247,10 @@ static int receive(int socket, enum message_kind kind, int *ret_fd)
 
 static void receive_job(const struct run *run, int socket, struct job *job)
 {
-	*job = (struct job){ .op = &run->plan->ops[receive(socket, MESSAGE_HELPER, NULL)] };
+	size_t number = (size_t) receive(socket, MESSAGE_HELPER, NULL);
+	if (number >= run->plan->n_ops || !run->plan->ops[number].overlay)
+		_exit(1); /* not from setup */
+	*job = (struct job){ .op = &run->plan->ops[number] };
 	int flags = receive(socket, MESSAGE_HELPER, NULL);
 	job->reads_changes = flags & 1;
 	job->squash = flags & 2;
