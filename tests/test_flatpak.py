@@ -63,9 +63,9 @@ def flatpak(box):
 def test_flatpak_runs_an_app_and_enters_it(flatpak):
     seen = flatpak.in_session(f"""
         flatpak run {APP} sh -c 'id -u; readlink /proc/self/ns/pid; touch /usr/x 2>/dev/null || echo read-only; cat /.flatpak-info' 2>&1
-        flatpak run {APP} sh -c 'echo ready; readlink /proc/self/ns/mnt; exec sleep 30' >told 2>&1 &
+        flatpak run --instance-id-fd=3 {APP} sh -c 'echo ready; readlink /proc/self/ns/mnt; exec sleep 30' >told 2>&1 3>instance &
         until grep -q mnt told; do sleep 0.1; done
-        for pid in $(flatpak ps --columns=child-pid); do if [ -d "/proc/$pid" ]; then break; fi; done # the first may be listed
+        pid=$(flatpak ps --columns=instance,child-pid | grep "^$(cat instance)" | cut -f 2)
         echo entered; flatpak enter "$pid" readlink /proc/self/ns/mnt
         kill -9 "$pid"
         wait""")
