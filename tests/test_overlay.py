@@ -15,7 +15,7 @@ import pytest
 
 from sandbox import (BASE, BINARY, IS_ROOT, REPO, assert_ok, assert_refused, at_eof, close, command_line,
                      data_fd, host_mounts, keep, line_from, mounts_inside, pipe, python, readable, refused, run,
-                     session_members, shell, start, user_ids, wait_for)
+                     session_members, start, user_ids, wait_for)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
 # /dev/fuse as udev would leave it, in a mount namespace of its own

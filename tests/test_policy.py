@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, REPO, Terminal, assert_ok, bpf, data_fd, errno_inside, inside,
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, REPO, Terminal, assert_ok, bpf, data_fd, errno_inside, inside,
                      keep, line_from, pipe, python, refused, run, shell, start, status_fields, status_inside)
 
 PROFILES = Path(BINARY).with_name("profiles")
