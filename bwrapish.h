@@ -273,10 +273,11 @@ enum option_group {
 	N_OPTION_GROUPS
 };
 struct option_row {
-	const char *name;  /* "--bind" */
-	const char *words; /* "SRC DEST"; "" for none. The words tell arity and completion. */
+	/* Not pointers: each would have to be relocated at every start. */
+	char name[28];  /* "--bind" */
+	char words[32]; /* "SRC DEST"; "" for none. The words tell arity and completion. */
 	enum option_group group;
-	const char *help;
+	char help[96];
 	int handler;   /* this and the rest is options.c's own */
 	size_t target; /* the field of struct plan it fills */
 	int value;
@@ -388,6 +389,7 @@ struct run {
 	char **argv, **envp;         /* as the kernel laid them out */
 	int proc_fd;                 /* O_PATH of the host's /proc */
 	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
+	uint64_t outer_mount_id;     /* of / where we were before new namespaces */
 	int monitor_fd;              /* our end of the supervisor's socket; -1 when there is none */
 	mode_t umask;
 	sigset_t signal_mask; /* the caller's; COMMAND gets it back */

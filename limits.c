@@ -140,7 +140,7 @@ enum value_kind {
 /* The files of a control group that limit something: Documentation/admin-guide/cgroup-v2.rst as of
  * Linux 6.18. */
 static const struct limit_key {
-	const char *name, *controller;
+	char name[24], controller[12]; /* not pointers: see struct option_row */
 	enum value_kind kind;
 	int least, most;
 } limit_keys[] = {

@@ -45,9 +45,19 @@ static uint64_t read_ns_id(const struct run *run, const char *name)
 	return status.st_ino;
 }
 
+/* A copy of a mount namespace has mounts of its own, and the ids of mounts that exist at the same
+ * time differ: statx(2). */
+static uint64_t root_mount_id(void)
+{
+	struct statx status;
+	if (statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
+		die_errno(errno, "Can't look at /");
+	return status.stx_mnt_id;
+}
+
 void ns_remember(struct run *run)
 {
-	run->ns_ids[NS_MOUNT] = read_ns_id(run, "mnt");
+	run->outer_mount_id = root_mount_id();
 }
 
 void ns_learn_ids(struct run *run)
@@ -60,11 +70,9 @@ void ns_learn_ids(struct run *run)
 /* A system call that pretended to succeed must not let anything run, least of all mounts on the
  * host. What one call makes it makes together or not at all, so one of them is compared; a new user
  * namespace shows, besides, in that its id map can be written, which can be done only once. */
-static void verify_left(struct run *run, unsigned long flags)
+static void verify_left(const struct run *run, unsigned long flags)
 {
-	uint64_t outer = run->ns_ids[NS_MOUNT];
-	run->ns_ids[NS_MOUNT] = flags & CLONE_NEWNS ? read_ns_id(run, "mnt") : outer;
-	if ((flags & CLONE_NEWNS && run->ns_ids[NS_MOUNT] == outer) ||
+	if ((flags & CLONE_NEWNS && root_mount_id() == run->outer_mount_id) ||
 	    (flags & CLONE_NEWPID && getpid() != 1))
 		die("The kernel reported new namespaces, but the process is still in the old ones; "
 		    "nothing was run");
@@ -605,6 +613,7 @@ bool ns_enter_inner(struct run *run)
 	pid_t writer = maps.single ? -1 : start_map_writer(run, &maps, pipe_ends);
 
 	unsigned long flags = CLONE_NEWUSER | shape->inner_namespaces;
+	ns_remember(run);
 	if (unshare((int) flags) < 0) {
 		int error = errno;
 		if (shape->inner_required)

@@ -18,7 +18,7 @@
 #error, error \
 	}
 static const struct {
-	const char *name;
+	char name[16];
 	int error;
 } errors[] = {
 	NAMED(EPERM),        NAMED(ENOENT),          NAMED(EINTR),      NAMED(EIO),

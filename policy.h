@@ -8,7 +8,7 @@
 /* What a word behind the name of a call stands for. One word may have several rows: each makes a
  * rule. */
 struct call_argument {
-	const char *name, *word;
+	char name[16], word[24]; /* not pointers: see struct option_row */
 	uint8_t index;
 	uint32_t mask, value;
 };
