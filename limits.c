@@ -13,10 +13,10 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 /* ---- --rlimit ---- */
 
@@ -281,18 +281,19 @@ problem limits_read_limit(const char *key, const char *value, struct limit_op *o
 
 struct relative {
 	pid_t pid, parent;
-	unsigned long long born; /* in clock ticks: with the pid it names one process for good */
-	bool is_ours;
+	unsigned long long born; /* in clock ticks: with the pid it names one process for good; 0:
+				    /proc hides it */
+	enum { KIN_UNKNOWN, KIN_NONE, KIN_OURS } kin;
 };
 struct relatives {
-	struct relative *all;
+	struct relative *all; /* ascending by pid */
 	size_t n, room;
 };
 
 /* The caller's own: what it had started before it became this program by exec(3). */
 static struct relatives earlier;
 
-/* False when it is gone already. */
+/* False when it is gone already, or hidden. */
 static bool read_parent(int directory_fd, struct relative *relative)
 {
 	char path[32], stat[1024];
@@ -310,6 +311,24 @@ static bool read_parent(int directory_fd, struct relative *relative)
 				     &relative->parent, &relative->born) == 2;
 }
 
+static void add_relative(struct relatives *found, const struct relative *relative)
+{
+	found->all = arena_grow(found->all, found->n, &found->room, sizeof(*relative));
+	found->all[found->n++] = *relative;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	const struct relative *one = a, *other = b;
+	return (one->pid > other->pid) - (one->pid < other->pid);
+}
+
+static struct relative *find_relative(const struct relatives *found, pid_t pid)
+{
+	struct relative key = { .pid = pid };
+	return found->n ? bsearch(&key, found->all, found->n, sizeof(key), compare_pids) : NULL;
+}
+
 static void read_processes(int proc_fd, struct relatives *found)
 {
 	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -322,20 +341,56 @@ static void read_processes(int proc_fd, struct relatives *found)
 		if (!parse_decimal(entry->d_name, INT32_MAX, &pid))
 			continue;
 		struct relative relative = { .pid = (pid_t) pid };
-		if (!read_parent(fd, &relative))
-			continue;
-		found->all = arena_grow(found->all, found->n, &found->room, sizeof(relative));
-		found->all[found->n++] = relative;
+		if (read_parent(fd, &relative))
+			add_relative(found, &relative);
 	}
 	closedir(directory);
+	if (found->n)
+		qsort(found->all, found->n, sizeof(*found->all), compare_pids);
+}
+
+/* Reads the children of this process, whoever they are; what hides processes does not hide them
+ * here. */
+struct children {
+	int fd; /* -1 on a kernel without CONFIG_PROC_CHILDREN */
+	size_t at, n;
+	char bytes[4096];
+};
+
+static void read_children_again(struct children *children)
+{
+	children->at = children->n = 0;
+	lseek(children->fd, 0, SEEK_SET);
+}
+
+/* 0 behind the last one. */
+static pid_t next_child(struct children *children)
+{
+	for (pid_t pid = 0;;) {
+		if (children->at == children->n) {
+			ssize_t n = read(children->fd, children->bytes, sizeof(children->bytes));
+			if (n <= 0)
+				return 0;
+			children->at = 0;
+			children->n = (size_t) n;
+		}
+		char c = children->bytes[children->at++];
+		if (c < '0' || c > '9') /* each number has a blank behind it */
+			return pid;
+		pid = pid * 10 + (c - '0');
+	}
+}
+
+static void open_children(int proc_fd, struct children *children)
+{
+	children->fd = openat(proc_fd, "thread-self/children", O_RDONLY | O_CLOEXEC);
+	read_children_again(children);
 }
 
 static bool is_earlier(const struct relative *process)
 {
-	for (size_t i = 0; i < earlier.n; i++)
-		if (earlier.all[i].pid == process->pid && earlier.all[i].born == process->born)
-			return true;
-	return false;
+	const struct relative *known = find_relative(&earlier, process->pid);
+	return known && known->born == process->born;
 }
 
 /* The number of the first mount that a process sees; a mount is in one mount namespace only. -1: not
@@ -356,30 +411,33 @@ static int first_mount(int proc_fd, pid_t pid)
  * takes CAP_SYS_ADMIN in the caller's user namespace. What cannot be told counts as COMMAND's. */
 static bool is_outside(int proc_fd, pid_t pid)
 {
-	int own = first_mount(proc_fd, getpid());
+	int own = earlier.n ? first_mount(proc_fd, getpid()) : -1;
 	return own >= 0 && first_mount(proc_fd, pid) == own;
 }
 
-/* Marks all that descend from this process, but those who are spared and who was there earlier;
- * proc_fd -1: everybody. */
-static void mark_descendants(struct relatives *found, int proc_fd, bool (*is_spared)(pid_t pid))
+/* Whether it descends from this process, other than through those who are spared and who was there
+ * earlier; proc_fd -1: whoever they are. */
+static bool is_ours(const struct relatives *found, struct relative *process, int proc_fd,
+		    bool (*is_spared)(pid_t pid))
 {
 	pid_t self = getpid();
-	for (bool more = true; more;) {
-		more = false;
-		for (size_t i = 0; i < found->n; i++) {
-			struct relative *child = &found->all[i];
-			if (child->is_ours || is_earlier(child))
-				continue;
-			bool below = child->parent == self &&
-				     (proc_fd < 0 ||
-				      !(is_spared(child->pid) || is_outside(proc_fd, child->pid)));
-			for (size_t j = 0; !below && j < found->n; j++)
-				below = found->all[j].is_ours && found->all[j].pid == child->parent;
-			child->is_ours = below;
-			more |= below;
-		}
+	struct relative *top = process;
+	for (; top && top->kin == KIN_UNKNOWN; top = find_relative(found, top->parent)) {
+		top->kin = KIN_NONE; /* unless it turns out otherwise; ends a circle, too */
+		if (is_earlier(top))
+			break;
+		if (top->parent != self)
+			continue;
+		if (proc_fd < 0 || !(is_spared(top->pid) || is_outside(proc_fd, top->pid)))
+			top->kin = KIN_OURS;
+		break;
 	}
+	if (!top || top->kin != KIN_OURS)
+		return false;
+	/* the same way once more, and not beyond where it led: there are we, and those above us */
+	for (; process != top; process = find_relative(found, process->parent))
+		process->kin = KIN_OURS;
+	return true;
 }
 
 void limits_spare_descendants(int proc_fd)
@@ -389,46 +447,106 @@ void limits_spare_descendants(int proc_fd)
 	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
 		return; /* ECHILD, as a rule: nothing to look for */
 	read_processes(proc_fd, &found);
-	mark_descendants(&found, -1, NULL);
 	size_t n = 0;
 	for (size_t i = 0; i < found.n; i++)
-		if (found.all[i].is_ours)
+		is_ours(&found, &found.all[i], -1, NULL);
+	for (size_t i = 0; i < found.n; i++)
+		if (found.all[i].kin == KIN_OURS)
 			found.all[n++] = found.all[i];
 	found.n = n;
+	struct children children;
+	open_children(proc_fd, &children);
+	for (struct relative child = { 0 }; (child.pid = next_child(&children));)
+		if (!find_relative(&(struct relatives){ found.all, n, n }, child.pid))
+			add_relative(&found, &child); /* hidden */
+	close_fd(&children.fd);
+	if (found.n)
+		qsort(found.all, found.n, sizeof(*found.all), compare_pids);
 	earlier = found;
 }
 
-/* All generations at once: killing only children would lose the race against a fork bomb, whose
- * next generation is always bigger than the one that just became ours. */
-static bool kill_relatives(struct relatives *found, int proc_fd, bool (*is_spared)(pid_t pid))
+/* Kills the children as they are read: processes that replace each other become our children at
+ * once, but are gone before all of /proc can be read. Who can be waited for keeps its number until
+ * that is done, which is not here. Returns one of them, or 0. */
+static pid_t kill_children(int proc_fd, struct children *children, bool (*is_spared)(pid_t pid),
+			   size_t *ret_n)
 {
-	bool any = false;
-	mark_descendants(found, proc_fd, is_spared);
-	for (size_t i = 0; i < found->n; i++)
-		if (found->all[i].is_ours) {
-			any = true;
-			kill(found->all[i].pid, SIGKILL);
-		}
+	pid_t any = 0;
+	*ret_n = 0;
+	read_children_again(children);
+	for (struct relative child = { 0 }; (child.pid = next_child(children)); ++*ret_n) {
+		siginfo_t ended = { 0 };
+		if (waitid(P_PID, (id_t) child.pid, &ended, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    ended.si_pid)
+			continue;
+		child.born = 0;
+		if (find_relative(&earlier, child.pid))
+			read_parent(proc_fd, &child);
+		if (is_spared(child.pid) || is_earlier(&child) || is_outside(proc_fd, child.pid))
+			continue;
+		kill(child.pid, SIGKILL);
+		any = child.pid;
+	}
 	return any;
 }
 
-void limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*reap)(bool wait))
+/* All generations at once: killing only children would lose the race against a fork bomb, whose
+ * next generation is always bigger than the one that just became ours. Returns one of them, or 0.
+ */
+static pid_t kill_relatives(int proc_fd, struct relatives *found, bool (*is_spared)(pid_t pid))
 {
+	pid_t any = 0;
+	read_processes(proc_fd, found);
+	for (size_t i = 0; i < found->n; i++)
+		if (is_ours(found, &found->all[i], proc_fd, is_spared) &&
+		    (kill(found->all[i].pid, SIGKILL) == 0 || errno != ESRCH))
+			any = found->all[i].pid;
+	return any;
+}
+
+/* Waits for children that have ended, not for more than there were before: they may come faster
+ * than they can be reaped, and killing is what makes them fewer. False when no child is left. */
+static bool reap_some(size_t most, pid_t (*reap)(bool wait))
+{
+	pid_t pid = 1;
+	for (size_t n = 0; n <= most && pid > 0; n++)
+		pid = reap(false);
+	return pid >= 0;
+}
+
+pid_t limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*reap)(bool wait))
+{
+	enum { ROUNDS_OF_CHILDREN = 100 }; /* before it is worth while to read all of /proc */
 	struct relatives found = { 0 };
+	struct children children;
+	open_children(proc_fd, &children);
+	int64_t end_ms = now_ms() + LIMITS_PATIENCE_MS;
+	pid_t left = 0;
 	/* Whoever lost its parent in the meantime is our child now, and so in the next round. A round
 	 * that finds nobody may have missed one that was between two parents; a second one would not. */
-	for (int n_empty_rounds = 0; n_empty_rounds < 2;) {
-		pid_t pid = reap(false);
-		if (pid < 0)
-			return;
-		if (pid > 0)
-			continue;
-		read_processes(proc_fd, &found);
-		bool any = kill_relatives(&found, proc_fd, is_spared);
-		n_empty_rounds = any ? 0 : n_empty_rounds + 1;
-		if (any)
+	for (int n_empty_rounds = 0; n_empty_rounds < 2 && (!left || now_ms() < end_ms);) {
+		bool has_children = true;
+		left = 0;
+		for (int i = 0; i < ROUNDS_OF_CHILDREN && has_children; i++) {
+			size_t n_seen;
+			pid_t killed = kill_children(proc_fd, &children, is_spared, &n_seen);
+			has_children = reap_some(n_seen, reap);
+			if (!killed)
+				break;
+			left = killed;
+		}
+		if (!has_children) {
+			left = 0;
+			break;
+		}
+		pid_t killed = kill_relatives(proc_fd, &found, is_spared);
+		left = killed ? killed : left;
+		n_empty_rounds = left ? 0 : n_empty_rounds + 1;
+		if (left)
 			reap(true);
 	}
+	close_fd(&children.fd);
+	return left;
 }
 
 void limits_read_usage(const struct run *run, struct usage *usage)

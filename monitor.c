@@ -5,8 +5,8 @@
  * (it is not dumpable), and lives as short as it can. A root caller's keeps two capabilities, each
  * only where the end of the sandbox cannot do without: CAP_KILL, for limits without a new user
  * namespace, and CAP_DAC_OVERRIDE, for groups in a directory that the caller may not write to
- * otherwise. It must never end without its child having ended, except that a reaper goes on when
- * COMMAND is over.
+ * otherwise. It must never end without its child having ended, or at least been killed, except that
+ * a reaper goes on when COMMAND is over.
  */
 #include "bwrapish.h"
 
@@ -21,7 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum { EXIT_TIMED_OUT = 124, EXIT_KILLED = 137 }; /* as of timeout(1) */
 
@@ -38,6 +37,7 @@ static struct {
 	bool waits_for_maps;
 	bool takes_helpers;  /* setup may still ask for one */
 	bool ended;          /* a reaper has told COMMAND's status */
+	bool may_reap_more;  /* there were too many to reap at once */
 	bool timed_out;      /* SIGTERM was sent because the time was up */
 	bool killed;         /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
@@ -56,13 +56,6 @@ static const struct {
 	{ SIGUSR2, true }, { SIGALRM, true },   { SIGTERM, true }, { SIGIO, true },
 	{ SIGPWR, true },  { SIGWINCH, false }, { SIGURG, false },
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool ends_by_default(int number)
 {
@@ -119,13 +112,18 @@ static pid_t reap(bool wait)
 	return take_status(&status);
 }
 
-static void kill_child(void)
+/* The child, if it does not end; otherwise 0. */
+static pid_t kill_child(void)
 {
+	int64_t end_ms = now_ms() + LIMITS_PATIENCE_MS;
 	if (monitor.child > 0)
 		kill(monitor.child, SIGKILL);
-	while (monitor.child > 0 && reap(true) >= 0)
-		;
+	while (monitor.child > 0 && now_ms() < end_ms)
+		if (reap(true) < 0)
+			monitor.child = 0;
+	pid_t left = monitor.child;
 	monitor.child = 0;
+	return left;
 }
 
 /* Whether what COMMAND leaves behind has to be looked for: a pid namespace of the sandbox's own is
@@ -140,14 +138,21 @@ static void continue_helpers(void)
 	overlay_urge_helpers(false);
 }
 
-/* Nothing of the sandbox is left when this returns, where it ends with COMMAND. Those who lost their
- * parents became our children. */
-static void end_sandbox(void)
+/* Nothing of the sandbox is left when this returns true, where it ends with COMMAND. Those who lost
+ * their parents became our children. */
+static bool end_sandbox(void)
 {
+	bool must_find = must_find_the_rest(monitor.run);
 	cgroups_kill_command(monitor.run, continue_helpers);
-	kill_child();
-	if (must_find_the_rest(monitor.run))
-		limits_kill_descendants(monitor.run->proc_fd, overlay_is_helper, reap);
+	pid_t left = kill_child(), other = 0;
+	if (must_find)
+		other = limits_kill_descendants(monitor.run->proc_fd, overlay_is_helper, reap);
+	if (left || other)
+		say_warning(
+			"Process %d of the sandbox does not end; nobody waits for it any longer%s",
+			left ? left : other,
+			must_find ? " (with --unshare-pid it could not get away)" : "");
+	return !left && !other;
 }
 
 static void end_and_remove(void)
@@ -422,7 +427,11 @@ static void hear_signals(const struct run *run)
 static int ms_to_deadline(void)
 {
 	int64_t left = monitor.deadline_ms - now_ms();
-	return !monitor.deadline_ms ? -1 : left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int) left;
+	return monitor.may_reap_more  ? 0
+	       : !monitor.deadline_ms ? -1
+	       : left < 0             ? 0
+	       : left > INT_MAX       ? INT_MAX
+				      : (int) left;
 }
 
 /* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows
@@ -479,9 +488,9 @@ static _Noreturn void finish(struct run *run, int status)
 	monitor.cut_short = 0; /* what came until now was for COMMAND */
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
-	bool lists_changes = overlay_lists_changes(run->plan), listed = true;
+	bool lists_changes = overlay_lists_changes(run->plan), listed = true, all_ended = true;
 	if (run->shape.ends_with_command) {
-		end_sandbox();
+		all_ended = end_sandbox();
 		if (run->cgroups || lists_changes)
 			overlay_wait_for_fuse(is_wanted);
 		if (!started || run->plan->json_status.fd >= 0 || run->plan->verbose)
@@ -517,7 +526,7 @@ static _Noreturn void finish(struct run *run, int status)
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, status);
 	report_exit(run, exit_code);
-	_exit(listed ? exit_code : monitor.cut_short ? monitor.cut_short : 1);
+	_exit(listed && all_ended ? exit_code : monitor.cut_short ? monitor.cut_short : 1);
 }
 
 /* The first time COMMAND is asked to end; the second time nobody is asked. What has not become
@@ -582,13 +591,19 @@ static void let_maps_pass(const struct run *run)
 		      0); /* a child that is gone will be noticed below */
 }
 
-/* Others than the child are intermediate processes of ns_split(), or lost their parents. */
+/* Others than the child are intermediate processes of ns_split(), or lost their parents: these may
+ * come faster than they can be reaped, which must not keep us from looking at the time. */
 static bool reap_until_child(int *ret_status)
 {
+	enum { MOST = 256 };
 	bool had_child = monitor.child > 0;
-	while (take_status(ret_status) > 0)
+	pid_t pid = 1;
+	for (int n = 0; n < MOST && pid > 0; n++) {
+		pid = take_status(ret_status);
 		if (had_child && !monitor.child)
 			return true;
+	}
+	monitor.may_reap_more = pid > 0;
 	return false;
 }
 

@@ -395,6 +395,15 @@ void die_errno(int error, const char *fmt, ...)
 	die("%s: %s", what, errno_text(error));
 }
 
+/* ---- time ---- */
+
+int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* ---- descriptors ---- */
 
 void close_fd(int *fd)

@@ -94,6 +94,9 @@ _Noreturn void die_errno(int error, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Called once before a dying process prints; NULL for none. */
 void die_first_call(void (*hook)(void));
 
+/* ---- time ---- */
+int64_t now_ms(void); /* of a clock that nobody sets */
+
 /* ---- descriptors ---- */
 void close_fd(int *fd); /* closes and sets to -1; -1 is fine; for cleanup attributes too */
 #define AUTO_CLOSE __attribute__((cleanup(close_fd)))

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REPO, Holder, assert_ok, close, command_line, data_fd,
-                     in_pid_namespace_with_outer_proc, keep, kill_session, line_from, pipe, python, read_json,
-                     refused, run, start, status_fields, user_ids, wait_for)
+                     host_mounts, in_pid_namespace_with_outer_proc, keep, kill_session, line_from, pipe, python,
+                     read_json, refused, run, start, status_fields, user_ids, wait_for)
 
 TOP = Path("/sys/fs/cgroup")
 V2 = next((path for path in (TOP, TOP / "unified") if (path / "cgroup.controllers").exists()), None)
@@ -186,7 +186,8 @@ def test_a_fork_bomb_ends_with_its_time():
 @pytest.mark.parametrize("args", [["--timeout", "5"], ["--limit-try", "memory.max", "1G"],
                                   ["--timeout", "5", "--lock-file", "/usr/bin/env"]], ids=str)
 def test_where_proc_is_of_another_pid_namespace_nothing_is_started_that_would_have_to_be_found_there(args):
-    refused(args, f"{args[0]} (argument ", "/proc shows another pid namespace", base=BASE, prefix=in_pid_namespace_with_outer_proc())
+    refused(args, f"{args[0]} (argument ", "/proc shows another pid namespace", base=BASE,
+            prefix=in_pid_namespace_with_outer_proc())
 
 
 def test_where_proc_is_of_another_pid_namespace_a_new_one_ends_with_its_time():
@@ -195,10 +196,78 @@ def test_where_proc_is_of_another_pid_namespace_a_new_one_ends_with_its_time():
     line = [*BASE, "--unshare-pid", "--timeout", "0.3"]
     command = ["sh", "-c", f"setsid sleep {sleep} & sleep {sleep}"]
     script = f'sleep {sleep} & for i in 1 2 3; do sleep {sleep} & done; "$@"; echo $? $(jobs -r | wc -l); kill $(jobs -p)'
-    result = subprocess.run([*in_pid_namespace_with_outer_proc(), "bash", "-c", script, "bash", *command_line(line, command)],
-                            stdout=subprocess.PIPE, text=True, timeout=30)
+    result = subprocess.run([*in_pid_namespace_with_outer_proc(), "bash", "-c", script, "bash",
+                             *command_line(line, command)], stdout=subprocess.PIPE, text=True, timeout=30)
     assert result.stdout == "124 4\n"
     wait_for(lambda: not processes_with(sleep))
+
+
+CHAIN = """
+import os, signal, sys, time
+if os.fork(): time.sleep(50)
+os.setsid()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+end = time.monotonic() + 5
+while time.monotonic() < end:
+    if os.fork(): os._exit(0)
+    time.sleep(0.005)
+open(sys.argv[1], "w")
+"""
+NO_STRACE = "needs strace, which makes calls slow or fail"
+needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason=NO_STRACE)
+NO_SIGNAL = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=kill,pidfd_send_signal",
+             "-e", "inject=kill,pidfd_send_signal:error=EPERM"]
+
+
+def slowly(*calls, seconds, when="enter"):
+    """A prefix: before these calls of bwrapish itself, or after them ("exit"), some time passes."""
+    return ["strace", "-qq", "-o", "/dev/null", "-e", "trace=" + ",".join(calls),
+            "-e", f"inject={','.join(calls)}:delay_{when}={int(seconds * 1e6)}"]
+
+
+def test_nobody_beside_or_above_bwrapish_is_ended_with_what_the_command_left():
+    """In a pid namespace of its own, or a mistake here would end the test suite."""
+    line = command_line(["--ro-bind", "/", "/", "--dev", "/dev", "--timeout", "20"],
+                        ["sh", "-c", "setsid sleep 50 & setsid sh -c 'sleep 50 & sleep 50' & sleep 1"])
+    script = """"$@" & run=$!
+        sleep 0.5; sleep 50 & sh -c 'sleep 50 & sleep 50; true' &
+        wait $run; echo $?; sleep 0.1; ps -eo ppid=,comm= | grep -c ' sleep$'"""
+    result = subprocess.run(["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc",
+                             "sh", "-c", script, "sh", *line], stdout=subprocess.PIPE, text=True, timeout=30)
+    assert result.stdout == "0\n3\n", result
+
+
+@needs_strace
+def test_processes_that_replace_each_other_faster_than_proc_is_read_end_with_the_time(box):
+    box.chmod(0o777)
+    args = ["--ro-bind", "/", "/", "--dev", "/dev", "--bind", box, box, "--timeout", "0.3", "--kill-after", "0.1"]
+    result = run(args, [*python(CHAIN), box / "lived"], prefix=slowly("getdents64", seconds=0.1, when="exit"))
+    assert result.returncode == 124 and not result.stderr, result
+    time.sleep(0.1)
+    assert not processes_with(str(box / "lived"))
+    assert not (box / "lived").exists(), "the last of them came to its own end"
+
+
+@pytest.mark.root
+def test_what_runs_as_another_user_ends_with_the_time_also_where_proc_hides_it():
+    sleep, (uid, _) = mark(), user_ids()
+    script = f"setsid setpriv --reuid={uid} --clear-groups sh -c 'sleep {sleep} & sleep {sleep}' & sleep 50"
+    result = run(["--ro-bind", "/", "/", "--timeout", "0.5", "--kill-after", "0.2"], ["sh", "-c", script],
+                 prefix=host_mounts("mount -t proc -o hidepid=2,gid=65534 proc /proc"))
+    assert result.returncode == 124
+    assert not processes_with(sleep)
+
+
+@needs_strace
+def test_what_does_not_end_is_told_of_and_not_waited_for_for_ever():
+    sleep = mark()
+    result = run(["--ro-bind", "/", "/", "--dev", "/dev", "--timeout", "20"],
+                 ["sh", "-c", f"setsid sleep {sleep} >/dev/null 2>&1 & exit 0"], prefix=NO_SIGNAL, timeout=60)
+    left = processes_with(sleep)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1
+    assert f"Process {left[0]} of the sandbox does not end" in result.stderr and "--unshare-pid" in result.stderr
 
 
 def test_setup_that_waits_for_ever_is_in_time_too():
