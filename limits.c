@@ -8,6 +8,8 @@
  */
 #include "bwrapish.h"
 
+#include "kernel.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -490,6 +492,17 @@ static pid_t kill_children(int proc_fd, struct children *children, bool (*is_spa
 	return any;
 }
 
+/* The number may be a stranger's by now: it is asked for once more when the descriptor holds on to
+ * whoever has it. False when it is gone. */
+static bool kill_the_same(int proc_fd, const struct relative *process)
+{
+	struct relative now = { .pid = process->pid };
+	AUTO_CLOSE int pidfd = sys_pidfd_open(process->pid, 0);
+	if (pidfd < 0 || !read_parent(proc_fd, &now) || now.born != process->born)
+		return false;
+	return sys_pidfd_send_signal(pidfd, SIGKILL) == 0 || errno != ESRCH;
+}
+
 /* All generations at once: killing only children would lose the race against a fork bomb, whose
  * next generation is always bigger than the one that just became ours. Returns one of them, or 0.
  */
@@ -499,7 +512,7 @@ static pid_t kill_relatives(int proc_fd, struct relatives *found, bool (*is_spar
 	read_processes(proc_fd, found);
 	for (size_t i = 0; i < found->n; i++)
 		if (is_ours(found, &found->all[i], proc_fd, is_spared) &&
-		    (kill(found->all[i].pid, SIGKILL) == 0 || errno != ESRCH))
+		    kill_the_same(proc_fd, &found->all[i]))
 			any = found->all[i].pid;
 	return any;
 }

@@ -215,8 +215,8 @@ open(sys.argv[1], "w")
 """
 NO_STRACE = "needs strace, which makes calls slow or fail"
 needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason=NO_STRACE)
-NO_SIGNAL = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=kill,pidfd_send_signal",
-             "-e", "inject=kill,pidfd_send_signal:error=EPERM"]
+NO_KILL, NO_SIGNAL = (["strace", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:error=EPERM"]
+                      for calls in ("kill", "kill,pidfd_send_signal"))
 
 
 def slowly(*calls, seconds, when="enter"):
@@ -225,10 +225,12 @@ def slowly(*calls, seconds, when="enter"):
             "-e", f"inject={','.join(calls)}:delay_{when}={int(seconds * 1e6)}"]
 
 
-def test_nobody_beside_or_above_bwrapish_is_ended_with_what_the_command_left():
+@needs_strace
+@pytest.mark.parametrize("prefix", [[], NO_KILL], ids=["children first", "only by all of proc"])
+def test_nobody_beside_or_above_bwrapish_is_ended_with_what_the_command_left(prefix):
     """In a pid namespace of its own, or a mistake here would end the test suite."""
     line = command_line(["--ro-bind", "/", "/", "--dev", "/dev", "--timeout", "20"],
-                        ["sh", "-c", "setsid sleep 50 & setsid sh -c 'sleep 50 & sleep 50' & sleep 1"])
+                        ["sh", "-c", "setsid sleep 50 & setsid sh -c 'sleep 50 & sleep 50' & sleep 1"], prefix=prefix)
     script = """"$@" & run=$!
         sleep 0.5; sleep 50 & sh -c 'sleep 50 & sleep 50; true' &
         wait $run; echo $?; sleep 0.1; ps -eo ppid=,comm= | grep -c ' sleep$'"""
@@ -268,6 +270,32 @@ def test_what_does_not_end_is_told_of_and_not_waited_for_for_ever():
         os.kill(pid, signal.SIGKILL)
     assert result.returncode == 1 and result.stderr.count("\n") == 1
     assert f"Process {left[0]} of the sandbox does not end" in result.stderr and "--unshare-pid" in result.stderr
+
+
+REUSE = """
+import os, signal, subprocess, sys, time
+run = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+pid = int(run.stdout.readline())
+while os.path.exists(f"/proc/{pid}"): time.sleep(0.01)
+victim = 0
+while victim != pid:
+    open("/proc/sys/kernel/ns_last_pid", "w").write(str(pid - 1))
+    victim = os.fork()
+    if victim == 0: time.sleep(50); os._exit(0)
+    if victim != pid: os.kill(victim, 9)
+run.wait()
+print(os.waitpid(victim, os.WNOHANG))
+"""
+
+
+@needs_strace
+def test_whoever_gets_the_number_of_a_descendant_is_not_killed_for_it():
+    script = "sh -c 'sleep 1.5 & echo $!; wait; sleep 50' & sleep 0.5"
+    line = command_line(["--ro-bind", "/", "/", "--dev", "/dev", "--timeout", "20"], ["sh", "-c", script])
+    result = subprocess.run(["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc",
+                             *python(REUSE), *slowly("kill", "pidfd_send_signal", seconds=3), *line],
+                            stdout=subprocess.PIPE, text=True, timeout=60)
+    assert result.stdout == "(0, 0)\n"
 
 
 def test_setup_that_waits_for_ever_is_in_time_too():
