@@ -857,7 +857,7 @@ def test_packages_come_and_go_in_a_copy_of_the_host(caller, package, box):
         dpkg -r --force-depends bubblewrap; ! [ -e /usr/bin/bwrap ]"""
     read_fd, write_fd = pipe()
     result = run([*options, "--overlay-changes", write_fd, "--overlay-src", "/", "--tmp-overlay", "/", "--dev", "/dev",
-                  "--proc", "/proc", *own], ["sh", "-ec", script], prefix=fuse_prefix(caller), timeout=500,
+                  "--proc", "/proc", *own], ["sh", "-ec", script], prefix=fuse_prefix(caller), timeout=900,
                  env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"})
     close(write_fd)
     assert result.returncode == 0, result
