@@ -660,7 +660,7 @@ void cgroups_leave_to_supervisor(struct run *run);
  * root's privilege. */
 bool cgroups_are_in_closed(const struct run *run);
 /* Appends the descriptors that the supervisor needs; there is room for CGROUPS_MOST_FDS. */
-enum { CGROUPS_MOST_FDS = 19 };
+enum { CGROUPS_MOST_FDS = 26 };
 size_t cgroups_fds(const struct run *run, int *fds);
 /* Removes, with what is in them, the groups beside ours that supervisors left who were killed. */
 void cgroups_sweep(const struct run *run);

@@ -7,10 +7,12 @@
  * cgroup file system mounted in there does not show the files with COMMAND's own limits, which
  * belong to the same user.
  *
- * The outer directory's name is bwrapish-PID-NANOSECONDS, and the supervisor holds a lock
- * (flock(2)) on it. The lock tells the next run whether somebody is still responsible: it goes with
- * the process, however that ends, and unlike a pid it means the same in every pid namespace. What
- * has the name and no lock is emptied and removed.
+ * The outer directory's name is bwrapish-PID-NANOSECONDS, and the supervisor holds two locks. They
+ * tell the next run whether somebody is still responsible: they go with the process, however that
+ * ends, and unlike a pid they mean the same in every pid namespace. The one on the directory
+ * (flock(2)) keeps those who make and those who sweep apart, but whoever can read the directory may
+ * take it, COMMAND too. The write lock on its cgroup.procs (F_OFD_SETLK of fcntl(2)) takes somebody
+ * who may write there. What has the name and not both is emptied and removed.
  *
  * Which hierarchy has a controller is the system's choice, once for all: version 2, or one of
  * version 1 with its own names for the limits. So there may be up to one group of version 2 and
@@ -39,6 +41,7 @@
 
 struct group {
 	int parent_fd, fd; /* fd: the outer directory, locked */
+	int lock_fd;       /* its cgroup.procs, locked for writing */
 	int inner_fd;      /* -1 for the supervisor's own leaf */
 	char name[64];
 	const char *parent;     /* its path, for messages */
@@ -253,6 +256,7 @@ static void remove_group(struct group *group)
 		say_warning("Can't remove the control group %s/%s: %s", group->parent, group->name,
 			    errno_text(errno));
 	close_fd(&group->inner_fd);
+	close_fd(&group->lock_fd);
 	close_fd(&group->fd);
 }
 
@@ -261,6 +265,22 @@ static bool has_our_name(const char *name)
 	int pid, used = 0;
 	unsigned long long ns;
 	return sscanf(name, "bwrapish-%d-%llu%n", &pid, &ns, &used) == 2 && !name[used];
+}
+
+static void count_members(int dir_fd)
+{
+	n_found += read_count(dir_fd, "cgroup.procs", "") >= 0;
+}
+
+/* Whether a supervisor is responsible, when its directory is locked. One that is about to lock both
+ * has put nobody into the group yet. */
+static bool is_taken_care_of(int dir_fd)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	struct flock lock = { .l_type = F_RDLCK }; /* which only a write lock is in the way of */
+	n_found = 0;
+	for_each_group(dir_fd, count_members);
+	return !n_found || fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_WRLCK;
 }
 
 /* What supervisors left that were killed themselves. Somebody else's groups refuse, and stay; so does
@@ -273,8 +293,8 @@ static void sweep(int parent_fd)
 		struct stat status;
 		AUTO_CLOSE int fd =
 			has_our_name(entry->d_name) ? open_dir_at(parent_fd, entry->d_name) : -1;
-		if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &status) < 0 ||
-		    status.st_uid != geteuid())
+		if (fd < 0 || fstat(fd, &status) < 0 || status.st_uid != geteuid() ||
+		    (flock(fd, LOCK_EX | LOCK_NB) < 0 && is_taken_care_of(fd)))
 			continue;
 		if (faccessat(fd, "cgroup.events", F_OK, 0) == 0)
 			kill_v2(fd, 1, NULL);
@@ -307,16 +327,20 @@ static bool make_group(struct group *group, int parent_fd, const char *parent)
 		snprintf(group->name, sizeof(group->name), "bwrapish-%d-%llu", getpid(),
 			 (unsigned long long) now.tv_sec * 1000000000 +
 				 (unsigned long long) now.tv_nsec);
-		if (mkdirat(parent_fd, group->name, 0755) < 0)
+		if (mkdirat(parent_fd, group->name, 0700) < 0)
 			return false;
 		group->fd = open_dir_at(parent_fd, group->name);
+		group->lock_fd = -1;
 		/* A directory that was removed has no files. */
-		if (group->fd >= 0 && flock(group->fd, LOCK_EX | LOCK_NB) == 0 &&
-		    faccessat(group->fd, "cgroup.procs", F_OK, 0) == 0) {
+		if (group->fd >= 0 && flock(group->fd, LOCK_EX | LOCK_NB) == 0)
+			group->lock_fd = openat(group->fd, "cgroup.procs", O_RDWR | O_CLOEXEC);
+		struct flock lock = { .l_type = F_WRLCK };
+		if (group->lock_fd >= 0 && fcntl(group->lock_fd, F_OFD_SETLK, &lock) == 0) {
 			group->parent_fd = parent_fd;
 			group->parent = parent;
 			return true;
 		}
+		close_fd(&group->lock_fd);
 		close_fd(&group->fd);
 	}
 	errno = EBUSY;
@@ -528,7 +552,7 @@ static struct group *v1_group(struct cgroups *groups, const char *own, const cha
 	const char *path = arena_printf(TOP "/%s%s", controller, !at || streq(at, "/") ? "" : at);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct group *group = &groups->v1[groups->n_v1];
-	*group = (struct group){ .fd = -1, .inner_fd = -1 };
+	*group = (struct group){ .fd = -1, .inner_fd = -1, .lock_fd = -1 };
 	if (fd < 0 || !make_group(group, fd, path)) {
 		*ret_bad = arena_printf("%s is not writable (%s); cgroup version 1 has to be made "
 					"the caller's by root",
@@ -722,7 +746,7 @@ void cgroups_make(struct run *run)
 	if (!plan->n_limits && !plan->cgroup)
 		return;
 	struct cgroups *groups = made = arena_alloc(sizeof(*groups));
-	groups->v2.fd = groups->v2.inner_fd = groups->leaf.fd = groups->leaf.inner_fd = -1;
+	groups->v2 = groups->leaf = (struct group){ .fd = -1, .inner_fd = -1, .lock_fd = -1 };
 	die_first_call(abandon);
 	const char *wanted = "";
 	groups->own.fd = -1;
@@ -813,7 +837,8 @@ void cgroups_enter_as_helper(const struct run *run)
 static void close_group(struct group *group)
 {
 	close_fd(&group->inner_fd);
-	close_fd(&group->fd); /* with the supervisor's lock */
+	close_fd(&group->lock_fd); /* the supervisor's locks are its own */
+	close_fd(&group->fd);
 	close_fd(&group->parent_fd);
 }
 
@@ -825,8 +850,10 @@ void cgroups_leave_to_supervisor(struct run *run)
 		return;
 	for (size_t i = 0; i < groups->n_v1; i++)
 		close_group(&groups->v1[i]);
-	if (groups->leaf.fd >= 0)
+	if (groups->leaf.fd >= 0) {
+		close_fd(&groups->leaf.lock_fd);
 		close_fd(&groups->leaf.fd);
+	}
 	if (groups->v2.fd >= 0)
 		close_group(&groups->v2);
 	run->cgroups = NULL;
@@ -859,13 +886,16 @@ size_t cgroups_fds(const struct run *run, int *fds)
 		fds[n++] = groups->v1[i].parent_fd;
 		fds[n++] = groups->v1[i].fd;
 		fds[n++] = groups->v1[i].inner_fd;
+		fds[n++] = groups->v1[i].lock_fd;
 	}
 	if (groups->v2.fd >= 0) {
 		fds[n++] = groups->v2.parent_fd;
 		fds[n++] = groups->v2.fd;
 		fds[n++] = groups->v2.inner_fd;
+		fds[n++] = groups->v2.lock_fd;
 	}
 	fds[n++] = groups->leaf.fd;
+	fds[n++] = groups->leaf.lock_fd;
 	return n;
 }
 

@@ -575,6 +575,44 @@ def test_what_a_killed_supervisor_left_is_swept_by_the_next(group):
     assert not group.left()
 
 
+TAKING_THE_LOCK = """
+import fcntl, os, sys
+top, mark = sys.argv[1:]
+own, = (line.split(":", 2)[2].strip() for line in open("/proc/self/cgroup") if line.startswith("0::"))
+if os.fork() == 0:
+    fd = os.open(top + own.rsplit("/", 1)[0], os.O_RDONLY)
+    print("ready", flush=True)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    os.set_inheritable(fd, True)
+    if os.fork() == 0: os.execvp("sleep", ["sleep", "1" + mark])
+    os._exit(0)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.root
+def test_what_a_killed_supervisor_left_is_swept_whoever_in_it_has_taken_its_lock(group):
+    sleep = mark()
+    with start(["--ro-bind", "/", "/", "--dev", "/dev", *LIMIT], [*python(TAKING_THE_LOCK), V2, sleep],
+               prefix=group.prefix, stdin=subprocess.PIPE) as process:
+        line_from(process)
+        stale, = group.left()[:1]
+        os.kill(int(stale.name.split("-")[1]), signal.SIGKILL)
+        process.wait()
+        wait_for(lambda: processes_with("1" + sleep))
+        assert_ok(run([*BASE, *LIMIT], ["true"], prefix=group.prefix))
+        wait_for(lambda: not processes_with("1" + sleep))
+    assert not group.left()
+
+
+@pytest.mark.root
+def test_no_other_user_can_open_the_directory_of_a_group(group):
+    with start([*FULL, *LIMIT], ["sh", "-c", "echo ready; read x"], prefix=group.prefix,
+               stdin=subprocess.PIPE) as process:
+        line_from(process)
+        assert {path.stat().st_mode & 0o077 for path in group.left() if path.name != "in"} == {0}
+
+
 @pytest.mark.root
 def test_a_living_supervisors_group_is_not_swept(group):
     with start([*FULL, *LIMIT], ["sh", "-c", "echo ready; read x; echo $x"], prefix=group.prefix,
