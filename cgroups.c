@@ -180,14 +180,34 @@ static void for_each_group(int dir_fd, void (*act)(int dir_fd))
 		act(dir_fd);
 }
 
+static bool is_listed(const char *pids, int number)
+{
+	for (int pid, used; pids && sscanf(pids, "%d%n", &pid, &used) == 1; pids += used)
+		if (pid == number)
+			return true;
+	return false;
+}
+
+/* A number may be a stranger's by now: the list is read once more when the descriptors hold on to
+ * those who have the numbers. */
 static size_t n_found;
 static void kill_members(int dir_fd)
 {
+	enum { AT_ONCE = 16 };
 	const char *pids = read_file(dir_fd, "cgroup.procs");
-	for (int pid, used; pids && sscanf(pids, "%d%n", &pid, &used) == 1; pids += used) {
-		n_found++;
-		if (pid > 0) /* 0: in a pid namespace that we do not see */
-			kill(pid, SIGKILL);
+	for (int n = AT_ONCE; n == AT_ONCE;) {
+		int numbers[AT_ONCE], pidfds[AT_ONCE], used;
+		for (n = 0; n < AT_ONCE && pids && sscanf(pids, "%d%n", &numbers[n], &used) == 1;
+		     n++) {
+			pids += used;
+			/* 0: in a pid namespace that we do not see */
+			pidfds[n] = numbers[n] > 0 ? sys_pidfd_open(numbers[n], 0) : -1;
+		}
+		n_found += (size_t) n;
+		const char *still = n ? read_file(dir_fd, "cgroup.procs") : NULL;
+		for (int i = 0; i < n; close_fd(&pidfds[i++]))
+			if (pidfds[i] >= 0 && is_listed(still, numbers[i]))
+				sys_pidfd_send_signal(pidfds[i], SIGKILL);
 	}
 }
 

@@ -956,6 +956,20 @@ def test_v1_memory_max_is_mapped_and_an_oom_kill_told():
 
 
 @pytest.mark.root
+@needs_v1("memory")
+@needs_strace
+def test_v1_without_a_freezer_whoever_gets_the_number_of_a_member_is_not_killed_for_it():
+    script = "sh -c 'sleep 1.5 & echo $!; wait; sleep 50' & sleep 0.5"
+    line = command_line(["--ro-bind", "/", "/", "--dev", "/dev", "--limit", "memory.max", "1G"], ["sh", "-c", script])
+    prefix = host_mounts(f"mount -t proc proc /proc; mount -t tmpfs none {TOP}/freezer")
+    result = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", *prefix, *python(REUSE),
+                             *slowly("kill", "pidfd_send_signal", seconds=3), *line],
+                            stdout=subprocess.PIPE, text=True, timeout=90)
+    assert result.stdout == "(0, 0)\n"
+    assert not left_v1()
+
+
+@pytest.mark.root
 @needs_v1("pids")
 def test_v1_pids_max_holds_a_fork_bomb_and_nothing_is_left():
     result = run([*FULL, "--limit", "pids.max", "50", "--timeout", "1", "--kill-after", "1"],
