@@ -622,9 +622,8 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	if (!monitor.takes_helpers) /* otherwise once all helpers have been started */
 		drop_privilege(run);
 	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
-	release_code_pages();
 
-	bool connected = true;
+	bool connected = true, settled = false;
 	for (;;) {
 		struct pollfd events[] = {
 			{ .fd = monitor.signals, .events = POLLIN },
@@ -634,6 +633,10 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			  .events = POLLIN },
 			{ .fd = monitor.listener, .events = POLLIN },
 		};
+		if (monitor.started && !settled) { /* what is left to do takes little of it */
+			release_code_pages();
+			settled = true;
+		}
 		if (poll(events, ARRAY_SIZE(events), ms_to_deadline()) < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for the sandbox");
 		if (events[2].revents) { /* the parent is gone, and so is everything */
