@@ -73,7 +73,7 @@ static void learn_caller(struct caller *caller)
 	caller->uid = (uid_t) getauxval(AT_UID);
 	caller->gid = (gid_t) getauxval(AT_GID);
 	caps_of_process(&caller->permitted_caps, &effective, &ambient);
-	caller->may_mount = effective >> 21 & 1; /* CAP_SYS_ADMIN */
+	caller->may_mount = effective & CAP_BIT(CAP_SYS_ADMIN);
 	caller->is_group_leader = getpgrp() == getpid();
 	caller->directory =
 		getcwd(directory, sizeof(directory)) && directory[0] == '/' ? directory : NULL;

@@ -28,7 +28,7 @@ bool caps_from_name(const char *word, int *ret_cap)
 const char *caps_name(int cap)
 {
 	char *name = cap_to_name(cap);
-	const char *copy = arena_printf("%s", name ? name : "a capability without a name");
+	const char *copy = arena_string(name ? name : "a capability without a name");
 	cap_free(name);
 	return copy;
 }

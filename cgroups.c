@@ -141,10 +141,16 @@ static const char *own_path(const char *groups, const char *controller)
 	return NULL;
 }
 
-static bool is_v2(const char *path)
+static bool is_v2(int fd)
 {
 	struct statfs fs;
-	return statfs(path, &fs) == 0 && fs.f_type == CGROUP2_MAGIC;
+	return fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_MAGIC;
+}
+
+static bool leads_to_v2(const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
+	return fd >= 0 && is_v2(fd);
 }
 
 static bool is_alone(int dir_fd)
@@ -469,7 +475,7 @@ static struct place_found find_given(const struct run *run, const char *path,
 		return (struct place_found){
 			-1, path, arena_printf("Can't open %s: %s", path, errno_text(errno))
 		};
-	if (!is_v2(path))
+	if (!is_v2(found.fd))
 		return (struct place_found){
 			-1, path, arena_printf("%s is no control group of version 2", path)
 		};
@@ -558,7 +564,7 @@ static struct place_found find_own(struct cgroups *groups, const struct run *run
 static bool v1_has(const char *controller)
 {
 	const char *path = arena_printf(TOP "/%s/cgroup.procs", controller);
-	return access(path, F_OK) == 0 && !is_v2(arena_printf(TOP "/%s", controller));
+	return access(path, F_OK) == 0 && !leads_to_v2(arena_printf(TOP "/%s", controller));
 }
 
 /* Returns the group of a controller, made when it is first asked for; NULL with the problem. */
@@ -667,7 +673,7 @@ static void find_v2_root(struct cgroups *groups)
 {
 	static const char *const usual[] = { TOP, TOP "/unified" };
 	for (size_t i = 0; !groups->v2_root && i < ARRAY_SIZE(usual); i++)
-		if (is_v2(usual[i]))
+		if (leads_to_v2(usual[i]))
 			groups->v2_root = usual[i];
 }
 
@@ -896,24 +902,23 @@ bool cgroups_are_in_closed(const struct run *run)
 	return any;
 }
 
+static size_t add_fds(const struct group *group, int *fds)
+{
+	const int theirs[] = { group->parent_fd, group->fd, group->inner_fd, group->lock_fd };
+	memcpy(fds, theirs, sizeof(theirs));
+	return ARRAY_SIZE(theirs);
+}
+
 size_t cgroups_fds(const struct run *run, int *fds)
 {
 	const struct cgroups *groups = run->cgroups;
 	size_t n = 0;
 	if (!groups)
 		return 0;
-	for (size_t i = 0; i < groups->n_v1; i++) {
-		fds[n++] = groups->v1[i].parent_fd;
-		fds[n++] = groups->v1[i].fd;
-		fds[n++] = groups->v1[i].inner_fd;
-		fds[n++] = groups->v1[i].lock_fd;
-	}
-	if (groups->v2.fd >= 0) {
-		fds[n++] = groups->v2.parent_fd;
-		fds[n++] = groups->v2.fd;
-		fds[n++] = groups->v2.inner_fd;
-		fds[n++] = groups->v2.lock_fd;
-	}
+	for (size_t i = 0; i < groups->n_v1; i++)
+		n += add_fds(&groups->v1[i], fds + n);
+	if (groups->v2.fd >= 0)
+		n += add_fds(&groups->v2, fds + n);
 	fds[n++] = groups->leaf.fd;
 	fds[n++] = groups->leaf.lock_fd;
 	return n;

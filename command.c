@@ -122,7 +122,7 @@ static char **copy_words(char *const *words)
 	size_t n = count_entries(words);
 	char **copies = arena_alloc((n + 2) * sizeof(char *)); /* room for PWD */
 	for (size_t i = 0; i < n; i++)
-		copies[i] = arena_join("", words[i]);
+		copies[i] = arena_string(words[i]);
 	return copies;
 }
 
@@ -131,9 +131,9 @@ void command_keep_words(struct run *run)
 	struct plan *plan = arena_alloc(sizeof(*plan));
 	*plan = *run->plan;
 	plan->command = copy_words(plan->command);
-	plan->argv0 = plan->argv0 ? arena_join("", plan->argv0) : NULL;
-	plan->chdir = plan->chdir ? arena_join("", plan->chdir) : NULL;
-	plan->exec_label = plan->exec_label ? arena_join("", plan->exec_label) : NULL;
+	plan->argv0 = plan->argv0 ? arena_string(plan->argv0) : NULL;
+	plan->chdir = plan->chdir ? arena_string(plan->chdir) : NULL;
+	plan->exec_label = plan->exec_label ? arena_string(plan->exec_label) : NULL;
 	run->plan = plan;
 	run->environment = copy_words(run->environment);
 }
@@ -216,7 +216,7 @@ void command_go(struct run *run)
 	char **words = arena_alloc((n_words + 1) * sizeof(char *));
 	memcpy(words, plan->command, n_words * sizeof(char *));
 	if (plan->argv0)
-		words[0] = arena_join("", plan->argv0);
+		words[0] = arena_string(plan->argv0);
 	const char *path_list = get_variable(run->environment, "PATH");
 	environ = run->environment;
 	if (sigprocmask(SIG_SETMASK, &run->signal_mask, NULL) < 0)

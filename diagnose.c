@@ -134,7 +134,7 @@ static const char *missing_interpreter(const char *path)
 	if (head[0] == '#' && head[1] == '!') {
 		char *start = head + 2 + strspn(head + 2, " \t");
 		start[strcspn(start, " \t\n")] = '\0'; /* for the kernel '\r' is part of the name */
-		name = arena_printf("%s", start);
+		name = arena_string(start);
 	} else if (memcmp(head, ELFMAG, SELFMAG) == 0) {
 		/* PT_INTERP of either class, in this machine's byte order; anything odd explains
 		 * nothing. */
@@ -162,7 +162,7 @@ static const char *missing_interpreter(const char *path)
 			if (at > INT_MAX || bytes >= sizeof(loader) ||
 			    pread(fd, loader, (size_t) bytes, (off_t) at) < 1)
 				return NULL;
-			name = arena_printf("%s", loader);
+			name = arena_string(loader);
 		}
 	}
 	return name && *name && stat(name, &status) < 0 ? name : NULL;

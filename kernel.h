@@ -8,6 +8,7 @@
 #define KERNEL_H
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
@@ -97,6 +98,8 @@ static inline int sys_pidfd_send_signal(int pidfd, int signal)
 {
 	return (int) syscall(SYS_pidfd_send_signal, pidfd, signal, (siginfo_t *) 0, 0u);
 }
+
+#define CAP_BIT(number) (UINT64_C(1) << (number)) /* of linux/capability.h */
 
 /* fork(2) with namespace flags; the child runs on a copy of the stack. Not for threaded programs.
  */

@@ -31,7 +31,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
 struct job {
 	const struct op *op;
@@ -71,14 +70,14 @@ static void keep_caps(uint64_t wanted)
 	caps_keep(permitted & wanted, permitted & wanted);
 }
 
-#define CAP_BIT(number) (UINT64_C(1) << (number))
-/* linux/capability.h: to read everything, and to give files the owner, mode and marks that the
+/* To read everything, and to give files the owner, mode and marks that the
  * merged tree shows. */
-static const uint64_t fuse_caps = CAP_BIT(0) | CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(3) |
-				  CAP_BIT(4) /* CHOWN to FSETID */ |
-				  CAP_BIT(21) /* SYS_ADMIN: trusted.* */ | CAP_BIT(27) /* MKNOD */ |
-				  CAP_BIT(31) /* SETFCAP */;
-static const uint64_t reader_caps = CAP_BIT(1) | CAP_BIT(2) | CAP_BIT(21);
+static const uint64_t fuse_caps = CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |
+				  CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_FOWNER) |
+				  CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_SYS_ADMIN) /* trusted.* */ |
+				  CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_SETFCAP);
+static const uint64_t reader_caps =
+	CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_SYS_ADMIN);
 
 /* What must not be reached through a layer is covered: there the helper would read its own
  * /proc/self. */
@@ -179,7 +178,7 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 	char *words[] = { name,
 			  in_foreground,
 			  program_options,
-			  arena_printf("%s", fuse_options(run, job)),
+			  arena_string(fuse_options(run, job)),
 			  arena_printf("/dev/fd/%d", job->fds[DEVICE]),
 			  NULL };
 	const char *program = run_find_program(name);
@@ -522,14 +521,11 @@ static bool has_ended_well(const struct helper *helper)
 
 void overlay_wait_for_fuse(bool (*wait)(void))
 {
-	enum { LIMIT_S = 10 };
-	struct timespec began, now;
-	clock_gettime(CLOCK_MONOTONIC, &began);
-	now = began;
+	enum { PATIENCE_MS = 10000 };
+	int64_t end_ms = now_ms() + PATIENCE_MS;
 	for (const struct helper *helper = helpers; helper; helper = helper->next)
-		while (helper->start_fd < 0 && helper->pid &&
-		       now.tv_sec - began.tv_sec <= LIMIT_S && wait())
-			clock_gettime(CLOCK_MONOTONIC, &now);
+		while (helper->start_fd < 0 && helper->pid && now_ms() < end_ms && wait())
+			;
 }
 
 /* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the

@@ -291,7 +291,7 @@ static void check_work_directory(const struct merge *merge)
 		/* An overlay leaves directories of these names behind. */
 		if (!streq(entry->d_name, ".") && !streq(entry->d_name, "..") &&
 		    !streq(entry->d_name, "index") && strncmp(entry->d_name, "work", 4) != 0)
-			found = arena_printf("%s", entry->d_name);
+			found = arena_string(entry->d_name);
 	if (!found && errno)
 		die_errno(errno, "%s: Can't read WORKDIR %s", place, overlay->work.path);
 	closedir(directory);
@@ -650,9 +650,8 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 			    !point[top + 1] || !is_seen(dir_fds[i], point + top + 1, id))
 				continue;
 			list = arena_grow(list, n, &room, sizeof(*list));
-			list[n++] =
-				(struct submount){ dir_fds[i], arena_printf("%s", point + top + 1),
-						   type, type_can_be_layer(type) };
+			list[n++] = (struct submount){ dir_fds[i], arena_string(point + top + 1),
+						       type, type_can_be_layer(type) };
 		}
 	}
 	if (n)

@@ -58,30 +58,30 @@ static problem check_manager(const char *directory)
 static _Noreturn void be_busctl(const char *program, const char *directory, const char *name,
 				pid_t supervisor, int report_fd)
 {
-	char *words[] = { arena_printf("busctl"),
-			  arena_printf("--user"),
-			  arena_printf("--quiet"),
-			  arena_printf("--auto-start=no"),
-			  arena_printf("call"),
-			  arena_printf("org.freedesktop.systemd1"),
-			  arena_printf("/org/freedesktop/systemd1"),
-			  arena_printf("org.freedesktop.systemd1.Manager"),
-			  arena_printf("StartTransientUnit"),
-			  arena_printf("ssa(sv)a(sa(sv))"),
-			  arena_printf("%s", name),
-			  arena_printf("fail"), /* if there is a unit of that name */
-			  arena_printf("3"),
-			  arena_printf("PIDs"),
-			  arena_printf("au"),
-			  arena_printf("1"),
+	char *words[] = { arena_string("busctl"),
+			  arena_string("--user"),
+			  arena_string("--quiet"),
+			  arena_string("--auto-start=no"),
+			  arena_string("call"),
+			  arena_string("org.freedesktop.systemd1"),
+			  arena_string("/org/freedesktop/systemd1"),
+			  arena_string("org.freedesktop.systemd1.Manager"),
+			  arena_string("StartTransientUnit"),
+			  arena_string("ssa(sv)a(sa(sv))"),
+			  arena_string(name),
+			  arena_string("fail"), /* if there is a unit of that name */
+			  arena_string("3"),
+			  arena_string("PIDs"),
+			  arena_string("au"),
+			  arena_string("1"),
 			  arena_printf("%d", supervisor),
-			  arena_printf("Delegate"),
-			  arena_printf("b"),
-			  arena_printf("true"),
-			  arena_printf("CollectMode"), /* nothing is remembered of it either */
-			  arena_printf("s"),
-			  arena_printf("inactive-or-failed"),
-			  arena_printf("0"), /* no auxiliary units */
+			  arena_string("Delegate"),
+			  arena_string("b"),
+			  arena_string("true"),
+			  arena_string("CollectMode"), /* nothing is remembered of it either */
+			  arena_string("s"),
+			  arena_string("inactive-or-failed"),
+			  arena_string("0"), /* no auxiliary units */
 			  NULL };
 	/* Without the address of another bus, which would make it run a program of that name's. */
 	char *environment[] = { arena_printf("XDG_RUNTIME_DIR=%s", directory), NULL };

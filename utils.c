@@ -56,6 +56,11 @@ char *arena_copy(const char *text, size_t length)
 	return copy;
 }
 
+char *arena_string(const char *text)
+{
+	return arena_copy(text, strlen(text));
+}
+
 char *arena_join(const char *first, const char *second)
 {
 	size_t first_length = strlen(first), second_length = strlen(second);

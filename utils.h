@@ -19,6 +19,7 @@
 /* Returns zeroed memory that lives until the program ends; dies when there is none. */
 void *arena_alloc(size_t size_bytes) __attribute__((malloc, alloc_size(1), returns_nonnull));
 char *arena_copy(const char *text, size_t length) __attribute__((returns_nonnull));
+char *arena_string(const char *text) __attribute__((returns_nonnull)); /* a copy of all of it */
 char *arena_printf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((returns_nonnull));
 char *arena_vprintf(const char *fmt, va_list args) PRINTF_LIKE(1, 0)
 	__attribute__((returns_nonnull));
