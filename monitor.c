@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,11 +68,21 @@ static bool ends_by_default(int number)
 
 enum { STEP_MS = 50 };
 
+/* Takes all signals that have come; the last of those that end a process, or 0. */
+static int take_signals(void)
+{
+	struct signalfd_siginfo info;
+	int ending = 0;
+	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
+		if (ends_by_default((int) info.ssi_signo))
+			ending = (int) info.ssi_signo;
+	return ending;
+}
+
 /* For a while, or until something happens: what is heard is about what is left to do, COMMAND is
  * over. */
 static void hear_the_end(int ms)
 {
-	struct signalfd_siginfo info;
 	struct pollfd events[] = { { .fd = monitor.signals, .events = POLLIN },
 				   { .fd = monitor.parent_pidfd, .events = POLLIN } };
 	poll(events, ARRAY_SIZE(events), ms);
@@ -81,9 +90,9 @@ static void hear_the_end(int ms)
 		monitor.cut_short = 1;
 		close_fd(&monitor.parent_pidfd);
 	}
-	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
-		if (ends_by_default((int) info.ssi_signo))
-			monitor.cut_short = 128 + (int) info.ssi_signo;
+	int ending = take_signals();
+	if (ending)
+		monitor.cut_short = 128 + ending;
 }
 
 /* Takes the status of any child. */
@@ -302,7 +311,39 @@ static int exit_code_of(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static void drop_privilege(struct run *run);
+static void drop_privilege(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		die_errno(errno, "Can't protect the supervisor from COMMAND");
+	uint64_t permitted, effective, ambient;
+	caps_of_process(&permitted, &effective, &ambient);
+	/* Who made a user namespace has every capability over it from outside (user_namespaces(7)).
+	 * Without one a root caller's COMMAND may become a user whom only CAP_KILL can still end. */
+	bool may_lose_it = run->shape.ends_with_command && !run->shape.user_namespace;
+	uint64_t needed = (may_lose_it ? CAP_BIT(CAP_KILL) : 0) |
+			  (cgroups_are_in_closed(run) ? CAP_BIT(CAP_DAC_OVERRIDE) : 0);
+	if (permitted)
+		caps_drop_all_but(permitted & needed);
+	const int ours[] = { monitor.socket,
+			     monitor.signals,
+			     monitor.parent_pidfd,
+			     plan->info.fd,
+			     plan->json_status.fd,
+			     plan->userns_block.fd,
+			     plan->as_pid_1 ? plan->sync.fd : -1,
+			     plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1,
+			     plan->policy.trace.fd };
+	size_t n_helpers;
+	const int *helper_fds = overlay_helper_fds(&n_helpers);
+	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_helpers + CGROUPS_MOST_FDS) * sizeof(int));
+	memcpy(keep, ours, sizeof(ours));
+	if (n_helpers)
+		memcpy(keep + ARRAY_SIZE(ours), helper_fds, n_helpers * sizeof(int));
+	size_t n_keep = ARRAY_SIZE(ours) + n_helpers;
+	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
+		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
+}
 
 static void hear_message(struct run *run, const struct message *message, int attached_fd)
 {
@@ -484,8 +525,7 @@ static bool is_wanted(void)
 static _Noreturn void finish(struct run *run, int status)
 {
 	die_first_call(NULL);
-	hear_the_end(0);
-	monitor.cut_short = 0; /* what came until now was for COMMAND */
+	take_signals(); /* what came until now was for COMMAND */
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
 	bool lists_changes = overlay_lists_changes(run->plan), listed = true, all_ended = true;
@@ -510,7 +550,7 @@ static _Noreturn void finish(struct run *run, int status)
 		if (usage.oom_kills > 0)
 			die("Setup was ended by the kernel: the memory that %s allows is not "
 			    "enough to start",
-			    run->plan->limits[0].place.option);
+			    run->plan->n_limits ? run->plan->limits[0].place.option : "--cgroup");
 		if (WIFSIGNALED(status))
 			die("Setup was ended by signal %d", WTERMSIG(status));
 		_exit(1);
@@ -545,40 +585,6 @@ static void time_is_up(struct run *run)
 	monitor.deadline_ms = now_ms() + plan->kill_after_ms;
 	send_signal(SIGTERM);
 	send_signal(SIGCONT); /* a stopped process would not hear it */
-}
-
-static void drop_privilege(struct run *run)
-{
-	const struct plan *plan = run->plan;
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		die_errno(errno, "Can't protect the supervisor from COMMAND");
-	uint64_t permitted, effective, ambient;
-	caps_of_process(&permitted, &effective, &ambient);
-	/* Who made a user namespace has every capability over it from outside (user_namespaces(7)).
-	 * Without one a root caller's COMMAND may become a user whom only CAP_KILL can still end. */
-	bool may_lose_it = run->shape.ends_with_command && !run->shape.user_namespace;
-	uint64_t needed = (may_lose_it ? UINT64_C(1) << CAP_KILL : 0) |
-			  (cgroups_are_in_closed(run) ? UINT64_C(1) << CAP_DAC_OVERRIDE : 0);
-	if (permitted)
-		caps_drop_all_but(permitted & needed);
-	const int ours[] = { monitor.socket,
-			     monitor.signals,
-			     monitor.parent_pidfd,
-			     plan->info.fd,
-			     plan->json_status.fd,
-			     plan->userns_block.fd,
-			     plan->as_pid_1 ? plan->sync.fd : -1,
-			     plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1,
-			     plan->policy.trace.fd };
-	size_t n_helpers;
-	const int *helper_fds = overlay_helper_fds(&n_helpers);
-	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_helpers + CGROUPS_MOST_FDS) * sizeof(int));
-	memcpy(keep, ours, sizeof(ours));
-	if (n_helpers)
-		memcpy(keep + ARRAY_SIZE(ours), helper_fds, n_helpers * sizeof(int));
-	size_t n_keep = ARRAY_SIZE(ours) + n_helpers;
-	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
-		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 }
 
 static void let_maps_pass(const struct run *run)

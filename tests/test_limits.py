@@ -730,6 +730,20 @@ def test_too_little_memory_to_start_is_said(group):
 
 
 @pytest.mark.root
+@needs("memory")
+def test_too_little_memory_in_a_group_that_was_given_is_said(group):
+    given = group.path / "given"
+    given.mkdir()
+    for name in (".", "cgroup.procs", "cgroup.subtree_control"):
+        os.chown(given / name, group.uid, group.gid)
+    (given / "memory.max").write_text("2M")
+    group.switch(given, ["memory"])  # or ours would not know of it
+    result = run([*BASE, "--cgroup", given, "--file", data_fd(bytes(16 << 20)), "/f"], ["true"], prefix=group.prefix)
+    assert result.returncode == 1 and "the memory that --cgroup allows is not enough to start" in result.stderr, result
+    assert not group.left()
+
+
+@pytest.mark.root
 @needs("pids")
 @pytest.mark.parametrize("form", ["plain", "everything"])
 def test_a_fork_bomb_under_pids_max_leaves_nothing(group, form):
