@@ -660,20 +660,18 @@ void cgroups_leave_to_supervisor(struct run *run);
  * root's privilege. */
 bool cgroups_are_in_closed(const struct run *run);
 /* Appends the descriptors that the supervisor needs; there is room for CGROUPS_MOST_FDS. */
-enum { CGROUPS_MOST_FDS = 26 };
+enum { CGROUPS_MOST_FDS = 28 };
 size_t cgroups_fds(const struct run *run, int *fds);
 /* Removes, with what is in them, the groups beside ours that supervisors left who were killed. */
 void cgroups_sweep(const struct run *run);
 /* Puts this process, which works for COMMAND, where the same limits count it and only
- * cgroups_kill() ends it. */
+ * cgroups_remove() ends it. */
 void cgroups_enter_as_helper(const struct run *run);
 /* Kills all that is in the groups but helpers, and returns when nothing is; calls meanwhile() as long
  * as it waits. */
 void cgroups_kill_command(const struct run *run, void (*meanwhile)(void));
-/* The same with helpers. */
-void cgroups_kill(const struct run *run);
 void cgroups_read_usage(const struct run *run, struct usage *usage);
-/* Removes the groups; they have to be empty. */
+/* Kills what is left in the groups, helpers too, and removes them. */
 void cgroups_remove(struct run *run);
 
 /* ---- scope.c: a control group from systemd ---- */

@@ -42,17 +42,19 @@
 struct group {
 	int parent_fd, fd; /* fd: the outer directory, locked */
 	int lock_fd;       /* its cgroup.procs, locked for writing */
-	int inner_fd;      /* -1 for the supervisor's own leaf */
+	int inner_fd;      /* "in"; -1: not yet, no more, or the supervisor's own leaf */
 	char name[64];
 	const char *parent;     /* its path, for messages */
 	const char *controller; /* of version 1; NULL: version 2 */
 };
 
+static const struct group no_group = { .parent_fd = -1, .fd = -1, .lock_fd = -1, .inner_fd = -1 };
+
 struct cgroups {
-	struct group v2,
-		leaf; /* leaf: where the supervisor had to go, out of the way of its children */
-	struct group v1[5];
-	size_t n_v1;
+	struct group all[1 + 5]; /* that of version 2 is the first if there is one */
+	size_t n;
+	struct group leaf; /* where the supervisor had to go, out of the way of its children; fd -1:
+			      nowhere */
 	const char *v2_root; /* where version 2 is mounted; NULL: nowhere */
 	const char *v2_list; /* the controllers that it has; NULL: not asked yet */
 	struct {
@@ -65,6 +67,11 @@ struct cgroups {
 };
 
 static struct cgroups *made; /* for the hook, which knows nothing else */
+
+static const struct group *group_of_v2(const struct cgroups *groups)
+{
+	return groups && groups->n && !groups->all[0].controller ? &groups->all[0] : NULL;
+}
 
 /* ---- files of a group ---- */
 
@@ -311,14 +318,17 @@ static bool is_taken_care_of(int dir_fd)
 
 /* What supervisors left that were killed themselves. Somebody else's groups refuse, and stay; so does
  * for a later run what does not die at once. */
-static void sweep(int parent_fd)
+static void sweep(const struct group *beside)
 {
+	int parent_fd = beside->parent_fd;
 	int list_fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = list_fd < 0 ? NULL : fdopendir(list_fd);
 	for (const struct dirent *entry; directory && (entry = readdir(directory));) {
 		struct stat status;
 		AUTO_CLOSE int fd =
-			has_our_name(entry->d_name) ? open_dir_at(parent_fd, entry->d_name) : -1;
+			has_our_name(entry->d_name) && !streq(entry->d_name, beside->name)
+				? open_dir_at(parent_fd, entry->d_name)
+				: -1;
 		if (fd < 0 || fstat(fd, &status) < 0 || status.st_uid != geteuid() ||
 		    (flock(fd, LOCK_EX | LOCK_NB) < 0 && is_taken_care_of(fd)))
 			continue;
@@ -335,10 +345,8 @@ static void sweep(int parent_fd)
 void cgroups_sweep(const struct run *run)
 {
 	const struct cgroups *groups = run->cgroups;
-	if (groups && groups->v2.fd >= 0)
-		sweep(groups->v2.parent_fd);
-	for (size_t i = 0; groups && i < groups->n_v1; i++)
-		sweep(groups->v1[i].parent_fd);
+	for (size_t i = 0; groups && i < groups->n; i++)
+		sweep(&groups->all[i]);
 }
 
 /* ---- making ---- */
@@ -389,12 +397,6 @@ static int make_below(const struct group *group, const char *name)
 			errno = error;
 		}
 	return fd;
-}
-
-static bool make_inner(struct group *group)
-{
-	group->inner_fd = make_below(group, "in");
-	return group->inner_fd >= 0;
 }
 
 static const char *wanted_controllers(const struct run *run, const char *available)
@@ -457,13 +459,18 @@ struct place_found {
 	problem bad;
 };
 
+static const char *not_usable_words(int error)
+{
+	return error == EACCES || error == EPERM || error == EROFS ? "is not writable"
+	       : error == EBUSY ? "has other processes in the same group"
+				: "can't be used";
+}
+
 static struct place_found not_usable(const char *path, const char *file, int error)
 {
-	const char *what =
-		error == EBUSY ? "has other processes in the same group" : "is not writable";
-	return (struct place_found){
-		-1, path, arena_printf("%s/%s %s (%s)", path, file, what, errno_text(error))
-	};
+	return (struct place_found){ -1, path,
+				     arena_printf("%s/%s %s (%s)", path, file,
+						  not_usable_words(error), errno_text(error)) };
 }
 
 static struct place_found find_given(const struct run *run, const char *path,
@@ -571,23 +578,24 @@ static bool v1_has(const char *controller)
 static struct group *v1_group(struct cgroups *groups, const char *own, const char *controller,
 			      problem *ret_bad)
 {
-	for (size_t i = 0; i < groups->n_v1; i++)
-		if (streq(groups->v1[i].controller, controller))
-			return &groups->v1[i];
+	for (size_t i = 0; i < groups->n; i++)
+		if (groups->all[i].controller && streq(groups->all[i].controller, controller))
+			return &groups->all[i];
 	const char *at = own_path(own, controller);
 	const char *path = arena_printf(TOP "/%s%s", controller, !at || streq(at, "/") ? "" : at);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct group *group = &groups->v1[groups->n_v1];
-	*group = (struct group){ .fd = -1, .inner_fd = -1, .lock_fd = -1 };
+	struct group *group = &groups->all[groups->n];
+	*group = no_group;
 	if (fd < 0 || !make_group(group, fd, path)) {
-		*ret_bad = arena_printf("%s is not writable (%s); cgroup version 1 has to be made "
+		int error = errno;
+		*ret_bad = arena_printf("%s %s (%s); cgroup version 1 has to be made "
 					"the caller's by root",
-					path, errno_text(errno));
+					path, not_usable_words(error), errno_text(error));
 		close_fd(&fd);
 		return NULL;
 	}
 	group->controller = controller;
-	groups->n_v1++;
+	groups->n++;
 	bool is_cpuset = streq(controller, "cpuset"); /* empty ones take no process */
 	const char *files[] = { "cpuset.cpus", "cpuset.mems" };
 	for (size_t i = 0; is_cpuset && i < ARRAY_SIZE(files); i++)
@@ -659,13 +667,14 @@ static problem set_v1(struct cgroups *groups, const struct plan *plan, const str
 
 /* ---- version 2 ---- */
 
-static problem set_v2(struct cgroups *groups, const struct limit_op *op)
+static problem set_v2(const struct cgroups *groups, const struct limit_op *op)
 {
-	if (write_file(groups->v2.fd, op->key, op->value))
+	const struct group *group = group_of_v2(groups);
+	if (write_file(group->fd, op->key, op->value))
 		return NULL;
 	int error = errno;
-	return arena_printf("Can't write %s to %s/%s/%s: %s%s", op->value, groups->v2.parent,
-			    groups->v2.name, op->key, errno_text(error),
+	return arena_printf("Can't write %s to %s/%s/%s: %s%s", op->value, group->parent,
+			    group->name, op->key, errno_text(error),
 			    error == ENOENT ? "; this kernel does not have it" : "");
 }
 
@@ -705,8 +714,13 @@ static problem make_v2(struct cgroups *groups, const struct run *run, const char
 	}
 	if (found.bad)
 		return found.bad;
-	if (!make_group(&groups->v2, found.fd, found.path))
-		return not_usable(found.path, ".", errno).bad;
+	if (!make_group(&groups->all[0], found.fd, found.path)) {
+		int error = errno;
+		if (groups->leaf.fd >= 0)
+			leave_leaf(groups);
+		return not_usable(found.path, ".", error).bad;
+	}
+	groups->n = 1;
 	return NULL;
 }
 
@@ -715,7 +729,7 @@ static problem not_delegated(const struct cgroups *groups, const struct limit_op
 	return arena_printf("the %s controller is not delegated to %s: its cgroup.controllers or, "
 			    "for the group above, "
 			    "cgroup.subtree_control does not have it" CURE,
-			    op->controller, groups->v2.parent);
+			    op->controller, group_of_v2(groups)->parent);
 }
 
 /* ---- the whole ---- */
@@ -723,7 +737,6 @@ static problem not_delegated(const struct cgroups *groups, const struct limit_op
 static void abandon(void)
 {
 	struct run run = { .cgroups = made };
-	cgroups_kill(&run);
 	cgroups_remove(&run);
 }
 
@@ -755,15 +768,14 @@ static problem set_limit(struct cgroups *groups, const struct run *run, const st
 static void finish_groups(struct cgroups *groups, const char *own)
 {
 	problem ignored = NULL;
-	if (groups->n_v1)
+	if (groups->n && groups->all[groups->n - 1].controller)
 		v1_group(groups, own, "freezer",
 			 &ignored); /* only for killing, which can do without */
-	if (groups->v2.fd >= 0 && !make_inner(&groups->v2))
-		die_errno(errno, "Can't make %s/%s/in", groups->v2.parent, groups->v2.name);
-	for (size_t i = 0; i < groups->n_v1; i++)
-		if (!make_inner(&groups->v1[i]))
-			die_errno(errno, "Can't make %s/%s/in", groups->v1[i].parent,
-				  groups->v1[i].name);
+	for (struct group *group = groups->all; group < groups->all + groups->n; group++) {
+		group->inner_fd = make_below(group, "in");
+		if (group->inner_fd < 0)
+			die_errno(errno, "Can't make %s/%s/in", group->parent, group->name);
+	}
 }
 
 void cgroups_make(struct run *run)
@@ -772,7 +784,7 @@ void cgroups_make(struct run *run)
 	if (!plan->n_limits && !plan->cgroup)
 		return;
 	struct cgroups *groups = made = arena_alloc(sizeof(*groups));
-	groups->v2 = groups->leaf = (struct group){ .fd = -1, .inner_fd = -1, .lock_fd = -1 };
+	groups->all[0] = groups->leaf = no_group;
 	die_first_call(abandon);
 	const char *wanted = "";
 	groups->own.fd = -1;
@@ -798,20 +810,22 @@ void cgroups_make(struct run *run)
 				refuse(op, bad);
 		}
 	finish_groups(groups, own);
-	if (groups->own.fd != groups->v2.parent_fd)
+	const struct group *v2 = group_of_v2(groups);
+	if (!v2 || groups->own.fd != v2->parent_fd)
 		close_fd(&groups->own.fd);
-	if (groups->v2.fd >= 0 || groups->n_v1)
+	if (groups->n)
 		run->cgroups = groups;
 }
 
 int cgroups_birth_fd(const struct run *run)
 {
-	return run->cgroups ? run->cgroups->v2.inner_fd : -1;
+	const struct group *v2 = group_of_v2(run->cgroups);
+	return v2 ? v2->inner_fd : -1;
 }
 
 void cgroups_check_birth(const struct run *run, int error)
 {
-	const struct group *group = &run->cgroups->v2;
+	const struct group *group = group_of_v2(run->cgroups);
 	const char *why =
 		error == EAGAIN
 			? "; pids.max or the user's limit of processes leaves no room for it"
@@ -824,24 +838,27 @@ void cgroups_check_birth(const struct run *run, int error)
 		    errno_text(error), why);
 }
 
+/* A process is born in one group at most, that of version 2. */
+static bool must_enter(const struct group *group, bool was_born_in)
+{
+	return group->controller || !was_born_in;
+}
+
 bool cgroups_must_enter(const struct run *run, bool was_born_in)
 {
 	const struct cgroups *groups = run->cgroups;
-	return groups && (groups->n_v1 || (groups->v2.fd >= 0 && !was_born_in));
+	return groups && must_enter(&groups->all[groups->n - 1], was_born_in);
 }
 
 void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in)
 {
 	const struct cgroups *groups = run->cgroups;
 	const char *number = arena_printf("%d", pid);
-	for (size_t i = 0; i < groups->n_v1; i++)
-		if (!write_file(groups->v1[i].inner_fd, "cgroup.procs", number))
-			die_errno(errno, "Can't move the sandbox into %s/%s", groups->v1[i].parent,
-				  groups->v1[i].name);
-	if (groups->v2.fd >= 0 && !was_born_in &&
-	    !write_file(groups->v2.inner_fd, "cgroup.procs", number))
-		die_errno(errno, "Can't move the sandbox into %s/%s", groups->v2.parent,
-			  groups->v2.name);
+	for (const struct group *group = groups->all; group < groups->all + groups->n; group++)
+		if (must_enter(group, was_born_in) &&
+		    !write_file(group->inner_fd, "cgroup.procs", number))
+			die_errno(errno, "Can't move the sandbox into %s/%s", group->parent,
+				  group->name);
 }
 
 static void enter_as_helper(const struct group *group)
@@ -854,10 +871,8 @@ static void enter_as_helper(const struct group *group)
 void cgroups_enter_as_helper(const struct run *run)
 {
 	const struct cgroups *groups = run->cgroups;
-	for (size_t i = 0; groups && i < groups->n_v1; i++)
-		enter_as_helper(&groups->v1[i]);
-	if (groups && groups->v2.fd >= 0)
-		enter_as_helper(&groups->v2);
+	for (size_t i = 0; groups && i < groups->n; i++)
+		enter_as_helper(&groups->all[i]);
 }
 
 static void close_group(struct group *group)
@@ -874,14 +889,10 @@ void cgroups_leave_to_supervisor(struct run *run)
 	die_first_call(NULL);
 	if (!groups)
 		return;
-	for (size_t i = 0; i < groups->n_v1; i++)
-		close_group(&groups->v1[i]);
-	if (groups->leaf.fd >= 0) {
-		close_fd(&groups->leaf.lock_fd);
-		close_fd(&groups->leaf.fd);
-	}
-	if (groups->v2.fd >= 0)
-		close_group(&groups->v2);
+	groups->leaf.parent_fd = -1; /* it is that of the group */
+	close_group(&groups->leaf);
+	for (size_t i = 0; i < groups->n; i++)
+		close_group(&groups->all[i]);
 	run->cgroups = NULL;
 }
 
@@ -896,9 +907,9 @@ static bool is_in_closed(const struct group *group)
 bool cgroups_are_in_closed(const struct run *run)
 {
 	const struct cgroups *groups = run->cgroups;
-	bool any = groups && (is_in_closed(&groups->v2) || is_in_closed(&groups->leaf));
-	for (size_t i = 0; groups && i < groups->n_v1; i++)
-		any |= is_in_closed(&groups->v1[i]);
+	bool any = groups && is_in_closed(&groups->leaf);
+	for (size_t i = 0; groups && i < groups->n; i++)
+		any |= is_in_closed(&groups->all[i]);
 	return any;
 }
 
@@ -912,41 +923,34 @@ static size_t add_fds(const struct group *group, int *fds)
 size_t cgroups_fds(const struct run *run, int *fds)
 {
 	const struct cgroups *groups = run->cgroups;
-	size_t n = 0;
-	if (!groups)
-		return 0;
-	for (size_t i = 0; i < groups->n_v1; i++)
-		n += add_fds(&groups->v1[i], fds + n);
-	if (groups->v2.fd >= 0)
-		n += add_fds(&groups->v2, fds + n);
-	fds[n++] = groups->leaf.fd;
-	fds[n++] = groups->leaf.lock_fd;
+	size_t n = groups ? add_fds(&groups->leaf, fds) : 0;
+	for (size_t i = 0; groups && i < groups->n; i++)
+		n += add_fds(&groups->all[i], fds + n);
 	return n;
+}
+
+/* Removing what nobody is in takes less than asking whether anybody is, and is what comes next. */
+static bool remove_inner(struct group *group)
+{
+	if (group->inner_fd < 0 || unlinkat(group->fd, "in", AT_REMOVEDIR) < 0)
+		return group->inner_fd < 0;
+	close_fd(&group->inner_fd);
+	return true;
 }
 
 void cgroups_kill_command(const struct run *run, void (*meanwhile)(void))
 {
-	const struct cgroups *groups = run->cgroups;
-	if (!groups)
-		return;
-	/* Removing what nobody is in is what comes next, and takes less than asking. */
-	if (groups->v2.inner_fd >= 0 && unlinkat(groups->v2.fd, "in", AT_REMOVEDIR) < 0)
-		kill_v2(groups->v2.inner_fd, 60, meanwhile);
-	const struct group *freezer = groups->n_v1 ? &groups->v1[groups->n_v1 - 1] : NULL;
-	bool can_freeze = freezer && streq(freezer->controller, "freezer");
-	if (groups->n_v1 && groups->v1[0].inner_fd >= 0)
-		kill_one_by_one(groups->v1[0].inner_fd, can_freeze ? freezer->inner_fd : -1, 10,
-				meanwhile);
-}
-
-void cgroups_kill(const struct run *run)
-{
-	const struct cgroups *groups = run->cgroups;
-	cgroups_kill_command(run, NULL);
-	if (groups && groups->v2.fd >= 0)
-		kill_v2(groups->v2.fd, 60, NULL);
-	if (groups && groups->n_v1)
-		kill_one_by_one(groups->v1[0].fd, -1, 10, NULL);
+	struct cgroups *groups = run->cgroups;
+	const struct group *last = groups && groups->n ? &groups->all[groups->n - 1] : NULL;
+	bool can_freeze = last && last->controller && streq(last->controller, "freezer");
+	for (size_t i = 0; groups && i < groups->n; i++) {
+		struct group *group = &groups->all[i];
+		if (group->controller)
+			kill_one_by_one(group->inner_fd, can_freeze ? last->inner_fd : -1, 10,
+					meanwhile);
+		else if (!remove_inner(group))
+			kill_v2(group->inner_fd, 60, meanwhile);
+	}
 }
 
 static void keep_greater(int64_t *known, int64_t value)
@@ -955,28 +959,36 @@ static void keep_greater(int64_t *known, int64_t value)
 		*known = value;
 }
 
+static void read_usage_of_v2(const struct group *group, struct usage *usage)
+{
+	usage->memory_peak_bytes = read_count(group->fd, "memory.peak", "");
+	usage->oom_kills = read_count(group->fd, "memory.events", "oom_kill");
+	usage->throttled = read_count(group->fd, "cpu.stat", "nr_throttled");
+	usage->cpu_us = read_count(group->fd, "cpu.stat", "usage_usec");
+}
+
+static void add_usage_of_v1(const struct group *group, struct usage *usage)
+{
+	keep_greater(&usage->memory_peak_bytes,
+		     read_count(group->fd, "memory.max_usage_in_bytes", ""));
+	/* There an event counts only where it happened. */
+	AUTO_CLOSE int helper_fd = open_dir_at(group->fd, "helper");
+	int64_t kills = read_count(group->inner_fd, "memory.oom_control", "oom_kill"),
+		helper_kills = read_count(helper_fd, "memory.oom_control", "oom_kill");
+	keep_greater(&usage->oom_kills, kills + (helper_kills > 0 ? helper_kills : 0));
+	keep_greater(&usage->throttled, read_count(group->fd, "cpu.stat", "nr_throttled"));
+}
+
 void cgroups_read_usage(const struct run *run, struct usage *usage)
 {
 	const struct cgroups *groups = run->cgroups;
 	*usage = (struct usage){ -1, -1, -1, -1, -1 };
-	if (groups && groups->v2.fd >= 0) {
-		int fd = groups->v2.fd;
-		usage->memory_peak_bytes = read_count(fd, "memory.peak", "");
-		usage->oom_kills = read_count(fd, "memory.events", "oom_kill");
-		usage->throttled = read_count(fd, "cpu.stat", "nr_throttled");
-		usage->cpu_us = read_count(fd, "cpu.stat", "usage_usec");
-	}
-	for (size_t i = 0; groups && i < groups->n_v1; i++) {
-		const struct group *group = &groups->v1[i];
-		keep_greater(&usage->memory_peak_bytes,
-			     read_count(group->fd, "memory.max_usage_in_bytes", ""));
-		/* There an event counts only where it happened. */
-		AUTO_CLOSE int inner_fd = open_dir_at(group->fd, "in");
-		AUTO_CLOSE int helper_fd = open_dir_at(group->fd, "helper");
-		int64_t kills = read_count(inner_fd, "memory.oom_control", "oom_kill"),
-			helper_kills = read_count(helper_fd, "memory.oom_control", "oom_kill");
-		keep_greater(&usage->oom_kills, kills + (helper_kills > 0 ? helper_kills : 0));
-		keep_greater(&usage->throttled, read_count(group->fd, "cpu.stat", "nr_throttled"));
+	for (size_t i = 0; groups && i < groups->n; i++) {
+		const struct group *group = &groups->all[i];
+		if (group->controller)
+			add_usage_of_v1(group, usage);
+		else
+			read_usage_of_v2(group, usage);
 	}
 }
 
@@ -985,9 +997,15 @@ void cgroups_remove(struct run *run)
 	struct cgroups *groups = run->cgroups;
 	if (!groups)
 		return;
-	for (size_t i = 0; i < groups->n_v1; i++)
-		remove_group(&groups->v1[i]);
-	remove_group(&groups->v2);
+	cgroups_kill_command(run, NULL);
+	for (size_t i = 0; i < groups->n; i++) {
+		struct group *group = &groups->all[i];
+		if (group->controller)
+			kill_one_by_one(group->fd, -1, 10, NULL);
+		else if (unlinkat(group->parent_fd, group->name, AT_REMOVEDIR) < 0)
+			kill_v2(group->fd, 60, NULL);
+		remove_group(group);
+	}
 	if (groups->leaf.fd >= 0)
 		leave_leaf(groups);
 	run->cgroups = NULL;

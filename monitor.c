@@ -167,7 +167,6 @@ static bool end_sandbox(void)
 static void end_and_remove(void)
 {
 	end_sandbox();
-	cgroups_kill(monitor.run);
 	cgroups_remove(monitor.run);
 }
 
@@ -537,7 +536,6 @@ static _Noreturn void finish(struct run *run, int status)
 			limits_read_usage(run, &usage);
 		if (started && lists_changes)
 			listed = overlay_list_changes(is_wanted);
-		cgroups_kill(run);
 		cgroups_remove(run);
 	}
 	if (!started && monitor.timed_out) {

@@ -307,7 +307,6 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 	struct message message;
 	int pidfd = -1;
 	if (sync_receive(ends[0], true, &message, &pidfd) != 1 || message.kind != MESSAGE_CHILD) {
-		cgroups_kill(run);
 		cgroups_remove(run);
 		_exit(1); /* it has said why */
 	}
