@@ -156,8 +156,8 @@ static bool is_v2(int fd)
 
 static bool leads_to_v2(const char *path)
 {
-	AUTO_CLOSE int fd = open(path, O_PATH | O_CLOEXEC);
-	return fd >= 0 && is_v2(fd);
+	struct statfs fs;
+	return statfs(path, &fs) == 0 && fs.f_type == CGROUP2_MAGIC;
 }
 
 static bool is_alone(int dir_fd)
@@ -269,8 +269,6 @@ static void kill_v2(int dir_fd, int most_seconds, void (*meanwhile)(void))
 /* Zombies may keep a group busy for a moment. */
 static bool try_remove(int parent_fd, const char *name, int fd, int most_seconds)
 {
-	unlinkat(fd, "helper", AT_REMOVEDIR);
-	unlinkat(fd, "in", AT_REMOVEDIR); /* usually that is all */
 	for (int tries = 0; tries < most_seconds * 1000; tries++) {
 		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return true;
@@ -551,7 +549,8 @@ static struct place_found find_own(struct cgroups *groups, const struct run *run
 	/* Only the root has no type, and only it may have processes beside children with
 	 * controllers. (The threaded controllers, cpu and pids, can be enabled all the same, but
 	 * then no process gets into a child.) */
-	bool is_root = faccessat(own.fd, "cgroup.type", F_OK, 0) < 0;
+	bool is_root =
+		streq(own.path, groups->v2_root) && faccessat(own.fd, "cgroup.type", F_OK, 0) < 0;
 	if (!error && (is_root || !**ret_wanted)) {
 		if (switch_controllers(own.fd, '+', *ret_wanted))
 			return own;

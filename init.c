@@ -85,13 +85,28 @@ static void close_what_init_needs_not(const struct run *run, const int *locks, i
 		die_errno(errno, "Can't close the descriptors that the reaper must not have");
 }
 
-static _Noreturn void reap(const struct run *run, pid_t command)
+/* SIGCHLD is blocked in all processes of ours (monitor_prepare()). */
+static bool is_quiet(void)
+{
+	sigset_t child_only;
+	sigemptyset(&child_only);
+	sigaddset(&child_only, SIGCHLD);
+	struct timespec patience = { .tv_nsec = RELEASE_AFTER_MS * 1000000L };
+	return sigtimedwait(&child_only, NULL, &patience) < 0 && errno != EINTR;
+}
+
+/* `may_release`: that is still to be done, once nothing happens any more. */
+static _Noreturn void reap(const struct run *run, pid_t command, bool may_release)
 {
 	int command_status = 0;
 	for (;;) {
 		int status;
-		pid_t pid = waitpid(-1, &status, 0);
-		if (pid < 0 && errno == EINTR)
+		pid_t pid = waitpid(-1, &status, may_release ? WNOHANG : 0);
+		if (pid == 0 && is_quiet()) {
+			release_code_pages();
+			may_release = false;
+		}
+		if (pid == 0 || (pid < 0 && errno == EINTR))
 			continue;
 		if (pid < 0 && errno != ECHILD)
 			die_errno(errno, "Can't wait for the processes of the sandbox (do the "
@@ -154,9 +169,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (!sync_try_send(socket, MESSAGE_GO, 0) &&
 	    errno != EPIPE) /* EPIPE: it has died, and said why */
 		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
-	if (!filtered)
-		release_code_pages();
-	reap(run, command);
+	reap(run, command, !filtered);
 }
 
 /* ---- lending ---- */
@@ -205,8 +218,7 @@ static void lend_memory(struct run *run, const int *locks)
 	if (command < 0)
 		return;
 	close_what_init_needs_not(run, locks, -1);
-	release_code_pages();
-	reap(run, command);
+	reap(run, command, true);
 }
 
 void init_split(struct run *run)

@@ -532,6 +532,8 @@ pid_t limits_kill_descendants(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (
 	enum { ROUNDS_OF_CHILDREN = 100 }; /* before it is worth while to read all of /proc */
 	struct relatives found = { 0 };
 	struct children children;
+	if (reap(false) < 0) /* no child, so no descendant: they become children of ours */
+		return 0;
 	open_children(proc_fd, &children);
 	int64_t end_ms = now_ms() + LIMITS_PATIENCE_MS;
 	pid_t left = 0;

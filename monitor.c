@@ -34,6 +34,7 @@ static struct {
 	bool started;     /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
+	bool settled;        /* has given back what it needs no more */
 	bool takes_helpers;  /* setup may still ask for one */
 	bool ended;          /* a reaper has told COMMAND's status */
 	bool may_reap_more;  /* there were too many to reap at once */
@@ -464,14 +465,25 @@ static void hear_signals(const struct run *run)
 }
 
 /* How long poll(2) may sleep. */
-static int ms_to_deadline(void)
+static int ms_to_sleep(void)
 {
 	int64_t left = monitor.deadline_ms - now_ms();
-	return monitor.may_reap_more  ? 0
-	       : !monitor.deadline_ms ? -1
-	       : left < 0             ? 0
-	       : left > INT_MAX       ? INT_MAX
-				      : (int) left;
+	int most = monitor.settled ? -1 : RELEASE_AFTER_MS;
+	return monitor.may_reap_more             ? 0
+	       : !monitor.deadline_ms            ? most
+	       : left < 0                        ? 0
+	       : !monitor.settled && left > most ? most
+	       : left > INT_MAX                  ? INT_MAX
+						 : (int) left;
+}
+
+/* Whether setup asks for something, or a reaper tells the end: otherwise what is sent only says how
+ * far it is, and is read when that matters. To be woken for it costs both sides more than the rest of
+ * the message. */
+static bool must_listen(const struct plan *plan, const struct shape *shape)
+{
+	return shape->topology == RUN_WITH_INIT || plan->info.fd >= 0 ||
+	       plan->json_status.fd >= 0 || plan->policy.trace.fd >= 0 || monitor.takes_helpers;
 }
 
 /* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows
@@ -627,28 +639,29 @@ void monitor_run(struct run *run, pid_t child, int socket)
 		drop_privilege(run);
 	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
 
-	bool connected = true, settled = false;
+	bool connected = true, listens = must_listen(run->plan, &run->shape);
 	for (;;) {
 		struct pollfd events[] = {
 			{ .fd = monitor.signals, .events = POLLIN },
-			{ .fd = connected ? socket : -1, .events = POLLIN },
+			{ .fd = connected && listens ? socket : -1, .events = POLLIN },
 			{ .fd = monitor.parent_pidfd, .events = POLLIN },
 			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1,
 			  .events = POLLIN },
 			{ .fd = monitor.listener, .events = POLLIN },
 		};
-		if (monitor.started && !settled) { /* what is left to do takes little of it */
-			release_code_pages();
-			settled = true;
-		}
-		if (poll(events, ARRAY_SIZE(events), ms_to_deadline()) < 0 && errno != EINTR)
+		int n_ready = poll(events, ARRAY_SIZE(events), ms_to_sleep());
+		if (n_ready < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for the sandbox");
 		if (events[2].revents) { /* the parent is gone, and so is everything */
 			end_and_remove();
 			_exit(1);
 		}
-		if (events[1].revents)
+		if (connected && (events[1].revents || !listens))
 			connected = hear_messages(run);
+		if (n_ready == 0 && monitor.started && !monitor.settled) {
+			release_code_pages();
+			monitor.settled = true;
+		}
 		if (events[3].revents)
 			let_maps_pass(run);
 		if (events[4].revents & POLLIN)

@@ -118,8 +118,10 @@ bool wait_for_byte(int fd);
 bool close_all_except(int *keep, size_t n_keep);
 
 /* Forgets which pages of the program's code were used: what runs on comes back from the page cache
- * as it is needed. For processes that stay around and do little. Only a saving; its failure means
+ * as it is needed. For processes that stay around and do little, when nothing has happened for a
+ * while: those of a short command would only fetch it all again. Only a saving; its failure means
  * nothing. */
+enum { RELEASE_AFTER_MS = 100 };
 void release_code_pages(void);
 
 #endif
