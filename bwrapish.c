@@ -272,6 +272,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	newroot_enter(run);
 	command_set_label(run, "fscreate", "--file-label", plan->file_label);
 	newroot_build(run);
+	monitor_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);
 	run_tell_stage(run, STAGE_PREPARE);

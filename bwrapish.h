@@ -391,6 +391,7 @@ struct run {
 	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
 	uint64_t outer_mount_id;     /* of / where we were before new namespaces */
 	int monitor_fd;              /* our end of the supervisor's socket; -1 when there is none */
+	bool supervisor_is_ready;    /* it has said so: MESSAGE_READY */
 	mode_t umask;
 	sigset_t signal_mask; /* the caller's; COMMAND gets it back */
 	int *inherited_fds;   /* open above 2 on arrival and consumed by no option; ascending */
@@ -715,6 +716,9 @@ _Noreturn void monitor_run(struct run *run, pid_t child, int socket);
  * there is one, and returns when they are; with --userns-block-fd when the caller has written the
  * id maps. */
 void monitor_tell_namespaces(struct run *run);
+/* Inside: returns when the supervisor, if there is one, has no more privilege and no more descriptors
+ * than it needs; before that no COMMAND may run. */
+void monitor_await_ready(struct run *run);
 
 /* ---- sync.c: the messages between them ---- */
 enum message_kind {
@@ -728,7 +732,8 @@ enum message_kind {
 	MESSAGE_LISTENER,    /* with a descriptor: where --seccomp-trace's calls wait */
 	MESSAGE_HELPER,      /* with a socket: start a helper, which is told there what to do */
 	MESSAGE_FD,          /* to a helper: one more descriptor */
-	MESSAGE_PINNED,      /* no more helpers will be asked for; the answer is MESSAGE_GO */
+	MESSAGE_PINNED,      /* no more helpers will be asked for */
+	MESSAGE_READY,       /* the supervisor has given up what it does not need */
 };
 struct message {
 	uint32_t kind;

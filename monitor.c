@@ -5,8 +5,10 @@
  * (it is not dumpable), and lives as short as it can. A root caller's keeps two capabilities, each
  * only where the end of the sandbox cannot do without: CAP_KILL, for limits without a new user
  * namespace, and CAP_DAC_OVERRIDE, for groups in a directory that the caller may not write to
- * otherwise. It must never end without its child having ended, or at least been killed, except that
- * a reaper goes on when COMMAND is over.
+ * otherwise. COMMAND is not started before all that is so (monitor_await_ready()).
+ *
+ * It must never end without its child having ended, or at least been killed, except that a reaper
+ * goes on when COMMAND is over.
  */
 #include "bwrapish.h"
 
@@ -286,6 +288,18 @@ static void report_exit(const struct run *run, int exit_code)
 	write_all(run->plan->json_status.fd, json.bytes, json.length);
 }
 
+/* Inside: waits for a message. That the supervisor is ready may come before another. */
+static bool hear_supervisor(struct run *run, enum message_kind kind)
+{
+	struct message message = { 0 };
+	while (message.kind != kind && !(kind == MESSAGE_READY && run->supervisor_is_ready)) {
+		if (sync_receive(run->monitor_fd, true, &message, NULL) != 1)
+			return false;
+		run->supervisor_is_ready |= message.kind == MESSAGE_READY;
+	}
+	return true;
+}
+
 void monitor_tell_namespaces(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -298,10 +312,15 @@ void monitor_tell_namespaces(struct run *run)
 		return;
 	}
 	sync_send_namespaces(run->monitor_fd, 0, run);
-	struct message message;
-	if (sync_receive(run->monitor_fd, true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
+	if (!hear_supervisor(run, MESSAGE_GO))
 		_exit(1); /* the report could not be written, and that has been said; or nobody is
 			     left */
+}
+
+void monitor_await_ready(struct run *run)
+{
+	if (run->monitor_fd >= 0 && !hear_supervisor(run, MESSAGE_READY))
+		die("The supervisor is gone; nothing was run");
 }
 
 /* ---- the loop ---- */
@@ -343,6 +362,7 @@ static void drop_privilege(struct run *run)
 	size_t n_keep = ARRAY_SIZE(ours) + n_helpers;
 	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
+	sync_try_send(monitor.socket, MESSAGE_READY, 0); /* a child that is gone will be noticed */
 }
 
 static void hear_message(struct run *run, const struct message *message, int attached_fd)
@@ -387,11 +407,10 @@ static void hear_message(struct run *run, const struct message *message, int att
 			break;
 		monitor.takes_helpers = false;
 		drop_privilege(run);
-		sync_try_send(monitor.socket, MESSAGE_GO,
-			      0); /* a child that is gone will be noticed */
 		break;
 	case MESSAGE_CHILD:
 	case MESSAGE_GO:
+	case MESSAGE_READY:
 	case MESSAGE_FD:
 		break;
 	}

@@ -650,6 +650,20 @@ def test_a_root_callers_supervisor_keeps_only_the_capabilities_that_the_end_need
 
 
 @pytest.mark.root
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+@pytest.mark.parametrize("args", [["--timeout", "9"], ["--unshare-pid"], ["--die-with-parent", "--info-fd", "2"]])
+def test_command_is_not_started_before_the_supervisor_has_lost_its_privilege(args):
+    # Only the supervisor asks for its capabilities a second time.
+    slowly = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "inject=capget:delay_enter=500000:when=2"]
+    with start([*FULL, *args], ["sh", "-c", "echo ready; read x"], stdin=subprocess.PIPE, prefix=slowly) as process:
+        line_from(process)
+        supervisor = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0]
+        fields = status_fields(Path(f"/proc/{supervisor}/status").read_text())
+        process.communicate("x\n", timeout=20)
+    assert int(fields["CapPrm"], 16) & ~(1 << 5) == 0
+
+
+@pytest.mark.root
 def test_what_became_another_user_is_ended_too():
     sleep = mark()
     script = f"setpriv --reuid=1 --clear-groups setsid sleep {sleep} & sleep 0.3"
