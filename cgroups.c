@@ -43,7 +43,7 @@ struct group {
 	int parent_fd, fd; /* fd: the outer directory, locked */
 	int lock_fd;       /* its cgroup.procs, locked for writing */
 	int inner_fd;      /* "in"; -1: not yet, no more, or the supervisor's own leaf */
-	char name[64];
+	const char *name;
 	const char *parent;     /* its path, for messages */
 	const char *controller; /* of version 1; NULL: version 2 */
 };
@@ -84,19 +84,20 @@ static int open_dir_at(int dir_fd, const char *path)
  * whole: the kernel makes these files at the first read. */
 static char *read_file(int dir_fd, const char *name)
 {
-	enum { USUAL = 2048 };
+	char usual[2048], *bytes = usual, *rest = NULL;
 	AUTO_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	char *bytes = arena_alloc(USUAL), *rest = NULL;
-	ssize_t n = fd < 0 ? -1 : read(fd, bytes, USUAL - 1);
-	size_t length = 0;
-	if (n < 0 || (n == USUAL - 1 && !read_all(fd, 1 << 24, &rest, &length)))
+	ssize_t n = fd < 0 ? -1 : read(fd, usual, sizeof(usual));
+	size_t n_rest = 0;
+	if (n < 0 || (n == sizeof(usual) && !read_all(fd, 1 << 24, &rest, &n_rest)))
 		return NULL;
-	if (rest)
-		bytes = arena_printf("%s%s", bytes, rest);
-	length += (size_t) n;
-	if (length && bytes[length - 1] == '\n')
-		bytes[length - 1] = '\0';
-	return bytes;
+	size_t length = (size_t) n;
+	if (n_rest) {
+		bytes = arena_alloc(length + n_rest);
+		memcpy(bytes, usual, length);
+		memcpy(bytes + length, rest, n_rest);
+		length += n_rest;
+	}
+	return arena_copy(bytes, length - (length && bytes[length - 1] == '\n'));
 }
 
 static bool write_file(int dir_fd, const char *name, const char *value)
@@ -163,7 +164,7 @@ static bool leads_to_v2(const char *path)
 static bool is_alone(int dir_fd)
 {
 	const char *pids = read_file(dir_fd, "cgroup.procs");
-	return pids && streq(pids, arena_printf("%d", getpid()));
+	return pids && streq(pids, arena_number((uint64_t) getpid(), 10));
 }
 
 /* ---- emptying and removing, also what a dead supervisor left ---- */
@@ -356,9 +357,11 @@ static bool make_group(struct group *group, int parent_fd, const char *parent)
 	for (unsigned tries = 0; tries < 100; tries++) {
 		struct timespec now;
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		snprintf(group->name, sizeof(group->name), "bwrapish-%d-%llu", getpid(),
-			 (unsigned long long) now.tv_sec * 1000000000 +
-				 (unsigned long long) now.tv_nsec);
+		group->name =
+			arena_join(arena_join("bwrapish-", arena_number((uint64_t) getpid(), 10)),
+				   arena_join("-", arena_number((uint64_t) now.tv_sec * 1000000000 +
+									(uint64_t) now.tv_nsec,
+								10)));
 		if (mkdirat(parent_fd, group->name, 0700) < 0)
 			return false;
 		group->fd = open_dir_at(parent_fd, group->name);
@@ -399,15 +402,13 @@ static int make_below(const struct group *group, const char *name)
 
 static const char *wanted_controllers(const struct run *run, const char *available)
 {
-	struct text list = { 0 };
-	text_add(&list, "%s", "");
+	const char *list = "";
 	for (size_t i = 0; i < run->plan->n_limits; i++) {
 		const char *controller = run->plan->limits[i].controller;
-		if (*controller && has_word(available, controller) &&
-		    !has_word(list.bytes, controller))
-			text_add(&list, "%s%s", list.length ? " " : "", controller);
+		if (*controller && has_word(available, controller) && !has_word(list, controller))
+			list = arena_join(*list ? arena_join(list, " ") : "", controller);
 	}
-	return list.bytes;
+	return list;
 }
 
 /* For each of the words: "+word" or "-word" to the group's subtree_control. False with errno. */
@@ -504,8 +505,7 @@ static void learn_own(struct cgroups *groups, const struct run *run)
 	groups->own.groups = read_file(run->proc_fd, "self/cgroup");
 	const char *at = groups->v2_root ? own_path(groups->own.groups, "") : NULL;
 	close_fd(&groups->own.fd);
-	groups->own.path =
-		at ? arena_printf("%s%s", groups->v2_root, streq(at, "/") ? "" : at) : NULL;
+	groups->own.path = at ? arena_join(groups->v2_root, streq(at, "/") ? "" : at) : NULL;
 	groups->own.fd = at ? open(groups->own.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	groups->own.controllers =
 		groups->own.fd < 0 ? NULL : read_file(groups->own.fd, "cgroup.controllers");
@@ -852,7 +852,7 @@ bool cgroups_must_enter(const struct run *run, bool was_born_in)
 void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in)
 {
 	const struct cgroups *groups = run->cgroups;
-	const char *number = arena_printf("%d", pid);
+	const char *number = arena_number((uint64_t) pid, 10);
 	for (const struct group *group = groups->all; group < groups->all + groups->n; group++)
 		if (must_enter(group, was_born_in) &&
 		    !write_file(group->inner_fd, "cgroup.procs", number))

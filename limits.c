@@ -99,8 +99,7 @@ problem limits_read_rlimit(const char *name, const char *values, struct rlimit_o
 
 const char *limits_rlim_words(rlim_t value)
 {
-	return value == RLIM_INFINITY ? "unlimited"
-				      : arena_printf("%llu", (unsigned long long) value);
+	return value == RLIM_INFINITY ? "unlimited" : arena_number(value, 10);
 }
 
 void limits_apply_rlimits(const struct plan *plan)
@@ -248,10 +247,8 @@ static problem read_limit_value(const struct limit_key *key, const char *value, 
 		problem bad = read_cpu_max(value, op);
 		if (bad)
 			return bad;
-		const char *quota = op->number == UINT64_MAX
-					    ? "max"
-					    : arena_printf("%llu", (unsigned long long) op->number);
-		op->value = arena_printf("%s %llu", quota, (unsigned long long) op->period_us);
+		const char *quota = op->number == UINT64_MAX ? "max" : arena_number(op->number, 10);
+		op->value = arena_join(arena_join(quota, " "), arena_number(op->period_us, 10));
 		return NULL;
 	}
 	case VALUE_WORDS:
@@ -260,7 +257,7 @@ static problem read_limit_value(const struct limit_key *key, const char *value, 
 		return NULL;
 	}
 	if (!is_max)
-		op->value = arena_printf("%llu", (unsigned long long) op->number);
+		op->value = arena_number(op->number, 10);
 	return NULL;
 }
 

@@ -6,6 +6,10 @@
  *   floor overlay DIR N COMMAND...
  *		bwrapish --ro-bind / / --overlay-src DIR/0 ... --tmp-overlay /mnt COMMAND...
  *		with N layers, N <= 1000
+ *   floor supervised COMMAND...	bwrapish --ro-bind / / --timeout 60 COMMAND...
+ *   floor limited DIR KEY VALUE... COMMAND...
+ *		bwrapish --ro-bind / / --rlimit core 0 --rlimit nofile 256 --limit KEY VALUE...
+ *		in a group of the directory DIR
  *
  * for a normal user whose COMMAND is an absolute path. "The same" is what COMMAND and an onlooker
  * can tell: namespaces, mounts and their flags, no capability in any set, no_new_privs, a fresh
@@ -25,6 +29,7 @@
 #include <net/if.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -287,17 +292,64 @@ static _Noreturn void monitor_and_init(const char *directory, long uid, long gid
 	init(fds[1], uid, gid, command, env);
 }
 
+static long length_of(const char *text)
+{
+	long length = 0;
+	while (*(const volatile char *) &text[length]) /* or the compiler calls strlen(3) */
+		length++;
+	return length;
+}
+
+/* Waits outside for what goes on in a new process, in a group of its own where `directory` is not
+ * NULL. Moves `words` on to COMMAND. */
+static void supervise(const char *directory, char ***words)
+{
+	long parent = -1, group = -1, fd;
+	int status;
+	if (directory) {
+		parent = DO(openat, AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		DO(mkdirat, parent, "floor", 0700);
+		group = DO(openat, parent, "floor", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	for (; directory && ***words != '/'; *words += 2) {
+		fd = DO(openat, group, (*words)[0], O_WRONLY | O_CLOEXEC);
+		DO(write, fd, (*words)[1], length_of((*words)[1]));
+		DO(close, fd);
+	}
+	struct clone_args args = { .flags = CLONE_NEWUSER | CLONE_NEWNS |
+					    (directory ? CLONE_INTO_CGROUP : 0),
+				   .exit_signal = SIGCHLD,
+				   .cgroup = directory ? (unsigned long) group : 0 };
+	if (DO(clone3, &args, sizeof(args)) == 0) {
+		static const struct rlimit none = { 0, 0 }, few = { 256, 256 };
+		if (directory) {
+			DO(prlimit64, 0, RLIMIT_CORE, &none, 0);
+			DO(prlimit64, 0, RLIMIT_NOFILE, &few, 0);
+		}
+		return;
+	}
+	DO(wait4, -1, &status, 0, 0);
+	if (directory)
+		DO(unlinkat, parent, "floor", AT_REMOVEDIR);
+	leave(status & 0x7f ? 128 + (status & 0x7f) : (status >> 8) & 0xff);
+}
+
 int main(int argc, char *argv[], char *env[])
 {
 	static char directory[4096];
 	if (argc < 3)
-		failed("usage: floor ro|all|overlay COMMAND...\n", 39);
+		failed("usage: floor ro|all|overlay|supervised|limited COMMAND...\n", 58);
 	long uid = TRY(getuid, 0), gid = TRY(getgid, 0);
 	DO(getcwd, directory, sizeof(directory));
 	DO(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (argv[1][0] == 'a')
 		monitor_and_init(directory, uid, gid, argv + 2, env);
-	DO(unshare, CLONE_NEWUSER | CLONE_NEWNS);
+	char **command = argv + 2;
+	const char *group = argv[1][0] == 'l' && argc > 3 ? *command++ : 0;
+	if (group || argv[1][0] == 's')
+		supervise(group, &command);
+	else
+		DO(unshare, CLONE_NEWUSER | CLONE_NEWNS);
 	put("/proc/self/setgroups", "deny", 4);
 	map_ids(uid, gid);
 	DO(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
@@ -307,10 +359,10 @@ int main(int argc, char *argv[], char *env[])
 		for (const char *digit = argv[3]; *digit; digit++)
 			n = 10 * n + *digit - '0';
 		overlay = new_overlay(argv[2], n);
-		argv += 2;
+		command += 2;
 	}
 	build_root(directory, 0, overlay);
-	become_command(argv + 2, env);
+	become_command(command, env);
 }
 
 #ifdef BARE
