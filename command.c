@@ -225,6 +225,8 @@ void command_go(struct run *run)
 	filters_load(run, FILTER_COMMAND);
 	execvp(plan->command[0], words);
 	int error = errno;
-	die("execvp %s: %s%s", plan->command[0], errno_text(error),
-	    diagnose_exec(plan->command[0], path_list, error));
+	const char *cause = diagnose_exec(plan->command[0], path_list, error);
+	if (!*cause && filters_is_due(run))
+		cause = "; a seccomp filter may have denied it";
+	die("execvp %s: %s%s", plan->command[0], errno_text(error), cause);
 }

@@ -192,6 +192,7 @@ static const char *nth_limit_key(size_t i)
 /* cgroup-v2.rst: a period from 1 ms to 1 s, a quota of 1 ms at least. */
 static problem read_cpu_max(const char *value, struct limit_op *op)
 {
+	enum { LEAST_US = 1000 };
 	size_t length = strlen(value);
 	op->period_us = 100000;
 	if (length > 1 && value[length - 1] == '%') {
@@ -212,6 +213,11 @@ static problem read_cpu_max(const char *value, struct limit_op *op)
 				    "nor microseconds, QUOTA or "
 				    "\"QUOTA PERIOD\", nor max",
 				    value);
+	if (op->number < LEAST_US || op->period_us < LEAST_US)
+		return arena_printf(
+			"Invalid limit: a quota and a period in %s are microseconds, %d "
+			"at least; for half a CPU say 50%%",
+			value, LEAST_US);
 	return NULL;
 }
 
@@ -261,6 +267,19 @@ static problem read_limit_value(const struct limit_key *key, const char *value, 
 	return NULL;
 }
 
+/* "memory" for memory.max, "mem.max" too, or what is spelled nearly so; NULL: none. */
+static const char *nearest_key(const char *word)
+{
+	size_t n_first = strcspn(word, ".");
+	const char *rest = word[n_first] ? word + n_first : ".max";
+	for (size_t i = 0; i < ARRAY_SIZE(limit_keys) && n_first; i++) {
+		const char *name = limit_keys[i].name;
+		if (strncmp(name, word, n_first) == 0 && streq(strchr(name, '.'), rest))
+			return name;
+	}
+	return nearest_word(word, nth_limit_key, ARRAY_SIZE(limit_keys));
+}
+
 problem limits_read_limit(const char *key, const char *value, struct limit_op *op)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(limit_keys); i++) {
@@ -270,7 +289,7 @@ problem limits_read_limit(const char *key, const char *value, struct limit_op *o
 		op->controller = limit_keys[i].controller;
 		return read_limit_value(&limit_keys[i], value, op);
 	}
-	const char *near = nearest_word(key, nth_limit_key, ARRAY_SIZE(limit_keys));
+	const char *near = nearest_key(key);
 	return arena_printf("Unknown key %s (they are named like the files of a control group, as "
 			    "memory.max)%s%s%s",
 			    key, near ? "; is " : "", near ? near : "", near ? " meant?" : "");

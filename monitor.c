@@ -256,7 +256,8 @@ void monitor_prepare(struct run *run)
 static void write_report(const struct fd_at *to, const char *json)
 {
 	if (!write_all(to->fd, json, strlen(json)))
-		die_errno(errno, "%s: Can't write to descriptor %d", place_name(to->place), to->fd);
+		die("%s: Can't write to descriptor %d: %s%s", place_name(to->place), to->fd,
+		    errno_text(errno), errno == EBADF ? "; it is not open for writing" : "");
 }
 
 static void report_child(const struct run *run, pid_t child)

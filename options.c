@@ -434,6 +434,15 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	return NULL;
 }
 
+/* bubblewrap takes no unit there, and a caller may count on that. */
+static const char *bytes_meant(const char *size)
+{
+	uint64_t bytes;
+	return size[0] != '0' && parse_size(size, SIZE_MAX / 2, &bytes)
+		       ? arena_join("; say ", arena_number(bytes, 10))
+		       : "";
+}
+
 static problem read_modifier(struct reader *reader, const struct option_row *row, const char *word,
 			     struct place place)
 {
@@ -449,8 +458,9 @@ static problem read_modifier(struct reader *reader, const struct option_row *row
 				  word);
 	if (row->handler == H_SIZE &&
 	    (!parse_any_base(word, SIZE_MAX / 2, &reader->size_bytes) || !reader->size_bytes))
-		return problem_at(place, "Invalid size: %s is not a number of bytes from 1 to %zu",
-				  word, SIZE_MAX / 2);
+		return problem_at(place,
+				  "Invalid size: %s is not a number of bytes from 1 to %zu%s", word,
+				  SIZE_MAX / 2, bytes_meant(word));
 	if (row->handler == H_PROPAGATION) {
 		reader->propagation = streq(word, "private") ? PROPAGATION_PRIVATE
 				      : streq(word, "slave") ? PROPAGATION_SLAVE
@@ -505,8 +515,11 @@ static problem read_cap(struct plan *plan, bool add, const char *word, struct pl
 	if (!caps_from_name(word, &op.cap))
 		return problem_at(
 			place,
-			"Unknown capability %s (they are named as in capabilities(7), or ALL)",
-			word);
+			"Unknown capability %s (they are named as in capabilities(7), or ALL)%s",
+			word,
+			caps_from_name(arena_join("CAP_", word), &op.cap)
+				? arena_printf("; is CAP_%s meant?", word)
+				: "");
 	plan->cap_ops = arena_grow(plan->cap_ops, plan->n_cap_ops, &plan->room_cap_ops, sizeof(op));
 	plan->cap_ops[plan->n_cap_ops++] = op;
 	return NULL;

@@ -370,7 +370,12 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 	}
 	AUTO_CLOSE int device_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (device_fd < 0) {
-		*ret_why = arena_printf("Can't open /dev/fuse: %s", errno_text(errno));
+		*ret_why =
+			arena_printf("Can't open /dev/fuse: %s%s", errno_text(errno),
+				     errno == EACCES ? "; usually everybody may open it (mode 0666)"
+				     : errno == ENOENT || errno == ENODEV || errno == ENXIO
+					     ? "; the kernel's module fuse is not loaded"
+					     : "");
 		return -1;
 	}
 	int mount_fd = make_fuse_mount(run, device_fd, op->overlay->writable);
@@ -413,7 +418,12 @@ void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_ma
 	clone_layers(op, layers, n_layers, &job);
 	AUTO_CLOSE int socket = start_job(run, &job);
 	close_layers(&job);
-	receive(socket, MESSAGE_GO, NULL);
+	struct message message;
+	if (sync_receive(socket, true, &message, NULL) != 1)
+		die("%s: The process that is to list the changes was ended; nothing was run",
+		    place_name(op->overlay->changes.place));
+	if (message.kind != MESSAGE_GO)
+		_exit(1); /* it has said why */
 }
 
 void overlay_pinned(const struct run *run)
@@ -424,10 +434,17 @@ void overlay_pinned(const struct run *run)
 
 /* ---- the supervisor's side ---- */
 
+static int told_setup_socket;
+static void tell_not_started(void)
+{
+	sync_try_send(told_setup_socket, MESSAGE_NOT_STARTED, 0);
+}
+
 static _Noreturn void be_helper(struct run *run, pid_t child, int socket, int start_fd)
 {
 	struct job job;
-	die_first_call(NULL);
+	told_setup_socket = socket;
+	die_first_call(tell_not_started);
 	if (start_fd < 0)
 		cgroups_enter_as_helper(run);
 	enter_user_namespace(run, child);

@@ -406,9 +406,10 @@ def test_the_cause_of_the_end_is_told(command, cause):
 # ---- --limit: words ----
 
 @pytest.mark.parametrize("args, message", [
-    (["memory.maxx", "1M"], "is memory.max meant?"), (["../x", "1"], "Unknown key"), (["cgroup.procs", "0"], "Unknown key"),
+    (["memory.maxx", "1M"], "is memory.max meant?"), (["memory", "1M"], "is memory.max meant?"),
+    (["mem.high", "1M"], "is memory.high meant?"), (["../x", "1"], "Unknown key"), (["cgroup.procs", "0"], "Unknown key"),
     (["memory.max", "1Q"], "Invalid size: 1Q"), (["pids.max", "many"], "neither a number nor max"),
-    (["cpu.max", "0%"], "Invalid limit: 0%"), (["cpu.weight", "0"], "not a number from 1 to 10000"),
+    (["cpu.max", "0%"], "Invalid limit: 0%"), (["cpu.max", "50"], "50%"), (["cpu.max", "5000 50"], "50%"), (["cpu.weight", "0"], "not a number from 1 to 10000"),
     (["cpu.weight.nice", "-21"], "not a number from -20 to 19"), (["io.max", ""], "empty")])
 def test_a_bad_limit_is_refused(args, message):
     refused(["--limit", *args], "--limit (argument ", message, base=BASE)

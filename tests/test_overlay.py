@@ -913,12 +913,21 @@ def test_a_mistake_is_one_line_and_leaves_nothing(args, words, tree):
     assert (host_state(tree / "low"), host_state(tree / "up"), host_state(tree / "work")) == before
 
 
+def test_a_reader_of_changes_that_is_killed_during_setup_is_one_line(tree):
+    # It closes descriptors before anybody else does.
+    killed = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "inject=close_range:signal=KILL:when=1"]
+    need_kernel_overlay("user")
+    give(CALLERS[-1], tree)
+    refused(["--overlay-backend", "kernel", *layers(tree), "--overlay-changes", data_fd(), "--tmp-overlay", "/m"],
+            "--overlay-changes (argument ", "was ended; nothing was run\n", base=BASE, prefix=killed)
+
+
 @pytest.mark.root
 @pytest.mark.skipif(not os.access("/usr/bin/fuse-overlayfs", os.X_OK), reason="no fuse-overlayfs to take away")
 @pytest.mark.parametrize("setup, words", [
     ("mount -t tmpfs none /dev/shm; touch /dev/shm/none; chmod 0 /dev/shm/none; mount --bind /dev/shm/none /usr/bin/fuse-overlayfs",
      "not installed"),
-    (FUSE_DEVICE.replace("-m 666", "-m 600"), "Can't open /dev/fuse: Permission denied"),
+    (FUSE_DEVICE.replace("-m 666", "-m 600"), "Can't open /dev/fuse: Permission denied; usually everybody may open it (mode 0666)"),
     ("mount --bind /dev/null /dev/fuse", "Can't make a FUSE mount"),
 ], ids=["no helper", "no right to the device", "not the device"])
 def test_fuse_that_cannot_be_had_is_one_line(setup, words, tree):

@@ -760,7 +760,10 @@ static void test_sizes_go_from_one_to_half_the_address_space(void **state)
 			      "",
 			      "-1",
 			      "+1",
-			      "1k",
+			      "k",
+			      "-1k",
+			      "010K",
+			      "0x10K",
 			      "1 ",
 			      "08",
 			      arena_printf("%zu", SIZE_MAX / 2 + 1),
@@ -771,6 +774,11 @@ static void test_sizes_go_from_one_to_half_the_address_space(void **state)
 				 "from 1 to %zu",
 				 bad[i], SIZE_MAX / 2),
 		    "--size", bad[i], "--tmpfs", "/a", "c");
+	BAD(arena_printf(
+		    "--size (argument 1): Invalid size: 10M is not a number of bytes from 1 to "
+		    "%zu; say 10485760",
+		    SIZE_MAX / 2),
+	    "--size", "10M", "--tmpfs", "/a", "c");
 }
 
 static void test_modes_are_octal(void **state)
@@ -935,7 +943,6 @@ static void test_a_capability_is_one_whole_name(void **state)
 {
 	(void) state;
 	static char *const bad[] = { "",
-				     "SYS_ADMIN",
 				     "CAP_",
 				     "CAP_NONSENSE",
 				     "CAP_KILL,CAP_CHOWN",
@@ -955,6 +962,9 @@ static void test_a_capability_is_one_whole_name(void **state)
 				 "or ALL)",
 				 bad[i]),
 		    "--cap-drop", bad[i], "c");
+	BAD("--cap-add (argument 1): Unknown capability SYS_ADMIN (they are named as in "
+	    "capabilities(7), or ALL); is CAP_SYS_ADMIN meant?",
+	    "--cap-add", "SYS_ADMIN", "c");
 }
 
 static void test_the_two_forms_of_seccomp_do_not_mix(void **state)
