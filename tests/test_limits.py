@@ -354,7 +354,7 @@ def test_a_signal_ends_setup_and_the_command_and_leaves_nothing(number, where, o
         args = ["--cgroup", group.path, *LIMIT]
         enter = lambda: (group.leaf / "cgroup.procs").write_text("0")
     sleep, status = mark(), data_fd()
-    (read_end, write_end), (info, info_write) = pipe(), pipe()
+    read_end, (info, info_write) = pipe()[0], pipe()
     block = ["--block-fd", read_end] if where == "before" else []
     with start([*FULL, *args, "--json-status-fd", status, "--info-fd", info_write, *block], ["sleep", sleep],
                preexec_fn=enter) as process:
@@ -409,7 +409,8 @@ def test_the_cause_of_the_end_is_told(command, cause):
     (["memory.maxx", "1M"], "is memory.max meant?"), (["memory", "1M"], "is memory.max meant?"),
     (["mem.high", "1M"], "is memory.high meant?"), (["../x", "1"], "Unknown key"), (["cgroup.procs", "0"], "Unknown key"),
     (["memory.max", "1Q"], "Invalid size: 1Q"), (["pids.max", "many"], "neither a number nor max"),
-    (["cpu.max", "0%"], "Invalid limit: 0%"), (["cpu.max", "50"], "50%"), (["cpu.max", "5000 50"], "50%"), (["cpu.weight", "0"], "not a number from 1 to 10000"),
+    (["cpu.max", "0%"], "Invalid limit: 0%"), (["cpu.max", "50"], "50%"), (["cpu.max", "5000 50"], "50%"),
+    (["cpu.weight", "0"], "not a number from 1 to 10000"),
     (["cpu.weight.nice", "-21"], "not a number from -20 to 19"), (["io.max", ""], "empty")])
 def test_a_bad_limit_is_refused(args, message):
     refused(["--limit", *args], "--limit (argument ", message, base=BASE)
