@@ -627,8 +627,11 @@ struct usage {
 void limits_apply_rlimits(const struct plan *plan);
 /* Of the group; where that does not count something, of the processes that were waited for. */
 void limits_read_usage(const struct run *run, struct usage *usage);
-/* What to add to the error of a fork(2) in the sandbox; "" when no limit of ours explains it. */
-const char *limits_fork_cause(const struct plan *plan, int error);
+/* What to add to the error of a fork(2) or mkdir(2) in the sandbox's groups; "" when no limit of ours
+ * explains it. */
+const char *limits_cause(const struct plan *plan, int error);
+/* Where on the line a key is limited, in words; NULL: nowhere. */
+const char *limits_place(const struct plan *plan, const char *key);
 /* Ends every process below this one, which has to be a child subreaper: then also those that left
  * their session, their process group or their parent. Returns when all are gone but children that
  * are spared: 0; or, when patience is over, one that is not. proc_fd: the /proc of our own pid

@@ -14,9 +14,14 @@
 bool caps_from_name(const char *word, int *ret_cap)
 {
 	cap_value_t cap = -1;
+	uint64_t number;
 	*ret_cap = -1;
 	if (strcasecmp(word, "ALL") == 0)
 		return true;
+	if (parse_decimal(word, (uint64_t) caps_last(), &number)) {
+		*ret_cap = (int) number;
+		return true;
+	}
 	/* cap_from_name() also takes what only begins with a name. */
 	if (cap_from_name(word, &cap) < 0 || cap > caps_last() ||
 	    strcasecmp(word, caps_name(cap)) != 0)

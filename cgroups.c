@@ -468,7 +468,7 @@ static const char *not_usable_words(int error)
 static struct place_found not_usable(const char *path, const char *file, int error)
 {
 	return (struct place_found){ -1, path,
-				     arena_printf("%s/%s %s (%s)", path, file,
+				     arena_printf("%s%s%s %s (%s)", path, *file ? "/" : "", file,
 						  not_usable_words(error), errno_text(error)) };
 }
 
@@ -567,8 +567,15 @@ static struct place_found find_own(struct cgroups *groups, const struct run *run
 
 /* ---- version 1 ---- */
 
+/* Its name in version 1. */
+static const char *v1_name(const char *controller)
+{
+	return streq(controller, "io") ? "blkio" : controller;
+}
+
 static bool v1_has(const char *controller)
 {
+	controller = v1_name(controller);
 	const char *path = arena_printf(TOP "/%s/cgroup.procs", controller);
 	return access(path, F_OK) == 0 && !leads_to_v2(arena_printf(TOP "/%s", controller));
 }
@@ -587,9 +594,11 @@ static struct group *v1_group(struct cgroups *groups, const char *own, const cha
 	*group = no_group;
 	if (fd < 0 || !make_group(group, fd, path)) {
 		int error = errno;
-		*ret_bad = arena_printf("%s %s (%s); cgroup version 1 has to be made "
-					"the caller's by root",
-					path, not_usable_words(error), errno_text(error));
+		*ret_bad = not_usable(path, "", error).bad;
+		if (error == EACCES || error == EPERM)
+			*ret_bad = arena_join(*ret_bad,
+					      "; cgroup version 1 has to be made the caller's by "
+					      "root: see Control groups in bwrapish(1)");
 		close_fd(&fd);
 		return NULL;
 	}
@@ -649,7 +658,7 @@ static problem set_v1(struct cgroups *groups, const struct plan *plan, const str
 	const char *value, *file = v1_file(plan, op, &value);
 	problem bad = NULL;
 	if (!file)
-		return arena_printf("%s has no equal in cgroup version 1%s", op->key,
+		return arena_printf("it has no equal in cgroup version 1%s",
 				    streq(op->key, "memory.swap.max") ? " without memory.max" : "");
 	struct group *group = v1_group(groups, own, op->controller, &bad);
 	if (!group)
@@ -717,7 +726,7 @@ static problem make_v2(struct cgroups *groups, const struct run *run, const char
 		int error = errno;
 		if (groups->leaf.fd >= 0)
 			leave_leaf(groups);
-		return not_usable(found.path, ".", error).bad;
+		return not_usable(found.path, "", error).bad;
 	}
 	groups->n = 1;
 	return NULL;
@@ -764,7 +773,7 @@ static problem set_limit(struct cgroups *groups, const struct run *run, const st
 	return set_v2(groups, op);
 }
 
-static void finish_groups(struct cgroups *groups, const char *own)
+static void finish_groups(struct cgroups *groups, const struct plan *plan, const char *own)
 {
 	problem ignored = NULL;
 	if (groups->n && groups->all[groups->n - 1].controller)
@@ -773,7 +782,8 @@ static void finish_groups(struct cgroups *groups, const char *own)
 	for (struct group *group = groups->all; group < groups->all + groups->n; group++) {
 		group->inner_fd = make_below(group, "in");
 		if (group->inner_fd < 0)
-			die_errno(errno, "Can't make %s/%s/in", group->parent, group->name);
+			die("Can't make %s/%s/in: %s%s", group->parent, group->name,
+			    errno_text(errno), limits_cause(plan, errno));
 	}
 }
 
@@ -808,7 +818,7 @@ void cgroups_make(struct run *run)
 			if (bad)
 				refuse(op, bad);
 		}
-	finish_groups(groups, own);
+	finish_groups(groups, plan, own);
 	const struct group *v2 = group_of_v2(groups);
 	if (!v2 || groups->own.fd != v2->parent_fd)
 		close_fd(&groups->own.fd);
@@ -825,16 +835,22 @@ int cgroups_birth_fd(const struct run *run)
 void cgroups_check_birth(const struct run *run, int error)
 {
 	const struct group *group = group_of_v2(run->cgroups);
+	const char *given =
+		run->plan->cgroup ? place_name(options_place(run->plan, "--cgroup")) : "";
 	const char *why =
 		error == EAGAIN
 			? "; pids.max or the user's limit of processes leaves no room for it"
-		: error == EACCES ? "; cgroup.procs of the group above both, this one and ours, is "
-				    "not writable" CURE
+		: error == EACCES
+			? (*given ? "; the caller has to be in a group below the same delegated one "
+				    "already: cgroup.procs of the group "
+				    "above both, this one and ours, is not writable"
+				  : "; cgroup.procs of the group above both, this one and ours, is "
+				    "not writable" CURE)
 		: error == EBUSY || error == EOPNOTSUPP || error == ENODEV ? ""
 									   : NULL;
 	if (why)
-		die("Can't start a process in %s/%s: %s%s", group->parent, group->name,
-		    errno_text(error), why);
+		die("%s%sCan't start a process in %s/%s: %s%s", given, *given ? ": " : "",
+		    group->parent, group->name, errno_text(error), why);
 }
 
 /* A process is born in one group at most, that of version 2. */

@@ -239,7 +239,7 @@ void init_split(struct run *run)
 	pid_t pid = sys_clone_process(0);
 	if (pid < 0)
 		die("Can't start a process for COMMAND: %s%s", errno_text(errno),
-		    limits_fork_cause(plan, errno));
+		    limits_cause(plan, errno));
 	if (pid > 0) {
 		close_fd(&ends[1]);
 		run_init(run, pid, ends[0], locks);

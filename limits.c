@@ -119,13 +119,19 @@ void limits_apply_rlimits(const struct plan *plan)
 	}
 }
 
-const char *limits_fork_cause(const struct plan *plan, int error)
+const char *limits_place(const struct plan *plan, const char *key)
 {
-	for (size_t i = 0; i < plan->n_limits; i++)
-		if (error == EAGAIN && streq(plan->limits[i].key, "pids.max"))
-			return arena_printf("; the pids.max of %s leaves no room for it",
-					    place_name(plan->limits[i].place));
-	return "";
+	for (size_t i = plan->n_limits; i-- > 0;)
+		if (streq(plan->limits[i].key, key))
+			return place_name(plan->limits[i].place);
+	return NULL;
+}
+
+const char *limits_cause(const struct plan *plan, int error)
+{
+	const char *key = error == EAGAIN ? "pids.max" : error == ENOMEM ? "memory.max" : NULL;
+	const char *place = key ? limits_place(plan, key) : NULL;
+	return place ? arena_printf("; the %s of %s leaves no room for it", key, place) : "";
 }
 
 /* ---- --limit, its words ---- */

@@ -577,10 +577,13 @@ static _Noreturn void finish(struct run *run, int status)
 	}
 	if (!started) {
 		/* It has said why, unless somebody else ended it. */
+		const char *place = limits_place(run->plan, "memory.max");
 		if (usage.oom_kills > 0)
 			die("Setup was ended by the kernel: the memory that %s allows is not "
 			    "enough to start",
-			    run->plan->n_limits ? run->plan->limits[0].place.option : "--cgroup");
+			    place               ? place
+			    : run->plan->cgroup ? place_name(options_place(run->plan, "--cgroup"))
+						: "the group");
 		if (WIFSIGNALED(status))
 			die("Setup was ended by signal %d", WTERMSIG(status));
 		_exit(1);
@@ -599,20 +602,25 @@ static _Noreturn void finish(struct run *run, int status)
 	_exit(listed && all_ended ? exit_code : monitor.cut_short ? monitor.cut_short : 1);
 }
 
-/* The first time COMMAND is asked to end; the second time nobody is asked. What has not become
- * COMMAND yet has the signal blocked and nothing to put in order. */
+/* The first time COMMAND is asked to end; the second time nobody is asked. COMMAND goes before its
+ * pid 1 then, if it does at once: only a pid 1 that waits for it counts what it has used. What has
+ * not become COMMAND yet has the signal blocked and nothing to put in order. */
 static void time_is_up(struct run *run)
 {
+	enum { PATIENCE_MS = 1000 };
 	const struct plan *plan = run->plan;
-	if (monitor.timed_out || !monitor.started) {
-		monitor.killed = monitor.timed_out;
-		monitor.timed_out = true;
+	bool was_asked = monitor.timed_out, was_killed = monitor.killed;
+	monitor.timed_out = true;
+	monitor.killed = was_asked;
+	if (!monitor.started || was_killed || (was_asked && monitor.command_pidfd < 0))
 		finish(run, SIGKILL);
+	monitor.deadline_ms = now_ms() + (was_asked ? PATIENCE_MS : plan->kill_after_ms);
+	if (was_asked) {
+		send_signal(SIGKILL);
+		return;
 	}
 	run_tell(run, "%s: the time is up: SIGTERM, and SIGKILL in %lld ms",
 		 place_name(options_place(plan, "--timeout")), (long long) plan->kill_after_ms);
-	monitor.timed_out = true;
-	monitor.deadline_ms = now_ms() + plan->kill_after_ms;
 	send_signal(SIGTERM);
 	send_signal(SIGCONT); /* a stopped process would not hear it */
 }

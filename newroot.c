@@ -393,9 +393,9 @@ static _Noreturn void die_of_destination(const struct run *run, const struct op 
 	const struct op *blamed = error == EROFS ? who_made_read_only(run, op) : NULL;
 	if (blamed)
 		why = arena_printf(
-			"; %s made it read-only: create it on the host, or put this operation on a "
-			"writable place",
-			place_name(blamed->place));
+			"; %s made it read-only: %s, or put this operation on a writable place",
+			place_name(blamed->place),
+			op->kind == OP_CHMOD ? "change it on the host" : "create it on the host");
 	else if (error == EEXIST)
 		why = "; a symbolic link that leads nowhere is in the way";
 	else if (error == ELOOP)

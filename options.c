@@ -525,12 +525,27 @@ static problem read_cap(struct plan *plan, bool add, const char *word, struct pl
 	return NULL;
 }
 
+static void add_warning(struct plan *plan, const char *warning)
+{
+	plan->warnings =
+		arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings, sizeof(char *));
+	plan->warnings[plan->n_warnings++] = warning;
+}
+
 static problem read_rlimit(struct plan *plan, char *const *words, struct place place)
 {
 	struct rlimit_op op = { .place = place };
 	problem bad = limits_read_rlimit(words[0], words[1], &op);
 	if (bad)
 		return problem_at(place, "%s", bad);
+	for (size_t i = 0; i < plan->n_rlimits; i++) {
+		if (plan->rlimits[i].resource != op.resource)
+			continue;
+		plan->rlimits[i] = op;
+		add_warning(plan, arena_printf("Only the last %s %s will take effect", place.option,
+					       limits_resource_name(op.resource)));
+		return NULL;
+	}
 	plan->rlimits = arena_grow(plan->rlimits, plan->n_rlimits, &plan->room_rlimits, sizeof(op));
 	plan->rlimits[plan->n_rlimits++] = op;
 	return NULL;
@@ -666,10 +681,7 @@ static void warn_of_repeat(struct plan *plan, const struct option_row *row)
 	default:
 		return;
 	}
-	plan->warnings =
-		arena_grow(plan->warnings, plan->n_warnings, &plan->room_warnings, sizeof(char *));
-	plan->warnings[plan->n_warnings++] =
-		arena_printf("Only the last %s option will take effect", row->name);
+	add_warning(plan, arena_printf("Only the last %s option will take effect", row->name));
 }
 
 static problem read_consumed_fd(struct reader *reader, struct fd_at *target, const char *word,

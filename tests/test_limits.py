@@ -81,6 +81,12 @@ def test_rlimit_takes_units_and_one_value_for_both(word, value):
     assert result.stdout.strip() == value
 
 
+def test_of_two_rlimits_for_a_resource_the_last_one_counts():
+    result = run([*BASE, "--rlimit", "nofile", "8", "--rlimit", "core", "0", "--rlimit", "NOFILE", "9"], ["sh", "-c", "ulimit -n"])
+    assert result.returncode == 0 and result.stdout == "9\n", result
+    assert result.stderr == "bwrapish: Only the last --rlimit nofile will take effect\n"
+
+
 @forms
 def test_small_rlimits_do_not_break_setup(form):
     binds = [word for i in range(100) for word in ("--ro-bind", "/usr", f"/many/{i}")]
@@ -401,6 +407,20 @@ def test_the_cause_of_the_end_is_told(command, cause):
     fd = data_fd()
     run([*BASE, "--timeout", "0.4", "--json-status-fd", fd], ["sh", "-c", command])
     assert content(fd)[-2]["ended-by"] == cause
+
+
+@forms
+@pytest.mark.parametrize("more", [[], ["--as-pid-1"]])
+def test_what_a_killed_command_has_used_is_told(form, more):
+    if more and form not in ("pid namespace", "everything"):
+        pytest.skip("--as-pid-1 needs --unshare-pid")
+    fd = data_fd()
+    result = run([*BASE, *FORMS[form], *more, "--timeout", "0.8", "--kill-after", "0.2", "--json-status-fd", fd],
+                 python("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass"))
+    assert result.returncode == 137, result
+    usage = content(fd)[-2]
+    assert usage["ended-by"] == "timeout"
+    assert usage["cpu-us"] > 200_000 and usage["max-rss-bytes"] > 4_000_000, usage
 
 
 # ---- --limit: words ----
@@ -741,7 +761,23 @@ def test_the_seven_megabytes_of_the_readme_word_for_word(group, box):
 def test_too_little_memory_to_start_is_said(group):
     args = ["--limit", "memory.max", "4K", "--limit-try", "memory.swap.max", "0"]
     result = run([*BASE, *args], ["true"], prefix=group.prefix)
-    assert result.returncode == 1 and "not enough to start" in result.stderr, result
+    assert result.returncode == 1, result
+    assert re.search(r"--limit \(argument \d+\) (allows is not enough to start|leaves no room)", result.stderr), result
+    assert not group.left()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not (TOP / "memory" / "tasks").exists(), reason="needs cgroup v1 with the memory controller")
+def test_no_memory_at_all_is_said():
+    refused(["--limit", "memory.max", "0"], "the memory.max of --limit (argument ", "leaves no room for it", base=BASE)
+
+
+@pytest.mark.root
+def test_a_given_group_that_the_caller_is_not_near_is_said(group):
+    result = run([*BASE, "--cgroup", group.path], ["true"],
+                 prefix=["setpriv", f"--reuid={group.uid}", f"--regid={group.gid}", "--clear-groups"])
+    assert result.returncode == 1, result
+    assert re.match(r"bwrapish: --cgroup \(argument \d+\): .* below the same delegated one", result.stderr), result
     assert not group.left()
 
 
@@ -755,7 +791,8 @@ def test_too_little_memory_in_a_group_that_was_given_is_said(group):
     (given / "memory.max").write_text("2M")
     group.switch(given, ["memory"])  # or ours would not know of it
     result = run([*BASE, "--cgroup", given, "--file", data_fd(bytes(16 << 20)), "/f"], ["true"], prefix=group.prefix)
-    assert result.returncode == 1 and "the memory that --cgroup allows is not enough to start" in result.stderr, result
+    assert result.returncode == 1, result
+    assert re.search(r"the memory that --cgroup \(argument \d+\) allows is not enough to start", result.stderr), result
     assert not group.left()
 
 
@@ -1030,5 +1067,5 @@ def test_v1_cpuset_and_cpu_are_mapped():
 @pytest.mark.root
 @needs_v1("memory")
 def test_v1_says_what_it_has_no_equal_for():
-    refused(["--limit", "memory.high", "3M"], "memory.high has no equal in cgroup version 1", base=BASE)
+    refused(["--limit", "memory.high", "3M"], "memory.high: it has no equal in cgroup version 1", base=BASE)
     assert not left_v1()

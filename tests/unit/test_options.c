@@ -929,10 +929,10 @@ static void test_capabilities_are_named_in_any_case(void **state)
 {
 	(void) state;
 	GOOD("--cap-add", "CAP_SYS_ADMIN", "--cap-drop", "cap_chown", "--cap-add", "Cap_Kill",
-	     "--cap-drop", "aLL", "c");
-	static const int caps[] = { 21, 0, 5, -1 };
-	assert_int_equal(plan.n_cap_ops, 4);
-	for (size_t i = 0; i < 4; i++) {
+	     "--cap-drop", "aLL", "--cap-add", "12", "c");
+	static const int caps[] = { 21, 0, 5, -1, 12 };
+	assert_int_equal(plan.n_cap_ops, ARRAY_SIZE(caps));
+	for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
 		assert_int_equal(plan.cap_ops[i].cap, caps[i]);
 		assert_int_equal(plan.cap_ops[i].add, i % 2 == 0);
 		assert_int_equal(plan.cap_ops[i].place.argument, 1 + 2 * i);
