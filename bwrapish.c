@@ -202,6 +202,15 @@ static _Noreturn void print_and_exit(const char *text)
 	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : 1);
 }
 
+static const char *what_is_last(const char *word, unsigned argument, struct place last)
+{
+	if (streq(word, "--"))
+		return "nothing stands behind --";
+	if (last.argument == argument)
+		return arena_printf("the last word is an option, %s", place_name(last));
+	return arena_printf("%s took the last word, %s", place_name(last), word);
+}
+
 static void read_and_check(int argc, char **argv, bool as_bwrap, const struct caller *caller,
 			   struct plan *plan)
 {
@@ -224,8 +233,8 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 		const char *help = options_help(program);
 		write_all(STDERR_FILENO, help, strlen(help));
 		if (argc > 1)
-			die("COMMAND is missing: the last word, %s (argument %d), is an option's",
-			    argv[argc - 1], argc - 1);
+			die("COMMAND is missing: %s",
+			    what_is_last(argv[argc - 1], (unsigned) argc - 1, options_last(plan)));
 		_exit(1);
 	}
 	case READ_PLAN:

@@ -253,6 +253,8 @@ extern const struct doors options_real_doors;
 
 /* Where the option named stood last on the line. */
 struct place options_place(const struct plan *plan, const char *option);
+/* Of those directly on the line; argument 0: there is none. */
+struct place options_last(const struct plan *plan);
 bool options_given(const struct plan *plan, const char *option);
 
 /* Reads argv[1..argc-1]. `plan` is filled as far as reading got, also when there is a problem

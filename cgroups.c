@@ -841,7 +841,8 @@ void cgroups_check_birth(const struct run *run, int error)
 		error == EAGAIN
 			? "; pids.max or the user's limit of processes leaves no room for it"
 		: error == EACCES
-			? (*given ? "; the caller has to be in a group below the same delegated one "
+			? (*given ? "; the caller has to be in a group below the same delegated "
+				    "one "
 				    "already: cgroup.procs of the group "
 				    "above both, this one and ours, is not writable"
 				  : "; cgroup.procs of the group above both, this one and ours, is "

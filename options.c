@@ -265,6 +265,15 @@ struct place options_place(const struct plan *plan, const char *option)
 	return plan->seen[find_row(option) - option_rows];
 }
 
+struct place options_last(const struct plan *plan)
+{
+	struct place last = { 0 };
+	for (size_t i = 0; i < n_option_rows; i++)
+		if (plan->seen[i].argument > last.argument && !plan->seen[i].args_word)
+			last = plan->seen[i];
+	return last;
+}
+
 bool options_given(const struct plan *plan, const char *option)
 {
 	return options_place(plan, option).argument != 0;
