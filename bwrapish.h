@@ -763,6 +763,9 @@ const void *sync_letter_address(const struct fd_letter *letter);
 void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd);
 void sync_send_namespaces(int socket, int value, const struct run *run);
 bool sync_try_send(int socket, enum message_kind kind, int value);
+/* To setup, which waits for it: dies unless it is sent or there is nobody any more, which whoever
+ * waits for the process notices. */
+void sync_let_go_on(int socket, enum message_kind kind);
 /* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be
  * NULL. */
 int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);

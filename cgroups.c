@@ -63,6 +63,7 @@ struct cgroups {
 		int fd;
 		const char *controllers;
 	} own;
+	int64_t end_ms;      /* of killing what is in version 1; 0: not begun */
 	const char *enabled; /* controllers that the leaf was made for, " memory pids" */
 };
 
@@ -225,17 +226,23 @@ static void kill_members(int dir_fd)
 	}
 }
 
-/* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2;
- * in version 1 they die when thawed. */
-static void kill_one_by_one(int dir_fd, int freezer_fd, int most_seconds, void (*meanwhile)(void))
+static void thaw(int dir_fd)
 {
-	bool v1_frozen = freezer_fd >= 0 && write_file(freezer_fd, "freezer.state", "FROZEN");
+	write_file(dir_fd, "freezer.state", "THAWED");
+}
+
+/* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2;
+ * in version 1 they die when thawed, also where COMMAND has frozen them. */
+static void kill_one_by_one(int dir_fd, int freezer_fd, int64_t end_ms, void (*meanwhile)(void))
+{
+	if (freezer_fd >= 0)
+		write_file(freezer_fd, "freezer.state", "FROZEN");
 	write_file(dir_fd, "cgroup.freeze", "1");
-	for (int rounds = 0; rounds < most_seconds * 1000; rounds++) {
+	for (int rounds = 0; rounds == 0 || now_ms() < end_ms; rounds++) {
 		n_found = 0;
 		for_each_group(dir_fd, kill_members);
-		if (v1_frozen)
-			write_file(freezer_fd, "freezer.state", "THAWED");
+		if (freezer_fd >= 0)
+			for_each_group(freezer_fd, thaw);
 		if (!n_found)
 			return;
 		if (meanwhile)
@@ -250,7 +257,7 @@ static void kill_v2(int dir_fd, int most_seconds, void (*meanwhile)(void))
 	if (read_count(dir_fd, "cgroup.events", "populated") == 0)
 		return;
 	if (!write_file(dir_fd, "cgroup.kill", "1"))
-		kill_one_by_one(dir_fd, -1, most_seconds, meanwhile);
+		kill_one_by_one(dir_fd, -1, now_ms() + most_seconds * 1000, meanwhile);
 	AUTO_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	for (int seconds = 0; events_fd >= 0 && seconds < most_seconds &&
 			      read_count(dir_fd, "cgroup.events", "populated") == 1;) {
@@ -334,7 +341,7 @@ static void sweep(const struct group *beside)
 		if (faccessat(fd, "cgroup.events", F_OK, 0) == 0)
 			kill_v2(fd, 1, NULL);
 		else
-			kill_one_by_one(fd, fd, 1, NULL);
+			kill_one_by_one(fd, fd, now_ms() + 1000, NULL);
 		try_remove(parent_fd, entry->d_name, fd, 1);
 	}
 	if (directory)
@@ -432,6 +439,7 @@ static void leave_leaf(struct cgroups *groups)
 	switch_controllers(groups->leaf.parent_fd, '-', groups->enabled);
 	write_file(groups->leaf.parent_fd, "cgroup.procs", "0");
 	remove_group(&groups->leaf);
+	groups->leaf.parent_fd = -1;
 }
 
 /* A group with processes has no children with controllers ("no internal processes"): where we are
@@ -954,6 +962,15 @@ static bool remove_inner(struct group *group)
 	return true;
 }
 
+/* Until when the kernel has to be rid of what was killed in all groups of version 1 together. */
+static int64_t end_of_v1(struct cgroups *groups)
+{
+	enum { PATIENCE_MS = 10000 };
+	if (!groups->end_ms)
+		groups->end_ms = now_ms() + PATIENCE_MS;
+	return groups->end_ms;
+}
+
 void cgroups_kill_command(const struct run *run, void (*meanwhile)(void))
 {
 	struct cgroups *groups = run->cgroups;
@@ -962,8 +979,8 @@ void cgroups_kill_command(const struct run *run, void (*meanwhile)(void))
 	for (size_t i = 0; groups && i < groups->n; i++) {
 		struct group *group = &groups->all[i];
 		if (group->controller)
-			kill_one_by_one(group->inner_fd, can_freeze ? last->inner_fd : -1, 10,
-					meanwhile);
+			kill_one_by_one(group->inner_fd, can_freeze ? last->inner_fd : -1,
+					end_of_v1(groups), meanwhile);
 		else if (!remove_inner(group))
 			kill_v2(group->inner_fd, 60, meanwhile);
 	}
@@ -1017,7 +1034,7 @@ void cgroups_remove(struct run *run)
 	for (size_t i = 0; i < groups->n; i++) {
 		struct group *group = &groups->all[i];
 		if (group->controller)
-			kill_one_by_one(group->fd, -1, 10, NULL);
+			kill_one_by_one(group->fd, -1, end_of_v1(groups), NULL);
 		else if (unlinkat(group->parent_fd, group->name, AT_REMOVEDIR) < 0)
 			kill_v2(group->fd, 60, NULL);
 		remove_group(group);

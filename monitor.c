@@ -36,6 +36,7 @@ static struct {
 	bool started;     /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
 	bool waits_for_maps;
+	bool listens;        /* is woken by messages */
 	bool settled;        /* has given back what it needs no more */
 	bool takes_helpers;  /* setup may still ask for one */
 	bool ended;          /* a reaper has told COMMAND's status */
@@ -363,7 +364,7 @@ static void drop_privilege(struct run *run)
 	size_t n_keep = ARRAY_SIZE(ours) + n_helpers;
 	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
-	sync_try_send(monitor.socket, MESSAGE_READY, 0); /* a child that is gone will be noticed */
+	sync_let_go_on(monitor.socket, MESSAGE_READY);
 }
 
 static void hear_message(struct run *run, const struct message *message, int attached_fd)
@@ -377,7 +378,7 @@ static void hear_message(struct run *run, const struct message *message, int att
 		close_consumed(run->plan->info.fd);
 		monitor.waits_for_maps = run->plan->userns_block.fd >= 0;
 		if (!monitor.waits_for_maps)
-			sync_try_send(monitor.socket, MESSAGE_GO, 0);
+			sync_let_go_on(monitor.socket, MESSAGE_GO);
 		break;
 	case MESSAGE_STARTING:
 		monitor.started = true;
@@ -487,12 +488,13 @@ static void hear_signals(const struct run *run)
 /* How long poll(2) may sleep. */
 static int ms_to_sleep(void)
 {
-	int64_t left = monitor.deadline_ms - now_ms();
-	int most = monitor.settled ? -1 : RELEASE_AFTER_MS;
-	return monitor.may_reap_more             ? 0
-	       : !monitor.deadline_ms            ? most
-	       : left < 0                        ? 0
-	       : !monitor.settled && left > most ? most
+	int64_t left = monitor.deadline_ms ? monitor.deadline_ms - now_ms() : INT64_MAX;
+	/* While it listens it will hear of the start, and has nothing to give back before. */
+	bool may_settle = !monitor.settled && (monitor.started || !monitor.listens);
+	if (may_settle && left > RELEASE_AFTER_MS)
+		left = RELEASE_AFTER_MS;
+	return monitor.may_reap_more || left < 0 ? 0
+	       : left == INT64_MAX               ? -1
 	       : left > INT_MAX                  ? INT_MAX
 						 : (int) left;
 }
@@ -631,8 +633,7 @@ static void let_maps_pass(const struct run *run)
 		die_errno(errno, "%s: Can't read descriptor %d",
 			  place_name(run->plan->userns_block.place), run->plan->userns_block.fd);
 	monitor.waits_for_maps = false;
-	sync_try_send(monitor.socket, MESSAGE_GO,
-		      0); /* a child that is gone will be noticed below */
+	sync_let_go_on(monitor.socket, MESSAGE_GO);
 }
 
 /* Others than the child are intermediate processes of ns_split(), or lost their parents: these may
@@ -667,11 +668,12 @@ void monitor_run(struct run *run, pid_t child, int socket)
 		drop_privilege(run);
 	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
 
-	bool connected = true, listens = must_listen(run->plan, &run->shape);
+	bool connected = true;
+	monitor.listens = must_listen(run->plan, &run->shape);
 	for (;;) {
 		struct pollfd events[] = {
 			{ .fd = monitor.signals, .events = POLLIN },
-			{ .fd = connected && listens ? socket : -1, .events = POLLIN },
+			{ .fd = connected && monitor.listens ? socket : -1, .events = POLLIN },
 			{ .fd = monitor.parent_pidfd, .events = POLLIN },
 			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1,
 			  .events = POLLIN },
@@ -684,11 +686,13 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			end_and_remove();
 			_exit(1);
 		}
-		if (connected && (events[1].revents || !listens))
+		if (connected && (events[1].revents || !monitor.listens))
 			connected = hear_messages(run);
-		if (n_ready == 0 && monitor.started && !monitor.settled) {
-			release_code_pages();
-			monitor.settled = true;
+		if (n_ready == 0 && !monitor.settled) {
+			if (monitor.started)
+				release_code_pages();
+			monitor.settled = monitor.started;
+			monitor.listens = true; /* setup is slow */
 		}
 		if (events[3].revents)
 			let_maps_pass(run);

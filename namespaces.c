@@ -215,7 +215,7 @@ static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int 
 	if (!cgroups_must_enter(run, born_in))
 		return;
 	cgroups_enter(run, pid, born_in);
-	sync_try_send(socket, MESSAGE_GO, 0); /* a child that is gone will be noticed */
+	sync_let_go_on(socket, MESSAGE_GO);
 }
 
 /* The intermediate process's part: ends, unless it is itself what the sandbox goes on in.
@@ -254,35 +254,27 @@ static void join_and_go_on(struct run *run)
 	sync_send_fd(run->monitor_fd, MESSAGE_CHILD, 0, pidfd);
 }
 
-/* What /proc says of a process: its number in the namespace of this /proc, and in each below it down
- * to its own (proc_pid_fdinfo(5); "NSpid:" since 5.5). False with errno. */
-static bool read_pidfd_info(const struct run *run, int pidfd, char *ret_text, size_t room)
-{
-	const char *path = arena_join("self/fdinfo/", arena_number((uint64_t) pidfd, 10));
-	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, ret_text, room - 1);
-	if (n < 0)
-		return false;
-	ret_text[n] = '\0';
-	return true;
-}
-
 bool ns_has_own_proc(const struct run *run)
 {
 	static const char label[] = "\nNSpid:\t";
-	char text[1024];
-	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
-	if (pidfd < 0 || !read_pidfd_info(run, pidfd, text, sizeof(text)))
-		die_errno(errno, "Can't read this process's number in /proc");
-	const char *line = strstr(text, label); /* not there: the kernel has one namespace */
-	const char *number = line ? line + strlen(label) : "1\n";
+	AUTO_CLOSE int fd = openat(run->proc_fd, "self/status", O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t length;
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+		die_errno(errno, "Can't read /proc/self/status");
+	/* Our number in the namespace of this /proc, and in each below it down to ours:
+	 * proc_pid_status(5). Without the line the kernel has one namespace. */
+	const char *line = strstr(text, label), *number = line ? line + strlen(label) : "1\n";
 	return number[strspn(number, "0123456789")] == '\n';
 }
 
 pid_t ns_pid_in_proc(const struct run *run, int pidfd)
 {
-	char text[1024];
-	if (!read_pidfd_info(run, pidfd, text, sizeof(text)))
+	AUTO_CLOSE int fd =
+		openat(run->proc_fd, arena_printf("self/fdinfo/%d", pidfd), O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t length;
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
 		return -1;
 	const char *line = strstr(text, "\nPid:");
 	int pid = -1;

@@ -43,6 +43,12 @@ void sync_send(int socket, enum message_kind kind, int value)
 		die_of_silence();
 }
 
+void sync_let_go_on(int socket, enum message_kind kind)
+{
+	if (!sync_try_send(socket, kind, 0) && errno != EPIPE && errno != ECONNRESET)
+		die_of_silence();
+}
+
 void sync_send_namespaces(int socket, int value, const struct run *run)
 {
 	struct message message = { .kind = MESSAGE_NAMESPACES, .value = value };
@@ -99,9 +105,12 @@ int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd
 				 .msg_control = room.control,
 				 .msg_controllen = sizeof(room.control) };
 	ssize_t n;
+	/* A side that ends without having read all that was sent to it has a reset told before what
+	 * it has sent itself. */
+	int resets = 0;
 	do
 		n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
 	if (n < 0 && errno == EAGAIN)
 		return -1;
 	if (n < 0 && errno != ECONNRESET)

@@ -671,6 +671,29 @@ def test_a_root_callers_supervisor_keeps_only_the_capabilities_that_the_end_need
     assert not group.left()
 
 
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+@pytest.mark.parametrize("args", [["--timeout", "9"], ["--unshare-pid"], ["--die-with-parent"]])
+def test_a_message_that_cannot_be_sent_leaves_nobody_waiting(args):
+    """The supervisor's first write(2) tells setup that it may go on."""
+    refused(args, "Can't reach the other side of the sandbox; nothing was run", base=BASE,
+            prefix=["strace", "-qqq", "-o", "/dev/null", "-e", "inject=write:error=ENOBUFS:when=1"])
+
+
+@pytest.mark.parametrize("args", [["--timeout", "30"], ["--unshare-pid"]])
+def test_a_supervisor_sleeps_while_setup_waits(args):
+    def n_wakes():
+        return int(status_fields(Path(f"/proc/{process.pid}/status").read_text())["voluntary_ctxt_switches"])
+
+    read_end, write_end = pipe()
+    with start([*FULL, *args, "--block-fd", read_end], ["true"]) as process:
+        time.sleep(0.7)
+        before = n_wakes()
+        time.sleep(1)
+        assert n_wakes() - before <= 1
+        close(write_end)
+        process.communicate(timeout=20)
+
+
 @pytest.mark.root
 @pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
 @pytest.mark.parametrize("args", [["--timeout", "9"], ["--unshare-pid"], ["--die-with-parent", "--info-fd", "2"]])
@@ -764,6 +787,22 @@ def test_too_little_memory_to_start_is_said(group):
     assert result.returncode == 1, result
     assert re.search(r"--limit \(argument \d+\) (allows is not enough to start|leaves no room)", result.stderr), result
     assert not group.left()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not all((TOP / name / "tasks").exists() for name in ("pids", "freezer")), reason="needs cgroup v1")
+def test_what_command_has_frozen_ends_too():
+    sleep = mark()
+    script = f"""
+        group={TOP}/freezer$(sed -n 's/.*:freezer://p' /proc/self/cgroup)/frozen
+        mkdir "$group"
+        sleep {sleep} &
+        echo $! >"$group/cgroup.procs"
+        echo FROZEN >"$group/freezer.state"
+        exit 5"""
+    result, took = seconds_of(["--bind", "/", "/", "--dev", "/dev", "--limit", "pids.max", "50"], ["sh", "-ec", script])
+    assert (result.returncode, result.stderr) == (5, "") and took < 5, (result, took)
+    assert not processes_with(sleep)
 
 
 @pytest.mark.root

@@ -572,7 +572,7 @@ ask(20000, 100)"""
                stdin=subprocess.PIPE) as process:
         used = []
         for _ in range(2):
-            assert line_from(process) == "done"
+            assert line_from(process, 200) == "done"
             used.append(int(status_fields(Path(f"/proc/{process.pid}/status").read_text())["VmRSS"].split()[0]))
             process.stdin.write("\n")
             process.stdin.flush()
