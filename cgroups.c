@@ -850,9 +850,8 @@ void cgroups_check_birth(const struct run *run, int error)
 			? "; pids.max or the user's limit of processes leaves no room for it"
 		: error == EACCES
 			? (*given ? "; the caller has to be in a group below the same delegated "
-				    "one "
-				    "already: cgroup.procs of the group "
-				    "above both, this one and ours, is not writable"
+				    "one already: cgroup.procs of the group above both, this one "
+				    "and ours, is not writable"
 				  : "; cgroup.procs of the group above both, this one and ours, is "
 				    "not writable" CURE)
 		: error == EBUSY || error == EOPNOTSUPP || error == ENODEV ? ""
