@@ -226,7 +226,10 @@ void command_go(struct run *run)
 	execvp(plan->command[0], words);
 	int error = errno;
 	const char *cause = diagnose_exec(plan->command[0], path_list, error);
-	if (!*cause && filters_is_due(run))
+	if (error == ENOENT && !plan->n_ops && *plan->command[0])
+		cause = "; nothing is bound into the sandbox (as --ro-bind / / does), so it is "
+			"empty";
+	else if (!*cause && filters_is_due(run))
 		cause = "; a seccomp filter may have denied it";
 	die("execvp %s: %s%s", plan->command[0], errno_text(error), cause);
 }

@@ -292,7 +292,10 @@ static problem read_fd_number(const struct reader *reader, struct place place, c
 {
 	uint64_t fd;
 	if (!parse_decimal(word, INT_MAX, &fd))
-		return problem_at(place, "Invalid fd: %s is not a descriptor's number", word);
+		return problem_at(place,
+				  "Invalid fd: %s is not a descriptor's number; a shell opens FILE "
+				  "as number 9 by 9<FILE or 9>FILE at the end of the line",
+				  word);
 	if (!reader->doors->fd_is_open((int) fd))
 		return problem_at(place, "Invalid fd: descriptor %d is not open", (int) fd);
 	*ret_fd = (int) fd;

@@ -116,6 +116,11 @@ def test_a_deleted_working_directory_is_no_obstacle(box):
 
 # ---- argv0 and exec ----
 
+def test_a_sandbox_without_anything_in_it_is_said_to_be_empty():
+    for args in ([], ["--unshare-all"], ["--unshare-pid", "--die-with-parent"]):
+        refused(args, "execvp ls: No such file or directory; nothing is bound into the sandbox", command=["ls"])
+
+
 def test_argv0_is_the_commands_name_and_lookup_still_uses_command():
     assert run([*BASE, "--argv0", "other name"], ["sh", "-c", "echo $0"]).stdout == "other name\n"
     assert run([*BASE, "--argv0", ""], ["cat", "/missing"]).stderr.startswith(": /missing")

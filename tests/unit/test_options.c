@@ -697,9 +697,11 @@ static void test_a_descriptor_is_a_decimal_number(void **state)
 				     "4294967296",
 				     "18446744073709551617" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		BAD(arena_printf(
-			    "--sync-fd (argument 1): Invalid fd: %s is not a descriptor's number",
-			    bad[i]),
+		BAD(arena_printf("--sync-fd (argument 1): Invalid fd: %s is not a descriptor's "
+				 "number; a "
+				 "shell opens FILE as number 9 by 9<FILE or 9>FILE at the end of "
+				 "the line",
+				 bad[i]),
 		    "--sync-fd", bad[i], "c");
 	BAD("--sync-fd (argument 1): Invalid fd: descriptor 2147483647 is not open", "--sync-fd",
 	    "2147483647", "c");
