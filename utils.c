@@ -514,7 +514,8 @@ int compare_ints(const void *a, const void *b)
 
 bool close_all_except(int *keep, size_t n_keep)
 {
-	qsort(keep, n_keep, sizeof(*keep), compare_ints);
+	if (n_keep)
+		qsort(keep, n_keep, sizeof(*keep), compare_ints);
 	unsigned next = 3;
 	bool done = true;
 	for (size_t i = 0; i < n_keep; i++) {

@@ -24,6 +24,7 @@ BINARY = os.path.abspath(os.environ.get("BWRAPISH", REPO / "build" / "bwrapish")
 PREFIX = "bwrap: " if os.path.basename(BINARY) == "bwrap" else "bwrapish: "
 PYTHON = "/usr/bin/python3"
 IS_ROOT = os.getuid() == 0
+IS_SANITIZED = os.path.exists(BINARY) and b"__asan_init" in Path(BINARY).read_bytes()
 TIMEOUT = 30  # seconds; generous, for sanitizer builds
 REFUSE = []   # conftest.py: the prefix that takes openat2 away
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, IS_ROOT, REPO, assert_ok, assert_refused, at_eof, close, command_line,
+from sandbox import (BASE, BINARY, IS_ROOT, IS_SANITIZED, REPO, assert_ok, assert_refused, at_eof, close, command_line,
                      data_fd, host_mounts, keep, line_from, mounts_inside, pipe, python, readable, refused, run,
                      session_members, start, user_ids, wait_for)
 
@@ -600,6 +600,7 @@ def test_unreadable_directories_are_listed_too(caller, backend, tree):
     assert set(lines) == {"/m/secret", "/m/secret/file"} and lines["/m/secret"]["mode"] == "0000"
 
 
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer needs memory of its own")
 def test_listing_needs_no_memory_for_what_has_been_listed(tree):
     """There may be as many paths, each as long, as COMMAND likes: here 150 MB in all."""
     need_kernel_overlay(CALLERS[-1])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, FULL, IS_ROOT, REPO, Terminal, assert_ok, bpf, data_fd, errno_inside, inside,
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, IS_SANITIZED, REPO, Terminal, assert_ok, bpf, data_fd, errno_inside, inside,
                      keep, line_from, pipe, python, refused, run, shell, start, status_fields, status_inside)
 
 PROFILES = Path(BINARY).with_name("profiles")
@@ -557,6 +557,7 @@ def test_a_trace_tells_architectures_apart(callers, arch):
         assert [json.loads(line).get("arch") for line in lines] == [arch, None]
 
 
+@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer needs memory of its own")
 def test_a_trace_costs_memory_by_kinds_and_not_by_calls():
     code = """import fcntl, os
 def ask(times, requests):
