@@ -415,7 +415,7 @@ def test_what_a_killed_command_has_used_is_told(form, more):
     if more and form not in ("pid namespace", "everything"):
         pytest.skip("--as-pid-1 needs --unshare-pid")
     fd = data_fd()
-    result = run([*BASE, *FORMS[form], *more, "--timeout", "0.8", "--kill-after", "0.2", "--json-status-fd", fd],
+    result = run([*BASE, *FORMS[form], *more, "--timeout", "1.6", "--kill-after", "0.2", "--json-status-fd", fd],
                  python("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass"))
     assert result.returncode == 137, result
     usage = content(fd)[-2]
