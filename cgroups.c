@@ -611,14 +611,19 @@ static struct group *v1_group(struct cgroups *groups, const char *own, const cha
 		return NULL;
 	}
 	group->controller = controller;
-	groups->n++;
 	bool is_cpuset = streq(controller, "cpuset"); /* empty ones take no process */
 	const char *files[] = { "cpuset.cpus", "cpuset.mems" };
 	for (size_t i = 0; is_cpuset && i < ARRAY_SIZE(files); i++)
 		if (!write_file(group->fd, files[i], read_file(fd, files[i])))
 			*ret_bad = arena_printf("%s/%s/%s can't be set: %s", path, group->name,
 						files[i], errno_text(errno));
-	return *ret_bad ? NULL : group;
+	if (*ret_bad) {
+		remove_group(group);
+		close_fd(&group->parent_fd);
+		return NULL;
+	}
+	groups->n++;
+	return group;
 }
 
 /* The file and the value that mean the same in version 1; NULL where nothing does. */

@@ -790,6 +790,17 @@ def test_too_little_memory_to_start_is_said(group):
 
 
 @pytest.mark.root
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+@pytest.mark.skipif(not (TOP / "cpuset" / "tasks").exists(), reason="needs cgroup v1 with the cpuset controller")
+def test_limit_try_goes_on_without_a_cpuset_that_cannot_be_filled():
+    """The first thing written is the new group's cpuset.cpus."""
+    result = run([*BASE, "--limit-try", "cpuset.cpus", "0"], ["echo", "ran"],
+                 prefix=["strace", "-qqq", "-o", "/dev/null", "-e", "inject=write:error=ENOSPC:when=1"])
+    assert (result.returncode, result.stdout) == (0, "ran\n"), result
+    assert result.stderr.count("\n") == 1 and "Going on without cpuset.cpus" in result.stderr, result
+
+
+@pytest.mark.root
 @pytest.mark.skipif(not all((TOP / name / "tasks").exists() for name in ("pids", "freezer")), reason="needs cgroup v1")
 def test_what_command_has_frozen_ends_too():
     sleep = mark()
