@@ -17,6 +17,7 @@
  *   compose.c      BPF made of them by libseccomp   trace.c   what they would deny
  *   seccomp.c      filters         limits.c        resource limits
  *   cgroups.c      the sandbox's control groups   scope.c  one from systemd
+ *   descendants.c  what COMMAND leaves behind, found and killed
  *   command.c      environment, directory, exec
  *   init.c         pid 1 inside    monitor.c       the supervisor outside
  *   sync.c         the messages between them

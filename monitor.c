@@ -128,7 +128,7 @@ static pid_t reap(bool wait)
 /* The child, if it does not end; otherwise 0. */
 static pid_t kill_child(void)
 {
-	int64_t end_ms = now_ms() + LIMITS_PATIENCE_MS;
+	int64_t end_ms = now_ms() + DESCENDANTS_PATIENCE_MS;
 	if (monitor.child > 0)
 		kill(monitor.child, SIGKILL);
 	while (monitor.child > 0 && now_ms() < end_ms)
@@ -159,7 +159,7 @@ static bool end_sandbox(void)
 	cgroups_kill_command(monitor.run, continue_helpers);
 	pid_t left = kill_child(), other = 0;
 	if (must_find)
-		other = limits_kill_descendants(monitor.run->proc_fd, overlay_is_helper, reap);
+		other = descendants_kill(monitor.run->proc_fd, overlay_is_helper, reap);
 	if (left || other)
 		say_warning(
 			"Process %d of the sandbox does not end; nobody waits for it any longer%s",
@@ -245,7 +245,7 @@ void monitor_prepare(struct run *run)
 	if (run->plan->die_with_parent)
 		watch_parent(run->caller->parent);
 	if (must_find_the_rest(run)) {
-		limits_spare_descendants(run->proc_fd);
+		descendants_spare(run->proc_fd);
 		if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 			die_errno(errno,
 				  "Can't become the one who finds what COMMAND leaves behind");
