@@ -936,6 +936,8 @@ const char *options_help(const char *program)
 			text_add(&text, "  %-28s %s\n", head, row->help);
 		}
 	}
+	text_add(&text, "\nman bwrapish: each option in full, with examples, what an error "
+			"means, what is protected\n");
 	return text.bytes;
 }
 

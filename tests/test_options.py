@@ -50,6 +50,10 @@ def test_help_names_no_option_twice():
     assert len(listed) == len(set(listed))
 
 
+def test_the_last_line_of_help_says_where_more_is():
+    assert run(["--help"]).stdout.splitlines()[-1].startswith("man bwrapish: ")
+
+
 def test_help_begins_with_the_usage_of_the_name_it_was_called_by():
     assert run(["--help"]).stdout.splitlines()[0] == f"usage: {BINARY} [OPTIONS...] [--] COMMAND [ARGS...]"
 

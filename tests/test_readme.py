@@ -1,0 +1,70 @@
+"""The runs to copy from the README protect from what it says they do, and show what it says they show."""
+import os
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from sandbox import BINARY, REPO, assert_ok, python
+
+RUNS = [shlex.split(block.replace("\\\n", " "), comments=True) for block in
+        re.findall(r"```sh\n(.*?)```", (REPO / "README.md").read_text(), re.S) if "\nbuild/bwrapish" in block and "cp " not in block]
+ONLY_THIS, HOME_COVERED, LOOK, DRY = RUNS
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A home with a key in it, and a project in the home."""
+    home = tmp_path / "home"
+    project = home / "project"
+    project.mkdir(parents=True)
+    (home / "key").write_text("secret")
+    return project
+
+
+def outcome(run_to_copy, project, expression):
+    """What a Python expression is worth in the sandbox of that run, instead of its COMMAND."""
+    home = str(project.parent)
+    words = [word.replace("$PWD", str(project)).replace("$HOME", home) for word in run_to_copy]
+    options = words[1:words.index("--") + 1]
+    result = subprocess.run([BINARY, *options, *python(f"import os\nprint(repr({expression}))")], cwd=project, text=True,
+                            capture_output=True, env={"HOME": home, "PATH": os.environ["PATH"], "TOKEN": "secret"})
+    assert_ok(result)
+    return eval(result.stdout)
+
+
+def can_write(path):
+    return f"os.access({str(path)!r}, os.W_OK)"
+
+
+@pytest.mark.parametrize("run_to_copy", [ONLY_THIS, HOME_COVERED], ids=["only this directory", "home covered"])
+def test_a_run_of_the_readme_shows_this_directory_for_writing_and_nothing_else_of_the_home(place, run_to_copy):
+    assert outcome(run_to_copy, place, f"os.listdir({str(place.parent)!r})") == ["project"]
+    assert outcome(run_to_copy, place, can_write(place))
+    assert not outcome(run_to_copy, place, can_write("/usr"))
+
+
+def test_the_first_run_of_the_readme_passes_no_secret_in_the_environment(place):
+    assert outcome(ONLY_THIS, place, "os.environ.get('TOKEN')") is None
+    assert outcome(ONLY_THIS, place, "os.environ['HOME']") == "/tmp"
+
+
+def test_the_run_of_the_readme_that_only_looks_can_read_the_home_and_change_nothing(place):
+    # The test's own home lies below /tmp, which that run covers.
+    shown = [*LOOK[:LOOK.index("--")], "--ro-bind", str(place.parent), str(place.parent), "--"]
+    assert outcome(shown, place, f"open({str(place.parent / 'key')!r}).read()") == "secret"
+    assert not outcome(shown, place, can_write(place))
+    assert not outcome(LOOK, place, can_write("/usr"))
+
+
+@pytest.mark.parametrize("run_to_copy", [ONLY_THIS, HOME_COVERED, LOOK], ids=["only this directory", "home covered", "look"])
+def test_a_run_of_the_readme_has_no_network_and_no_other_processes(place, run_to_copy):
+    assert outcome(run_to_copy, place, "[line.split(':')[0].strip() for line in open('/proc/net/dev')][2:]") == ["lo"]
+    assert outcome(run_to_copy, place, "len([name for name in os.listdir('/proc') if name.isdigit()])") == 2
+
+
+def test_the_dry_run_of_the_readme_does_nothing(place):
+    result = subprocess.run([BINARY, *DRY[1:]], cwd=place, capture_output=True, text=True)
+    assert_ok(result)
+    assert "run id" in result.stdout and "uid=" not in result.stdout
