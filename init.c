@@ -133,9 +133,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (sync_receive(socket, true, &message, NULL) != 1) {
 		int status = 0;
 		waitpid(command, &status, 0);
-		if (WIFSIGNALED(status))
-			die("Setup was ended by signal %d", WTERMSIG(status));
-		_exit(1); /* it has said why */
+		run_end_with_setup(status);
 	}
 	bool second_level = message.value;
 	if (second_level && run->shape.inner_namespaces) {

@@ -578,7 +578,6 @@ static _Noreturn void finish(struct run *run, int status)
 		_exit(EXIT_TIMED_OUT);
 	}
 	if (!started) {
-		/* It has said why, unless somebody else ended it. */
 		const char *place = limits_place(run->plan, "memory.max");
 		if (usage.oom_kills > 0)
 			die("Setup was ended by the kernel: the memory that %s allows is not "
@@ -586,9 +585,7 @@ static _Noreturn void finish(struct run *run, int status)
 			    place               ? place
 			    : run->plan->cgroup ? place_name(options_place(run->plan, "--cgroup"))
 						: "the group");
-		if (WIFSIGNALED(status))
-			die("Setup was ended by signal %d", WTERMSIG(status));
-		_exit(1);
+		run_end_with_setup(status);
 	}
 	int exit_code = monitor.killed      ? EXIT_KILLED
 			: monitor.timed_out ? EXIT_TIMED_OUT

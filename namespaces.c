@@ -281,6 +281,16 @@ pid_t ns_pid_in_proc(const struct run *run, int pidfd)
 	return line && sscanf(line, "\nPid: %d", &pid) == 1 ? pid : -1;
 }
 
+/* The socket's end of file was seen: the intermediate process is ending, or one that it has started
+ * before it ended well. Those are our children too, whose numbers only it knew. */
+static int end_of_intermediate(void)
+{
+	int status = 0;
+	while (status == 0 && (waitpid(-1, &status, 0) >= 0 || errno == EINTR))
+		;
+	return status;
+}
+
 /* A joined namespace is entered by an intermediate process, never by the supervisor, which would
  * then be within reach of those who live there. A joined pid namespace is that of children, and so
  * takes one process more. */
@@ -307,8 +317,9 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 	struct message message;
 	int pidfd = -1;
 	if (sync_receive(ends[0], true, &message, &pidfd) != 1 || message.kind != MESSAGE_CHILD) {
+		int status = end_of_intermediate();
 		cgroups_remove(run);
-		_exit(1); /* it has said why */
+		run_end_with_setup(status);
 	}
 	pid = ns_pid_in_proc(run, pidfd);
 	close_fd(&pidfd);
@@ -532,13 +543,13 @@ static void write_inner_maps(const struct run *run, const struct inner_maps *map
 		write_proc_file(run, "self/gid_map", "gid map", maps->gid);
 		return;
 	}
-	int status = -1;
+	int status = 0;
 	if (!write_all(pipe_ends[1], "", 1))
 		die_errno(errno, "Can't ask for the second user namespace's id maps");
 	while (waitpid(writer, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0)
-		_exit(1); /* the writer has said why */
+		run_end_with_setup(status);
 	close(pipe_ends[0]);
 	close(pipe_ends[1]);
 }

@@ -1,9 +1,10 @@
 /* run.c - what every room may ask of the run: to tell what happens (--verbose), to close what an option
- * consumed, to find a program of the host's. Decides nothing.
+ * consumed, to find a program of the host's, to end as setup has ended. Decides nothing.
  */
 #include "bwrapish.h"
 
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void run_tell_stage(const struct run *run, enum stage stage)
@@ -17,6 +18,14 @@ void run_tell_stage(const struct run *run, enum stage stage)
 		*end = '\0';
 		say_note("%s", line + strspn(line, " "));
 	}
+}
+
+void run_end_with_setup(int status)
+{
+	if (WIFSIGNALED(status))
+		die_as(128 + WTERMSIG(status), "Setup was ended by signal %d", WTERMSIG(status));
+	/* It has said why; above 128 it was the signal that ended yet another one. */
+	_exit(WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) : 1);
 }
 
 /* A standard number stays taken: the next descriptor of ours must not get it. */

@@ -382,12 +382,22 @@ void say_note(const char *fmt, ...)
 	SAY("<6>");
 }
 
+#define DIE(exit_status)                    \
+	do {                                \
+		if (say_before_dying)       \
+			say_before_dying(); \
+		SAY("<3>");                 \
+		_exit(exit_status);         \
+	} while (0)
+
 void die(const char *fmt, ...)
 {
-	if (say_before_dying)
-		say_before_dying();
-	SAY("<3>");
-	_exit(1);
+	DIE(1);
+}
+
+void die_as(int exit_status, const char *fmt, ...)
+{
+	DIE(exit_status);
 }
 
 void die_errno(int error, const char *fmt, ...)

@@ -90,7 +90,9 @@ void say_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void say_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Prints the line as an error and ends the process with _exit(1), after the hook if one is set. */
 _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* The same with `: ` and the text of `error` behind it. */
+/* The same with another exit status. */
+_Noreturn void die_as(int exit_status, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* As die(), with `: ` and the text of `error` behind it. */
 _Noreturn void die_errno(int error, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Called once before a dying process prints; NULL for none. */
 void die_first_call(void (*hook)(void));

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, REFUSE, assert_ok, at_eof, close, command_line, data_fd,
-                     in_pid_namespace_with_outer_proc, inside, keep, line_from, pipe, python, python_prefix, readable,
+from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, PREFIX, REFUSE, Holder, assert_ok, at_eof, close, command_line, data_fd,
+                     in_pid_namespace_with_outer_proc, inside, keep, killed_by, line_from, pipe, python, python_prefix, readable,
                      refused, run, run_python, session_members, shell, start, syscall_number, wait_for)
 
 pytestmark = pytest.mark.core
@@ -87,6 +87,35 @@ def test_death_by_a_signal_is_128_plus_it_or_the_signal_itself(form, number):
     result = run([*BASE, *form_args(form)], ["sh", "-c", f"ulimit -c 0; kill -{int(number)} $$"])
     assert result.returncode in ((-number,) if form == "alone" else
                                  (-number, 128 + number) if form == "new session" else (128 + number,))
+
+
+def ended_setup(args, call):
+    """How it ends when whoever makes `call` is killed by SIGSYS: 159 is what glycin takes for "no sandbox here"."""
+    result = run([*BASE, *args], ["echo", "COMMAND RAN"], prefix=killed_by(call))
+    says = f"{PREFIX}Setup was ended by signal {signal.SIGSYS.value}\n"
+    assert result.stderr == ("" if result.returncode == -signal.SIGSYS else says)
+    assert result.stdout == ""
+    return result.returncode
+
+
+@forms
+def test_setup_that_a_signal_ends_is_128_plus_it_or_the_signal_itself(form):
+    alone = form in ("alone", "new session")
+    assert ended_setup(form_args(form), "pivot_root") == (-signal.SIGSYS if alone else 128 + signal.SIGSYS)
+
+
+def test_a_signal_that_ends_setup_beside_pid_1_is_told_too():
+    lent = ["--unshare-user", "--uid", "1", "--unshare-pid", "--cap-drop", "ALL"]
+    assert ended_setup([*lent, "--new-session"], "setsid") == 128 + signal.SIGSYS
+    assert ended_setup([*lent, "--seccomp-deny", "ptrace"], "unshare") == 128 + signal.SIGSYS
+
+
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"]], ids=["joined", "parent of a new one"])
+@pytest.mark.parametrize("call", ["setns", "pidfd_open", "pivot_root"])
+def test_a_signal_that_ends_setup_in_a_joined_pid_namespace_is_told_too(call, more):
+    with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
+        args = ["--userns", holder.namespace("user"), "--pidns", holder.namespace("pid"), *more]
+        assert ended_setup(args, call) == 128 + signal.SIGSYS
 
 
 @forms
