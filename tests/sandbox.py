@@ -5,9 +5,12 @@ started pytest.  An int among the arguments of a call is a descriptor: it is pas
 """
 import contextlib
 import errno
+import functools
+import grp
 import json
 import os
 import platform
+import pwd
 import re
 import select
 import signal
@@ -308,14 +311,24 @@ def host_mounts(setup, then='exec "$@"', user=None):
             *(as_user(user) if user is not None else [])]
 
 
+def overflow_id(kind):
+    """What the kernel shows in place of a "uid" or "gid" that is not mapped: nobody's on many systems."""
+    return int(Path(f"/proc/sys/kernel/overflow{kind}").read_text())
+
+
+@functools.cache
 def user_ids():
-    """(uid, gid) of a user without rights, for root's tests."""
-    import pwd
-    try:
-        entry = pwd.getpwnam("tester")
+    """(uid, gid) of a user without rights, for root's tests: BWRAPISH_USER (a name), else a number that nobody has.
+
+    Never an overflow id: "is this file mine?" would be answered yes for every file whose owner is not mapped.
+    """
+    if name := os.environ.get("BWRAPISH_USER"):
+        entry = pwd.getpwnam(name)
         return entry.pw_uid, entry.pw_gid
-    except KeyError:
-        return 65534, 65534
+    taken = {overflow_id("uid"), overflow_id("gid"), *(n for entry in pwd.getpwall() for n in entry[2:4]),
+             *(entry.gr_gid for entry in grp.getgrall())}
+    number = next(number for number in range(23000, 60000) if number not in taken)
+    return number, number
 
 
 def as_user(uid=None):

@@ -258,10 +258,10 @@ def test_processes_that_replace_each_other_faster_than_proc_is_read_end_with_the
 
 @pytest.mark.root
 def test_what_runs_as_another_user_ends_with_the_time_also_where_proc_hides_it():
-    sleep, (uid, _) = mark(), user_ids()
+    sleep, (uid, gid) = mark(), user_ids()
     script = f"setsid setpriv --reuid={uid} --clear-groups sh -c 'sleep {sleep} & sleep {sleep}' & sleep 50"
     result = run(["--ro-bind", "/", "/", "--timeout", "0.5", "--kill-after", "0.2"], ["sh", "-c", script],
-                 prefix=host_mounts("mount -t proc -o hidepid=2,gid=65534 proc /proc"))
+                 prefix=host_mounts(f"mount -t proc -o hidepid=2,gid={gid} proc /proc"))
     assert result.returncode == 124
     assert not processes_with(sleep)
 
@@ -897,10 +897,13 @@ class UserManager:
             os.chown(path, uid, gid)
         self.runtime = Path(tempfile.mkdtemp(prefix="bwrapish-test-", dir="/tmp"))
         os.chown(self.runtime, uid, gid)
-        environment = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--reset-env",
-                       "env", f"XDG_RUNTIME_DIR={self.runtime}"]
+        environment = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups",
+                       "env", "-i", "PATH=/usr/bin:/bin", "HOME=/nonexistent", f"XDG_RUNTIME_DIR={self.runtime}"]
+        # systemd and busctl want to know the user's name
+        names = self.runtime / "passwd"
+        names.write_text(f"{Path('/etc/passwd').read_text()}manager:x:{uid}:{gid}::/:/bin/sh\n")
         # sd_booted(3) looks for that directory
-        script = f"""{'mount -t cgroup2 none ' + str(TOP) if V2 != TOP else ':'} && mkdir -p /run/systemd && mount -t tmpfs none /run/systemd &&
+        script = f"""mount --bind {names} /etc/passwd && {'mount -t cgroup2 none ' + str(TOP) if V2 != TOP else ':'} && mkdir -p /run/systemd && mount -t tmpfs none /run/systemd &&
             mkdir /run/systemd/system && echo $$ >{TOP / managers.relative_to(V2)}/cgroup.procs && exec "$@" """
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", *environment, SYSTEMD, "--user"],
