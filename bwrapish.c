@@ -57,14 +57,19 @@ static void refuse_privileged_file(const struct caller *caller, uint64_t ambient
 		die("Refusing to run with file capabilities; they are not needed: setcap -r");
 }
 
+static bool is_placeholder[3];
+
 /* 0 to 2 must exist before a descriptor of ours could get one of these numbers and be written to as
  * stderr. What holds the place is close-on-exec: COMMAND finds it closed, as the caller had it. */
 static void hold_standard_descriptors(void)
 {
-	for (int fd = 0; fd <= 2; fd++)
-		if (!fd_is_open(fd) && open("/dev/null", O_RDWR | O_CLOEXEC) < 0 &&
-		    memfd_create("", MFD_CLOEXEC) < 0)
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fd_is_open(fd))
+			continue;
+		if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && memfd_create("", MFD_CLOEXEC) < 0)
 			_exit(1); /* and nowhere to say it */
+		is_placeholder[fd] = true;
+	}
 }
 
 static void learn_caller(struct caller *caller)
@@ -144,6 +149,20 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 	return fds;
 }
 
+/* Another option may use what --sync-fd keeps open, and close it: so it is kept under a number of its
+ * own. */
+static void hold_apart(struct plan *plan)
+{
+	if (plan->sync.fd < 0)
+		return;
+	int copy = fcntl(plan->sync.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (copy < 0)
+		die_errno(errno, "%s: Can't keep descriptor %d open", place_name(plan->sync.place),
+			  plan->sync.fd);
+	options_supersede_fd(plan, plan->sync.fd);
+	plan->sync.fd = copy;
+}
+
 /* Notes which descriptors COMMAND shall inherit. One stat(2) answers the usual case: since
  * Linux 6.2 the size of /proc/self/fd is the number of open descriptors. Only what is beyond 0-2
  * and the consumed ones is looked up. */
@@ -198,6 +217,20 @@ static bool terminal_is_in_reach(const struct run *run)
 
 /* ---- 2 read, 3 check ---- */
 
+static bool is_open_by_caller(int fd)
+{
+	return fd_is_open(fd) && !(fd <= STDERR_FILENO && is_placeholder[fd]);
+}
+
+static bool read_and_close(int fd, char **ret_bytes, size_t *ret_length)
+{
+	bool done = read_all(fd, SIZE_MAX / 4, ret_bytes, ret_length);
+	int error = errno;
+	close(fd);
+	errno = error;
+	return done;
+}
+
 static _Noreturn void print_and_exit(const char *text)
 {
 	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : 1);
@@ -217,7 +250,8 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 {
 	const char *program = argc > 0 ? argv[0] : "bwrapish";
 	enum reading reading = READ_NOTHING;
-	problem bad = options_read(argc, argv, &options_real_doors, plan, &reading);
+	static const struct doors doors = { is_open_by_caller, read_and_close };
+	problem bad = options_read(argc, argv, &doors, plan, &reading);
 	say_set_levels(plan->level_prefix);
 	if (bad)
 		die("%s", bad);
@@ -333,6 +367,7 @@ int main(int argc, char **argv, char **envp)
 		    errno_text(errno));
 	if (fs.f_type != PROC_SUPER_MAGIC) /* or it could tell us anything */
 		die("/proc is not a mounted procfs, and one is needed");
+	hold_apart(&plan);
 	learn_inherited(&run);
 	/* In a new session, too: its leader may take the terminal once the old session is gone. */
 	run.has_tty = !plan.no_tty_guard && terminal_is_in_reach(&run);

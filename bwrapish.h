@@ -245,17 +245,18 @@ enum reading { READ_PLAN, READ_HELP, READ_VERSION, READ_NOTHING };
 
 /* How the reader reaches the world: tests and fuzzers put their own here. */
 struct doors {
-	bool (*fd_is_open)(int fd);
+	bool (*fd_is_open)(int fd); /* by the caller, not as a placeholder of ours */
 	/* Reads to EOF and closes; false with errno. */
 	bool (*read_fd)(int fd, char **ret_bytes, size_t *ret_length);
 };
-extern const struct doors options_real_doors;
 
 /* Where the option named stood last on the line. */
 struct place options_place(const struct plan *plan, const char *option);
 /* Of those directly on the line; argument 0: there is none. */
 struct place options_last(const struct plan *plan);
 bool options_given(const struct plan *plan, const char *option);
+/* COMMAND must not find it: the descriptor of an option that has another one now. */
+void options_supersede_fd(struct plan *plan, int fd);
 
 /* Reads argv[1..argc-1]. `plan` is filled as far as reading got, also when there is a problem
  * (level_prefix is needed to print it). */
@@ -399,7 +400,6 @@ struct run {
 	int *inherited_fds;   /* open above 2 on arrival and consumed by no option; ascending */
 	size_t n_inherited_fds;
 	bool inherited_known; /* false without a /proc to look in */
-	bool held_stdio[3];   /* was closed on arrival: a placeholder holds the number */
 	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
 	bool deny_keys;       /* no keyring of its own could be had */
 	struct rlimit nofile; /* the caller's; COMMAND gets it back */

@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum handler {
 	H_HELP,
@@ -23,7 +23,7 @@ enum handler {
 	H_UNSHARE,
 	H_UNSHARE_ALL,
 	H_SHARE_NET,
-	H_FD,           /* struct fd_at at target; the last one wins */
+	H_FD,           /* struct fd_at at target; the last one wins; value: enum fd_use */
 	H_SECCOMP,      /* value: 1 for the repeatable form */
 	H_SECCOMP_LIST, /* value: enum rule_use */
 	H_SECCOMP_ERRNO,
@@ -44,6 +44,18 @@ enum handler {
 	H_LAYER,        /* value: 1 when it is a descriptor */
 	H_OVERLAY_WORD, /* of the next overlay; value: enum overlay_word */
 	H_OP,           /* value: enum op_form */
+};
+
+/* What becomes of a descriptor, and so whether two options may name the same. */
+enum fd_use {
+	USE_OWN,     /* written to, read, or passed on: good for one option */
+	USE_SHOWN,   /* stands for a file, a directory or a namespace, and stays as it is */
+	USE_COPIED,  /* read once, for all that want a copy */
+	USE_WAITED,  /* read a byte at a time */
+	USE_HELD,    /* kept open, whoever else uses it */
+	USE_PASSED,  /* COMMAND gets it */
+	USE_DRAINED, /* read to its end and closed before the next option is looked at */
+	N_FD_USES
 };
 
 enum overlay_word { OVERLAY_WORD_BACKEND, OVERLAY_WORD_OPTION, OVERLAY_WORD_CHANGES };
@@ -148,9 +160,9 @@ const struct option_row option_rows[] = {
 	ROW("unshare-uts", "", NAMESPACES, "a new UTS namespace (host name)", H_FLAG, AT(unshare_uts), 0),
 	ROW("unshare-cgroup", "", NAMESPACES, "a new cgroup namespace", H_UNSHARE, AT(unshare_cgroup), 0),
 	ROW("unshare-cgroup-try", "", NAMESPACES, "the same, or go on without where the kernel has none", H_UNSHARE_TRY, AT(unshare_cgroup), 0),
-	ROW("userns", "FD", NAMESPACES, "join this user namespace instead of making one", H_FD, AT(userns), 0),
-	ROW("userns2", "FD", NAMESPACES, "join this user namespace once setup is done", H_FD, AT(userns2), 0),
-	ROW("pidns", "FD", NAMESPACES, "join this pid namespace, or make the new one below it", H_FD, AT(pidns), 0),
+	ROW("userns", "FD", NAMESPACES, "join this user namespace instead of making one", H_FD, AT(userns), USE_SHOWN),
+	ROW("userns2", "FD", NAMESPACES, "join this user namespace once setup is done", H_FD, AT(userns2), USE_SHOWN),
+	ROW("pidns", "FD", NAMESPACES, "join this pid namespace, or make the new one below it", H_FD, AT(pidns), USE_SHOWN),
 	ROW("disable-userns", "", NAMESPACES, "no further user namespaces inside; needs --unshare-user", H_FLAG, AT(disable_userns), 0),
 	ROW("assert-userns-disabled", "", NAMESPACES, "refuse to run where one could still be made inside", H_FLAG, AT(assert_userns_disabled), 0),
 	ROW("uid", "UID", NAMESPACES, "the user id inside", H_ID, AT(inner_uid), AT(has_uid)),
@@ -212,8 +224,8 @@ const struct option_row option_rows[] = {
 	ROW("seccomp-errno", "ACTION", SECURITY, "what is denied fails with this error (EPERM), or kill, or log", H_SECCOMP_ERRNO, 0, 0),
 	ROW("seccomp-profile", "PROFILE", SECURITY, "deny what a built-in profile denies: default, build or minimal", H_SECCOMP_PROFILE, 0, 0),
 	ROW("seccomp-log", "", SECURITY, "have the kernel log what these deny", H_FLAG, AT(policy.log), 0),
-	ROW("seccomp-dump", "FD", SECURITY, "write what these come to to FD, as BPF for --seccomp", H_FD, AT(policy.dump), 0),
-	ROW("seccomp-trace", "FD", SECURITY, "deny nothing, write to FD what these would deny; no sandbox then", H_FD, AT(policy.trace), 0),
+	ROW("seccomp-dump", "FD", SECURITY, "write what these come to to FD, as BPF for --seccomp", H_FD, AT(policy.dump), USE_OWN),
+	ROW("seccomp-trace", "FD", SECURITY, "deny nothing, write to FD what these would deny; no sandbox then", H_FD, AT(policy.trace), USE_OWN),
 	ROW("exec-label", "LABEL", SECURITY, "SELinux label of COMMAND", H_WORD, AT(exec_label), 0),
 
 	ROW("rlimit", "NAME SOFT[:HARD]", LIMITS, "a resource limit of COMMAND's, named as in getrlimit(2)", H_RLIMIT, 0, 0),
@@ -224,18 +236,27 @@ const struct option_row option_rows[] = {
 	ROW("kill-after", "SECONDS", LIMITS, "how long --timeout waits between SIGTERM and SIGKILL (5)", H_SECONDS, AT(kill_after_ms), 1),
 
 	ROW("lock-file", "DEST", DESCRIPTORS, "hold a shared lock on DEST, a file inside, while the sandbox lives", H_LOCK_FILE, 0, 0),
-	ROW("sync-fd", "FD", DESCRIPTORS, "keep FD open while the sandbox lives", H_FD, AT(sync), 0),
-	ROW("block-fd", "FD", DESCRIPTORS, "wait for FD before COMMAND starts", H_FD, AT(block), 0),
-	ROW("userns-block-fd", "FD", DESCRIPTORS, "wait for FD while the caller writes the id maps", H_FD, AT(userns_block), 0),
-	ROW("info-fd", "FD", DESCRIPTORS, "write child-pid and namespaces to FD as JSON", H_FD, AT(info), 0),
-	ROW("json-status-fd", "FD", DESCRIPTORS, "write status lines to FD as JSON", H_FD, AT(json_status), 0),
+	ROW("sync-fd", "FD", DESCRIPTORS, "keep FD open while the sandbox lives", H_FD, AT(sync), USE_HELD),
+	ROW("block-fd", "FD", DESCRIPTORS, "wait for FD before COMMAND starts", H_FD, AT(block), USE_WAITED),
+	ROW("userns-block-fd", "FD", DESCRIPTORS, "wait for FD while the caller writes the id maps", H_FD, AT(userns_block), USE_WAITED),
+	ROW("info-fd", "FD", DESCRIPTORS, "write child-pid and namespaces to FD as JSON", H_FD, AT(info), USE_OWN),
+	ROW("json-status-fd", "FD", DESCRIPTORS, "write status lines to FD as JSON", H_FD, AT(json_status), USE_OWN),
 };
 /* clang-format on */
 const size_t n_option_rows = ARRAY_SIZE(option_rows);
 
+/* A descriptor that an option named. */
+struct named_fd {
+	int fd;
+	enum fd_use use;
+	struct place place;
+};
+
 struct reader {
 	struct plan *plan;
 	const struct doors *doors;
+	struct named_fd *named_fds; /* in the order of the line */
+	size_t n_named_fds, room_named_fds;
 	enum reading reading; /* READ_PLAN until --help or --version was met */
 	/* Modifiers that wait for their operation; place.argument is 0 for "none". */
 	struct place perms_place, size_place, propagation_place;
@@ -287,8 +308,10 @@ static size_t count_words(const char *words)
 	return n;
 }
 
-static problem read_fd_number(const struct reader *reader, struct place place, const char *word,
-			      int *ret_fd)
+/* ---- descriptors ---- */
+
+static problem read_fd_number(struct reader *reader, enum fd_use use, struct place place,
+			      const char *word, int *ret_fd)
 {
 	uint64_t fd;
 	if (!parse_decimal(word, INT_MAX, &fd))
@@ -296,11 +319,77 @@ static problem read_fd_number(const struct reader *reader, struct place place, c
 				  "Invalid fd: %s is not a descriptor's number; a shell opens FILE "
 				  "as number 9 by 9<FILE or 9>FILE at the end of the line",
 				  word);
-	if (!reader->doors->fd_is_open((int) fd))
+	if (!reader->doors->fd_is_open((int) fd)) {
+		for (size_t i = 0; i < reader->n_named_fds; i++)
+			if (reader->named_fds[i].use == USE_DRAINED &&
+			    reader->named_fds[i].fd == (int) fd)
+				return problem_at(place,
+						  "Invalid fd: descriptor %d is not open any more: "
+						  "%s has read all of it and closed it",
+						  (int) fd, place_name(reader->named_fds[i].place));
 		return problem_at(place, "Invalid fd: descriptor %d is not open", (int) fd);
+	}
 	*ret_fd = (int) fd;
+	reader->named_fds = arena_grow(reader->named_fds, reader->n_named_fds,
+				       &reader->room_named_fds, sizeof(*reader->named_fds));
+	reader->named_fds[reader->n_named_fds++] =
+		(struct named_fd){ .fd = (int) fd, .use = use, .place = place };
 	return NULL;
 }
+
+static int compare_named_fds(const void *a, const void *b)
+{
+	const struct named_fd *one = a, *other = b;
+	if (one->fd != other->fd)
+		return one->fd < other->fd ? -1 : 1;
+	if (one->place.argument != other->place.argument)
+		return one->place.argument < other->place.argument ? -1 : 1;
+	return one->place.args_word < other->place.args_word ? -1 : 1;
+}
+
+static bool may_share(const struct named_fd *one, const struct named_fd *other)
+{
+	/* bubblewrap's callers may wait with --sync-fd for the end of what another option writes.
+	 */
+	static const bool together[N_FD_USES][N_FD_USES] = {
+		[USE_OWN] = { [USE_HELD] = true },
+		[USE_SHOWN] = { [USE_SHOWN] = true, [USE_COPIED] = true, [USE_HELD] = true },
+		[USE_COPIED] = { [USE_SHOWN] = true, [USE_COPIED] = true, [USE_HELD] = true },
+		[USE_WAITED] = { [USE_WAITED] = true, [USE_HELD] = true },
+		[USE_HELD] = { [USE_OWN] = true,
+			       [USE_SHOWN] = true,
+			       [USE_COPIED] = true,
+			       [USE_WAITED] = true,
+			       [USE_HELD] = true },
+	};
+	return together[one->use][other->use] || streq(one->place.option, other->place.option);
+}
+
+/* One number for two options is a mistake, unless neither takes from the other what it is there
+ * for. Who has drained one has closed it: what else would be found under its number then is ours. */
+static problem check_shared_fds(const struct reader *reader)
+{
+	const struct named_fd *first[N_FD_USES] = { 0 };
+	if (reader->n_named_fds)
+		qsort(reader->named_fds, reader->n_named_fds, sizeof(*reader->named_fds),
+		      compare_named_fds);
+	for (size_t i = 0; i < reader->n_named_fds; i++) {
+		const struct named_fd *named = &reader->named_fds[i];
+		if (i && named[-1].fd != named->fd)
+			memset(first, 0, sizeof(first));
+		for (size_t use = 0; use < N_FD_USES; use++)
+			if (first[use] && !may_share(first[use], named))
+				return problem_at(named->place,
+						  "descriptor %d is that of %s, too: each needs "
+						  "one of its own",
+						  named->fd, place_name(first[use]->place));
+		if (!first[named->use])
+			first[named->use] = named;
+	}
+	return NULL;
+}
+
+/* ---- paths, operations and their modifiers ---- */
 
 static problem check_path(struct place place, const char *kind, const char *word)
 {
@@ -318,7 +407,7 @@ static problem read_layer(struct reader *reader, bool is_fd, const char *word, s
 {
 	struct overlay *overlay = &reader->overlay;
 	struct layer layer = { .path = is_fd ? NULL : word, .fd = -1, .place = place };
-	problem bad = is_fd ? read_fd_number(reader, place, word, &layer.fd)
+	problem bad = is_fd ? read_fd_number(reader, USE_SHOWN, place, word, &layer.fd)
 			    : check_path(place, "SRC", word);
 	if (bad)
 		return bad;
@@ -345,7 +434,7 @@ static problem read_overlay_word(struct reader *reader, enum overlay_word kind, 
 	reader->overlay_place = place;
 	if (kind == OVERLAY_WORD_CHANGES) {
 		overlay->changes.place = place;
-		return read_fd_number(reader, place, word, &overlay->changes.fd);
+		return read_fd_number(reader, USE_OWN, place, word, &overlay->changes.fd);
 	}
 	if (kind == OVERLAY_WORD_OPTION) {
 		overlay->options = arena_grow(overlay->options, overlay->n_options,
@@ -410,7 +499,8 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 			bad = check_path(place, name[0] == 'D' ? "DEST" : "PATH",
 					 op.inner_path = words[i]);
 		else if (strncmp(name, "FD", 2) == 0)
-			bad = read_fd_number(reader, place, words[i], &op.outer_fd);
+			bad = read_fd_number(reader, form->kind == OP_BIND ? USE_SHOWN : USE_COPIED,
+					     place, words[i], &op.outer_fd);
 		else if (!parse_octal_mode(words[i], &op.mode))
 			bad = problem_at(place,
 					 "Invalid mode: %s is not an octal number up to 7777",
@@ -574,11 +664,11 @@ static problem read_limit(struct plan *plan, bool optional, char *const *words, 
 	return NULL;
 }
 
-static problem add_fd(const struct reader *reader, struct fd_at **list, size_t *n, size_t *room,
+static problem add_fd(struct reader *reader, struct fd_at **list, size_t *n, size_t *room,
 		      const char *word, struct place place)
 {
 	struct fd_at fd = { .place = place };
-	problem bad = read_fd_number(reader, place, word, &fd.fd);
+	problem bad = read_fd_number(reader, USE_PASSED, place, word, &fd.fd);
 	if (bad)
 		return bad;
 	*list = arena_grow(*list, *n, room, sizeof(fd));
@@ -586,8 +676,7 @@ static problem add_fd(const struct reader *reader, struct fd_at **list, size_t *
 	return NULL;
 }
 
-/* COMMAND must not find the descriptor of an option that a later one has replaced. */
-static void supersede_fd(struct plan *plan, int fd)
+void options_supersede_fd(struct plan *plan, int fd)
 {
 	if (fd < 0)
 		return;
@@ -605,7 +694,8 @@ static problem read_seccomp(struct reader *reader, const struct option_row *row,
 	if (plan->n_seccomp && (plan->seccomp[0].bytes != NULL) != repeatable)
 		return problem_at(place, "--seccomp and --add-seccomp-fd cannot be combined; use "
 					 "--add-seccomp-fd for all");
-	problem bad = read_fd_number(reader, place, word, &source.at.fd);
+	problem bad = read_fd_number(reader, repeatable ? USE_DRAINED : USE_OWN, place, word,
+				     &source.at.fd);
 	if (bad)
 		return bad;
 	if (repeatable) {
@@ -616,7 +706,7 @@ static problem read_seccomp(struct reader *reader, const struct option_row *row,
 		source.bytes = bytes;
 		bad = filters_check(place, source.bytes, source.length);
 	} else if (plan->n_seccomp) {
-		supersede_fd(plan, plan->seccomp[0].at.fd);
+		options_supersede_fd(plan, plan->seccomp[0].at.fd);
 		plan->n_seccomp = 0;
 	}
 	plan->seccomp =
@@ -651,7 +741,7 @@ static problem read_args_fd(struct reader *reader, const char *word, struct plac
 	if (place.args_word)
 		return problem_at(place, "--args cannot stand inside what another --args reads");
 	int fd;
-	problem bad = read_fd_number(reader, place, word, &fd);
+	problem bad = read_fd_number(reader, USE_DRAINED, place, word, &fd);
 	if (bad)
 		return bad;
 	char *bytes;
@@ -696,12 +786,12 @@ static void warn_of_repeat(struct plan *plan, const struct option_row *row)
 	add_warning(plan, arena_printf("Only the last %s option will take effect", row->name));
 }
 
-static problem read_consumed_fd(struct reader *reader, struct fd_at *target, const char *word,
-				struct place place)
+static problem read_consumed_fd(struct reader *reader, struct fd_at *target, enum fd_use use,
+				const char *word, struct place place)
 {
-	supersede_fd(reader->plan, target->fd);
+	options_supersede_fd(reader->plan, target->fd);
 	target->place = place;
-	return read_fd_number(reader, place, word, &target->fd);
+	return read_fd_number(reader, use, place, word, &target->fd);
 }
 
 static problem read_id(struct plan *plan, const struct option_row *row, const char *word,
@@ -781,7 +871,7 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 		plan->unshare_net = false;
 		return NULL;
 	case H_FD:
-		return read_consumed_fd(reader, target, words[0], place);
+		return read_consumed_fd(reader, target, (enum fd_use) row->value, words[0], place);
 	case H_SECCOMP:
 		return read_seccomp(reader, row, words[0], place);
 	case H_SECCOMP_LIST:
@@ -910,6 +1000,8 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 	size_t n_words = argc > 1 ? (size_t) argc - 1 : 0, used = 0;
 	char *const *words = argv + (argc > 0);
 	problem bad = read_words(&reader, words, n_words, (struct place){ 0 }, &used);
+	if (!bad)
+		bad = check_shared_fds(&reader);
 	if (bad)
 		return bad;
 	*ret_reading = reader.reading;
@@ -940,14 +1032,3 @@ const char *options_help(const char *program)
 			"means, what is protected\n");
 	return text.bytes;
 }
-
-static bool read_and_close(int fd, char **ret_bytes, size_t *ret_length)
-{
-	bool done = read_all(fd, SIZE_MAX / 4, ret_bytes, ret_length);
-	int error = errno;
-	close(fd);
-	errno = error;
-	return done;
-}
-
-const struct doors options_real_doors = { fd_is_open, read_and_close };

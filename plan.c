@@ -233,8 +233,6 @@ static problem check_policy(const struct plan *plan)
 						   promises[i]));
 	if (plan->policy.trace.fd >= 0 && plan->as_pid_1)
 		return refuse(plan, "--seccomp-trace", "cannot be combined with --as-pid-1");
-	if (plan->policy.trace.fd >= 0 && plan->policy.trace.fd == plan->policy.dump.fd)
-		return refuse(plan, "--seccomp-trace", "and --seccomp-dump need a descriptor each");
 	problem bad = check_no_range_is_allowed(plan);
 	return bad ? bad : check_flags_are_deniable(plan);
 }

@@ -145,6 +145,60 @@ def test_sync_fd_stays_open_as_long_as_a_daemon_lives():
     assert at_eof(life)
 
 
+def test_sync_fd_is_held_although_another_option_uses_the_descriptor():
+    for args in ([], ["--unshare-pid"], ["--unshare-pid", "--as-pid-1"]):
+        for option in ("--info-fd", "--json-status-fd"):
+            life, held = pipe()
+            with start([*BASE, *args, option, held, "--sync-fd", held], READY, stdin=subprocess.PIPE) as process:
+                close(held)
+                assert line_from(process) == "ready"
+                assert b"child-pid" in os.read(life, 4096)
+                assert not readable(life, 0.1), (args, option)
+                process.communicate("\n", timeout=10)
+                if option == "--json-status-fd":
+                    assert b"exit-code" in os.read(life, 4096)
+                assert at_eof(life), (args, option)
+
+
+# ---- one number twice, and numbers that nobody has given ----
+
+def test_a_closed_standard_descriptor_is_not_open_to_any_option(box):
+    (box / "file").write_text("kept")
+    for fd, args in ((0, ["--args", "0"]), (2, ["--args", "2"]), (0, ["--file", "0", "/box/file"]),
+                     (0, ["--bind-fd", "0", "/box/file"]), (0, ["--ro-bind-data", "0", "/box/file"]),
+                     (0, ["--overlay-src-fd", "0", "--tmp-overlay", "/o"]), (0, ["--block-fd", "0"]),
+                     (1, ["--info-fd", "1"]), (1, ["--json-status-fd", "1"]), (0, ["--sync-fd", "0"]),
+                     (0, ["--seccomp", "0"]), (0, ["--add-seccomp-fd", "0"]), (0, ["--userns", "0"]),
+                     (1, ["--seccomp-deny", "@clock", "--seccomp-dump", "1"]), (0, ["--close-fds", "--keep-fd", "0"])):
+        shut = f"{fd}<&-"
+        result = run([*BASE, "--bind", box, "/box", *args], ["touch", "/box/ran"],
+                     prefix=["sh", "-c", f'exec "$@" {shut}', "sh"])
+        assert result.returncode == 1, (args, result)
+        assert fd == 2 or f"descriptor {fd} is not open" in result.stderr, (args, result)
+        assert os.listdir(box) == ["file"] and (box / "file").read_text() == "kept", args
+
+
+def test_a_number_that_was_read_to_its_end_never_stands_for_what_is_ours(box):
+    (box / "file").write_text("kept")
+    program = bpf({})
+    for content_, last in ((b"--setenv\0A\0B\0", "--args"), (program, "--add-seccomp-fd")):
+        for args in (["--bind-fd", "FD", "/x"], ["--file", "FD", "/box/file"], ["--sync-fd", "FD"],
+                     ["--close-fds", "--keep-fd", "FD"], ["--overlay-src-fd", "FD", "--tmp-overlay", "/x"]):
+            fd = data_fd(content_)
+            refused([*BASE, "--bind", box, "/box", *(fd if word == "FD" else word for word in args), last, fd],
+                    f"{last} (argument ", f"descriptor {fd} is that of --")
+            assert (box / "file").read_text() == "kept"
+
+
+def test_one_descriptor_is_copied_shown_and_held_as_often_as_it_is_named(box):
+    (box / "file").write_text("text")
+    fd = keep(os.open(box / "file", os.O_RDONLY))
+    result = run([*BASE, "--file", fd, "/a", "--ro-bind-data", fd, "/b", "--ro-bind-fd", fd, "/c", "--sync-fd", fd],
+                 ["cat", "/a", "/b", "/c"])
+    assert_ok(result)
+    assert result.stdout == "text" * 3
+
+
 # ---- userns-block-fd ----
 
 @pytest.mark.user

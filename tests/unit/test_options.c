@@ -387,11 +387,60 @@ static void test_args_are_closed_once_read(void **state)
 {
 	(void) state;
 	ARGS("--verbose");
-	BAD("--args (argument 3): Invalid fd: descriptor 3 is not open", "--args", "3", "--args",
-	    "3", "c");
+	BAD("--args (argument 3): Invalid fd: descriptor 3 is not open any more: --args (argument "
+	    "1) has read all of it and closed it",
+	    "--args", "3", "--args", "3", "c");
 	ARGS("--verbose");
-	BAD("--bind-fd (argument 3): Invalid fd: descriptor 3 is not open", "--args", "3",
-	    "--bind-fd", "3", "/", "c");
+	BAD("--bind-fd (argument 3): Invalid fd: descriptor 3 is not open any more: --args "
+	    "(argument 1) has read all of it and closed it",
+	    "--args", "3", "--bind-fd", "3", "/", "c");
+	ARGS("--file\0003\0/a");
+	BAD("--file (argument 1, word 1): Invalid fd: descriptor 3 is not open any more: "
+	    "--args (argument 1) has read all of it and closed it",
+	    "--args", "3", "c");
+}
+
+static void test_a_descriptor_that_one_option_uses_up_is_not_another_ones(void **state)
+{
+	(void) state;
+	static char *const lines[][6] = {
+		{ "--info-fd", "5", "--json-status-fd", "5", "c" },
+		{ "--info-fd", "5", "--block-fd", "5", "c" },
+		{ "--seccomp", "5", "--block-fd", "5", "c" },
+		{ "--close-fds", "--keep-fd", "5", "--sync-fd", "5", "c" },
+		{ "--userns", "5", "--info-fd", "5", "c" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		char *argv[ARRAY_SIZE(lines[0]) + 2] = { "bwrapish" };
+		memcpy(argv + 1, lines[i], sizeof(lines[i]));
+		problem bad = read_line(argv);
+		if (!bad || !strstr(bad, "descriptor 5 is that of --") ||
+		    !strstr(bad, "(argument "))
+			fail_msg("line %zu: %s", i, bad ? bad : "no problem");
+	}
+	BAD("--file (argument 5): descriptor 5 is that of --seccomp (argument 3), too: each needs "
+	    "one of its own",
+	    "--sync-fd", "5", "--seccomp", "5", "--file", "5", "/a", "c");
+	ARGS("--verbose");
+	BAD("--args (argument 4): descriptor 3 is that of --bind-fd (argument 1), too: each needs "
+	    "one of its own",
+	    "--bind-fd", "3", "/mnt", "--args", "3", "c");
+	BAD("--add-seccomp-fd (argument 4): descriptor 4 is that of --file (argument 1), too: each "
+	    "needs one of its own",
+	    "--file", "4", "/a", "--add-seccomp-fd", "4", "c");
+}
+
+static void test_a_descriptor_that_is_not_used_up_may_be_named_again(void **state)
+{
+	(void) state;
+	GOOD("--file", "5", "/a", "--ro-bind-data", "5", "/b", "--bind-fd", "5", "/c", "--sync-fd",
+	     "5", "c");
+	GOOD("--bind-fd", "5", "/a", "--ro-bind-fd", "5", "/b", "--overlay-src-fd", "5",
+	     "--tmp-overlay", "/c", "c");
+	GOOD("--sync-fd", "5", "--json-status-fd", "5", "c");
+	GOOD("--unshare-user", "--userns-block-fd", "5", "--block-fd", "5", "--sync-fd", "5",
+	     "--info-fd", "6", "c");
+	GOOD("--info-fd", "5", "--info-fd", "5", "c");
 }
 
 static void test_args_may_be_given_many_times(void **state)
@@ -1121,6 +1170,8 @@ int main(void)
 		TEST(test_the_last_nul_of_args_is_optional),
 		TEST(test_args_may_hold_nothing),
 		TEST(test_args_are_closed_once_read),
+		TEST(test_a_descriptor_that_one_option_uses_up_is_not_another_ones),
+		TEST(test_a_descriptor_that_is_not_used_up_may_be_named_again),
 		TEST(test_args_may_be_given_many_times),
 		TEST(test_args_cannot_stand_inside_args),
 		TEST(test_args_hold_options_only),
