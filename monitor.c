@@ -32,6 +32,7 @@ static struct {
 	int parent_pidfd;    /* -1: not asked for */
 	int command_pidfd;   /* where signals go; -1: to the child */
 	int socket, signals;
+	sigset_t ignored; /* of those forwarded, by the caller */
 	int listener;     /* --seccomp-trace's; -1: none yet */
 	bool started;     /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
@@ -60,11 +61,13 @@ static const struct {
 	{ SIGPWR, true },  { SIGWINCH, false }, { SIGURG, false },
 };
 
-static bool ends_by_default(int number)
+/* Whether we end of it, as any process would: what was ignored when we came stays ignored (nohup(1),
+ * a shell's background jobs). */
+static bool ends_us(int number)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
 		if (forwarded[i].number == number)
-			return forwarded[i].ends;
+			return forwarded[i].ends && !sigismember(&monitor.ignored, number);
 	return false;
 }
 
@@ -78,7 +81,7 @@ static int take_signals(void)
 	struct signalfd_siginfo info;
 	int ending = 0;
 	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
-		if (ends_by_default((int) info.ssi_signo))
+		if (ends_us((int) info.ssi_signo))
 			ending = (int) info.ssi_signo;
 	return ending;
 }
@@ -176,16 +179,8 @@ static void end_and_remove(void)
 
 /* ---- the parent ---- */
 
-/* A process whose parent has died before main() belongs to init, whose session it does not share and
- * whose own leader it is not. What init has started itself is one or the other: then nothing tells
- * the two apart. */
-static bool was_orphaned(pid_t parent)
-{
-	pid_t session = getsid(0);
-	return parent == 1 && session != getpid() && session != getsid(parent);
-}
-
-/* `parent` is who it was at the start. */
+/* `parent` is who it was at the start. Whether that is init because the one before it has died, or
+ * because we were handed to it on purpose, as a daemon is, nothing tells. */
 static void watch_parent(pid_t parent)
 {
 	if (parent == 0) { /* in an outer pid namespace: no pidfd for it, only the signal */
@@ -204,7 +199,7 @@ static void watch_parent(pid_t parent)
 		die_errno(errno, "Can't arrange to be woken when the parent dies");
 	/* In this order: once it is seen to be the parent still, the descriptor was opened on it and
 	 * not on a stranger with its number. */
-	if (monitor.parent_pidfd < 0 || getppid() != parent || was_orphaned(parent))
+	if (monitor.parent_pidfd < 0 || getppid() != parent)
 		die("--die-with-parent: The parent is gone already; nothing was run");
 }
 
@@ -234,8 +229,13 @@ void monitor_prepare(struct run *run)
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
-	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+	sigemptyset(&monitor.ignored);
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++) {
+		struct sigaction now;
 		sigaddset(&set, forwarded[i].number);
+		if (sigaction(forwarded[i].number, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+			sigaddset(&monitor.ignored, forwarded[i].number);
+	}
 	monitor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (monitor.signals < 0)
 		die_errno(errno, "Can't receive signals");
@@ -254,6 +254,8 @@ void monitor_prepare(struct run *run)
 
 /* ---- reports ---- */
 
+/* What setup tells: whoever waits for it must have got it. What is told of the end is worth less than
+ * COMMAND's status, which goes on even where nobody reads any more. */
 static void write_report(const struct fd_at *to, const char *json)
 {
 	if (!write_all(to->fd, json, strlen(json)))
@@ -282,7 +284,6 @@ static void report_child(const struct run *run, pid_t child)
 
 static void report_exit(const struct run *run, int exit_code)
 {
-	/* COMMAND's status goes on even where nobody reads of it any more. */
 	struct text json = { 0 };
 	if (run->plan->json_status.fd < 0)
 		return;
@@ -465,7 +466,7 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 		return;
 	/* Before COMMAND runs nobody could answer; nor can a pid 1 that has no handler. */
 	bool started = monitor.started && !monitor.not_started;
-	if (ends_by_default(number) && (!started || is_lost_on_pid_1(run, number))) {
+	if (ends_us(number) && (!started || is_lost_on_pid_1(run, number))) {
 		end_and_remove();
 		if (started)
 			report_exit(run, 128 + number);
@@ -542,7 +543,7 @@ static void report_usage(const struct run *run, const struct usage *usage, int s
 			text_add(&json, ", \"%s\": %lld", members[i].name,
 				 (long long) members[i].value);
 	text_add(&json, " }\n");
-	write_report(&run->plan->json_status, json.bytes);
+	write_all(run->plan->json_status.fd, json.bytes, json.length);
 }
 
 /* Waits for a helper, as long as the list is wanted. */

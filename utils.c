@@ -382,12 +382,19 @@ void say_note(const char *fmt, ...)
 	SAY("<6>");
 }
 
-#define DIE(exit_status)                    \
-	do {                                \
-		if (say_before_dying)       \
-			say_before_dying(); \
-		SAY("<3>");                 \
-		_exit(exit_status);         \
+static void call_before_dying(void)
+{
+	void (*hook)(void) = say_before_dying;
+	say_before_dying = NULL; /* it may die itself */
+	if (hook)
+		hook();
+}
+
+#define DIE(exit_status)             \
+	do {                         \
+		call_before_dying(); \
+		SAY("<3>");          \
+		_exit(exit_status);  \
 	} while (0)
 
 void die(const char *fmt, ...)

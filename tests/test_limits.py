@@ -402,6 +402,16 @@ def test_use_is_told_before_the_exit_code():
     assert use["ended-by"] == "exit" and use["max-rss-bytes"] > 50 << 20 and use["cpu-us"] > 1000
 
 
+def test_a_reader_that_goes_away_costs_nobody_the_status():
+    status, write_end = pipe()
+    with start([*BASE, "--timeout", "20", "--json-status-fd", write_end], ["sh", "-c", "read x; exit 7"],
+               stdin=subprocess.PIPE) as process:
+        close(write_end)
+        assert os.read(status, 1000)
+        close(status)
+        assert process.communicate("\n", timeout=20) == ("", "") and process.returncode == 7
+
+
 @pytest.mark.parametrize("command, cause", [("kill -9 $$", "signal"), ("sleep 20", "timeout")])
 def test_the_cause_of_the_end_is_told(command, cause):
     fd = data_fd()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, PREFIX, REFUSE, Holder, assert_ok, at_eof, close, command_line, data_fd,
-                     in_pid_namespace_with_outer_proc, inside, keep, killed_by, line_from, pipe, python, python_prefix, readable,
+                     in_pid_namespace_with_outer_proc, inside, keep, killed_by, line_from, pipe, python, python_prefix, read_json, readable,
                      refused, run, run_python, session_members, shell, start, syscall_number, wait_for)
 
 pytestmark = pytest.mark.core
@@ -180,6 +180,33 @@ def test_a_command_that_sigterm_kills_is_143():
         line_from(process)
         process.terminate()
         assert process.wait(10) == 143
+
+
+@pytest.mark.parametrize("form", ["supervised", "with pid 1", "die with parent", "all", "new session"])
+def test_a_signal_that_was_ignored_on_arrival_does_not_end_setup(form):
+    (status, info), (block, go) = pipe(), pipe()
+    with start([*BASE, *form_args(form), "--info-fd", info, "--block-fd", block], ["sh", "-c", "echo ran; exit 5"],
+               prefix=python_prefix("for n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)")) as process:
+        read_json(status)
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            process.send_signal(number)
+        time.sleep(0.1)
+        os.write(go, b"\n")
+        assert line_from(process) == "ran" and process.wait(10) == 5
+
+
+@pytest.mark.parametrize("form", ["supervised", "with pid 1"])
+def test_a_signal_that_was_ignored_on_arrival_still_reaches_a_command_that_wants_it(form):
+    """... as a server under nohup(1) that reads its configuration again."""
+    code = """import os, signal
+signal.signal(signal.SIGHUP, lambda *_: (os.write(1, b"caught\\n"), os._exit(5)))
+os.write(1, b"ready\\n")
+while True: signal.pause()"""
+    with start([*BASE, *form_args(form)], python(code),
+               prefix=python_prefix("signal.signal(signal.SIGHUP, signal.SIG_IGN)")) as process:
+        assert line_from(process) == "ready"
+        process.send_signal(signal.SIGHUP)
+        assert line_from(process) == "caught" and process.wait(10) == 5
 
 
 @forms
@@ -403,6 +430,22 @@ def test_nothing_starts_when_the_parent_is_gone_before_the_option_is_read(form, 
     sandbox.go_on()
     assert at_eof(sandbox.gone)
     assert not (box / "d/ran").exists()
+
+
+@pytest.mark.parametrize("form", DIE_FORMS)
+def test_an_orphan_runs(form, new_parent):
+    """Whoever wants a sandbox to live on its own hands it over before (`(./wrapper &)`, a window manager)."""
+    out, held = pipe()
+    line = command_line([*BASE, *DIE_FORMS[form], "--die-with-parent"], ["echo", "ran"])
+    code = f"""import os, sys, time
+parent = os.getpid()
+if os.fork(): os._exit(0)
+while os.getppid() == parent: time.sleep(0.001)
+os.dup2({held}, 1)
+os.execv(sys.argv[1], sys.argv[1:])"""
+    subprocess.run([*python(code), *line], pass_fds=[held], env=ENV)
+    close(held)
+    assert readable(out, 10) and os.read(out, 10) == b"ran\n"
 
 
 @pytest.mark.parametrize("form", ["with pid 1", "as pid 1"])

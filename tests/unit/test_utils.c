@@ -435,6 +435,23 @@ static void test_the_hook_comes_before_the_last_words(void **state)
 	assert_string_equal(in_child(die_with_hook).said, "hook\nbwrapish: end\n");
 }
 
+static void die_in_turn(void)
+{
+	die("the hook's end");
+}
+
+static void die_with_dying_hook(void)
+{
+	die_first_call(die_in_turn);
+	die("end");
+}
+
+static void test_a_hook_may_die_itself(void **state)
+{
+	(void) state;
+	assert_string_equal(in_child(die_with_dying_hook).said, "bwrapish: the hook's end\n");
+}
+
 static void say_too_much(void)
 {
 	char *much = arena_alloc(50001);
@@ -696,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_errno_texts_are_the_usual_english_ones),
 		cmocka_unit_test(test_each_message_is_one_line_with_prefix_and_level),
 		cmocka_unit_test(test_the_hook_comes_before_the_last_words),
+		cmocka_unit_test(test_a_hook_may_die_itself),
 		cmocka_unit_test(test_of_a_message_too_long_the_beginning_and_the_end_are_said),
 		cmocka_unit_test(test_a_message_of_a_million_bytes_is_one_short_line),
 		cmocka_unit_test(test_a_closed_pipe_is_an_error_and_not_a_signal),
