@@ -201,7 +201,7 @@ struct plan {
 	struct seccomp_source *seccomp; /* in loading order */
 	size_t n_seccomp, room_seccomp;
 	struct policy policy; /* loaded behind them */
-	bool new_session, die_with_parent, as_pid_1, no_tty_guard, close_fds;
+	bool new_session, die_with_parent, as_pid_1, no_tty_guard, allow_keys, close_fds;
 	struct fd_at *keep_fds;
 	size_t n_keep_fds, room_keep_fds;
 
@@ -401,7 +401,7 @@ struct run {
 	size_t n_inherited_fds;
 	bool inherited_known; /* false without a /proc to look in */
 	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
-	bool deny_keys;       /* no keyring of its own could be had */
+	bool guarded;         /* filters_load_guards() has done its work */
 	struct rlimit nofile; /* the caller's; COMMAND gets it back */
 	bool nofile_raised;
 	struct root root;
@@ -605,11 +605,15 @@ void filters_prepare(struct run *run);
 void filters_read(struct run *run);
 /* Why these bytes are no program; NULL when they may be one. */
 problem filters_check(struct place place, const char *bytes, size_t length);
-bool filters_is_due(const struct run *run);
-/* Loads the terminal guard, if one is due, the caller's programs, and what the lists and profiles
- * come to. After this only write, exit and, for COMMAND, exec are sure; for pid 1 also waiting. */
+/* Whether anything is to be loaded beside the guards. */
+bool filters_are_asked_for(const struct run *run);
+/* Loads the guards of keys and terminal, for this process and its children, unless they are loaded
+ * already or come as part of what filters_load() loads. Setup goes on as before. */
+void filters_load_guards(struct run *run);
+/* Loads the guards, the caller's programs, and what the lists and profiles come to. After this
+ * only write, exit and, for COMMAND, exec are sure; for pid 1 also waiting. */
 enum filtered { FILTER_COMMAND, FILTER_INIT };
-void filters_load(const struct run *run, enum filtered whom);
+void filters_load(struct run *run, enum filtered whom);
 
 /* ---- trace.c: --seccomp-trace ---- */
 struct sock_filter;
@@ -695,8 +699,8 @@ problem scope_enter(const struct run *run);
 
 /* ---- command.c: environment, directory, session, exec ---- */
 
-/* A session keyring of the sandbox's own, or none within reach (run->deny_keys). */
-void command_new_keyring(struct run *run);
+/* A session keyring of the sandbox's own, unless the caller's is to be kept. */
+void command_new_keyring(const struct run *run);
 /* COMMAND's environment, without PWD. */
 void command_make_environment(struct run *run);
 /* Copies every word of the caller's that is still needed, so that the caller's own can be scrubbed. */

@@ -190,7 +190,7 @@ const char calls_of_sysv_ipc[] =
 		{ "perf_event_open", "large and often broken; shows what other processes do" }, \
 		{ "userfaultfd",                                                                \
 		  "stops the kernel in the middle of a copy, which exploits need" },            \
-		{ "@keyring",                                                                   \
+		{ "@keyring:ENOSYS",                                                            \
 		  "keys are not separated by namespaces (CVE-2016-0728, CVE-2017-6951)" },      \
 		{ "open_by_handle_at",                                                          \
 		  "opens files past every mount point (the \"shocker\" escape)" },              \

@@ -16,28 +16,18 @@
 
 /* ---- keyring and labels ---- */
 
-/* EPERM by itself would be an answer to distrust; a filter that refuses all three key calls alike
- * (as container engines' do) leaves COMMAND no way to any key either. */
-static bool keys_are_out_of_reach(void)
+/* The calls on keys are denied by a guard (seccomp.c). This is for what uses keys without them: the
+ * kernel itself looks into the session keyring for AF_ALG's and AF_RXRPC's sockets, for AFS and for
+ * fscrypt's older policies. */
+void command_new_keyring(const struct run *run)
 {
-	return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) < 0 &&
-	       errno == EPERM && syscall(SYS_add_key, NULL, NULL, NULL, 0, 0) < 0 &&
-	       errno == EPERM && syscall(SYS_request_key, NULL, NULL, NULL, 0) < 0 &&
-	       errno == EPERM;
-}
-
-void command_new_keyring(struct run *run)
-{
-	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0 || errno == ENOSYS)
-		return; /* ENOSYS: a kernel without keys */
-	int error = errno;
-	/* A user has 200 keys (kernel.keys.maxkeys), and may well have more sandboxes. Without a
-	 * keyring of its own COMMAND must not reach the caller's, so then it gets no keys at all.
-	 */
-	if (error == EDQUOT)
-		run->deny_keys = true;
-	else if (error != EPERM || !keys_are_out_of_reach())
-		die_errno(error, "Can't make a new session keyring");
+	if (run->plan->allow_keys || syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0)
+		return;
+	/* ENOSYS: there are no keys, in this kernel or behind the guard that we run under ourselves;
+	 * EPERM: a container engine's filter denies them; EDQUOT: a user has 200 (kernel.keys.maxkeys),
+	 * and may well have more sandboxes. */
+	if (errno != ENOSYS && errno != EPERM && errno != EDQUOT)
+		die_errno(errno, "Can't make a new session keyring");
 }
 
 void command_check_labels(const struct plan *plan)
@@ -229,7 +219,7 @@ void command_go(struct run *run)
 	if (error == ENOENT && !plan->n_ops && *plan->command[0])
 		cause = "; nothing is bound into the sandbox (as --ro-bind / / does), so it is "
 			"empty";
-	else if (!*cause && filters_is_due(run))
+	else if (!*cause && filters_are_asked_for(run))
 		cause = "; a seccomp filter may have denied it";
 	die("execvp %s: %s%s", plan->command[0], errno_text(error), cause);
 }

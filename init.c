@@ -156,7 +156,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	scrub_own_memory(run);
 	if (!run->shape.pid_namespace && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who reaps");
-	bool filtered = filters_is_due(run);
+	bool filtered = filters_are_asked_for(run);
 	if (filtered) /* after them madvise(2) may be forbidden */
 		release_code_pages();
 	filters_load(run, FILTER_INIT);
@@ -180,7 +180,7 @@ enum { STACKS_MAY_CHANGE = true };
 
 /* A fork copies pid 1's memory, and exec throws the copy away: 0.05 ms of 1.5. Where pid 1 can have
  * all its protection before COMMAND's process exists, it lends its memory instead. It cannot where
- * COMMAND's own preparation would suffer: from filters, from capabilities that are given up (uid 0
+ * COMMAND's own preparation would suffer: from filters beside the guards, from capabilities that are given up (uid 0
  * can be mapped only by who had CAP_SETFCAP: user_namespaces(7), 5.12), from a second level that
  * somebody else makes. The caller's descriptors are closed afterwards, since
  * COMMAND inherits them; the second level keeps it from pid 1's. */
@@ -191,7 +191,7 @@ static bool can_lend_memory(const struct run *run)
 	       run->shape.inner_level && !run->shape.inner_namespaces && !run->shape.caps &&
 	       run->shape.inner_uid != 0 && plan->userns.fd < 0 && plan->userns2.fd < 0 &&
 	       plan->userns_block.fd < 0 && plan->pidns.fd < 0 && !plan->disable_userns &&
-	       !plan->assert_userns_disabled && !filters_is_due(run);
+	       !plan->assert_userns_disabled && !filters_are_asked_for(run);
 }
 
 static void borrow_and_go(struct run *run)
@@ -231,6 +231,7 @@ void init_split(struct run *run)
 		filters_read(run);
 	}
 	command_make_environment(run);
+	filters_load_guards(run); /* once for both processes */
 	if (can_lend_memory(run))
 		lend_memory(run, locks);
 	sync_make_pair(ends);

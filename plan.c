@@ -468,6 +468,8 @@ static void explain_prepare(const struct plan *plan, const struct shape *shape,
 			 plan->block.fd);
 	if (plan->no_tty_guard)
 		add_line(text, "", "the caller's terminal is not guarded");
+	if (plan->allow_keys)
+		add_line(text, "", "the caller's kernel keys are not guarded");
 	if (plan->exec_label)
 		add_line(text, "", "SELinux label of COMMAND: %s", plan->exec_label);
 }

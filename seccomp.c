@@ -1,8 +1,9 @@
-/* seccomp.c - filters in force: the guards of the terminal and of keys where there is no keyring,
- * the caller's programs, and what the lists and profiles of policy.c come to.
+/* seccomp.c - filters in force: the guards of the caller's keys and terminal, the caller's
+ * programs, and what the lists and profiles of policy.c come to.
  *
- * Filters come last: between loading and exec there is nothing but exec, so a filter may deny
- * whatever setup needs. seccomp(2) returning 0 is the only witness: a read-back by prctl(2) could
+ * What may deny anything comes last: between loading it and exec there is nothing but exec, so it
+ * may deny whatever setup needs. The guards deny nothing that setup needs and come as soon as it is
+ * clear who needs them. seccomp(2) returning 0 is the only witness: a read-back by prctl(2) could
  * itself be what a filter kills.
  */
 #include "bwrapish.h"
@@ -31,6 +32,11 @@ struct late_program {
 	size_t length;
 	char bytes[BPF_MAXINSNS * sizeof(struct sock_filter) +
 		   1]; /* one more shows what is too long */
+};
+
+struct composed {
+	struct program programs[2]; /* by enum filtered */
+	bool traced;
 };
 
 /* ---- the caller's programs ---- */
@@ -95,19 +101,29 @@ void filters_read(struct run *run)
 		die("%s", bad);
 }
 
-static void load(const char *bytes, size_t length, unsigned long flags, const char *what)
+/* Returns the error; 0 for none. */
+static int try_load(const struct sock_filter *code, size_t n, unsigned long flags)
 {
-	struct sock_fprog program = { .len = (unsigned short) (length /
-							       sizeof(struct sock_filter)) };
-	/* arena, mmap and static memory are aligned for it */
-	program.filter =
-		__builtin_assume_aligned((void *) (uintptr_t) bytes, _Alignof(struct sock_filter));
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0)
-		die("%s: Can't load the seccomp program: %s%s", what, errno_text(errno),
-		    errno == EINVAL ? "; it is no valid classic BPF for seccomp"
-		    : errno == EACCES || errno == EPERM
-			    ? "; a filter that is already in force forbids it"
-			    : "");
+	struct sock_fprog program = { .len = (unsigned short) n,
+				      .filter = (struct sock_filter *) (uintptr_t) code };
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0 ? errno : 0;
+}
+
+static const char *why_not_loaded(int error)
+{
+	return error == ENOSYS ? "; this kernel has no seccomp filters, or one forbids more"
+	       : error == EACCES || error == EPERM
+		       ? "; a filter that is already in force forbids it"
+		       : "";
+}
+
+static void load(const struct sock_filter *code, size_t n, unsigned long flags, const char *what)
+{
+	int error = try_load(code, n, flags);
+	if (error)
+		die("%s: Can't load the seccomp program: %s%s", what, errno_text(error),
+		    error == EINVAL ? "; it is no valid classic BPF for seccomp"
+				    : why_not_loaded(error));
 }
 
 /* ---- the guards ---- */
@@ -121,88 +137,152 @@ static void load(const char *bytes, size_t length, unsigned long flags, const ch
 #define REQUEST_LOW (FIELD(args[1]) + 4)
 #endif
 
+/* The architecture that this is built for, and the other one that its kernels may take: a guard
+ * that knew one of them only would be no guard, or keep the other's programs from running. x32's
+ * numbers are x86_64's with a bit more, but for a few, of which ioctl is one. */
+#define X32 0x40000000u
 #if defined(__x86_64__)
-#define NATIVE_ARCH          AUDIT_ARCH_X86_64
-#define FOREIGN_ARCH         AUDIT_ARCH_I386
-#define FOREIGN_IOCTL        54
-#define FOREIGN_ADD_KEY      286
-#define OTHER_NATIVE_IOCTL   (0x40000000 + 514) /* x32 */
-#define OTHER_NATIVE_ADD_KEY (0x40000000 + 248)
+#define NATIVE_ARCH        AUDIT_ARCH_X86_64
+#define NATIVE_BITS        (~X32)
+#define NATIVE_OTHER_IOCTL 514
+#define FOREIGN_ARCH       AUDIT_ARCH_I386
+#define FOREIGN_IOCTL      54
+#define FOREIGN_ADD_KEY    286
+#elif defined(__i386__)
+#define NATIVE_ARCH         AUDIT_ARCH_I386
+#define FOREIGN_ARCH        AUDIT_ARCH_X86_64
+#define FOREIGN_BITS        (~X32)
+#define FOREIGN_IOCTL       16
+#define FOREIGN_OTHER_IOCTL 514
+#define FOREIGN_ADD_KEY     248
 #elif defined(__aarch64__)
 #define NATIVE_ARCH     AUDIT_ARCH_AARCH64
 #define FOREIGN_ARCH    AUDIT_ARCH_ARM
 #define FOREIGN_IOCTL   54
 #define FOREIGN_ADD_KEY 309
-#elif defined(__i386__)
-#define NATIVE_ARCH AUDIT_ARCH_I386
 #elif defined(__arm__)
-#define NATIVE_ARCH AUDIT_ARCH_ARM
+#define NATIVE_ARCH     AUDIT_ARCH_ARM
+#define FOREIGN_ARCH    AUDIT_ARCH_AARCH64
+#define FOREIGN_IOCTL   29
+#define FOREIGN_ADD_KEY 217
 #elif defined(__riscv) && __riscv_xlen == 64
-#define NATIVE_ARCH AUDIT_ARCH_RISCV64
+#define NATIVE_ARCH  AUDIT_ARCH_RISCV64
+#define FOREIGN_ARCH AUDIT_ARCH_RISCV32
 #elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define NATIVE_ARCH AUDIT_ARCH_PPC64LE
+#define NATIVE_ARCH  AUDIT_ARCH_PPC64LE
+#define FOREIGN_ARCH (AUDIT_ARCH_PPC | __AUDIT_ARCH_LE)
 #elif defined(__s390x__)
-#define NATIVE_ARCH AUDIT_ARCH_S390X
+#define NATIVE_ARCH  AUDIT_ARCH_S390X
+#define FOREIGN_ARCH AUDIT_ARCH_S390
 #elif defined(__loongarch64)
-#define NATIVE_ARCH AUDIT_ARCH_LOONGARCH64
+#define NATIVE_ARCH  AUDIT_ARCH_LOONGARCH64
+#define FOREIGN_ARCH AUDIT_ARCH_LOONGARCH32
 #else
-#error "name this architecture for the terminal guard"
+#error "name this architecture for the guards"
 #endif
-#ifndef FOREIGN_ARCH
-#define FOREIGN_ARCH    NATIVE_ARCH
+#ifndef FOREIGN_IOCTL /* both have the same numbers */
 #define FOREIGN_IOCTL   SYS_ioctl
 #define FOREIGN_ADD_KEY SYS_add_key
 #endif
-#ifndef OTHER_NATIVE_IOCTL
-#define OTHER_NATIVE_IOCTL   SYS_ioctl
-#define OTHER_NATIVE_ADD_KEY SYS_add_key
+#ifndef NATIVE_BITS
+#define NATIVE_BITS        UINT32_MAX
+#define NATIVE_OTHER_IOCTL SYS_ioctl
+#endif
+#ifndef FOREIGN_BITS
+#define FOREIGN_BITS        UINT32_MAX
+#define FOREIGN_OTHER_IOCTL FOREIGN_IOCTL
 #endif
 
+#define LOAD(at)          BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
+#define KEEP_BITS(bits)   BPF_STMT(BPF_ALU | BPF_AND | BPF_K, bits)
+#define IF_IS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
+#define IF_GE(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, k, yes, no)
+#define ANSWER(action)    BPF_STMT(BPF_RET | BPF_K, action)
+
+/* No key, whoever's. A session keyring of one's own separates nothing: the caller's keyrings belong
+ * to the same user, and KEYCTL_LINK brings them into it. add_key(2), request_key(2) and keyctl(2)
+ * have consecutive numbers everywhere. ENOSYS as on a kernel without keys: for that, and nothing
+ * else, container engines inside go on without.
+ *
+ * Every other call passes, and the kernel's per-call bitmap (5.11) lets them pass without running
+ * the program: all that comes before the answer has to be what it understands. What is always
+ * loaded is short: the kernel compiles it anew for each sandbox. */
+static const struct sock_filter key_guard[] = {
+	LOAD(FIELD(arch)),
+	IF_IS(NATIVE_ARCH, 1, 0),
+	IF_IS(FOREIGN_ARCH, 4, 8),
+	LOAD(FIELD(nr)), /* native */
+	KEEP_BITS(NATIVE_BITS),
+	IF_GE(SYS_add_key + 3, 6, 0),
+	IF_GE(SYS_add_key, 4, 5),
+	LOAD(FIELD(nr)), /* foreign */
+	KEEP_BITS(FOREIGN_BITS),
+	IF_GE(FOREIGN_ADD_KEY + 3, 2, 0),
+	IF_GE(FOREIGN_ADD_KEY, 0, 1),
+	ANSWER(SECCOMP_RET_ERRNO | ENOSYS), /* an architecture that is not known here, too */
+	ANSWER(SECCOMP_RET_ALLOW),
+};
+_Static_assert(SYS_request_key == SYS_add_key + 1 && SYS_keyctl == SYS_add_key + 2,
+	       "the key guard denies the three from add_key(2) on");
+
 /* No ioctl can put bytes into the input of a terminal: TIOCSTI types, TIOCLINUX pastes on a
- * console. All other calls pass, and the kernel's per-call bitmap (5.11) lets them pass without
- * running the program. A foreign architecture that is not known here is refused. */
+ * console. */
 static const struct sock_filter tty_guard[] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 2, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_ARCH, 4, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)), /* native */
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 3, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OTHER_NATIVE_IOCTL, 2, 5),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)), /* foreign */
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_IOCTL, 0, 3),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, REQUEST_LOW),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 2, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TIOCLINUX, 1, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	LOAD(FIELD(arch)),
+	IF_IS(NATIVE_ARCH, 1, 0),
+	IF_IS(FOREIGN_ARCH, 4, 11),
+	LOAD(FIELD(nr)), /* native */
+	KEEP_BITS(NATIVE_BITS),
+	IF_IS(SYS_ioctl, 5, 0),
+	IF_IS(NATIVE_OTHER_IOCTL, 4, 9),
+	LOAD(FIELD(nr)), /* foreign */
+	KEEP_BITS(FOREIGN_BITS),
+	IF_IS(FOREIGN_IOCTL, 1, 0),
+	IF_IS(FOREIGN_OTHER_IOCTL, 0, 5),
+	LOAD(REQUEST_LOW),
+	IF_IS(TIOCSTI, 2, 0),
+	IF_IS(TIOCLINUX, 1, 2),
+	ANSWER(SECCOMP_RET_ERRNO | ENOSYS), /* an architecture that is not known here */
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	ANSWER(SECCOMP_RET_ALLOW),
 };
 
-/* No key, whoever's: add_key(2), request_key(2) and keyctl(2) have consecutive numbers everywhere.
- */
-static const struct sock_filter key_guard[] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 2, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FOREIGN_ARCH, 6, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)), /* native */
-	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, OTHER_NATIVE_ADD_KEY + 2, 6, 0),
-	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, OTHER_NATIVE_ADD_KEY, 6, 0),
-	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SYS_add_key + 2, 4, 0),
-	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_add_key, 4, 3),
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)), /* foreign */
-	BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FOREIGN_ADD_KEY + 2, 1, 0),
-	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN_ADD_KEY, 1, 0),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS), /* as on a kernel without keys */
-};
+enum { N_GUARDS = 2 };
+
+/* Returns how many are due. `denies_keys`: what they are to be part of does already. */
+static size_t list_guards(const struct run *run, bool denies_keys, struct program *guards)
+{
+	size_t n = 0;
+	if (!run->plan->allow_keys && !denies_keys)
+		guards[n++] = (struct program){ key_guard, ARRAY_SIZE(key_guard) };
+	if (run->has_tty)
+		guards[n++] = (struct program){ tty_guard, ARRAY_SIZE(tty_guard) };
+	return n;
+}
+
+void filters_load_guards(struct run *run)
+{
+	struct program guards[N_GUARDS];
+	size_t n = list_guards(run, false, guards);
+	bool in_composed = run->composed && !run->composed->traced;
+	if (!n || in_composed || run->guarded)
+		return;
+	struct program program = n == 1 ? guards[0] : compose_joined(guards, n);
+	/* Not for the speculation mitigation's sake: no other call shall become slower. */
+	int error = try_load(program.code, program.n, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+	const char *options = !run->has_tty           ? "--allow-keys does"
+			      : run->plan->allow_keys ? "--no-tty-guard does"
+						      : "--allow-keys and --no-tty-guard do";
+	if (error)
+		die("Can't keep COMMAND from the caller's %s%s%s: Can't load a seccomp program: "
+		    "%s%s; %s without",
+		    run->plan->allow_keys ? "" : "kernel keys", n == 2 ? " and " : "",
+		    run->has_tty ? "terminal" : "", errno_text(error), why_not_loaded(error),
+		    options);
+	run->guarded = true;
+}
 
 /* ---- what the lists and profiles come to ---- */
-
-struct composed {
-	struct program programs[2]; /* by enum filtered */
-	bool traced;
-};
 
 /* In a trace everything that would be denied is notified instead, but clone3 where it makes
  * programs fall back to clone: the policy itself would cost them nothing there. */
@@ -218,7 +298,9 @@ static struct rules notified(const struct rules *rules)
 	return result;
 }
 
-static struct program compose(const struct policy *policy, enum filtered whom, bool traced)
+/* `guards` come before whatever may only log, which lets a call pass without asking further. */
+static struct program compose(const struct policy *policy, enum filtered whom, bool traced,
+			      const struct program *guards, size_t n_guards)
 {
 	uint32_t native = seccomp_arch_native();
 	uint32_t deny_action = traced ? SECCOMP_RET_USER_NOTIF : policy->deny_action;
@@ -228,11 +310,13 @@ static struct program compose(const struct policy *policy, enum filtered whom, b
 	struct rules layers[N_DENIED_LAYERS];
 	policy_split_denied(&verdicts.denied, policy->deny_action, layers);
 
-	struct program parts[2 + N_DENIED_LAYERS];
+	struct program parts[2 + N_DENIED_LAYERS + N_GUARDS];
 	size_t n = 0;
 	if (!built) /* which has one of its own */
 		parts[n++] = compose_prologue(native);
 	for (size_t i = 0; i < N_DENIED_LAYERS; i++) {
+		for (size_t g = 0; i == DENIED_LOGGED && g < n_guards; g++)
+			parts[n++] = guards[g];
 		if (i == DENIED_LOGGED && built)
 			parts[n++] = built_profiles[policy->profile - profiles][whom];
 		else if (i == DENIED_LOGGED && verdicts.has_allow_list)
@@ -251,27 +335,34 @@ void filters_compose(struct run *run)
 	if (!policy_is_given(policy))
 		return;
 	run->composed = arena_alloc(sizeof(*run->composed));
-	struct program program = compose(policy, FILTER_COMMAND, false);
-	if (policy->dump.fd >= 0) {
+	run->composed->traced = policy->trace.fd >= 0;
+	if (policy->dump.fd >= 0) { /* what the options say, and not what is always there */
+		struct program program = compose(policy, FILTER_COMMAND, false, NULL, 0);
 		if (!write_all(policy->dump.fd, program.code, program.n * sizeof(*program.code)))
 			die_errno(errno, "%s: Can't write to descriptor %d",
 				  place_name(policy->dump.place), policy->dump.fd);
 		if (policy->dump.fd > STDERR_FILENO)
 			close(policy->dump.fd);
 	}
-	run->composed->traced = policy->trace.fd >= 0;
-	if (run->composed->traced)
-		program = compose(policy, FILTER_COMMAND, true);
-	run->composed->programs[FILTER_COMMAND] = program;
-	if (run->shape.topology == RUN_WITH_INIT && !run->composed->traced)
-		run->composed->programs[FILTER_INIT] = compose(policy, FILTER_INIT, false);
+	if (run->composed->traced) {
+		run->composed->programs[FILTER_COMMAND] =
+			compose(policy, FILTER_COMMAND, true, NULL, 0);
+		return;
+	}
+	struct program guards[N_GUARDS];
+	/* every built-in profile denies keys; tools/profiles.c makes no other */
+	size_t n = list_guards(run, policy_uses_built_profile(policy), guards);
+	run->composed->programs[FILTER_COMMAND] = compose(policy, FILTER_COMMAND, false, guards, n);
+	if (run->shape.topology == RUN_WITH_INIT)
+		run->composed->programs[FILTER_INIT] =
+			compose(policy, FILTER_INIT, false, guards, n);
 }
 
 /* ---- loading ---- */
 
-bool filters_is_due(const struct run *run)
+bool filters_are_asked_for(const struct run *run)
 {
-	return run->has_tty || run->deny_keys || run->plan->n_seccomp || run->composed;
+	return run->plan->n_seccomp || run->composed;
 }
 
 /* Behind the caller's own programs, whose author counted on loading some: an allow list, and more
@@ -284,25 +375,21 @@ static void load_composed(const struct run *run, enum filtered whom)
 			trace_load(run, program->code, program->n);
 		return;
 	}
-	load((const char *) program->code, program->n * sizeof(*program->code),
-	     run->plan->policy.log ? SECCOMP_FILTER_FLAG_LOG : 0, "seccomp lists");
+	load(program->code, program->n, run->plan->policy.log ? SECCOMP_FILTER_FLAG_LOG : 0,
+	     "seccomp lists");
 }
 
-void filters_load(const struct run *run, enum filtered whom)
+void filters_load(struct run *run, enum filtered whom)
 {
 	const struct plan *plan = run->plan;
-	if (run->has_tty)
-		/* Not for the speculation mitigation's sake: no other call shall become slower. */
-		load((const char *) tty_guard, sizeof(tty_guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-		     "terminal guard");
-	if (run->deny_keys)
-		load((const char *) key_guard, sizeof(key_guard), SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-		     "key guard");
+	filters_load_guards(run);
 	for (size_t i = 0; i < plan->n_seccomp; i++) {
 		const struct seccomp_source *source = &plan->seccomp[i];
 		const char *bytes = source->bytes ? source->bytes : run->late_program->bytes;
-		load(bytes, source->bytes ? source->length : run->late_program->length, 0,
-		     place_name(source->at.place));
+		size_t length = source->bytes ? source->length : run->late_program->length;
+		/* arena and mmap(2) memory is aligned for it */
+		load(__builtin_assume_aligned(bytes, _Alignof(struct sock_filter)),
+		     length / sizeof(struct sock_filter), 0, place_name(source->at.place));
 	}
 	if (run->composed)
 		load_composed(run, whom);

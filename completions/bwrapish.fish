@@ -137,6 +137,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l unsetenv -d 'forget a varia
 complete -c bwrapish -n '__bwrapish_wants option' -l env -d 'take a variable from the caller again, after --clearenv'
 complete -c bwrapish -n '__bwrapish_wants option' -l new-session -d 'a new terminal session (setsid)'
 complete -c bwrapish -n '__bwrapish_wants option' -l no-tty-guard -d 'allow typing into the caller\'s terminal (TIOCSTI, TIOCLINUX)'
+complete -c bwrapish -n '__bwrapish_wants option' -l allow-keys -d 'leave COMMAND the caller\'s kernel keys (keyctl)'
 complete -c bwrapish -n '__bwrapish_wants option' -l die-with-parent -d 'kill the sandbox when bwrapish or its parent dies'
 complete -c bwrapish -n '__bwrapish_wants option' -l as-pid-1 -d 'COMMAND itself is pid 1; needs --unshare-pid'
 complete -c bwrapish -n '__bwrapish_wants option' -l close-fds -d 'pass no descriptor above 2 to COMMAND'

@@ -16,7 +16,7 @@ OPTIONS = """--help --version --args --level-prefix
 --bind --bind-try --ro-bind --ro-bind-try --dev-bind --dev-bind-try --bind-fd --ro-bind-fd --remount-ro --tmpfs --proc
 --dev --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --perms --size --propagation
 --not-a-security-boundary
---chdir --clearenv --setenv --unsetenv --env --argv0 --new-session --die-with-parent --as-pid-1 --no-tty-guard
+--chdir --clearenv --setenv --unsetenv --env --argv0 --new-session --die-with-parent --as-pid-1 --no-tty-guard --allow-keys
 --seccomp --add-seccomp-fd --exec-label --file-label --cap-add --cap-drop --close-fds --keep-fd
 --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd --dry-run --verbose""".split()
 

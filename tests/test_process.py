@@ -335,14 +335,6 @@ def test_the_oom_score_is_the_callers():
     assert adjustment == open("/proc/self/oom_score_adj").read()
 
 
-def test_a_fresh_session_keyring_is_joined():
-    call = f"__import__('ctypes').CDLL(None).syscall({syscall_number('keyctl')}, 0, -3, 1)"
-    ours = int(subprocess.run(python(f"print({call})"), capture_output=True, text=True).stdout)
-    for form in ("alone", "with pid 1"):
-        theirs = inside(form_args(form), call)
-        assert theirs > 0 and theirs != ours
-
-
 def test_two_hundred_runs_at_once_all_succeed():
     line = command_line([*FULL, "--unshare-all", "--die-with-parent"], ["true"])
     for _ in range(4):

@@ -36,11 +36,24 @@ static struct program compile(const struct profile *profile, enum filtered whom,
 		       : compose_denied(&verdicts.denied, POLICY_DEFAULT_ACTION, native, linear);
 }
 
+/* Where a built-in profile is loaded no key guard is (seccomp.c). */
+static void check_keys(const struct profile *profile)
+{
+	static const char *const calls[] = { "add_key", "request_key", "keyctl" };
+	static const uint64_t arguments[6];
+	struct verdicts verdicts = profile_resolve(profile, FILTER_COMMAND);
+	struct rules used = { 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (!policy_find_denial(&verdicts, calls[i], arguments, &used))
+			die("The profile %s lets %s pass", profile->name, calls[i]);
+}
+
 static void print_header(uint32_t native)
 {
 	printf("/* Made by tools/profiles.c; change calls.c. */\n"
 	       "static const struct program built_profiles[][2] = {\n");
 	for (size_t i = 0; i < n_profiles; i++) {
+		check_keys(&profiles[i]);
 		printf("\t{ /* %s: COMMAND, pid 1 */\n", profiles[i].name);
 		for (enum filtered whom = FILTER_COMMAND; whom <= FILTER_INIT; whom++) {
 			struct program parts[] = { compose_prologue(native),
