@@ -6,6 +6,9 @@
  *   floor overlay DIR N COMMAND...
  *		bwrapish --ro-bind / / --overlay-src DIR/0 ... --tmp-overlay /mnt COMMAND...
  *		with N layers, N <= 1000
+ *   floor binds DIR N COMMAND...
+ *		bwrapish --ro-bind DIR/bin /bin --ro-bind DIR/many/0 /many/0 ... COMMAND...
+ *		with N directories
  *   floor supervised COMMAND...	bwrapish --ro-bind / / --timeout 60 COMMAND...
  *   floor limited DIR KEY VALUE... COMMAND...
  *		bwrapish --ro-bind / / --rlimit core 0 --rlimit nofile 256 --limit KEY VALUE...
@@ -28,6 +31,7 @@
 #include <linux/sched.h>
 #include <net/if.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -166,12 +170,33 @@ static void fill_dev(long dev, const long *nodes, const char *const *names)
 	attach(new_filesystem("devpts", devpts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), dev, "pts");
 }
 
+/* Appends a number to the path; its end. */
+static int append_number(char *path, int at, int number)
+{
+	int digits = 1;
+	for (int rest = number; rest >= 10; rest /= 10)
+		digits++;
+	for (int i = digits; i-- > 0; number /= 10)
+		path[at + i] = (char) ('0' + number % 10);
+	path[at + digits] = 0;
+	return at + digits;
+}
+
+/* Appends text to the path; its end. */
+static int append(char *path, int at, const char *text)
+{
+	while (*text && at < 4000)
+		path[at++] = *text++;
+	path[at] = 0;
+	return at;
+}
+
 /* Layers DIR/0 to DIR/N-1, the first at the bottom, and a tmpfs above them: Linux 6.13. */
 static long new_overlay(const char *directory, int n)
 {
 	static const char *const mode[] = { "mode", "0700", 0 };
 	char path[4096];
-	int length = 0;
+	int length = append(path, append(path, 0, directory), "/");
 	long tmpfs = new_filesystem("tmpfs", mode, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	DO(mkdirat, tmpfs, "upper", 0755);
 	DO(mkdirat, tmpfs, "work", 0700);
@@ -182,23 +207,47 @@ static long new_overlay(const char *directory, int n)
 	   DO(openat, tmpfs, "upper", O_PATH | O_CLOEXEC));
 	DO(fsconfig, fs, FSCONFIG_SET_FD, "workdir", 0,
 	   DO(openat, tmpfs, "work", O_PATH | O_CLOEXEC));
-	while (directory[length] && length < 4000) {
-		path[length] = directory[length];
-		length++;
-	}
-	path[length++] = '/';
 	for (int i = n; i-- > 0;) {
-		int at = length;
-		if (i >= 100)
-			path[at++] = (char) ('0' + i / 100);
-		if (i >= 10)
-			path[at++] = (char) ('0' + i / 10 % 10);
-		path[at++] = (char) ('0' + i % 10);
-		path[at] = 0;
+		append_number(path, length, i);
 		DO(fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir+", path, 0);
 	}
 	DO(fsconfig, fs, FSCONFIG_CMD_CREATE, 0, 0, 0);
 	return DO(fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+/* The attached tree becomes /, and the host is gone. */
+static void move_into(long root, const char *directory)
+{
+	DO(fchdir, root);
+	DO(pivot_root, ".", ".");
+	DO(umount2, ".", MNT_DETACH);
+	if (TRY(chdir, directory) < 0)
+		DO(chdir, "/");
+}
+
+/* A tmpfs becomes /, with read-only views of SOURCE/bin and of SOURCE/many/0 to N-1. */
+static void build_binds(const char *directory, const char *source, int n)
+{
+	static const char *const mode[] = { "mode", "0755", 0 };
+	const unsigned long safe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	char path[4096];
+	int length = append(path, 0, source);
+	long root = new_filesystem("tmpfs", mode, safe);
+	attach(root, AT_FDCWD, "/");
+	append(path, length, "/bin");
+	DO(mkdirat, root, "bin", 0755);
+	attach(clone_tree(path, AT_RECURSIVE, MOUNT_ATTR_RDONLY | safe), root, "bin");
+	DO(mkdirat, root, "many", 0755);
+	long many = DO(openat, root, "many", O_PATH | O_CLOEXEC);
+	length = append(path, length, "/many/");
+	for (int i = 0; i < n; i++) {
+		append_number(path, length, i);
+		long fd = clone_tree(path, AT_RECURSIVE, MOUNT_ATTR_RDONLY | safe);
+		DO(mkdirat, many, path + length, 0755);
+		attach(fd, many, path + length);
+		DO(close, fd);
+	}
+	move_into(root, directory);
 }
 
 /* The host read-only becomes /; with proc and dev of its own, or with `overlay` on /mnt, if asked for. */
@@ -225,10 +274,7 @@ static void build_root(const char *directory, int with_proc_and_dev, long overla
 		if (overlay >= 0)
 			attach(overlay, root, "mnt");
 	}
-	DO(fchdir, root);
-	DO(pivot_root, ".", ".");
-	DO(umount2, ".", MNT_DETACH);
-	DO(chdir, directory);
+	move_into(root, directory);
 }
 
 static void drop_capabilities(int bounding_too)
@@ -292,6 +338,14 @@ static _Noreturn void monitor_and_init(const char *directory, long uid, long gid
 	init(fds[1], uid, gid, command, env);
 }
 
+static int number_of(const char *digits)
+{
+	int n = 0;
+	for (; *digits; digits++)
+		n = 10 * n + *digits - '0';
+	return n;
+}
+
 static long length_of(const char *text)
 {
 	long length = 0;
@@ -338,7 +392,7 @@ int main(int argc, char *argv[], char *env[])
 {
 	static char directory[4096];
 	if (argc < 3)
-		failed("usage: floor ro|all|overlay|supervised|limited COMMAND...\n", 58);
+		failed("usage: floor ro|all|overlay|binds|supervised|limited COMMAND...\n", 64);
 	long uid = TRY(getuid, 0), gid = TRY(getgid, 0);
 	DO(getcwd, directory, sizeof(directory));
 	DO(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -353,15 +407,14 @@ int main(int argc, char *argv[], char *env[])
 	put("/proc/self/setgroups", "deny", 4);
 	map_ids(uid, gid);
 	DO(keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0);
-	long overlay = -1;
-	if (argv[1][0] == 'o' && argc > 4) {
-		int n = 0;
-		for (const char *digit = argv[3]; *digit; digit++)
-			n = 10 * n + *digit - '0';
-		overlay = new_overlay(argv[2], n);
+	bool takes_directory = argc > 4 && (argv[1][0] == 'o' || argv[1][0] == 'b');
+	if (takes_directory)
 		command += 2;
-	}
-	build_root(directory, 0, overlay);
+	if (takes_directory && argv[1][0] == 'b')
+		build_binds(directory, argv[2], number_of(argv[3]));
+	else
+		build_root(directory, 0,
+			   takes_directory ? new_overlay(argv[2], number_of(argv[3])) : -1);
 	become_command(command, env);
 }
 
