@@ -136,10 +136,10 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 
 /* ---- showing ---- */
 
-void bind_attach(const struct op *op, int mount_fd, int dest_fd)
+void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 {
-	if (sys_move_mount(mount_fd, "", dest_fd, "",
-			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
+	if (sys_move_mount(mount_fd, "", at_fd, name,
+			   MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH)) == 0)
 		return;
 	int error = errno;
 	/* Callers of bubblewrap look for these words and this path when a procfs is the trouble. */

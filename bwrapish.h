@@ -383,6 +383,7 @@ struct root {
 	int fd;            /* O_PATH of the new root directory; -1 before it is entered */
 	uint64_t mount_id; /* of its mount, as statx(2) tells it */
 	uint64_t inode;
+	bool is_own; /* an empty tmpfs that setup made: nobody else can change what is in it */
 };
 
 struct run {
@@ -466,8 +467,10 @@ void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text 
 /* Opens what `path` leads to as seen from root_fd: absolute links and ".." end at the root, magic
  * links are refused (ELOOP). `flags` as in open(2), O_CLOEXEC implied. -1 and errno. */
 int path_open(int root_fd, const char *path, int flags);
+/* The last component (arena memory; "." for the root itself), and the length of what is before it. */
+size_t path_split(const char *path, const char **ret_name);
 /* Opens the directory that holds the last component, making missing ones with `mode`, and tells the
- * last name (arena memory; "." for the root itself). -1 and errno; EEXIST: a link that leads
+ * last name as path_split() does. -1 and errno; EEXIST: a link that leads
  * nowhere is in the way. */
 int path_open_parent(int root_fd, const char *path, mode_t mode, const char **ret_name);
 /* Tests choose the engine; otherwise the first call finds out. */
@@ -494,8 +497,9 @@ int bind_pin(const struct run *run, const struct op *op);
 int bind_pin_one(const char *path, bool read_only);
 /* Sets `op`'s flags on a clone, submounts included. */
 void bind_set_flags(const struct run *run, const struct op *op, int mount_fd);
-/* Attaches a detached mount on what dest_fd refers to. */
-void bind_attach(const struct op *op, int mount_fd, int dest_fd);
+/* Attaches a detached mount on what `name` is in the directory at_fd, a link not followed; "": on what
+ * at_fd refers to. */
+void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name);
 
 /* The path that /proc shows for a descriptor; dies when it is no file or directory. */
 const char *bind_shown_path(const struct run *run, struct place place, int fd);

@@ -321,6 +321,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 	const struct plan *plan = run->plan;
 	struct pin *first = plan->n_ops ? &run->pins[0] : NULL;
 	*ret_fd = -1;
+	run->root.is_own = true;
 	if (plan_first_op_is_root(plan)) {
 		const struct op *op = &plan->ops[0];
 		if (op->kind == OP_TMPFS)
@@ -330,6 +331,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 			    op->outer_path ? op->outer_path : "the descriptor");
 		else if (!first->skipped)
 			*ret_fd = first->mount_fd;
+		run->root.is_own = op->kind == OP_TMPFS || first->skipped;
 		first->mount_fd = -1;
 		first->is_root = !first->skipped; /* done */
 		first->skipped = true;
@@ -358,6 +360,7 @@ static void enter_again(struct run *run, const struct op *op, int mount_fd)
 	attach_on_root(mount_fd);
 	close_fd(&run->root.fd);
 	run->root.fd = mount_fd;
+	run->root.is_own = op->kind == OP_TMPFS;
 	move_into(run);
 }
 
@@ -415,22 +418,63 @@ static int open_parent(const struct run *run, const struct op *op, const char **
 	return fd;
 }
 
+static int make_at(int dir_fd, const char *name, mode_t type_and_mode)
+{
+	return S_ISDIR(type_and_mode) ? mkdirat(dir_fd, name, type_and_mode & 07777)
+				      : mknodat(dir_fd, name, type_and_mode, 0);
+}
+
 /* Creates the last component, which was not there a moment ago. */
 static void make_last(const struct run *run, const struct op *op, mode_t type_and_mode)
 {
 	const char *name;
 	AUTO_CLOSE int parent_fd = open_parent(run, op, &name);
-	int result = S_ISDIR(type_and_mode) ? mkdirat(parent_fd, name, type_and_mode & 07777)
-					    : mknodat(parent_fd, name, type_and_mode, 0);
 	struct stat status;
 	/* Another sandbox may just have made the same on a shared tree; a link is no directory and
 	 * no file. */
-	if (result < 0 &&
+	if (make_at(parent_fd, name, type_and_mode) < 0 &&
 	    !(errno == EEXIST && fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 	      (status.st_mode & S_IFMT) == (type_and_mode & S_IFMT)))
 		die_of_destination(run, op,
 				   S_ISDIR(type_and_mode) ? "make the directory" : "make the file",
 				   errno);
+}
+
+/* The directory that the last mount point was made in, where that lies on a root of ours. The same
+ * string leads to the same directory for as long as nothing that was there is covered by a mount:
+ * nobody else can rename anything, we never do, and what is made has a new name. */
+static struct {
+	const char *path; /* the beginning of an operation's */
+	size_t length;
+	int fd;
+} own_directory = { .fd = -1 };
+
+static void forget_own_directory(void)
+{
+	close_fd(&own_directory.fd);
+}
+
+/* The directory that the operation's last component belongs in; -1 where the host, too, has a say
+ * in what is there. */
+static int open_own_directory(const struct run *run, const struct op *op, const char **ret_name)
+{
+	if (!run->root.is_own)
+		return -1;
+	size_t length = path_split(op->inner_path, ret_name);
+	if (own_directory.fd >= 0 && length == own_directory.length &&
+	    memcmp(op->inner_path, own_directory.path, length) == 0)
+		return own_directory.fd;
+	forget_own_directory();
+	struct statx status;
+	int fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, ret_name);
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0 ||
+	    status.stx_mnt_id != run->root.mount_id) {
+		close_fd(&fd);
+		return -1;
+	}
+	own_directory.path = op->inner_path;
+	own_directory.length = length;
+	return own_directory.fd = fd;
 }
 
 /* Opens what a mount will cover, made if it is missing; dies if it is of the wrong type.
@@ -456,19 +500,36 @@ static int open_mount_point(const struct run *run, const struct op *op, bool dir
 	return fd;
 }
 
-/* Shows a detached mount at the operation's destination; takes mount_fd over unless ret_fd wants
- * it. */
+/* Attaches a detached mount at the operation's destination, which is made if it is missing. False:
+ * that is the root, and nothing was done. */
+static bool attach(const struct run *run, const struct op *op, int mount_fd, bool directory,
+		   mode_t stub_mode)
+{
+	/* What is new in a directory of ours needs no second look. All else, and every failure, is
+	 * for the long way. */
+	const char *name;
+	int own_fd = open_own_directory(run, op, &name);
+	if (own_fd >= 0 &&
+	    make_at(own_fd, name, (directory ? S_IFDIR : S_IFREG) | stub_mode) == 0) {
+		bind_attach(op, mount_fd, own_fd, name);
+		return true;
+	}
+	forget_own_directory();
+	bool is_root;
+	AUTO_CLOSE int dest_fd = open_mount_point(run, op, directory, stub_mode, &is_root);
+	if (!is_root)
+		bind_attach(op, mount_fd, dest_fd, "");
+	return !is_root;
+}
+
+/* Shows a detached mount at the operation's destination; takes mount_fd over. */
 static void show(struct run *run, const struct op *op, int mount_fd, bool directory,
 		 mode_t stub_mode)
 {
-	bool is_root;
-	AUTO_CLOSE int dest_fd = open_mount_point(run, op, directory, stub_mode, &is_root);
-	if (is_root) {
+	if (attach(run, op, mount_fd, directory, stub_mode))
+		close(mount_fd);
+	else
 		enter_again(run, op, mount_fd);
-		return;
-	}
-	bind_attach(op, mount_fd, dest_fd);
-	close(mount_fd);
 }
 
 /* ---- the operations ---- */
@@ -516,12 +577,9 @@ static void protect_proc(const struct op *op, int proc_fd)
 
 static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 {
-	bool is_root;
-	AUTO_CLOSE int dest_fd = open_mount_point(run, op, true, 0755, &is_root);
-	if (is_root)
+	if (!attach(run, op, pin->mount_fd, true, 0755))
 		die("%s: Can't mount proc on /newroot/: the root cannot be a procfs",
 		    place_name(op->place));
-	bind_attach(op, pin->mount_fd, dest_fd);
 	protect_proc(op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
 }
@@ -535,12 +593,9 @@ static void build_dev(struct run *run, const struct op *op, struct pin *pin)
 		{ "/proc/self/fd/2", "stderr" }, { "/proc/self/fd", "fd" },
 		{ "/proc/kcore", "core" },       { "pts/ptmx", "ptmx" },
 	};
-	bool is_root;
-	AUTO_CLOSE int dest_fd = open_mount_point(run, op, true, 0755, &is_root);
-	if (is_root)
-		die("%s: Can't mount on /: the root cannot be a /dev", place_name(op->place));
 	int dev_fd = pin->mount_fd;
-	bind_attach(op, dev_fd, dest_fd);
+	if (!attach(run, op, dev_fd, true, 0755))
+		die("%s: Can't mount on /: the root cannot be a /dev", place_name(op->place));
 
 	/* Everything in a fresh tmpfs of ours: names relative to its descriptor meet no link. */
 	for (size_t i = 0; i <= ARRAY_SIZE(device_nodes); i++) {
@@ -787,5 +842,6 @@ void newroot_build(struct run *run)
 {
 	for (size_t i = 0; i < run->plan->n_ops; i++)
 		build_op(run, i);
+	forget_own_directory();
 	detach_workshop();
 }

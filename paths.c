@@ -165,8 +165,7 @@ int path_open(int root_fd, const char *path, int flags)
 	return -1;
 }
 
-/* Makes `name` in parent_fd, where the lookup of the whole prefix has just failed with ENOENT, and
- * opens it. */
+/* Makes `name` in parent_fd, where it is missing, and opens it. */
 static int make_directory(int parent_fd, const char *name, mode_t mode)
 {
 	if (mkdirat(parent_fd, name, mode) < 0 && errno != EEXIST)
@@ -177,7 +176,7 @@ static int make_directory(int parent_fd, const char *name, mode_t mode)
 	return fd;
 }
 
-int path_open_parent(int root_fd, const char *path, mode_t mode, const char **ret_name)
+size_t path_split(const char *path, const char **ret_name)
 {
 	size_t end = strlen(path);
 	while (end && path[end - 1] == '/')
@@ -186,27 +185,50 @@ int path_open_parent(int root_fd, const char *path, mode_t mode, const char **re
 	while (start && path[start - 1] != '/')
 		start--;
 	*ret_name = start == end ? "." : arena_copy(path + start, end - start);
-	if (start == 0)
-		return path_open(root_fd, ".", O_PATH | O_DIRECTORY);
+	return start;
+}
 
-	/* The whole way first; only what is missing is taken component by component. */
-	char *parent = arena_copy(path, start);
-	int fd = path_open(root_fd, parent, O_PATH | O_DIRECTORY);
-	if (fd >= 0 || errno != ENOENT)
-		return fd;
-	fd = path_open(root_fd, ".", O_PATH | O_DIRECTORY);
-	for (size_t i = strspn(parent, "/"); fd >= 0 && parent[i];) {
-		size_t length = strcspn(parent + i, "/");
-		char *name = arena_copy(parent + i, length),
-		     *prefix = arena_copy(parent, i + length);
-		int next = path_open(root_fd, prefix, O_PATH | O_DIRECTORY);
-		if (next < 0 && errno == ENOENT)
+/* Opens as much of the way as there is, looked for from its end: most often that is all of it, or
+ * all but the last directory. `way` is cut down to it. */
+static int open_what_there_is(int root_fd, char *way)
+{
+	size_t length = strlen(way);
+	for (;;) {
+		int fd = path_open(root_fd, length ? way : ".", O_PATH | O_DIRECTORY);
+		if (fd >= 0 || errno != ENOENT || length == 0)
+			return fd;
+		while (length && way[length - 1] == '/')
+			length--;
+		while (length && way[length - 1] != '/')
+			length--;
+		way[length] = '\0';
+	}
+}
+
+int path_open_parent(int root_fd, const char *path, mode_t mode, const char **ret_name)
+{
+	size_t end = path_split(path, ret_name);
+	char *way = arena_copy(path, end);
+	int fd = open_what_there_is(root_fd, way);
+	/* What comes next was looked for, and then its directory is new: it is not there. Not so
+	 * behind "..", which leads out of what is new. */
+	bool missing = true;
+	for (size_t i = strlen(way); fd >= 0 && i < end;) {
+		size_t length = strcspn(path + i, "/");
+		const char *name = arena_copy(path + i, length);
+		missing = missing && !streq(name, ".") && !streq(name, "..");
+		int next = missing ? -1
+				   : path_open(root_fd, arena_copy(path, i + length),
+					       O_PATH | O_DIRECTORY);
+		if (missing || (next < 0 && errno == ENOENT)) {
 			next = make_directory(fd, name, mode);
+			missing = true;
+		}
 		int error = errno;
 		close(fd);
 		errno = error;
 		fd = next;
-		i += length + strspn(parent + i + length, "/");
+		i += length + strspn(path + i + length, "/");
 	}
 	return fd;
 }

@@ -391,6 +391,23 @@ def test_a_host_with_a_thousand_mounts_is_read_only_everywhere(box):
     assert all(line.split()[5].startswith("ro,") for line in lines)
 
 
+CALLS = ["open", "openat", "openat2", "stat", "lstat", "fstat", "newfstatat", "fstatat64", "statx", "mkdir", "mkdirat", "mknod",
+         "mknodat", "open_tree", "mount_setattr", "move_mount", "close"]
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+def test_a_further_bind_in_a_directory_of_ours_takes_six_system_calls(box):
+    """Clone, flags, type; make, attach, close. Nothing that is known is looked up again."""
+    def calls(n):
+        trace = f"{box}/{n}"
+        prefix = ["strace", "-f", "-qqq", "-o", trace, "-e", "signal=none", "-e",
+                  "trace=" + ",".join(f"?{call}" for call in CALLS)]
+        assert_ok(run([*BASE, "--args", args_fd(binds(n))], ["true"], prefix=prefix))
+        with open(trace, encoding="utf-8") as lines:
+            return sum(1 for _ in lines)
+    assert calls(110) - calls(10) == 600
+
+
 def test_a_bind_over_a_bind_many_times():
     args = ["--args", args_fd(["--ro-bind", "/usr/share", "/d"] * 300)]
     assert inside(args, "os.path.isdir('/d/doc')")

@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from sandbox import (BASE, args_fd, as_user, assert_ok, data_fd, inside, keep, mounts_inside, refused, run, shell,
-                     swapping, tree, user_ids)
+from sandbox import (BASE, args_fd, as_user, assert_ok, close, data_fd, inside, keep, mounts_inside, pipe, refused, run,
+                     shell, start, swapping, tree, user_ids, wait_for)
 
 pytestmark = pytest.mark.core
 
@@ -248,6 +248,36 @@ def test_existing_parents_keep_their_mode():
     assert mode(["--perms", "0711", "--dir", "/p", "--dir", "/p/x", "--bind", "/usr", "/p/y"], "/p") == "711"
 
 
+@pytest.mark.parametrize("path", ["/x/../l/made", "/x/./../l//made/", "x/y/../../l/made"])
+def test_what_is_behind_dots_in_parents_that_are_made_is_looked_up(path):
+    args = ["--dir", "/real", "--symlink", "/real", "/l", "--tmpfs", path, "--dir", f"{path}/deeper/still"]
+    assert inside(args, "os.path.isdir('/x') and os.path.isdir('/real/made/deeper/still')")
+
+
+# ---- one destination after the other ----
+
+@pytest.mark.parametrize("covering", [["--tmpfs", "/p"], ["--tmpfs", "/p/q"], ["--dev", "/p/q"], ["--tmpfs", "/link"],
+                                      ["--tmpfs", "/p/x/../q"], ["--tmpfs", "/p/q/."], ["--tmpfs", "/p/q/.."],
+                                      ["--bind", "HOST", "/p"], ["--tmpfs", "/", *BASE],
+                                      ["--ro-bind-data", "DATA", "/p/q/one", "--tmpfs", "/p"]], ids=" ".join)
+def test_a_directory_that_was_covered_is_not_where_the_next_destination_is_made(covering, box):
+    (box / "host").mkdir()
+    (box / "shown").mkdir()
+    covering = [{"HOST": box / "host", "DATA": data_fd("text")}.get(word, word) for word in covering]
+    args = ["--dir", "/p/x", "--symlink", "/p/q", "/link", "--ro-bind", "/usr/lib", "/p/q/before", *covering,
+            "--ro-bind", box / "shown", "/p/q/after", "--ro-bind", box / "shown", "/p/q/and-again"]
+    shown = inside(args, "[os.path.exists(f'/p/q/{name}') for name in ('before', 'after', 'and-again')]")
+    assert shown == [False, True, True]
+    assert tree(box / "shown") == []
+
+
+@pytest.mark.parametrize("operation", [["--tmpfs", "/p/b"], ["--ro-bind", "/usr", "/p/b"],
+                                       ["--ro-bind-data", "DATA", "/p/b"]], ids=" ".join)
+def test_a_directory_that_became_read_only_takes_no_further_destination(operation):
+    operation = [data_fd("x") if word == "DATA" else word for word in operation]
+    refused([*BASE, "--tmpfs", "/p/a", "--remount-ro", "/", *operation], "Read-only file system; --remount-ro")
+
+
 # ---- depth ----
 
 def test_long_and_deep_destinations_work(box):
@@ -274,3 +304,19 @@ def test_nothing_is_made_outside_while_a_neighbour_swaps_directory_and_link(box)
             run([*BASE, "--bind", box / "shared", "/s", "--dir", f"/s/a/made{number}", "--ro-bind", "/usr", "/s/a/u",
                  "--file", data_fd("x"), f"/s/a/file{number}"], ["true"])
     assert tree(box / "outside") == []
+
+
+def test_a_directory_that_a_neighbour_moves_away_gets_nothing_more(box):
+    """What was opened for one operation is not the place of the next where the host can rename it."""
+    (box / "outside").mkdir()
+    (box / "shared").mkdir()
+    read_end, write_end = pipe()
+    args = [*BASE, "--bind", box / "shared", "/s", "--ro-bind", "/usr", "/s/d/one", "--file", read_end, "/s/wait",
+            "--ro-bind", "/usr", "/s/d/two"]
+    with start(args, ["true"]) as sandbox:
+        wait_for((box / "shared" / "wait").exists)
+        (box / "shared" / "d").rename(box / "outside" / "d")
+        close(write_end)
+        assert sandbox.wait() == 0
+    assert {path.name for path in (box / "outside").rglob("*")} == {"d", "one"}
+    assert (box / "shared" / "d" / "two").is_dir()
