@@ -142,9 +142,8 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 			   MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH)) == 0)
 		return;
 	int error = errno;
-	/* Callers of bubblewrap look for these words and this path when a procfs is the trouble. */
 	if (op->kind == OP_PROC)
-		die("%s: Can't mount proc on /newroot%s: %s", place_name(op->place), op->inner_path,
+		die("%s: %s: %s", place_name(op->place), newroot_no_proc_words(op),
 		    errno_text(error));
 	die("%s: Can't mount on %s: %s%s", place_name(op->place), op->inner_path, errno_text(error),
 	    error == ENOSPC ? "; the limit of mounts in a namespace is reached (fs.mount-max)"

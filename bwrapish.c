@@ -42,7 +42,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
-#define COMPATIBLE_WITH "0.12.0" /* the bubblewrap whose command line this is */
+#define COMPATIBLE_WITH "0.13.1" /* the bubblewrap whose command line this is */
 
 /* ---- 1 arrive ---- */
 
@@ -113,13 +113,12 @@ static void arrive(struct run *run, struct caller *caller)
  */
 static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 {
-	const struct fd_at single[] = { plan->userns,       plan->userns2,     plan->pidns,
-					plan->sync,         plan->block,       plan->info,
-					plan->userns_block, plan->json_status, plan->policy.dump,
-					plan->policy.trace };
+	const struct fd_at single[] = { plan->userns,      plan->userns2,     plan->pidns,
+					plan->block,       plan->info,        plan->userns_block,
+					plan->json_status, plan->policy.dump, plan->policy.trace };
 	size_t n = 0, n_unique = 0;
-	size_t n_most =
-		ARRAY_SIZE(single) + 2 * plan->n_ops + plan->n_seccomp + plan->n_superseded_fds;
+	size_t n_most = ARRAY_SIZE(single) + 2 * plan->n_ops + plan->sync.n + plan->n_seccomp +
+			plan->n_superseded_fds;
 	for (size_t i = 0; i < plan->n_ops; i++)
 		n_most += plan->ops[i].overlay ? plan->ops[i].overlay->n_layers : 0;
 	int *fds = arena_alloc(n_most * sizeof(*fds));
@@ -133,6 +132,8 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 		for (size_t j = 0; overlay && j < overlay->n_layers; j++)
 			fds[n++] = overlay->layers[j].fd;
 	}
+	for (size_t i = 0; i < plan->sync.n; i++)
+		fds[n++] = plan->sync.items[i].fd;
 	for (size_t i = 0; i < plan->n_seccomp; i++)
 		fds[n++] = plan->seccomp[i].bytes ? -1 : plan->seccomp[i].at.fd;
 	for (size_t i = 0; i < plan->n_superseded_fds; i++)
@@ -153,14 +154,15 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
  * own. */
 static void hold_apart(struct plan *plan)
 {
-	if (plan->sync.fd < 0)
-		return;
-	int copy = fcntl(plan->sync.fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (copy < 0)
-		die_errno(errno, "%s: Can't keep descriptor %d open", place_name(plan->sync.place),
-			  plan->sync.fd);
-	options_supersede_fd(plan, plan->sync.fd);
-	plan->sync.fd = copy;
+	for (size_t i = 0; i < plan->sync.n; i++) {
+		struct fd_at *held = &plan->sync.items[i];
+		int copy = fcntl(held->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (copy < 0)
+			die_errno(errno, "%s: Can't keep descriptor %d open",
+				  place_name(held->place), held->fd);
+		options_supersede_fd(plan, held->fd);
+		held->fd = copy;
+	}
 }
 
 /* Notes which descriptors COMMAND shall inherit. One stat(2) answers the usual case: since

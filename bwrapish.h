@@ -63,6 +63,11 @@ struct fd_at {
 	struct place place;
 };
 
+struct fds_at {
+	struct fd_at *items;
+	size_t n, room;
+};
+
 struct word_at {
 	const char *word;
 	struct place place;
@@ -202,8 +207,7 @@ struct plan {
 	size_t n_seccomp, room_seccomp;
 	struct policy policy; /* loaded behind them */
 	bool new_session, die_with_parent, as_pid_1, no_tty_guard, allow_keys, close_fds;
-	struct fd_at *keep_fds;
-	size_t n_keep_fds, room_keep_fds;
+	struct fds_at keep_fds;
 
 	/* limits */
 	struct rlimit_op *rlimits;
@@ -217,7 +221,8 @@ struct plan {
 	/* descriptors for the caller */
 	struct path_at *lock_files;
 	size_t n_lock_files, room_lock_files;
-	struct fd_at sync, block, userns_block, info, json_status;
+	struct fds_at sync; /* held as long as the sandbox lives */
+	struct fd_at block, userns_block, info, json_status;
 
 	int *superseded_fds; /* of options whose last one won: consumed all the same */
 	size_t n_superseded_fds, room_superseded_fds;
@@ -485,6 +490,9 @@ void newroot_pin(struct run *run);
 void newroot_enter(struct run *run);
 /* A detached tmpfs; size 0: the kernel's default. `place` begins the message it dies with. */
 int newroot_make_tmpfs(struct place place, mode_t mode, uint64_t size_bytes);
+/* Arena memory. Callers of bubblewrap look for these words and the path in one of two forms, that of
+ * before 0.12 and that of since then, when a procfs is the trouble. */
+const char *newroot_no_proc_words(const struct op *op);
 /* Carries out the operations in order. */
 void newroot_build(struct run *run);
 

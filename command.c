@@ -166,12 +166,12 @@ static void close_descriptors(const struct run *run)
 	if (!plan->close_fds && !run->inherited_known)
 		return;
 	size_t n = 0;
-	int *keep = arena_alloc((run->n_inherited_fds + plan->n_keep_fds + 1) * sizeof(*keep));
+	int *keep = arena_alloc((run->n_inherited_fds + plan->keep_fds.n + 1) * sizeof(*keep));
 	keep[n++] = run->monitor_fd;
 	for (size_t i = 0; !plan->close_fds && i < run->n_inherited_fds; i++)
 		keep[n++] = run->inherited_fds[i];
-	for (size_t i = 0; plan->close_fds && i < plan->n_keep_fds; i++)
-		keep[n++] = plan->keep_fds[i].fd;
+	for (size_t i = 0; plan->close_fds && i < plan->keep_fds.n; i++)
+		keep[n++] = plan->keep_fds.items[i].fd;
 	if (!close_all_except(keep, n))
 		die_errno(errno, "Can't close the descriptors that COMMAND must not have");
 }

@@ -74,11 +74,12 @@ static void give_up_privilege(const struct run *run)
 static void close_what_init_needs_not(const struct run *run, const int *locks, int command_socket)
 {
 	const struct plan *plan = run->plan;
-	int *keep = arena_alloc((plan->n_lock_files + 3) * sizeof(*keep));
+	int *keep = arena_alloc((plan->n_lock_files + plan->sync.n + 2) * sizeof(*keep));
 	size_t n = 0;
 	keep[n++] = run->monitor_fd;
 	keep[n++] = command_socket;
-	keep[n++] = plan->sync.fd;
+	for (size_t i = 0; i < plan->sync.n; i++)
+		keep[n++] = plan->sync.items[i].fd;
 	for (size_t i = 0; i < plan->n_lock_files; i++)
 		keep[n++] = locks[i];
 	if (!close_all_except(keep, n))

@@ -353,16 +353,19 @@ static void drop_privilege(struct run *run)
 			     plan->info.fd,
 			     plan->json_status.fd,
 			     plan->userns_block.fd,
-			     plan->as_pid_1 ? plan->sync.fd : -1,
 			     plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1,
 			     plan->policy.trace.fd };
 	size_t n_helpers;
 	const int *helper_fds = overlay_helper_fds(&n_helpers);
-	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_helpers + CGROUPS_MOST_FDS) * sizeof(int));
+	size_t n_sync = plan->as_pid_1 ? plan->sync.n : 0; /* otherwise the reaper holds them */
+	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_sync + n_helpers + CGROUPS_MOST_FDS) *
+				sizeof(int));
 	memcpy(keep, ours, sizeof(ours));
 	if (n_helpers)
 		memcpy(keep + ARRAY_SIZE(ours), helper_fds, n_helpers * sizeof(int));
 	size_t n_keep = ARRAY_SIZE(ours) + n_helpers;
+	for (size_t i = 0; i < n_sync; i++)
+		keep[n_keep++] = plan->sync.items[i].fd;
 	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 	sync_let_go_on(monitor.socket, MESSAGE_READY);

@@ -86,14 +86,19 @@ int newroot_make_tmpfs(struct place place, mode_t mode, uint64_t size_bytes)
 	return fd;
 }
 
+const char *newroot_no_proc_words(const struct op *op)
+{
+	return arena_printf("Can't mount proc on /newroot%s%s: Can't mount proc on %s",
+			    op->inner_path[0] == '/' ? "" : "/", op->inner_path, op->inner_path);
+}
+
 static int make_proc(const struct op *op)
 {
 	int fd = try_make_fs("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			     (const char *[]){ NULL });
 	if (fd < 0)
-		die("%s: Can't mount proc on /newroot%s%s: %s%s", place_name(op->place),
-		    op->inner_path[0] == '/' ? "" : "/", op->inner_path, errno_text(errno),
-		    diagnose_proc_mount(errno));
+		die("%s: %s: %s%s", place_name(op->place), newroot_no_proc_words(op),
+		    errno_text(errno), diagnose_proc_mount(errno));
 	return fd;
 }
 
@@ -578,8 +583,8 @@ static void protect_proc(const struct op *op, int proc_fd)
 static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 {
 	if (!attach(run, op, pin->mount_fd, true, 0755))
-		die("%s: Can't mount proc on /newroot/: the root cannot be a procfs",
-		    place_name(op->place));
+		die("%s: %s: the root cannot be a procfs", place_name(op->place),
+		    newroot_no_proc_words(op));
 	protect_proc(op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
 }

@@ -28,7 +28,7 @@ enum handler {
 	H_SECCOMP_LIST, /* value: enum rule_use */
 	H_SECCOMP_ERRNO,
 	H_SECCOMP_PROFILE,
-	H_KEEP_FD,
+	H_FDS,  /* struct fds_at at target: all of them; value: enum fd_use */
 	H_ID,   /* uid_t at target */
 	H_WORD, /* const char * at target; the last one wins */
 	H_ARGV0,
@@ -214,7 +214,7 @@ const struct option_row option_rows[] = {
 	ROW("die-with-parent", "", COMMAND, "kill the sandbox when bwrapish or its parent dies", H_FLAG, AT(die_with_parent), 0),
 	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", H_FLAG, AT(as_pid_1), 0),
 	ROW("close-fds", "", COMMAND, "pass no descriptor above 2 to COMMAND", H_FLAG, AT(close_fds), 0),
-	ROW("keep-fd", "FD", COMMAND, "except this one", H_KEEP_FD, 0, 0),
+	ROW("keep-fd", "FD", COMMAND, "except this one", H_FDS, AT(keep_fds), USE_PASSED),
 
 	ROW("cap-add", "CAP", SECURITY, "give COMMAND a capability, or ALL, within the sandbox", H_CAP, 0, 1),
 	ROW("cap-drop", "CAP", SECURITY, "take a capability, or ALL, away", H_CAP, 0, 0),
@@ -237,7 +237,7 @@ const struct option_row option_rows[] = {
 	ROW("kill-after", "SECONDS", LIMITS, "how long --timeout waits between SIGTERM and SIGKILL (5)", H_SECONDS, AT(kill_after_ms), 1),
 
 	ROW("lock-file", "DEST", DESCRIPTORS, "hold a shared lock on DEST, a file inside, while the sandbox lives", H_LOCK_FILE, 0, 0),
-	ROW("sync-fd", "FD", DESCRIPTORS, "keep FD open while the sandbox lives", H_FD, AT(sync), USE_HELD),
+	ROW("sync-fd", "FD", DESCRIPTORS, "keep FD open while the sandbox lives", H_FDS, AT(sync), USE_HELD),
 	ROW("block-fd", "FD", DESCRIPTORS, "wait for FD before COMMAND starts", H_FD, AT(block), USE_WAITED),
 	ROW("userns-block-fd", "FD", DESCRIPTORS, "wait for FD while the caller writes the id maps", H_FD, AT(userns_block), USE_WAITED),
 	ROW("info-fd", "FD", DESCRIPTORS, "write child-pid and namespaces to FD as JSON", H_FD, AT(info), USE_OWN),
@@ -537,13 +537,13 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	return NULL;
 }
 
-/* bubblewrap takes no unit there, and a caller may count on that. */
-static const char *bytes_meant(const char *size)
+/* Behind digits that are octal or hexadecimal a unit could be misread. */
+static bool parse_tmpfs_size(const char *word, uint64_t *ret_bytes)
 {
-	uint64_t bytes;
-	return size[0] != '0' && parse_size(size, SIZE_MAX / 2, &bytes)
-		       ? arena_join("; say ", arena_number(bytes, 10))
-		       : "";
+	uint64_t max = SIZE_MAX / 2;
+	return (parse_any_base(word, max, ret_bytes) ||
+		(word[0] != '0' && parse_size(word, max, ret_bytes))) &&
+	       *ret_bytes > 0;
 }
 
 static problem read_modifier(struct reader *reader, const struct option_row *row, const char *word,
@@ -559,11 +559,11 @@ static problem read_modifier(struct reader *reader, const struct option_row *row
 	if (row->handler == H_PERMS && !parse_octal_mode(word, &reader->perms))
 		return problem_at(place, "Invalid mode: %s is not an octal number up to 7777",
 				  word);
-	if (row->handler == H_SIZE &&
-	    (!parse_any_base(word, SIZE_MAX / 2, &reader->size_bytes) || !reader->size_bytes))
+	if (row->handler == H_SIZE && !parse_tmpfs_size(word, &reader->size_bytes))
 		return problem_at(place,
-				  "Invalid size: %s is not a number of bytes from 1 to %zu%s", word,
-				  SIZE_MAX / 2, bytes_meant(word));
+				  "Invalid size: %s is not a number of bytes from 1 to %zu, which "
+				  "may have K, M, G or T behind it",
+				  word, SIZE_MAX / 2);
 	if (row->handler == H_PROPAGATION) {
 		reader->propagation = streq(word, "private") ? PROPAGATION_PRIVATE
 				      : streq(word, "slave") ? PROPAGATION_SLAVE
@@ -665,15 +665,15 @@ static problem read_limit(struct plan *plan, bool optional, char *const *words, 
 	return NULL;
 }
 
-static problem add_fd(struct reader *reader, struct fd_at **list, size_t *n, size_t *room,
-		      const char *word, struct place place)
+static problem add_fd(struct reader *reader, struct fds_at *list, enum fd_use use, const char *word,
+		      struct place place)
 {
 	struct fd_at fd = { .place = place };
-	problem bad = read_fd_number(reader, USE_PASSED, place, word, &fd.fd);
+	problem bad = read_fd_number(reader, use, place, word, &fd.fd);
 	if (bad)
 		return bad;
-	*list = arena_grow(*list, *n, room, sizeof(fd));
-	(*list)[(*n)++] = fd;
+	list->items = arena_grow(list->items, list->n, &list->room, sizeof(fd));
+	list->items[list->n++] = fd;
 	return NULL;
 }
 
@@ -879,9 +879,8 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 	case H_SECCOMP_ERRNO:
 	case H_SECCOMP_PROFILE:
 		return read_policy(plan, row, words[0], place);
-	case H_KEEP_FD:
-		return add_fd(reader, &plan->keep_fds, &plan->n_keep_fds, &plan->room_keep_fds,
-			      words[0], place);
+	case H_FDS:
+		return add_fd(reader, target, (enum fd_use) row->value, words[0], place);
 	case H_ID:
 		return read_id(plan, row, words[0], place);
 	case H_WORD:
@@ -987,7 +986,6 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 		.userns.fd = -1,
 		.userns2.fd = -1,
 		.pidns.fd = -1,
-		.sync.fd = -1,
 		.block.fd = -1,
 		.userns_block.fd = -1,
 		.info.fd = -1,

@@ -45,7 +45,7 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 	} reasons[] = {
 		{ plan->unshare_pid && !plan->as_pid_1, RUN_WITH_INIT, "--unshare-pid" },
 		{ plan->n_lock_files > 0, RUN_WITH_INIT, "--lock-file" },
-		{ plan->sync.fd >= 0 && !plan->as_pid_1, RUN_WITH_INIT, "--sync-fd" },
+		{ plan->sync.n > 0 && !plan->as_pid_1, RUN_WITH_INIT, "--sync-fd" },
 		{ plan->as_pid_1, RUN_SUPERVISED, "--as-pid-1" },
 		{ plan->pidns.fd >= 0, RUN_SUPERVISED, "--pidns" },
 		{ overlay_lists_changes(plan), RUN_SUPERVISED, "--overlay-changes" },
@@ -171,7 +171,7 @@ static problem check_namespaces(const struct plan *plan, const struct caller *ca
 		return refuse(plan, "--hostname", "needs --unshare-uts");
 	if (plan->hostname && strlen(plan->hostname) > 64)
 		return refuse(plan, "--hostname", "a host name has at most 64 bytes");
-	if (plan->n_keep_fds && !plan->close_fds)
+	if (plan->keep_fds.n && !plan->close_fds)
 		return refuse(plan, "--keep-fd",
 			      "needs --close-fds; without it every descriptor is passed on");
 	if (plan->as_pid_1 && !plan->unshare_pid)
@@ -365,12 +365,14 @@ static void explain_split(const struct plan *plan, const struct shape *shape, st
 	} served[] = {
 		{ &plan->info, "write child-pid and namespaces to" },
 		{ &plan->json_status, "write status lines to" },
-		{ &plan->sync, "keep open while the sandbox lives:" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(served); i++)
 		if (served[i].at->fd >= 0)
 			add_line(text, "", "%s: %s descriptor %d", place_name(served[i].at->place),
 				 served[i].what, served[i].at->fd);
+	for (size_t i = 0; i < plan->sync.n; i++)
+		add_line(text, "", "%s: keep open while the sandbox lives: descriptor %d",
+			 place_name(plan->sync.items[i].place), plan->sync.items[i].fd);
 }
 
 static void explain_become(const struct plan *plan, const struct shape *shape,
@@ -459,7 +461,7 @@ static void explain_prepare(const struct plan *plan, const struct shape *shape,
 		add_line(text, "", "a new terminal session");
 	if (plan->close_fds)
 		add_line(text, "", "no descriptor above 2 is passed on%s",
-			 plan->n_keep_fds ? " but those of --keep-fd" : "");
+			 plan->keep_fds.n ? " but those of --keep-fd" : "");
 	for (size_t i = 0; i < plan->n_lock_files; i++)
 		add_line(text, "", "%s: hold a lock on %s", place_name(plan->lock_files[i].place),
 			 plan->lock_files[i].path);

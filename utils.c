@@ -8,6 +8,7 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -144,15 +145,25 @@ void text_add(struct text *text, const char *fmt, ...)
 
 /* ---- strings and numbers ---- */
 
-static bool parse_number(const char *word, int base, uint64_t max, uint64_t *ret_value)
+static unsigned digit_of(char c)
 {
-	/* strtoull() takes blanks and signs; a number here begins with a digit. */
-	if (word[0] < '0' || word[0] > '9')
-		return false;
-	char *end;
-	errno = 0;
-	unsigned long long value = strtoull(word, &end, base);
-	if (errno || *end || value > max)
+	unsigned letter = (unsigned) (c | 0x20) - 'a';
+	return c >= '0' && c <= '9' ? (unsigned) (c - '0') : letter < 26 ? 10 + letter : UINT_MAX;
+}
+
+/* Not strtoull(3): that takes blanks and signs, and 0b for binary or not as the C library likes
+ * (glibc since 2.38). */
+static bool parse_number(const char *word, unsigned base, uint64_t max, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	const char *digit = word;
+	do {
+		unsigned d = digit_of(*digit);
+		if (d >= base || __builtin_mul_overflow(value, base, &value) ||
+		    __builtin_add_overflow(value, d, &value))
+			return false;
+	} while (*++digit);
+	if (value > max)
 		return false;
 	*ret_value = value;
 	return true;
@@ -165,7 +176,12 @@ bool parse_decimal(const char *word, uint64_t max, uint64_t *ret_value)
 
 bool parse_any_base(const char *word, uint64_t max, uint64_t *ret_value)
 {
-	return parse_number(word, 0, max, ret_value);
+	bool hexadecimal = word[0] == '0' && (word[1] | 0x20) == 'x';
+	return parse_number(hexadecimal ? word + 2 : word,
+			    hexadecimal      ? 16
+			    : word[0] == '0' ? 8
+					     : 10,
+			    max, ret_value);
 }
 
 bool parse_size(const char *word, uint64_t max, uint64_t *ret_value)

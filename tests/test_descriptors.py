@@ -120,15 +120,28 @@ def test_seccomp_is_read_after_block_fd(box):
         assert line_from(process) == "Seccomp:\t2"
 
 
-@pytest.mark.parametrize("args", [[], ["--unshare-pid"]], ids=str)
-def test_sync_fd_stays_open_while_the_sandbox_lives_and_is_invisible(args):
+@pytest.mark.parametrize("args", [[], ["--unshare-pid"], ["--unshare-pid", "--as-pid-1"],
+                                  ["--unshare-pid", "--seccomp-deny", "ptrace"],
+                                  ["--unshare-all", "--die-with-parent"]], ids=str)
+def test_each_sync_fd_stays_open_while_the_sandbox_lives_and_is_invisible(args):
+    pipes = [pipe() for _ in range(3)]
+    with start([*WITH_PROC, *args, *(word for _, held in pipes for word in ("--sync-fd", held))],
+               ["sh", "-c", f"ls /proc/self/fd | grep -xE '{'|'.join(str(held) for _, held in pipes)}'; echo ready; read x"],
+               stdin=subprocess.PIPE) as process:
+        for _, held in pipes:
+            close(held)
+        assert line_from(process) == "ready"
+        assert not any(readable(life, 0.1) for life, _ in pipes)
+        process.communicate("\n", timeout=10)
+        assert all(at_eof(life) for life, _ in pipes)
+
+
+def test_the_last_sync_fd_may_be_the_first_once_more():
     life, held = pipe()
-    with start([*WITH_PROC, *args, "--sync-fd", held],
-               ["sh", "-c", f"ls /proc/self/fd | grep -x {held}; echo ready; read x"],
+    with start([*BASE, "--sync-fd", held, "--sync-fd", held], ["sh", "-c", "echo ready; read x"],
                stdin=subprocess.PIPE) as process:
         close(held)
-        assert line_from(process) == "ready"
-        assert not readable(life, 0.1)
+        assert line_from(process) == "ready" and not readable(life, 0.1)
         process.communicate("\n", timeout=10)
         assert at_eof(life)
 

@@ -255,7 +255,7 @@ def test_tmpfs_is_empty_with_its_mode_and_flags(args, mode):
     assert mounts_inside([*args, "--tmpfs", "/t"])["/t"].has("rw", "nosuid", "nodev")
 
 
-@pytest.mark.parametrize("size", ["1048576", "0x100000", "04000000"])
+@pytest.mark.parametrize("size", ["1048576", "0x100000", "04000000", "1024k", "1M"])
 def test_tmpfs_has_the_size_that_was_asked(size):
     assert inside(["--size", size, "--perms", "0700", "--tmpfs", "/t"],
                   "(lambda s: s.f_blocks * s.f_frsize)(os.statvfs('/t'))") == 1048576
