@@ -25,12 +25,15 @@ enum path_engine path_engine;
 
 /* ---- the walk ---- */
 
+/* Of one mount, two directories may have the same inode number: a FUSE server's, or btrfs's subvolumes. */
 static bool same_place(int a, int b)
 {
 	struct statx x, y;
 	return statx(a, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &x) == 0 &&
 	       statx(b, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &y) == 0 &&
-	       x.stx_ino == y.stx_ino && x.stx_mnt_id == y.stx_mnt_id;
+	       x.stx_ino == y.stx_ino && x.stx_mnt_id == y.stx_mnt_id &&
+	       (x.stx_attributes & STATX_ATTR_MOUNT_ROOT) ==
+		       (y.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 /* procfs has ordinary links in its root (self, mounts, net) and magic ones below it. 1 is the
@@ -69,6 +72,8 @@ static int follow_link(struct walk *walk, int link_fd)
 		return errno;
 	if (length == 0)
 		return ENOENT;
+	if (length == sizeof(target)) /* cut short: no symlink(2) makes it, a file server may */
+		return ENAMETOOLONG;
 	memmove(walk->rest + length, walk->rest,
 		strlen(walk->rest) + 1); /* what is left begins with a slash */
 	memcpy(walk->rest, target, (size_t) length);

@@ -387,6 +387,41 @@ static void test_links_may_add_up_to_more_than_a_path_can_hold(void **state)
 	assert_int_equal(ask_both(root_fd, "wide4/lib", P).inode, inode_of("usr/lib"));
 }
 
+/* What a file server may hold and symlink(2) refuses to make: a link whose text is no shorter than the buffer. In
+ * place of such a server this fills the buffer for a link that says so. */
+ssize_t readlinkat(int dir_fd, const char *restrict path, char *restrict text, size_t size)
+{
+	ssize_t length = syscall(SYS_readlinkat, dir_fd, path, text, size);
+	if (length == 7 && memcmp(text, "ENDLESS", 7) == 0) {
+		memset(text, 'n', size);
+		return (ssize_t) size;
+	}
+	return length;
+}
+
+static void test_a_link_as_long_as_the_buffer_is_not_followed(void **state)
+{
+	(void) state;
+	make_link("ENDLESS", "endless");
+	static const char *const paths[] = { "endless", "endless/x", "/endless/",
+					     "usr/../endless" };
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		assert_int_equal(ask(PATH_ENGINE_WALK, root_fd, paths[i], P).error, ENAMETOOLONG);
+	assert_return_code(unlinkat(root_fd, "endless", 0), errno);
+}
+
+static void test_the_longest_links_are_followed(void **state)
+{
+	(void) state;
+	make_link(repeated("n", PATH_MAX - 1, ""), "long-name");
+	make_link(repeated("/", PATH_MAX - 4, "usr"), "long-way");
+	assert_int_equal(ask_both(root_fd, "long-name", P).error, ENAMETOOLONG);
+	assert_int_equal(ask_both(root_fd, "long-name/x", P).error, ENAMETOOLONG);
+	assert_int_equal(ask_both(root_fd, "long-way/lib", P).inode, inode_of("usr/lib"));
+	assert_return_code(unlinkat(root_fd, "long-name", 0), errno);
+	assert_return_code(unlinkat(root_fd, "long-way", 0), errno);
+}
+
 static void test_a_root_that_may_not_be_searched(void **state)
 {
 	(void) state;
@@ -810,6 +845,8 @@ int main(void)
 		cmocka_unit_test(test_names_and_paths_that_are_too_long),
 		cmocka_unit_test(test_a_directory_that_lets_nobody_in_comes_before_a_name_too_long),
 		cmocka_unit_test(test_links_may_add_up_to_more_than_a_path_can_hold),
+		cmocka_unit_test(test_a_link_as_long_as_the_buffer_is_not_followed),
+		cmocka_unit_test(test_the_longest_links_are_followed),
 		cmocka_unit_test(test_a_root_that_may_not_be_searched),
 		cmocka_unit_test(test_what_is_opened_for_writing_is_emptied),
 		cmocka_unit_test(test_a_root_inside_the_tree_is_the_root),
