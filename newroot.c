@@ -275,10 +275,9 @@ void newroot_pin(struct run *run)
 static void learn_root(struct root *root)
 {
 	struct statx status;
-	if (statx(root->fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &status) < 0)
+	if (statx(root->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't look at the new root");
 	root->mount_id = status.stx_mnt_id;
-	root->inode = status.stx_ino;
 }
 
 /* What is mounted on / of where we are: "/.." crosses what covers the root, "/" does not. */
@@ -493,15 +492,16 @@ static int open_mount_point(const struct run *run, const struct op *op, bool dir
 		fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	}
 	struct statx status;
-	if (fd < 0 ||
-	    statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO | STATX_MNT_ID, &status) < 0)
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &status) < 0)
 		die_of_destination(run, op, "find the mount point", errno);
 	if (directory != S_ISDIR(status.stx_mode))
 		die("%s: Can't mount on %s: it is %s directory, and what is to be shown there is "
 		    "%s",
 		    place_name(op->place), op->inner_path, directory ? "no" : "a",
 		    directory ? "one" : "none");
-	*ret_is_root = status.stx_mnt_id == run->root.mount_id && status.stx_ino == run->root.inode;
+	/* Its inode number others may have, too: subvolumes of btrfs, whatever a FUSE server likes. */
+	*ret_is_root = status.stx_mnt_id == run->root.mount_id &&
+		       status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	return fd;
 }
 

@@ -181,6 +181,55 @@ def test_a_socket_a_fifo_and_a_device_can_be_bound(box):
                   "stat.S_ISFIFO(os.stat('/f').st_mode), open('/null', 'w').write('x')") == (True, 1)
 
 
+# Whatever name is looked up is a directory, and each of them claims the inode number of the top.
+ONE_INODE_NUMBER = r"""
+import ctypes, os, signal, struct, sys
+fd = os.open("/dev/fuse", os.O_RDWR)
+data = f"fd={fd},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()},allow_other"
+if ctypes.CDLL(None).mount(b"none", sys.argv[1].encode(), b"fuse", 0, data.encode()):
+    sys.exit("the mount was refused")
+server = os.fork()
+if server:
+    print(server, flush=True)
+    os._exit(0)
+os.close(1)
+signal.alarm(60)
+INIT, LOOKUP, GETATTR, FORGET, BATCH_FORGET, OPENDIR, RELEASEDIR = 26, 1, 3, 2, 42, 27, 29
+attributes = struct.pack("<6Q10I", 1, 0, 0, 0, 0, 0, 0, 0, 0, 0o40755, 2, os.getuid(), os.getgid(), 0, 4096, 0)
+nodes = {}
+while True:
+    request = os.read(fd, 1 << 18)
+    _, call, unique, parent = struct.unpack_from("<IIQQ", request)
+    answer, error = b"", 0
+    if call == INIT:
+        answer = struct.pack("<4I2H2I2HI7I", 7, 31, 0, 0, 0, 0, 4096, 1, 0, 0, *[0] * 8)
+    elif call == LOOKUP:
+        node = nodes.setdefault((parent, request[40:]), len(nodes) + 2)
+        answer = struct.pack("<4Q2I", node, 0, 60, 60, 0, 0) + attributes
+    elif call == GETATTR:
+        answer = struct.pack("<Q2I", 60, 0, 0) + attributes
+    elif call == OPENDIR:
+        answer = bytes(16)
+    elif call in (FORGET, BATCH_FORGET):
+        continue
+    elif call != RELEASEDIR:
+        error = -38
+    os.write(fd, struct.pack("<IiQ", 16 + len(answer), error, unique) + answer)
+"""
+
+
+@pytest.mark.skipif(not IS_ROOT and not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="/dev/fuse is not usable")
+def test_a_directory_with_the_inode_number_of_the_root_is_not_the_root(box):
+    """btrfs has such ones, too: the top of each subvolume."""
+    setup = f"mkdir {box}/fuse; server=$({PYTHON} -I -S -c '{ONE_INODE_NUMBER}' {box}/fuse)"
+    prefix = host_mounts(setup, then='"$@" && status=0 || status=$?; kill $server; exit $status')
+    args = ["--bind", box / "fuse", "/", *WITH_PROC[:3], "--ro-bind", "/usr/bin", "/bin", "--ro-bind", "/usr/lib", "/lib",
+            "--ro-bind", "/usr/lib64", "/lib64", "--tmpfs", "/d", "--dir", "/d/made", "--tmpfs", "/e/../f"]
+    result = run([*args, "--proc", "/proc"], ["sh", "-c", "ls /d; grep -o ' /f tmpfs' /proc/mounts"], prefix=prefix)
+    assert_ok(result)
+    assert result.stdout == "made\n /f tmpfs\n"
+
+
 # ---- remount-ro ----
 
 def test_remount_ro_is_one_mount_and_not_its_submounts(box):
