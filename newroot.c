@@ -767,7 +767,8 @@ static void build_chmod(const struct run *run, const struct op *op)
 
 static void build_remount_ro(const struct run *run, const struct op *op)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	/* Private as a read-only bind is: a mount that the host adds later would appear writable. */
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
 	struct statx status;
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)

@@ -120,9 +120,13 @@ def test_the_propagation_of_one_bind_is_not_the_next_ones(box):
     assert (mounts["/one"].propagation, mounts["/two"].propagation) == ({"master"}, set())
 
 
-@pytest.mark.parametrize("args, appears", [(["--ro-bind"], False), (["--bind"], True),
-                                           (["--propagation", "private", "--bind"], False),
-                                           (["--propagation", "slave", "--ro-bind"], True)], ids=str)
+@pytest.mark.parametrize("args, appears", [
+    (["--ro-bind", "SRC", "/s"], False), (["--bind", "SRC", "/s"], True),
+    (["--propagation", "private", "--bind", "SRC", "/s"], False),
+    (["--propagation", "slave", "--ro-bind", "SRC", "/s"], True),
+    (["--bind", "SRC", "/s", "--remount-ro", "/s"], False),
+    (["--propagation", "slave", "--ro-bind", "SRC", "/s", "--remount-ro", "/s"], False),
+], ids=str)
 def test_a_mount_that_the_host_adds_later_appears_only_in_a_slave(args, appears, box):
     (box / "sync").mkdir(mode=0o777)
     setup = f"mkdir {box}/s; mount -t tmpfs none {box}/s; mount --make-shared {box}/s; mkdir {box}/s/m"
@@ -130,7 +134,7 @@ def test_a_mount_that_the_host_adds_later_appears_only_in_a_slave(args, appears,
     then = f"""drop=; while [ "$1" = setpriv ] || [ "${{1#--}}" != "$1" ]; do drop="$drop $1"; shift; done
         $drop "$@" & while [ ! -e {box}/sync/ready ]; do kill -0 $!; sleep 0.01; done
         mount -t tmpfs none {box}/s/m; touch {box}/s/m/new {box}/sync/mounted; wait $!"""
-    result = run([*BASE, "--bind", box / "sync", "/sync", *args, box / "s", "/s"],
+    result = run([*BASE, "--bind", box / "sync", "/sync", *(box / "s" if word == "SRC" else word for word in args)],
                  ["sh", "-c", "touch /sync/ready; until [ -e /sync/mounted ]; do sleep 0.01; done; ls /s/m"],
                  prefix=host_mounts(setup, then))
     assert_ok(result)
