@@ -438,6 +438,38 @@ static void furnish(const struct run *run, unsigned long namespaces)
 		network_loopback_up();
 }
 
+void ns_stand_on_root(const struct run *run)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNS) < 0)
+		die("Can't find the root of the mount namespace: %s%s", errno_text(errno),
+		    errno == EPERM ? "; it takes CAP_SYS_CHROOT, or --unshare-user" : "");
+}
+
+/* A mount namespace that was copied alone is still a peer of the host's, and what is mounted in it
+ * would show up there. In a chroot, besides, our / is not the namespace's, and both the peers and
+ * what has to be left behind begin at that one: joining one's own namespace leads there
+ * (mntns_install()). Sources are what they are in the chroot. */
+static void part_from_host(struct run *run)
+{
+	struct mount_attr slave = { .propagation = MS_SLAVE };
+	struct statx ours;
+	AUTO_CLOSE int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int directory_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0 || directory_fd < 0 ||
+	    statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &ours) < 0)
+		die_errno(errno, "Can't look at / and the present directory");
+	ns_stand_on_root(run);
+	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)
+		die("Can't part from the host's mount propagation: %s%s", errno_text(errno),
+		    diagnose_mount_api(errno));
+	run->in_chroot = ours.stx_mnt_id != root_mount_id() ||
+			 !(ours.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	if ((run->in_chroot && (fchdir(root_fd) < 0 || chroot(".") < 0)) ||
+	    fchdir(directory_fd) < 0)
+		die_errno(errno, "Can't go back to / and the present directory");
+}
+
 void ns_become(struct run *run)
 {
 	const struct shape *shape = &run->shape;
@@ -455,14 +487,10 @@ void ns_become(struct run *run)
 	switch_ids(run);
 	furnish(run, shape->namespaces);
 
-	/* A mount namespace copied along with a user namespace has slave mounts only; one that was
-	 * copied alone is still a peer of the host's, and what is mounted in it would show up
-	 * there. */
-	struct mount_attr slave = { .propagation = MS_SLAVE };
-	if (!(shape->namespaces & CLONE_NEWUSER) &&
-	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)
-		die("Can't part from the host's mount propagation: %s%s", errno_text(errno),
-		    diagnose_mount_api(errno));
+	/* In a chroot the kernel makes no user namespace (create_user_ns()), and a mount namespace
+	 * copied along with one has slave mounts only. */
+	if (!(shape->namespaces & CLONE_NEWUSER))
+		part_from_host(run);
 }
 
 /* ---- the second level ---- */

@@ -296,8 +296,7 @@ static void move_into(struct run *run)
 	if (fchdir(run->root.fd) < 0 || sys_pivot_root(".", ".") < 0) {
 		int error = errno;
 		die("Can't move into the new root: %s%s", errno_text(error),
-		    error == EINVAL ? "; the present root is no mount of its own (a chroot, or the "
-				      "initial ramfs)"
+		    error == EINVAL ? "; the present root is the initial ramfs"
 				    : diagnose_mount_api(error));
 	}
 	learn_root(&run->root);
@@ -349,6 +348,10 @@ void newroot_enter(struct run *run)
 {
 	if (run->root.fd < 0)
 		make_root_mount(run, &run->root.fd);
+	if (run->in_chroot) { /* no source is looked up any more */
+		ns_stand_on_root(run);
+		attach_on_root(run->root.fd);
+	}
 	move_into(run);
 }
 

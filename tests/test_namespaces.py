@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from sandbox import (BASE, BINARY, IS_ROOT, Holder, assert_ok, bpf, data_fd, errno_inside, inside, keep, overflow_id,
-                     refused, run, run_python, shell, without_rights)
+from sandbox import (BASE, BINARY, IS_ROOT, Holder, args_fd, assert_ok, bpf, data_fd, errno_inside, inside, keep,
+                     overflow_id, python, refused, run, run_python, shell, without_rights)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
 KINDS = {"user": "--unshare-user", "ipc": "--unshare-ipc", "pid": "--unshare-pid", "net": "--unshare-net",
@@ -241,12 +241,49 @@ def test_root_without_cap_sys_admin_gets_a_user_namespace():
         assert result.stdout.strip() != os.readlink("/proc/self/ns/user")
 
 
+CHROOTS = {"a mount": "mount --rbind / {0}", "a directory": """for path in /*; do
+    if [ -L $path ]; then cp -P $path {0}; elif [ -d $path ]; then mkdir {0}$path; mount --rbind $path {0}$path; fi
+    done"""}
+TO_THE_ROOT = """import ctypes, os
+print(ctypes.CDLL(None).setns(os.open("/proc/self/ns/mnt", os.O_RDONLY), 0), sorted(os.listdir("/")))"""
+
+
+def chrooted(box, kind):
+    """In a chroot of that kind, in a mount namespace whose mounts are peers of those around it."""
+    (box / "root").mkdir()
+    return ["unshare", "--mount", "sh", "-ec", f"""mount --make-rprivate /; {CHROOTS[kind].format(box / "root")}; cd /
+        mount --make-rshared /; "$0" "$@"; grep -c newroot /proc/self/mountinfo >&2 || true""", "/usr/sbin/chroot",
+            box / "root"]
+
+
 @pytest.mark.root
-def test_root_in_a_chroot_is_told_the_cause_or_works(box):
-    prefix = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
-              f'mount --rbind / {box}; exec /usr/sbin/chroot {box} "$@"', "sh"]
-    result = run(["--ro-bind", "/", "/"], ["echo", "ran"], prefix=prefix)
-    assert result.stdout == "ran\n" or (result.returncode == 1 and result.stderr.count("\n") == 1), result
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"], ["--die-with-parent"]], ids=str)
+@pytest.mark.parametrize("kind", CHROOTS)
+def test_root_in_a_chroot_leaves_nothing_of_the_host_in_the_mount_namespace(kind, more, box):
+    """The namespace's root is not the chroot's, and a command with root's capabilities finds it."""
+    args = ["--tmpfs", "/newroot", *more]
+    before = open("/proc/self/mountinfo").read().count("\n")
+    result = run([*WITH_PROC, *args], python(TO_THE_ROOT), prefix=chrooted(box, kind))
+    assert (result.stdout, result.stderr) == ("0 ['bin', 'lib', 'lib64', 'newroot', 'proc', 'usr']\n", "0\n"), result
+    assert open("/proc/self/mountinfo").read().count("\n") == before
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind", CHROOTS)
+@pytest.mark.parametrize("few", [[], ["prlimit", "--nofile=64:64"]], ids=["", "few descriptors"])
+def test_sources_and_directory_in_a_chroot_are_the_chroots(few, kind, box):
+    (box / "f").write_text("chroot")
+    prefix = [*chrooted(box, kind), "sh", "-c", f'cd {box}; exec "$@"', "sh", *few]
+    many = args_fd([word for number in range(300) for word in ("--ro-bind", "f", f"/d/{number}")])
+    result = run([*WITH_PROC, "--bind", ".", box, "--args", many], ["sh", "-c", "pwd; cat f /d/299"], prefix=prefix)
+    assert result.stdout == f"{box}\nchrootchroot", result
+
+
+@pytest.mark.root
+def test_root_who_cannot_look_for_a_chroot_is_told_what_to_do():
+    prefix = ["setpriv", "--bounding-set=-sys_chroot"]
+    refused([], "CAP_SYS_CHROOT, or --unshare-user", base=BASE, prefix=prefix)
+    assert_ok(run([*BASE, "--unshare-user"], ["true"], prefix=prefix))
 
 
 @pytest.mark.parametrize("more", [[], ["--seccomp-deny", "ptrace"]], ids=["lent memory", "forked"])
