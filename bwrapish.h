@@ -495,6 +495,8 @@ int newroot_make_tmpfs(struct place place, mode_t mode, uint64_t size_bytes);
 /* Arena memory. Callers of bubblewrap look for these words and the path in one of two forms, that of
  * before 0.12 and that of since then, when a procfs is the trouble. */
 const char *newroot_no_proc_words(const struct op *op);
+/* What is mounted topmost on / of where we are. */
+uint64_t newroot_topmost_mount_id(void);
 /* Carries out the operations in order. */
 void newroot_build(struct run *run);
 
@@ -556,6 +558,11 @@ struct overlay_writable {
  * `writable`. -1 and a sentence. */
 int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
 		       struct overlay_writable *writable, bool squash, const char **ret_why);
+/* In setup: something is about to be mounted on dest_fd, which is on the mount of this id. Where that is
+ * a FUSE mount of ours, remembers to cover the place in the layers, else warns where it is FUSE. */
+void overlay_note_mount(const struct run *run, const struct op *op, int dest_fd, uint64_t mount_id);
+/* Covers those places, before COMMAND starts. */
+void overlay_cover_mounted(void);
 /* Who notes what was removed or renamed, and so in which words: the kernel's overlay in trusted.* or
  * (userxattr) user.* attributes, or fuse-overlayfs. */
 enum overlay_marks { MARKS_TRUSTED, MARKS_USER, MARKS_FUSE };

@@ -280,8 +280,8 @@ static void learn_root(struct root *root)
 	root->mount_id = status.stx_mnt_id;
 }
 
-/* What is mounted on / of where we are: "/.." crosses what covers the root, "/" does not. */
-static uint64_t topmost_mount_id(void)
+/* "/.." crosses what covers the root, "/" does not. */
+uint64_t newroot_topmost_mount_id(void)
 {
 	struct statx status;
 	if (statx(AT_FDCWD, "/..", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
@@ -303,7 +303,7 @@ static void move_into(struct run *run)
 	/* pivot_root(2): with "." for both, the old root is stacked on the new one. */
 	if (sys_umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		die_errno(errno, "Can't detach the old root");
-	uint64_t top = topmost_mount_id();
+	uint64_t top = newroot_topmost_mount_id();
 	struct statx covered = { 0 };
 	if (workshop.attached)
 		statx(workshop.fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &covered);
@@ -505,6 +505,7 @@ static int open_mount_point(const struct run *run, const struct op *op, bool dir
 	/* Its inode number others may have, too: subvolumes of btrfs, whatever a FUSE server likes. */
 	*ret_is_root = status.stx_mnt_id == run->root.mount_id &&
 		       status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	overlay_note_mount(run, op, fd, status.stx_mnt_id);
 	return fd;
 }
 
@@ -852,5 +853,6 @@ void newroot_build(struct run *run)
 	for (size_t i = 0; i < run->plan->n_ops; i++)
 		build_op(run, i);
 	forget_own_directory();
+	overlay_cover_mounted();
 	detach_workshop();
 }

@@ -8,15 +8,17 @@
  *
  * fuse-overlayfs: setup makes the FUSE mount itself (fsopen("fuse"), detached) and the helper gets
  * the descriptor of /dev/fuse and is told to serve "/dev/fd/N". It has a mount namespace of its
- * own, a read-only copy of the host's, so it finds its libraries and /proc when setup has left the
- * host; its layers are attached there, procfs and its like in them covered. It is ready when the
- * mount answers. It ends when the mount is gone: with the last process of the sandbox, at whatever
+ * own with a root of its own: the layers, procfs and its like in them covered; what is written to;
+ * /proc, and /usr and its like for the program and its libraries. Some of its calls would follow a
+ * link that COMMAND has put where a directory was, so no link is followed on what it works on. It is
+ * ready when the mount answers. It ends when the mount is gone: with the last process of the sandbox, at whatever
  * instant and for whatever reason. It has a session of its own, so that no terminal reaches it, and
  * capabilities that COMMAND does not have, so that the kernel's ptrace check keeps COMMAND away.
  * What it uses it uses for COMMAND: it is in the sandbox's control groups, from which it is not
  * killed before it had the time to end.
  *
- * The reader: waits for the supervisor's word and ends when the supervisor does. Not dumpable.
+ * The reader: waits for the supervisor's word and ends when the supervisor does. Not dumpable. Its root
+ * is the upper directory; all it has are clones of that and the layers.
  *
  * Without a pid namespace COMMAND can stop and kill its user's helpers all the same. A helper that
  * ended early makes the list fail.
@@ -26,10 +28,13 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 
 struct job {
@@ -79,37 +84,135 @@ static const uint64_t fuse_caps = CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE)
 static const uint64_t reader_caps =
 	CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_SYS_ADMIN);
 
+/* What `path` leads to below dir_fd, no link followed; -1 and errno. The type is asked of the kernel
+ * alone: the file system mounted there may not answer. */
+static int open_at(int dir_fd, const char *path, bool *ret_is_directory)
+{
+	AUTO_CLOSE int at = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	*ret_is_directory = true;
+	while (at >= 0 && *(path = skip_slashes(path))) {
+		size_t length = strcspn(path, "/");
+		const char *name = arena_copy(path, length);
+		int next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		path += length;
+		if (next < 0 && errno == ENOTDIR && !*skip_slashes(path)) {
+			*ret_is_directory = false;
+			next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		}
+		if (next < 0)
+			return -1;
+		close(at);
+		at = next;
+	}
+	int found = at;
+	at = -1;
+	return found;
+}
+
+/* Covers what `at` refers to with nothing. Each cover is a file or directory of its own in
+ * covers_fd, a tmpfs: fuse-overlayfs takes directories of one inode number for the same one. */
+static void cover(int covers_fd, int at, bool is_directory, const char *path)
+{
+	static unsigned n_covers;
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	const char *name = arena_printf("%u", n_covers++);
+	int made = is_directory ? mkdirat(covers_fd, name, 0555)
+				: mknodat(covers_fd, name, S_IFREG | 0444, 0);
+	AUTO_CLOSE int nothing =
+		made < 0 ? -1 : sys_open_tree(covers_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (nothing < 0 || sys_mount_setattr(nothing, "", AT_EMPTY_PATH, &read_only) < 0 ||
+	    sys_move_mount(nothing, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+		    0)
+		die_errno(errno, "Can't cover %s in a layer", path);
+}
+
 /* What must not be reached through a layer is covered: there the helper would read its own
  * /proc/self. */
-static void cover_interfaces(const struct run *run, const struct job *job, int scratch_fd)
+static void cover_interfaces(const struct run *run, const struct job *job, int covers_fd)
 {
 	size_t n;
 	const struct submount *list = overlay_find_submounts(run, job->layers, job->n_layers, &n);
 	for (size_t i = 0; i < n; i++) {
-		struct stat status;
+		bool is_directory;
 		if (list[i].can_be_layer)
 			continue;
-		AUTO_CLOSE int at = path_open(list[i].dir_fd, list[i].path, O_PATH | O_NOFOLLOW);
+		AUTO_CLOSE int at = open_at(list[i].dir_fd, list[i].path, &is_directory);
 		if (at < 0 && errno == ENOENT) /* below one that is covered already */
 			continue;
-		if (at < 0 || fstat(at, &status) < 0)
+		if (at < 0)
 			die_errno(errno, "Can't find the mount %s in a layer", list[i].path);
-		/* Each its own: fuse-overlayfs takes directories of one inode number for the same
-		 * one. */
-		const char *name = arena_printf("cover %zu", i);
-		int made = S_ISDIR(status.st_mode) ? mkdirat(scratch_fd, name, 0555)
-						   : mknodat(scratch_fd, name, S_IFREG | 0444, 0);
-		AUTO_CLOSE int nothing =
-			sys_open_tree(scratch_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (made < 0 || nothing < 0 ||
-		    sys_move_mount(nothing, "", at, "",
-				   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-			die_errno(errno, "Can't cover the mount %s in a layer", list[i].path);
+		cover(covers_fd, at, is_directory, list[i].path);
 	}
 }
 
-/* Everything it works on is attached over /dev, whose fuse is open already; nothing else can be
- * written. */
+/* What the program needs to start, as the host has it. */
+static void show_system(int root_fd)
+{
+	static const char *const names[] = { "usr",   "bin",    "lib",  "lib32",
+					     "lib64", "libx32", "proc", "etc/ld.so.cache" };
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NODEV };
+	if (mkdirat(root_fd, "etc", 0755) < 0)
+		die_errno(errno, "Can't make its root");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *name = names[i], *outer = arena_join("/", name);
+		char target[PATH_MAX];
+		struct stat status;
+		ssize_t length = readlink(outer, target, sizeof(target) - 1);
+		if (length > 0) {
+			target[length] = '\0';
+			if (symlinkat(target, root_fd, name) < 0)
+				die_errno(errno, "Can't show it %s", outer);
+			continue;
+		}
+		AUTO_CLOSE int clone = sys_open_tree(
+			AT_FDCWD, outer, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		if (clone < 0 && errno == ENOENT)
+			continue;
+		if (clone < 0 || fstat(clone, &status) < 0 ||
+		    sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
+		    (S_ISDIR(status.st_mode) ? mkdirat(root_fd, name, 0755)
+					     : mknodat(root_fd, name, S_IFREG | 0444, 0)) < 0 ||
+		    sys_move_mount(clone, "", root_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			die_errno(errno, "Can't show it %s", outer);
+	}
+}
+
+/* No link on it is followed, whoever made it: only some of fuse-overlayfs's calls say so
+ * themselves. */
+static void follow_no_links(int mount_fd)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSYMFOLLOW };
+	if (sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
+		die("Can't keep it from following links: %s%s", errno_text(errno),
+		    errno == EINVAL ? "; that needs Linux 5.14" : "");
+}
+
+static void attach(int mount_fd, int root_fd, const char *name)
+{
+	follow_no_links(mount_fd);
+	if (mkdirat(root_fd, name, 0700) < 0 ||
+	    sys_move_mount(mount_fd, "", root_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die_errno(errno, "Can't attach a layer");
+}
+
+/* The host goes, with all that was stacked on its root. */
+static void move_into(int root_fd)
+{
+	enum { MOST_STACKED = 64 };
+	struct statx status;
+	if (fchdir(root_fd) < 0 || sys_pivot_root(".", ".") < 0 ||
+	    statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+		die_errno(errno, "Can't move into its root");
+	for (int i = 0; newroot_topmost_mount_id() != status.stx_mnt_id; i++)
+		if (i == MOST_STACKED || sys_umount2(".", MNT_DETACH) < 0)
+			die_errno(errno, "Can't leave the host's root");
+	if (chdir("/") < 0)
+		die_errno(errno, "Can't move into its root");
+}
+
+/* A mount namespace whose root holds what it works on, /proc, and the programs and libraries of the
+ * host. Only what is written to can be written. */
 static void arrange_mounts(const struct run *run, const struct job *job)
 {
 	struct mount_attr private = { .propagation = MS_PRIVATE };
@@ -117,24 +220,21 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 	if (unshare(CLONE_NEWNS) < 0 ||
 	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
 		die_errno(errno, "Can't make a mount namespace");
-	AUTO_CLOSE int scratch_fd =
-		newroot_make_tmpfs((struct place){ .option = "layers" }, 0700, 0);
-	if (sys_move_mount(scratch_fd, "", AT_FDCWD, "/dev", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
-	    mkdirat(scratch_fd, "writable", 0700) < 0)
-		die_errno(errno, "Can't make a place for the layers");
-	for (size_t i = 0; i < job->n_layers; i++) {
-		const char *name = arena_printf("%zu", i);
-		if (mkdirat(scratch_fd, name, 0700) < 0 ||
-		    sys_move_mount(job->layers[i], "", scratch_fd, name, MOVE_MOUNT_F_EMPTY_PATH) <
-			    0)
-			die_errno(errno, "Can't attach a layer");
-	}
-	cover_interfaces(run, job, scratch_fd);
-	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &read_only) < 0)
+	AUTO_CLOSE int root_fd =
+		newroot_make_tmpfs((struct place){ .option = "its root" }, 0755, 0);
+	/* On top of /, which no look-up from our root crosses. */
+	if (sys_move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    mkdirat(root_fd, "layers", 0700) < 0 || mkdirat(root_fd, "covers", 0700) < 0)
+		die_errno(errno, "Can't make its root");
+	show_system(root_fd);
+	for (size_t i = 0; i < job->n_layers; i++)
+		attach(job->layers[i], root_fd, arena_printf("layers/%zu", i));
+	move_into(root_fd);
+	cover_interfaces(run, job, root_fd);
+	if (job->fds[WRITABLE] >= 0)
+		attach(job->fds[WRITABLE], root_fd, "writable");
+	if (sys_mount_setattr(root_fd, "", AT_EMPTY_PATH, &read_only) < 0)
 		die_errno(errno, "Can't make the helper's mounts read-only");
-	if (job->fds[WRITABLE] >= 0 && sys_move_mount(job->fds[WRITABLE], "", scratch_fd,
-						      "writable", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		die_errno(errno, "Can't attach what is written to");
 }
 
 /* The words behind -o. Nothing of the user's but --overlay-opt, whose names are known ones. */
@@ -155,7 +255,16 @@ static const char *fuse_options(const struct run *run, const struct job *job)
 	return text.bytes;
 }
 
-static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job *job)
+/* Setup wants to cover more of the layers once it knows what is mounted on them. */
+static void tell_mount_namespace(const struct run *run, int socket)
+{
+	AUTO_CLOSE int ns_fd = openat(run->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (ns_fd < 0)
+		die_errno(errno, "Can't open its mount namespace");
+	sync_send_fd(socket, MESSAGE_FD, 0, ns_fd);
+}
+
+static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job *job, int socket)
 {
 	static char *no_environment[] = { NULL };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -165,6 +274,7 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 	say_set_prefix("fuse-overlayfs"); /* setup reads one kind of message */
 	say_set_levels(false);
 	arrange_mounts(run, job);
+	tell_mount_namespace(run, socket);
 	size_t n = 0;
 	int *keep = arena_alloc((job->n_layers + 3) * sizeof(int));
 	for (size_t i = 0; i < job->n_layers; i++)
@@ -198,6 +308,11 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 {
 	char byte;
+	/* What it reads are mounts attached nowhere: no ".." leads out of them, and no path to what is
+	 * not in the upper directory. */
+	if (fchdir(job->fds[UPPER]) < 0 || chroot(".") < 0)
+		die_errno(errno, "%s: Can't leave the host's root",
+			  place_name(job->op->overlay->changes.place));
 	keep_caps(reader_caps);
 	/* Not dumpable before it is let go; and it is not wanted without its parent. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0)
@@ -274,25 +389,35 @@ static pid_t fork_or_die(void)
 	return pid;
 }
 
-/* Returns the socket to the helper, or -1 where it was started without one. */
+/* The status of a child of setup's, which COMMAND must not find. */
+static int await(pid_t pid)
+{
+	int status = -1;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* Returns the socket to the helper. */
 static int start_job(const struct run *run, const struct job *job)
 {
+	int ends[2];
+	sync_make_pair(ends);
 	if (run->monitor_fd < 0) {
 		pid_t pid = fork_or_die();
 		if (pid == 0) {
+			close(ends[0]);
 			if (fork_or_die() == 0)
-				be_fuse_overlayfs(run, job);
+				be_fuse_overlayfs(run, job, ends[1]);
 			_exit(0);
 		}
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		return -1;
+		await(pid);
+	} else {
+		sync_send_fd(run->monitor_fd, MESSAGE_HELPER, job->reads_changes, ends[1]);
 	}
-	int ends[2];
-	sync_make_pair(ends);
-	sync_send_fd(run->monitor_fd, MESSAGE_HELPER, job->reads_changes, ends[1]);
 	close(ends[1]);
-	send_job(run, job, ends[0]);
+	if (run->monitor_fd >= 0)
+		send_job(run, job, ends[0]);
 	return ends[0];
 }
 
@@ -311,6 +436,138 @@ static void close_layers(struct job *job)
 {
 	for (size_t i = 0; i < job->n_layers; i++)
 		close_fd(&job->layers[i]);
+}
+
+/* ---- what is mounted on an overlay of fuse-overlayfs's ----
+ *
+ * The kernel takes off what is mounted on an entry that the file system says is gone, in every
+ * namespace (fuse_dentry_revalidate(), d_invalidate()), and COMMAND can have fuse-overlayfs say
+ * that: by renames that confuse it, and by a removal in a namespace without the mount, that is
+ * interrupted. So nothing of the host may be behind such a mount: once all operations are done, and
+ * each mount's place is known as the kernel has found it, all links followed, that place is covered
+ * in every layer and in RWSRC, where the helper sees them.
+ */
+
+/* A FUSE mount of setup's. */
+struct served {
+	const struct op *op;
+	uint64_t mount_id;
+	int mount_fd, ns_fd; /* ns_fd: the helper's mount namespace */
+	int *tops;           /* what it works on there: its layers, and the upper directory */
+	size_t n_tops;
+	const char **covered;
+	size_t n_covered, room_covered;
+	struct served *next;
+};
+static struct served *all_served;
+
+/* Takes the layers of `job` over, and the other descriptors. */
+static void note_served(const struct job *job, int mount_fd, int ns_fd)
+{
+	struct statx status;
+	struct served *served = arena_alloc(sizeof(*served));
+	*served = (struct served){ .op = job->op,
+				   .mount_fd = fcntl(mount_fd, F_DUPFD_CLOEXEC, 3),
+				   .ns_fd = ns_fd,
+				   .tops = arena_alloc((job->n_layers + 1) * sizeof(int)),
+				   .n_tops = job->n_layers,
+				   .next = all_served };
+	memcpy(served->tops, job->layers, job->n_layers * sizeof(int));
+	if (job->fds[UPPER] >= 0)
+		served->tops[served->n_tops++] = job->fds[UPPER];
+	if (served->mount_fd < 0 || statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+		die_errno(errno, "%s: Can't look at the overlay", place_name(job->op->place));
+	served->mount_id = status.stx_mnt_id;
+	all_served = served;
+}
+
+/* Where dest_fd is below the overlay's top; "": it is the top, which never goes. */
+static const char *path_below(const struct run *run, const struct served *served, int dest_fd)
+{
+	const char *top = bind_shown_path(run, served->op->place, served->mount_fd);
+	const char *path = bind_shown_path(run, served->op->place, dest_fd);
+	size_t length = streq(top, "/") ? 0 : strlen(top);
+	if (strncmp(path, top, length) != 0 || (path[length] && path[length] != '/'))
+		die("%s: Can't tell where %s is in the overlay at %s",
+		    place_name(served->op->place), path, top);
+	return skip_slashes(path + length);
+}
+
+void overlay_note_mount(const struct run *run, const struct op *op, int dest_fd, uint64_t mount_id)
+{
+	static uint64_t known_id; /* of what needs no word, or has had it */
+	if (mount_id == known_id)
+		return;
+	for (struct served *served = all_served; served; served = served->next) {
+		if (served->mount_id != mount_id)
+			continue;
+		const char *path = path_below(run, served, dest_fd);
+		if (!*path)
+			return;
+		served->covered = arena_grow(served->covered, served->n_covered,
+					     &served->room_covered, sizeof(char *));
+		served->covered[served->n_covered++] = path;
+		run_tell(run,
+			 "%s: COMMAND can take off what is mounted on an overlay of "
+			 "fuse-overlayfs's; it finds an empty %s then, nothing of the layers",
+			 place_name(op->place), op->inner_path);
+		return;
+	}
+	struct statfs fs;
+	if (fstatfs(dest_fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC)
+		say_warning(
+			"%s: %s is on a FUSE file system: COMMAND may be able to take off what is "
+			"mounted there, and see what is behind it",
+			place_name(op->place), op->inner_path);
+	known_id = mount_id;
+}
+
+/* Links need not be covered: they are not followed there, and whoever reads one follows it
+ * elsewhere. */
+static void cover_below(int top_fd, const char *path, int covers_fd)
+{
+	bool is_directory;
+	struct stat status;
+	AUTO_CLOSE int at = open_at(top_fd, path, &is_directory);
+	if (at < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+		die_errno(errno, "Can't find %s in a layer", path);
+	if (at < 0 || (!is_directory && fstat(at, &status) == 0 && S_ISLNK(status.st_mode)))
+		return;
+	cover(covers_fd, at, is_directory, path);
+}
+
+static _Noreturn void be_coverer(const struct served *served)
+{
+	const char *place = place_name(served->op->place);
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	if (setns(served->ns_fd, CLONE_NEWNS) < 0)
+		die_errno(errno, "%s: Can't enter the mount namespace of fuse-overlayfs", place);
+	AUTO_CLOSE int covers_fd = newroot_make_tmpfs(served->op->place, 0700, 0);
+	if (sys_move_mount(covers_fd, "", AT_FDCWD, "/covers", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die_errno(errno, "%s: Can't attach what covers the layers", place);
+	for (size_t i = 0; i < served->n_covered; i++)
+		for (size_t top = 0; top < served->n_tops; top++)
+			cover_below(served->tops[top], served->covered[i], covers_fd);
+	if (sys_mount_setattr(covers_fd, "", AT_EMPTY_PATH, &read_only) < 0)
+		die_errno(errno, "%s: Can't make the covers read-only", place);
+	_exit(0);
+}
+
+void overlay_cover_mounted(void)
+{
+	for (struct served *served = all_served; served; served = served->next) {
+		if (served->n_covered) {
+			pid_t pid = fork_or_die();
+			if (pid == 0)
+				be_coverer(served);
+			if (await(pid) != 0)
+				_exit(1); /* it has said why */
+		}
+		close_fd(&served->ns_fd);
+		close_fd(&served->mount_fd);
+		for (size_t i = 0; i < served->n_tops; i++)
+			close_fd(&served->tops[i]);
+	}
 }
 
 /* ---- fuse-overlayfs, setup's side ---- */
@@ -390,20 +647,26 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 			   .fds = { writable->upper_fd, writable->work_fd, device_fd, report[1],
 				    writable->mount_fd } };
 	clone_layers(op, layers, n_layers, &job);
-	int socket = start_job(run, &job);
-	close_fd(&socket);
-	close_layers(&job);
+	AUTO_CLOSE int socket = start_job(run, &job);
 	close_fd(&writable->mount_fd);
-	close_fd(&writable->upper_fd);
 	close_fd(&writable->work_fd);
 	close_fd(&device_fd);
 	close(report[1]);
+	struct message message;
+	int ns_fd = -1;
+	if (sync_receive(socket, true, &message, &ns_fd) != 1 || message.kind != MESSAGE_FD)
+		close_fd(&ns_fd);
 	/* Waits for the helper's first answer; when it ends instead, so does the connection. */
 	AUTO_CLOSE int root_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat status;
-	if (root_fd < 0 || fstat(root_fd, &status) < 0) {
+	if (ns_fd < 0 || root_fd < 0 || fstat(root_fd, &status) < 0) {
+		close_fd(&ns_fd);
 		close_fd(&mount_fd);
+		close_layers(&job);
+		close_fd(&writable->upper_fd);
 		*ret_why = last_words(report[0]);
+	} else {
+		note_served(&job, mount_fd, ns_fd);
 	}
 	close(report[0]);
 	return mount_fd;
@@ -412,9 +675,13 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_marks marks,
 			   const int *layers, size_t n_layers, int upper_fd)
 {
-	struct job job = {
-		.op = op, .reads_changes = true, .marks = marks, .fds = { upper_fd, -1, -1, -1, -1 }
-	};
+	AUTO_CLOSE int upper_clone = bind_clone_read_only(upper_fd);
+	if (upper_clone < 0)
+		die_errno(errno, "%s: Can't clone what is written", place_name(op->place));
+	struct job job = { .op = op,
+			   .reads_changes = true,
+			   .marks = marks,
+			   .fds = { upper_clone, -1, -1, -1, -1 } };
 	clone_layers(op, layers, n_layers, &job);
 	AUTO_CLOSE int socket = start_job(run, &job);
 	close_layers(&job);
@@ -450,15 +717,14 @@ static _Noreturn void be_helper(struct run *run, pid_t child, int socket, int st
 	enter_user_namespace(run, child);
 	receive_job(run, socket, &job);
 	if (!job.reads_changes)
-		be_fuse_overlayfs(run, &job);
+		be_fuse_overlayfs(run, &job, socket);
 
 	size_t n = 0;
-	int *keep = arena_alloc((job.n_layers + 5) * sizeof(int));
+	int *keep = arena_alloc((job.n_layers + 4) * sizeof(int));
 	for (size_t i = 0; i < job.n_layers; i++)
 		keep[n++] = job.layers[i];
 	keep[n++] = job.fds[UPPER];
 	keep[n++] = job.op->overlay->changes.fd;
-	keep[n++] = run->proc_fd;
 	keep[n++] = socket;
 	keep[n++] = start_fd;
 	if (!close_all_except(keep, n))

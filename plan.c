@@ -413,15 +413,66 @@ static void explain_become(const struct plan *plan, const struct shape *shape,
 		add_line(text, "", "the network is a loopback device");
 }
 
+static bool is_mounted(const struct op *op)
+{
+	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || op->kind == OP_DATA;
+}
+
+/* The overlay on which, by the words of the plan, `op` mounts something; NULL where it is none, or
+ * never fuse-overlayfs's. What covers its top stays. */
+static const struct op *overlay_below(const struct plan *plan, const struct op *op)
+{
+	const struct op *found = NULL;
+	size_t found_length = 0;
+	const char *path = skip_slashes(op->inner_path);
+	for (const struct op *other = plan->ops; other < op && is_mounted(op); other++) {
+		const char *at = skip_slashes(other->inner_path);
+		size_t length = strlen(at);
+		while (length && at[length - 1] == '/')
+			length--;
+		if (is_mounted(other) && strncmp(path, at, length) == 0 &&
+		    (length == 0 || path[length] == '/' || !path[length]) &&
+		    length >= found_length) {
+			found = other;
+			found_length = length;
+		}
+	}
+	return found && found->overlay && found->overlay->backend != OVERLAY_KERNEL &&
+			       *skip_slashes(path + found_length)
+		       ? found
+		       : NULL;
+}
+
+static void explain_mounts_on_overlay(const struct plan *plan, const struct op *overlay,
+				      struct text *text)
+{
+	struct text list = { 0 };
+	for (size_t i = 0; i < plan->n_ops; i++)
+		if (overlay_below(plan, &plan->ops[i]) == overlay)
+			text_add(&list, "%s%s", list.length ? ", " : "",
+				 place_name(plan->ops[i].place));
+	if (list.length)
+		add_line(text, "",
+			 "  %sCOMMAND can take off what is mounted there, and finds nothing of the "
+			 "layers behind it: %s",
+			 overlay->overlay->backend == OVERLAY_FUSE
+				 ? ""
+				 : "if that is fuse-overlayfs's, ",
+			 list.bytes);
+}
+
 static void explain_build(const struct plan *plan, const struct shape *shape, struct text *text)
 {
 	if (plan->file_label)
 		add_line(text, "", "SELinux label of what is made: %s", plan->file_label);
 	if (plan->tolerate_submounts)
 		add_line(text, "", "a submount whose flags cannot be set is only warned about");
-	for (size_t i = 0; i < plan->n_ops; i++)
+	for (size_t i = 0; i < plan->n_ops; i++) {
 		add_line(text, i ? "" : "build", "%s: %s", place_name(plan->ops[i].place),
 			 plan_op_words(&plan->ops[i], shape));
+		if (plan->ops[i].overlay)
+			explain_mounts_on_overlay(plan, &plan->ops[i], text);
+	}
 }
 
 static void explain_lock(const struct plan *plan, const struct shape *shape, struct text *text)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import (BASE, BINARY, IS_ROOT, IS_SANITIZED, REPO, assert_ok, assert_refused, at_eof, close, command_line,
-                     data_fd, host_mounts, keep, line_from, mounts_inside, pipe, python, readable, refused, run,
+                     data_fd, host_mounts, keep, line_from, mounts_inside, parse_mountinfo, pipe, python, readable, refused, run,
                      session_members, start, user_ids, wait_for)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
@@ -422,7 +422,7 @@ def helpers_of(tree):
         try:
             if Path(f"/proc/{entry}/comm").read_text() == "fuse-overlayfs\n":
                 mounts = Path(f"/proc/{entry}/mountinfo").read_text().splitlines()
-                found |= {int(entry) for line in mounts if f"{tree.name}/low /dev/" in line}
+                found |= {int(entry) for line in mounts if f"{tree.name}/low /layers/" in line}
         except OSError:
             pass
     return found
@@ -459,6 +459,165 @@ def test_the_helper_is_out_of_reach_and_ends_with_the_sandbox(caller, options, t
 def test_fuse_is_ready_before_the_command_starts(tree):
     for _ in range(5):
         assert merge(tree, CALLERS[-1], "fuse", "cat /m/file").stdout == "low"
+
+
+# ---- what fuse-overlayfs could be brought to do for COMMAND ----
+
+# A directory of RWSRC becomes a link, which some of fuse-overlayfs's calls would follow.
+LINK_ATTACK = """
+import os, sys
+target, up = sys.argv[1:]
+def attempt(what):
+    try:
+        return what()
+    except OSError as error:
+        return error.strerror
+os.mkdir("/m/d")
+open("/m/d/id", "wb").write(bytes(1000))
+directory = os.open("/m/d", os.O_PATH)
+os.listdir("/m/d"); os.stat("/m/d/id")
+os.rename(up + "/d", up + "/d2")
+os.symlink(target, up + "/d")
+attempt(lambda: os.link("id", "/m/stolen", src_dir_fd=directory))
+print(attempt(lambda: open(up + "/stolen").read()))
+print(attempt(lambda: os.stat("id", dir_fd=directory).st_size))
+attempt(lambda: open(up + "/stolen", "a").write("changed"))
+attempt(lambda: os.mkdir("made", dir_fd=directory))
+attempt(lambda: os.chmod("id", 0o777, dir_fd=directory))
+attempt(lambda: os.truncate("/m/d/id", 0))
+attempt(lambda: os.unlink("id", dir_fd=directory))
+"""
+
+
+@needs_fuse
+@pytest.mark.parametrize("target", ["../secret", "{tree}/secret", "/writable/secret"])
+@pytest.mark.parametrize("caller", CALLERS)
+def test_fuse_overlayfs_follows_no_link_that_the_command_makes(caller, target, tree):
+    """RWSRC is seen by a bind as well, and has the directory above in common with WORKDIR."""
+    (tree / "secret").mkdir()
+    (tree / "secret/id").write_text("SECRET")
+    (tree / "secret/id").chmod(0o600)
+    script = shlex.join([*python(LINK_ATTACK), target.format(tree=tree), "/up"])
+    give(caller, tree)
+    before = host_state(tree / "secret")
+    result = merge(tree, caller, "fuse", script, ["--overlay", tree / "up", tree / "work", "/m", "--bind", tree / "up", "/up"])
+    assert result.returncode == 0 and "SECRET" not in result.stdout and "\n6\n" not in result.stdout, result
+    assert host_state(tree / "secret") == before and (tree / "secret/id").read_text() == "SECRET"
+
+
+@needs_fuse
+@pytest.mark.root
+@pytest.mark.parametrize("pid", [[], ["--unshare-pid"]])
+@pytest.mark.parametrize("caller", CALLERS)
+def test_the_helpers_see_the_layers_and_their_libraries_alone(caller, pid, tree):
+    give(caller, tree)
+    _, changes_fd = pipe()
+    with start([*WITH_PROC, *pid, "--overlay-backend", "fuse", "--overlay-changes", changes_fd, *layers(tree), "--overlay", tree / "up",
+                tree / "work", "/m"], ["sh", "-c", "echo ready; read x"], prefix=fuse_prefix(caller), stdin=subprocess.PIPE) as process:
+        assert line_from(process) == "ready"
+        (helper,) = helpers_of(tree)
+        assert set(os.listdir(f"/proc/{helper}/root")) <= {
+            "layers", "writable", "covers", "proc", "usr", "bin", "lib", "lib32", "lib64", "libx32", "etc"}
+        assert os.listdir(f"/proc/{helper}/root/etc") in ([], ["ld.so.cache"])
+        points = {mount.point: mount for mount in parse_mountinfo(Path(f"/proc/{helper}/mountinfo").read_text())}
+        assert [point for point in points if point.startswith(("/layers/", "/writable"))]
+        for point, mount in points.items():
+            assert mount.has("nosymfollow") or not point.startswith(("/layers/", "/writable")), mount
+            assert mount.has("ro") or point == "/writable", mount
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert str(helper) in children
+        assert [] in [os.listdir(f"/proc/{child}/root") for child in children]  # the reader's is RWSRC, where nothing is yet
+        process.stdin.close()
+        process.wait()
+
+
+# FILE is new, DIRECTORY is a layer's, NAMEs in it are mount points: fuse-overlayfs 1.10 can be confused into saying that they are gone.
+TAKE_OFF = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+new, directory, *names = sys.argv[1:]
+def attempt(what, *args):
+    try:
+        return what(*args)
+    except OSError as error:
+        return error.strerror
+def exchange(a, b):
+    libc.renameat2(-100, a.encode(), -100, b.encode(), 2)
+def look(name):
+    path = f"{directory}/{name}"
+    return attempt(os.listdir, path) if os.path.isdir(path) else attempt(lambda: open(path).read())
+open(new, "w").close()
+open("/tmp/elsewhere", "w").close()
+exchange(new, directory)
+for name in names:
+    attempt(os.link, "/tmp/elsewhere", f"{new}/{name}")
+exchange(directory, new)
+print("mounts", sum(f" {directory}/" in line for line in open("/proc/self/mountinfo")))
+for i in range(3):  # fuse-overlayfs reads the directory again when something in it was renamed
+    attempt(os.mkdir, f"{directory}/t{i}")
+    attempt(os.rename, f"{directory}/t{i}", f"{directory}/v{i}")
+    attempt(os.listdir, directory)
+    for name in names:
+        print(look(name))
+        for secret in ("id", "deep/id"):
+            print(attempt(lambda: open(f"{directory}/{name}/{secret}").read()))
+"""
+MASKED = {
+    "by its name": (["--tmpfs", "/m/u/.ssh", "--ro-bind", "/dev/null", "/m/u/.netrc"], ""),
+    "by a link in a layer": (["--tmpfs", "/m/link/.ssh", "--ro-bind", "/dev/null", "/m/abs/.netrc"], ""),
+    "by a link of the sandbox": (["--symlink", "/m/u", "/way", "--tmpfs", "/way/.ssh", "--ro-bind", "/dev/null", "/way/../u/.netrc"], ""),
+    "by a link that an earlier run has left": (["--tmpfs", "/m/left/.ssh", "--ro-bind", "/dev/null", "/m/left/.netrc"], "ln -s u /m/left"),
+    "in RWSRC": (["--tmpfs", "/m/u/.ssh", "--ro-bind", "/dev/null", "/m/u/.netrc"],
+                 "mkdir -p /m/u/.ssh/deep; for f in .ssh/id .ssh/deep/id .netrc; do echo SECRET >/m/u/$f; done"),
+    "what is below first": (["--tmpfs", "/m/u/.ssh/deep", "--tmpfs", "/m/u/.ssh", "--ro-bind", "/dev/null", "/m/u/.netrc"], ""),
+}
+
+
+@pytest.mark.parametrize("how, more", [*((how, []) for how in MASKED), ("by its name", ["--unshare-all"]),
+                                       ("by its name", ["--unshare-user", "--disable-userns"])])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_nothing_of_the_layers_is_behind_a_mount_on_an_overlay(caller, backend, how, more, tree):
+    masks, earlier = MASKED[how]
+    (tree / "high/u/.ssh/deep").mkdir(parents=True)
+    for path in ("high/u/.ssh/id", "high/u/.ssh/deep/id", "high/u/.netrc"):
+        (tree / path).write_text("SECRET")
+    (tree / "low/link").symlink_to("u")
+    (tree / "high/abs").symlink_to("/m/u")
+    where = ["--overlay", tree / "up", tree / "work", "/m"]
+    if earlier:
+        assert merge(tree, caller, backend, earlier, where).returncode == 0
+        shutil.rmtree(tree / "work")
+        (tree / "work").mkdir()
+    script = shlex.join([*python(TAKE_OFF), "/m/new", "/m/u", ".ssh", ".netrc"])
+    result = merge(tree, caller, backend, script, [*where, "--tmpfs", "/tmp", *masks], more)
+    assert result.returncode == 0 and "mounts" in result.stdout, result
+    assert "SECRET" not in result.stdout and "deep" not in result.stdout and "'id'" not in result.stdout, result
+    assert backend == "fuse" or "mounts 0" not in result.stdout
+
+
+@needs_fuse
+@pytest.mark.parametrize("caller", CALLERS)
+def test_it_is_told_that_a_mount_on_fuse_can_be_taken_off(caller, tree):
+    (tree / "high/file").touch()
+    result = merge(tree, caller, "fuse", "true", ["--tmp-overlay", "/m", "--ro-bind", "/dev/null", "/m/file", "--tmpfs", "/m/gone",
+                                                  "--tmpfs", "/m/gone/x", "--tmpfs", "/m"], ["--verbose"])
+    told = [line for line in result.stderr.splitlines() if "COMMAND can take off what is mounted" in line]
+    assert result.returncode == 0 and len(told) == 2 and "/m/file" in told[0] and "/m/gone" in told[1], result
+    assert "take off" not in merge(tree, caller, "fuse", "true", ["--tmp-overlay", "/m", "--tmpfs", "/m/gone"]).stderr
+
+
+@needs_fuse
+@pytest.mark.root
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_mount_on_another_fuse_file_system_is_warned_about(caller, tree):
+    (tree / "mnt").mkdir()
+    give(caller, tree)
+    prefix = fuse_prefix(caller, f"fuse-overlayfs -o allow_other,lowerdir={tree}/low {tree}/mnt 2>/dev/null")
+    result = run([*BASE, "--bind", tree / "mnt", "/f", "--tmpfs", "/f/dir", "--tmpfs", "/f/gone", "--tmpfs", "/other"], ["cat", "/f/file"],
+                 prefix=prefix)
+    assert result.returncode == 0 and result.stdout == "low", result
+    assert result.stderr.count("\n") == 1 and "/f/dir is on a FUSE file system: COMMAND may be able to take off" in result.stderr
 
 
 # ---- the list of changes ----
