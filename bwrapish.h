@@ -463,8 +463,10 @@ void ns_assert_userns_disabled(const struct run *run);
 bool ns_has_own_proc(const struct run *run);
 /* The number that the process behind pidfd has in this /proc, or -1. */
 pid_t ns_pid_in_proc(const struct run *run, int pidfd);
-/* Joins net, ipc, uts and mount namespaces of the process behind pidfd, those in `flags`. */
-void ns_follow(int pidfd, unsigned long flags);
+/* One process joins the namespaces that another has made with its second level, which hands them
+ * over: by its pid that would take the right to look at it. */
+void ns_lead(const struct run *run, int socket);
+void ns_follow(const struct run *run, int socket);
 /* "child-pid" and the namespaces that are new (run->ns_ids), as members of a JSON object with `gap`
  * before each but the first. */
 void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text *text);

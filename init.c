@@ -140,7 +140,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (second_level && run->shape.inner_namespaces) {
 		/* The reported child-pid is this process: callers who attach to it have to find
 		 * COMMAND's. */
-		ns_follow(pidfd, run->shape.inner_namespaces);
+		ns_follow(run, socket);
 		if (run->shape.info_late)
 			monitor_tell_namespaces(run);
 		command_wait(run);
@@ -252,6 +252,8 @@ void init_split(struct run *run)
 		die_errno(errno, "Can't arrange to die with the parent");
 	bool second_level = ns_enter_inner(run);
 	sync_send_namespaces(ends[1], second_level, run);
+	if (second_level && run->shape.inner_namespaces)
+		ns_lead(run, ends[1]);
 	command_prepare(run);
 	if (sync_receive(ends[1], true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
 		_exit(1); /* it has said why */

@@ -13,13 +13,17 @@
 
 #include "kernel.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <grp.h>
+#include <link.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -183,17 +187,24 @@ static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *
 	}
 }
 
-/* Our processes may share a user or pid namespace with strangers once they have joined it; until
- * COMMAND is executed nobody there shall read their memory or borrow their descriptors. */
-static void hide_before_joining(const struct plan *plan)
+static bool joins_strangers(const struct plan *plan)
 {
-	if ((plan->userns.fd >= 0 || plan->pidns.fd >= 0) && prctl(PR_SET_DUMPABLE, 0) < 0)
+	return plan->userns.fd >= 0 || plan->pidns.fd >= 0;
+}
+
+/* Our processes may share a user or pid namespace with strangers once they have joined it; until
+ * COMMAND is executed nobody there shall read their memory or borrow their descriptors. Root of a
+ * joined user namespace has every capability over us, so that only this keeps it out. */
+static void hide(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		die_errno(errno, "Can't hide from the processes of a joined namespace");
 }
 
 void ns_enter_in_place(struct run *run)
 {
-	hide_before_joining(run->plan);
+	if (joins_strangers(run->plan))
+		hide();
 	if (run->plan->userns.fd >= 0)
 		join(&run->plan->userns, CLONE_NEWUSER);
 	unshare_first_level(run);
@@ -223,7 +234,7 @@ static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int 
 static void join_and_go_on(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	hide_before_joining(plan);
+	hide();
 	if (plan->userns.fd >= 0)
 		join(&plan->userns, CLONE_NEWUSER);
 	if (plan->pidns.fd < 0 && !run->shape.pid_namespace) {
@@ -416,10 +427,12 @@ static void switch_ids(const struct run *run)
 		die_errno(errno, "%s: Can't become uid %u",
 			  place_name(options_place(plan, "--uid")), plan->inner_uid);
 	caps_raise_permitted();
-	/* A change of uid makes a process undumpable, and /proc/self/uid_map root's:
-	 * proc_pid_status(5). */
-	if (prctl(PR_SET_DUMPABLE, 1) < 0 || prctl(PR_SET_KEEPCAPS, 0) < 0)
+	/* A change of uid makes a process undumpable: prctl(2). In a namespace of our own whoever
+	 * has mapped it is to reach child-pid all the same. */
+	if (!joins_strangers(plan) && prctl(PR_SET_DUMPABLE, 1) < 0)
 		die_errno(errno, "Can't become dumpable again after the change of uid");
+	if (prctl(PR_SET_KEEPCAPS, 0) < 0)
+		die_errno(errno, "Can't stop keeping capabilities");
 }
 
 static void set_hostname(const struct plan *plan)
@@ -515,71 +528,121 @@ static const char *identity_map(const struct run *run, const char *path)
 
 struct inner_maps {
 	const char *uid, *gid;
-	bool single; /* only our own ids: no privilege is needed, and nobody else */
+	bool single; /* only our own ids: then setgroups(2) is denied */
 };
+
+/* Where we wrote the first level's maps; they let nobody but us exist, who needs no privilege for the
+ * same maps again. */
+static bool wrote_first_maps(const struct run *run)
+{
+	return run->plan->userns_block.fd < 0 && run->plan->userns.fd < 0;
+}
+
+static void write_own_inner_maps(const struct run *run)
+{
+	const struct shape *shape = &run->shape;
+	/* setgroups(2) is denied in the first level, which is inherited: user_namespaces(7). */
+	write_proc_file(run, "self/uid_map", "uid map",
+			one_id_map(shape->inner_uid, shape->inner_uid));
+	write_proc_file(run, "self/gid_map", "gid map",
+			one_id_map(shape->inner_gid, shape->inner_gid));
+}
 
 static void find_inner_maps(const struct run *run, struct inner_maps *ret_maps)
 {
-	*ret_maps = (struct inner_maps){ 0 };
-	if (run->plan->userns_block.fd < 0 &&
-	    run->plan->userns.fd < 0) { /* we wrote the first level's */
-		ret_maps->uid = one_id_map(run->shape.inner_uid, run->shape.inner_uid);
-		ret_maps->gid = one_id_map(run->shape.inner_gid, run->shape.inner_gid);
-		ret_maps->single = true;
-		return;
-	}
 	ret_maps->uid = identity_map(run, "self/uid_map");
 	ret_maps->gid = identity_map(run, "self/gid_map");
 	ret_maps->single = streq(ret_maps->uid, one_id_map(getuid(), getuid())) &&
 			   streq(ret_maps->gid, one_id_map(getgid(), getgid()));
 }
 
-/* More than one id needs privilege in the first level, which is gone for whoever has entered the
- * second: a process that stays behind writes the maps. Returns its pid; it waits for a byte on
- * `pipe_fd`. */
-static pid_t start_map_writer(const struct run *run, const struct inner_maps *maps,
-			      int pipe_ends[2])
+/* An executable with nothing in it, for the machine that this program is for. */
+static int make_empty_program(void)
 {
-	char self[24] = "";
-	if (readlinkat(run->proc_fd, "self", self, sizeof(self) - 1) < 0 ||
-	    pipe2(pipe_ends, O_CLOEXEC) < 0)
-		die_errno(errno, "Can't prepare the second user namespace's id maps");
-	pid_t pid = sys_clone_process(0);
-	if (pid < 0)
-		die_errno(
-			errno,
-			"Can't start the process that writes the second user namespace's id maps");
-	if (pid > 0)
-		return pid;
-	char byte;
-	close(pipe_ends[1]);
-	if (read(pipe_ends[0], &byte, 1) != 1)
-		_exit(1);
-	write_proc_file(run, arena_printf("%s/uid_map", self), "uid map", maps->uid);
-	write_proc_file(run, arena_printf("%s/gid_map", self), "gid map", maps->gid);
-	_exit(0);
+	extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+	struct {
+		ElfW(Ehdr) header;
+		ElfW(Phdr) segment;
+	} image = { .header = __ehdr_start };
+	image.header.e_type = ET_EXEC;
+	image.header.e_entry = 0;
+	image.header.e_phoff = offsetof(__typeof__(image), segment);
+	image.header.e_phnum = 1;
+	image.header.e_shoff = image.header.e_shnum = image.header.e_shstrndx = 0;
+	image.segment.p_type = PT_LOAD;
+	image.segment.p_flags = PF_R;
+	image.segment.p_vaddr = image.segment.p_paddr = 0x400000;
+	image.segment.p_filesz = image.segment.p_memsz = sizeof(image);
+	image.segment.p_align = 0x10000;
+	int fd = memfd_create("empty", MFD_CLOEXEC);
+	if (fd < 0 || !write_all(fd, &image, sizeof(image)))
+		die_errno(errno, "Can't prepare the second user namespace");
+	return fd;
 }
 
-static void write_inner_maps(const struct run *run, const struct inner_maps *maps, pid_t writer,
-			     const int pipe_ends[2])
+/* Nothing of ours is left in the process that has executed it; being traced it stops before its first
+ * instruction, and without reaching one it is killed. */
+static _Noreturn void become_empty(int program_fd)
 {
-	if (maps->single) {
-		/* inherited from a first level that is ours: user_namespaces(7) */
-		if (run->plan->userns_block.fd >= 0 || run->plan->userns.fd >= 0)
-			write_proc_file(run, "self/setgroups", "setgroups", "deny");
-		write_proc_file(run, "self/uid_map", "uid map", maps->uid);
-		write_proc_file(run, "self/gid_map", "gid map", maps->gid);
-		return;
+	char *const none[] = { NULL };
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+		die_errno(errno, "Can't hold the second user namespace's first process");
+	if (dup3(program_fd, STDIN_FILENO, O_CLOEXEC) < 0 || sys_close_range(1, ~0U, 0) < 0)
+		_exit(1);
+	syscall(SYS_execveat, STDIN_FILENO, "", none, none, AT_EMPTY_PATH);
+	_exit(1);
+}
+
+/* A process that nobody may look at cannot write its id maps, and more than one id needs privilege in
+ * the first level, which is gone for whoever has entered the second. So a child enters it, which among
+ * strangers has nothing to hide, and its parent, which stays behind, writes them. -1 and errno where the kernel makes
+ * no such namespace; otherwise a descriptor of it. */
+static int make_mapped_namespace(const struct run *run)
+{
+	struct inner_maps maps;
+	find_inner_maps(run, &maps);
+	AUTO_CLOSE int program_fd = make_empty_program();
+	pid_t child = sys_clone_process(CLONE_NEWUSER);
+	if (child == 0 && joins_strangers(run->plan))
+		become_empty(program_fd);
+	if (child == 0) {
+		raise(SIGSTOP);
+		_exit(1);
 	}
+	if (child < 0)
+		return -1;
 	int status = 0;
-	if (!write_all(pipe_ends[1], "", 1))
-		die_errno(errno, "Can't ask for the second user namespace's id maps");
-	while (waitpid(writer, &status, 0) < 0 && errno == EINTR)
+	AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
+	while (pidfd >= 0 && waitpid(child, &status, WUNTRACED) < 0 && errno == EINTR)
 		;
-	if (status != 0)
-		run_end_with_setup(status);
-	close(pipe_ends[0]);
-	close(pipe_ends[1]);
+	if (!WIFSTOPPED(status))
+		die("Can't make the second user namespace's first process (do the seccomp programs "
+		    "around allow ptrace, pidfd_open, and execveat of a memfd?)");
+	int number = ns_pid_in_proc(run, pidfd);
+	if (maps.single)
+		write_proc_file(run, arena_printf("%d/setgroups", number), "setgroups", "deny");
+	write_proc_file(run, arena_printf("%d/uid_map", number), "uid map", maps.uid);
+	write_proc_file(run, arena_printf("%d/gid_map", number), "gid map", maps.gid);
+	int fd = openat(run->proc_fd, arena_printf("%d/ns/user", number), O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		die_errno(errno, "Can't open the second user namespace");
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	return fd;
+}
+
+/* The same as unshare(2), also where the first level's maps are not ours: 0, or -1 with errno. */
+static int unshare_inner(const struct run *run, unsigned long flags)
+{
+	if (wrote_first_maps(run))
+		return unshare((int) flags);
+	AUTO_CLOSE int fd = make_mapped_namespace(run);
+	if (fd < 0)
+		return -1;
+	if (setns(fd, CLONE_NEWUSER) < 0)
+		die_errno(errno, "Can't enter the second user namespace");
+	flags &= ~(unsigned long) CLONE_NEWUSER;
+	return flags ? unshare((int) flags) : 0;
 }
 
 /* Inside a user namespace the limit counts what is made below it: 1 is for the second level, and a
@@ -632,6 +695,7 @@ bool ns_enter_inner(struct run *run)
 {
 	const struct shape *shape = &run->shape;
 	if (run->plan->userns2.fd >= 0) {
+		hide();
 		join(&run->plan->userns2, CLONE_NEWUSER);
 		verify_joined(run, &run->plan->userns2, "user");
 		return true;
@@ -641,31 +705,18 @@ bool ns_enter_inner(struct run *run)
 	if (run->plan->disable_userns)
 		limit_user_namespaces(run);
 
-	/* Only a process that may be looked at can write its own maps: see hide_before_joining().
-	 * Strangers are still kept out: we have capabilities that they do not. */
-	if (run->plan->userns.fd >= 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
-		die_errno(errno, "Can't become dumpable to write id maps");
-	struct inner_maps maps;
-	find_inner_maps(run, &maps);
-	int pipe_ends[2] = { -1, -1 };
-	pid_t writer = maps.single ? -1 : start_map_writer(run, &maps, pipe_ends);
-
 	unsigned long flags = CLONE_NEWUSER | shape->inner_namespaces;
 	ns_remember(run);
-	if (unshare((int) flags) < 0) {
+	if (unshare_inner(run, flags) < 0) {
 		int error = errno;
 		if (shape->inner_required)
 			die("Can't make the second user namespace: %s%s", errno_text(error),
 			    diagnose_new_namespace(run, flags, error));
-		if (writer > 0) { /* the end of file sends it home */
-			close(pipe_ends[0]);
-			close(pipe_ends[1]);
-			waitpid(writer, NULL, 0);
-		}
 		return false; /* pid 1 protects itself otherwise */
 	}
 	verify_left(run, flags);
-	write_inner_maps(run, &maps, writer, pipe_ends);
+	if (wrote_first_maps(run))
+		write_own_inner_maps(run);
 	furnish(run, shape->inner_namespaces);
 	return true;
 }
@@ -673,13 +724,12 @@ bool ns_enter_inner(struct run *run)
 struct inner_life {
 	struct run *run;
 	void (*live)(struct run *run);
-	struct inner_maps maps;
 };
 
 static int begin_inner_life(void *argument)
 {
 	const struct inner_life *life = argument;
-	write_inner_maps(life->run, &life->maps, -1, NULL);
+	write_own_inner_maps(life->run);
 	life->live(life->run);
 	_exit(1);
 }
@@ -687,7 +737,6 @@ static int begin_inner_life(void *argument)
 pid_t ns_start_inner(struct run *run, void (*live)(struct run *run))
 {
 	struct inner_life life = { .run = run, .live = live };
-	find_inner_maps(run, &life.maps);
 	/* execvp(3) copies COMMAND's words to the stack where it has to call a shell. */
 	size_t n_words = 0;
 	while (run->plan->command[n_words])
@@ -706,10 +755,32 @@ pid_t ns_start_inner(struct run *run, void (*live)(struct run *run))
 	return pid;
 }
 
-void ns_follow(int pidfd, unsigned long flags)
+void ns_lead(const struct run *run, int socket)
 {
-	if (flags && setns(pidfd, (int) flags) < 0)
-		die_errno(errno, "Can't follow COMMAND into its namespaces");
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!(run->shape.inner_namespaces & kinds[i].flag))
+			continue;
+		AUTO_CLOSE int fd = openat(run->proc_fd, arena_join("self/ns/", kinds[i].name),
+					   O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			die_errno(errno, "Can't open /proc/self/ns/%s", kinds[i].name);
+		sync_send_fd(socket, MESSAGE_FD, 0, fd);
+	}
+}
+
+void ns_follow(const struct run *run, int socket)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct message message;
+		AUTO_CLOSE int fd = -1;
+		if (!(run->shape.inner_namespaces & kinds[i].flag))
+			continue;
+		if (sync_receive(socket, true, &message, &fd) != 1)
+			_exit(1); /* COMMAND's process has said why */
+		if (setns(fd, (int) kinds[i].flag) < 0)
+			die_errno(errno, "Can't follow COMMAND into its %s namespace",
+				  kinds[i].name);
+	}
 }
 
 /* ---- telling ---- */

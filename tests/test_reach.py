@@ -2,12 +2,13 @@
 import fcntl
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, FULL, Holder, args_fd, assert_ok, close, line_from, pipe, python, read_json, run, start,
-                     wait_for)
+from sandbox import (BASE, FULL, IS_ROOT, Holder, args_fd, assert_ok, close, keep, line_from, pipe, python,
+                     python_prefix, read_json, run, start, wait_for)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
 READY = ["sh", "-c", "echo ready; read x"]
@@ -21,8 +22,7 @@ def reach(pid):
     for name in ("environ", "mem", "maps", "stack", "auxv", "io", "root/etc/hostname", "cwd/etc/hostname"):
         try:
             with open(f"/proc/{pid}/{name}", "rb") as file:
-                file.read(1)
-                found.append(name)
+                if file.read(1): found.append(name)  # of a zombie there is nothing
         except OSError: pass
     for name in ("ns/mnt", "ns/user", "cwd", "exe", "root", *(f"fd/{n}" for n in range(10))):
         try: os.readlink(f"/proc/{pid}/{name}"); found.append(name)
@@ -91,6 +91,99 @@ def test_nothing_is_reachable_in_a_joined_pid_namespace(more):
                      python(REACH))
         assert_ok(result)
         assert result.stdout.endswith(" []\n")
+
+
+# Root of a joined namespace looks at every process of ours, as fast as it goes, until a line comes; [] is right.
+# One that has executed something since, or has ended, may have been seen as what it has become.
+SPY = REACH.rsplit("def parents", 1)[0] + """
+import select
+found, looks = set(), 0
+def is_ours(pid):
+    try: return open(f"/proc/{pid}/comm").read().strip()[:7] in ("bwrapis", "bwrap")
+    except OSError: return False
+print("spying", flush=True)
+while not select.select([0], [], [], 0)[0]:
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        seen = is_ours(pid) and reach(int(pid))
+        if is_ours(pid):
+            found |= set(seen)
+            looks += 1
+print(looks > 0, sorted(found))
+"""
+
+
+def seen_by_root_of(namespace, line, box):
+    """What SPY in the user namespace says of a sandbox that has everything but COMMAND."""
+    block, _ = pipe()
+    spy = subprocess.Popen(["nsenter", f"--user=/proc/self/fd/{namespace}",
+                            *([] if IS_ROOT else ["--preserve-credentials"]), *python(SPY)],
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           pass_fds=[namespace])
+    try:
+        assert spy.stdout.readline() == "spying\n"
+        marker = box / "set-up"
+        with start([*BASE, "--bind", box, "/box", "--file", args_fd([]), "/box/set-up", *line, "--setenv", "A", "b",
+                    "--block-fd", block], ["echo", "COMMAND RAN"]) as process:
+            wait_for(lambda: marker.exists() or process.poll() is not None, 20, "setup")
+            time.sleep(0.3)
+            if process.poll() is None:
+                out = spy.communicate("\n", timeout=20)[0]
+                marker.unlink()
+                return out
+            return f"it ended: {process.stderr.read()}"
+    finally:
+        spy.kill()
+        spy.wait()
+
+
+@pytest.mark.user
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"], ["--unshare-pid", "--as-pid-1"]], ids=str)
+def test_setup_is_out_of_reach_of_root_of_a_joined_user_namespace(more, box):
+    with Holder("--user", "--map-root-user") as holder:
+        namespace = holder.namespace("user")
+        for line in ([], ["--cap-add", "ALL"], ["--unshare-net", "--cap-add", "CAP_NET_ADMIN"]):
+            assert seen_by_root_of(namespace, ["--userns", namespace, *line, *more], box) == "True []\n", line
+
+
+@pytest.mark.user
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"], ["--die-with-parent"]], ids=str)
+def test_setup_is_out_of_reach_of_root_of_a_namespace_that_is_joined_second(more, box):
+    with Holder("--user", "--map-root-user", inner=["unshare", "--user", "--map-root-user"]) as holder:
+        inner = holder.namespace("user")
+        outer = keep(fcntl.ioctl(inner, 0xB702))  # NS_GET_PARENT
+        assert seen_by_root_of(inner, ["--userns", outer, "--userns2", inner, *more], box) == "True []\n"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("line", [[], ["--cap-add", "ALL"], ["--unshare-pid"], ["--unshare-pid", "--cap-add", "ALL"]],
+                         ids=str)
+def test_setup_is_out_of_reach_of_root_of_a_joined_namespace_with_other_ids(line, box):
+    box.chmod(0o777)
+    with Holder("--user", "--keep-caps") as holder:
+        pid = max(holder.pids)
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{pid}/{kind}").write_text("0 100000 1000\n1000 0 1\n")
+        namespace = holder.namespace("user")
+        args = ["--userns", namespace, "--uid", "7", "--gid", "7", *line]
+        assert seen_by_root_of(namespace, args, box) == "True []\n"
+        result = run([*BASE, "--proc", "/proc", *args],
+                     ["sh", "-c", "id -u; id -g; grep -E CapEff /proc/self/status; cat /proc/self/uid_map"])
+        assert_ok(result)
+        shown = result.stdout.split()
+        assert shown[:2] == ["7", "7"] and (shown[3] != "0" * 16) == ("--cap-add" in line)
+        assert shown[4:] == (["0", "0", "1000", "1000", "1000", "1"] if "--cap-add" in line
+                             else ["0", "100000", "1000", "1000", "0", "1"])
+
+
+@pytest.mark.parametrize("line", [["--unshare-all", "--share-net"], ["--unshare-all", "--cap-add", "ALL"]], ids=" ".join)
+def test_who_gains_capabilities_by_running_us_gets_a_sandbox_with_them(line):
+    """As root below pasta: a process that gains them is not dumpable, and nobody without rights follows it."""
+    lose = """import ctypes
+assert ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()) == 0"""
+    prefix = [*([] if IS_ROOT else ["unshare", "--user", "--map-root-user"]), *python_prefix(lose)]
+    result = run([*WITH_PROC, *line], ["grep", "CapEff", "/proc/self/status"], prefix=prefix)
+    assert_ok(result)
+    assert int(result.stdout.split()[1], 16)
 
 
 @pytest.mark.user
