@@ -430,7 +430,7 @@ def test_what_a_killed_command_has_used_is_told(form, more):
     assert result.returncode == 137, result
     usage = content(fd)[-2]
     assert usage["ended-by"] == "timeout"
-    assert usage["cpu-us"] > 200_000 and usage["max-rss-bytes"] > 4_000_000, usage
+    assert usage["cpu-us"] > 40_000 and usage["max-rss-bytes"] > 4_000_000, usage
 
 
 # ---- --limit: words ----

@@ -121,9 +121,10 @@ def test_a_ro_overlay_takes_no_writes(caller, backend, tree):
     assert result.stdout == "1\n1\n", result
 
 
+# mkfifo -m: fuse-overlayfs 1.14 does not apply the umask to what is made by mknod(2).
 EVERYTHING = """cd /m
 echo changed >file; chmod 600 both; rm -r gone; mv dir/old dir/moved; mv dir/sub renamed 2>/dev/null || { cp -r dir/sub renamed; rm -r dir/sub; }
-rm dir/new; mkdir fresh; echo y >fresh/y; mkfifo fresh/fifo; ln -s y fresh/sym; ln fresh/y fresh/hard
+rm dir/new; mkdir fresh; echo y >fresh/y; mkfifo -m 640 fresh/fifo; ln -s y fresh/sym; ln fresh/y fresh/hard
 mkdir gone; echo z >gone/z
 cat fresh/hard; find . | sort; stat -c '%n %a %F %h' both fresh/y fresh/fifo fresh/sym; rm -r gone fresh; mkdir gone; echo z >gone/z; ls gone"""
 
@@ -692,12 +693,17 @@ def test_a_command_cannot_hide_changes_with_marks_of_its_own(caller, backend, tr
 
 @needs_fuse
 def test_what_fuse_would_hide_from_now_on_is_listed(tree):
-    """It obeys some marks of COMMAND's, when the upper directory is used again."""
+    """It obeys some marks of COMMAND's, when the upper directory is used again; 1.14 refuses to set the attribute."""
     how = ["--overlay", tree / "up", tree / "work", "/m"]
-    script = shlex.join(python("import os; os.setxattr('/m/dir', 'user.overlay.opaque', b'y'); os.mknod('/m/.wh.file')"))
-    _, lines = listed(tree, CALLERS[-1], "fuse", script, how)
-    assert (lines["/m/dir"]["change"], lines["/m/file"]["change"]) == ("opaque", "removed")
-    assert merge(tree, CALLERS[-1], "fuse", "ls /m /m/dir", how).stdout == "/m:\nboth\ndir\ngone\n\n/m/dir:\n"
+    script = shlex.join(python("""import os
+try: os.setxattr('/m/dir', 'user.overlay.opaque', b'y')
+except PermissionError: print('refused')
+os.mknod('/m/.wh.file')"""))
+    said, lines = listed(tree, CALLERS[-1], "fuse", script, how)
+    changed = {path: line["change"] for path, line in lines.items()}
+    assert changed == {"/m/file": "removed"} | ({} if said else {"/m/dir": "opaque"})
+    left = "new\nold\nsub\n" if said else ""
+    assert merge(tree, CALLERS[-1], "fuse", "ls /m /m/dir", how).stdout == f"/m:\nboth\ndir\ngone\n\n/m/dir:\n{left}"
 
 
 @needs_fuse

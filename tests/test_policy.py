@@ -136,11 +136,16 @@ def test_a_denial_by_a_profile_is_the_filters_own(raw, arch):
     assert_denied(raw, ["--seccomp-profile", "default", "--seccomp-errno", "EXDEV"], wanted, [arch])
 
 
+# The kernel makes these itself where a probe of its own was put, and looks at no filter then: since 6.14, and in older
+# ones that were mended. From anywhere else they are SIGILL.
+PASSED_BY_THE_KERNEL = {"x86_64": {"uretprobe", "uprobe"}}
+
+
 @pytest.mark.parametrize("arch", [NATIVE, *OTHERS])
 def test_every_call_that_minimal_does_not_allow_is_denied(raw, arch):
     allowed = {rule.name for rule in rules("minimal") if not rule.denies}
     calls = [(arch, number, {}) for name, number in numbers(arch).items()
-             if name not in allowed | {"clone3"}]
+             if name not in allowed | {"clone3"} | PASSED_BY_THE_KERNEL.get(arch, set())]
     answers = raw(["--seccomp-profile", "minimal"], calls)
     assert len(calls) > 200 and set(answers) == {errno.EPERM}, [c for c, a in zip(calls, answers) if a != errno.EPERM]
 
@@ -581,10 +586,11 @@ ask(20000, 100)"""
 
 
 def test_a_trace_of_too_many_kinds_says_that_there_were_more():
-    code = "import ctypes\nlibc = ctypes.CDLL(None)\nfor i in range(3000): libc.ioctl(99, 0x10000 + i, 0)"
-    calls, flags, found, _ = trace(["--seccomp-deny", "ioctl:0x10000+"], python(code), last=["flags", "truncated"])
+    # None that a C library makes: isatty(3) is ioctl TCGETS2 (0x802c542a) since glibc 2.42.
+    code = "import ctypes\nlibc = ctypes.CDLL(None)\nfor i in range(3000): libc.ioctl(99, 0xfff00000 + i, 0)"
+    calls, flags, found, _ = trace(["--seccomp-deny", "ioctl:0xfff00000+"], python(code), last=["flags", "truncated"])
     assert len(calls) == 1000 == len(set(calls)) and found[-1]["truncated"] is True
-    calls, flags, found, _ = trace(["--seccomp-deny", "ioctl:0x10000+"], python(code.replace("3000", "1000")))
+    calls, flags, found, _ = trace(["--seccomp-deny", "ioctl:0xfff00000+"], python(code.replace("3000", "1000")))
     assert len(calls) == 1000
 
 
