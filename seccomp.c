@@ -138,63 +138,57 @@ static void load(const struct sock_filter *code, size_t n, unsigned long flags, 
 #endif
 
 /* The architecture that this is built for, and the other one that its kernels may take: a guard
- * that knew one of them only would be no guard, or keep the other's programs from running. x32's
- * numbers are x86_64's with a bit more, but for a few, of which ioctl is one. */
+ * that knew one of them only would be no guard, or keep the other's programs from running. OTHER_...
+ * are a second set of numbers of the first: x32's. */
 #define X32 0x40000000u
-#if defined(__x86_64__)
-#define NATIVE_ARCH        AUDIT_ARCH_X86_64
-#define NATIVE_BITS        (~X32)
-#define NATIVE_OTHER_IOCTL 514
-#define FOREIGN_ARCH       AUDIT_ARCH_I386
-#define FOREIGN_IOCTL      54
-#define FOREIGN_ADD_KEY    286
-#elif defined(__i386__)
-#define NATIVE_ARCH         AUDIT_ARCH_I386
-#define FOREIGN_ARCH        AUDIT_ARCH_X86_64
-#define FOREIGN_BITS        (~X32)
-#define FOREIGN_IOCTL       16
-#define FOREIGN_OTHER_IOCTL 514
-#define FOREIGN_ADD_KEY     248
-#elif defined(__aarch64__)
-#define NATIVE_ARCH     AUDIT_ARCH_AARCH64
-#define FOREIGN_ARCH    AUDIT_ARCH_ARM
-#define FOREIGN_IOCTL   54
-#define FOREIGN_ADD_KEY 309
-#elif defined(__arm__)
-#define NATIVE_ARCH     AUDIT_ARCH_ARM
-#define FOREIGN_ARCH    AUDIT_ARCH_AARCH64
-#define FOREIGN_IOCTL   29
-#define FOREIGN_ADD_KEY 217
+#if defined(__x86_64__) || defined(__i386__)
+#define FIRST_ARCH     AUDIT_ARCH_X86_64
+#define FIRST_IOCTL    16
+#define FIRST_ADD_KEY  248
+#define OTHER_IOCTL    (X32 + 514)
+#define OTHER_ADD_KEY  (X32 + FIRST_ADD_KEY)
+#define SECOND_ARCH    AUDIT_ARCH_I386
+#define SECOND_IOCTL   54
+#define SECOND_ADD_KEY 286
+#elif defined(__aarch64__) || defined(__arm__)
+#define FIRST_ARCH     AUDIT_ARCH_AARCH64
+#define FIRST_IOCTL    29
+#define FIRST_ADD_KEY  217
+#define SECOND_ARCH    AUDIT_ARCH_ARM
+#define SECOND_IOCTL   54
+#define SECOND_ADD_KEY 309
 #elif defined(__riscv) && __riscv_xlen == 64
-#define NATIVE_ARCH  AUDIT_ARCH_RISCV64
-#define FOREIGN_ARCH AUDIT_ARCH_RISCV32
+#define FIRST_ARCH  AUDIT_ARCH_RISCV64
+#define SECOND_ARCH AUDIT_ARCH_RISCV32
 #elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define NATIVE_ARCH  AUDIT_ARCH_PPC64LE
-#define FOREIGN_ARCH (AUDIT_ARCH_PPC | __AUDIT_ARCH_LE)
+#define FIRST_ARCH  AUDIT_ARCH_PPC64LE
+#define SECOND_ARCH (AUDIT_ARCH_PPC | __AUDIT_ARCH_LE)
 #elif defined(__s390x__)
-#define NATIVE_ARCH  AUDIT_ARCH_S390X
-#define FOREIGN_ARCH AUDIT_ARCH_S390
+#define FIRST_ARCH  AUDIT_ARCH_S390X
+#define SECOND_ARCH AUDIT_ARCH_S390
 #elif defined(__loongarch64)
-#define NATIVE_ARCH  AUDIT_ARCH_LOONGARCH64
-#define FOREIGN_ARCH AUDIT_ARCH_LOONGARCH32
+#define FIRST_ARCH  AUDIT_ARCH_LOONGARCH64
+#define SECOND_ARCH AUDIT_ARCH_LOONGARCH32
 #else
 #error "name this architecture for the guards"
 #endif
-#ifndef FOREIGN_IOCTL /* both have the same numbers */
-#define FOREIGN_IOCTL   SYS_ioctl
-#define FOREIGN_ADD_KEY SYS_add_key
+#ifndef FIRST_IOCTL /* both have the same numbers */
+#define FIRST_IOCTL    SYS_ioctl
+#define FIRST_ADD_KEY  SYS_add_key
+#define SECOND_IOCTL   SYS_ioctl
+#define SECOND_ADD_KEY SYS_add_key
 #endif
-#ifndef NATIVE_BITS
-#define NATIVE_BITS        UINT32_MAX
-#define NATIVE_OTHER_IOCTL SYS_ioctl
+#ifndef OTHER_IOCTL
+#define OTHER_IOCTL   FIRST_IOCTL
+#define OTHER_ADD_KEY FIRST_ADD_KEY
 #endif
-#ifndef FOREIGN_BITS
-#define FOREIGN_BITS        UINT32_MAX
-#define FOREIGN_OTHER_IOCTL FOREIGN_IOCTL
-#endif
+_Static_assert((SYS_ioctl == FIRST_IOCTL && SYS_add_key == FIRST_ADD_KEY) ||
+		       (SYS_ioctl == SECOND_IOCTL && SYS_add_key == SECOND_ADD_KEY),
+	       "this architecture is one of the two");
+_Static_assert(SYS_request_key == SYS_add_key + 1 && SYS_keyctl == SYS_add_key + 2,
+	       "the key guard denies the three from add_key(2) on");
 
 #define LOAD(at)          BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
-#define KEEP_BITS(bits)   BPF_STMT(BPF_ALU | BPF_AND | BPF_K, bits)
 #define IF_IS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
 #define IF_GE(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, k, yes, no)
 #define ANSWER(action)    BPF_STMT(BPF_RET | BPF_K, action)
@@ -205,40 +199,36 @@ static void load(const struct sock_filter *code, size_t n, unsigned long flags, 
  * else, container engines inside go on without.
  *
  * Every other call passes, and the kernel's per-call bitmap (5.11) lets them pass without running
- * the program: all that comes before the answer has to be what it understands. What is always
- * loaded is short: the kernel compiles it anew for each sandbox. */
+ * the program: all that comes before the answer has to be what it understands. The kernel compiles
+ * it anew for each sandbox and runs it for every number there is, so it is short, and shortest for
+ * most of them. */
 static const struct sock_filter key_guard[] = {
 	LOAD(FIELD(arch)),
-	IF_IS(NATIVE_ARCH, 1, 0),
-	IF_IS(FOREIGN_ARCH, 4, 8),
-	LOAD(FIELD(nr)), /* native */
-	KEEP_BITS(NATIVE_BITS),
-	IF_GE(SYS_add_key + 3, 6, 0),
-	IF_GE(SYS_add_key, 4, 5),
-	LOAD(FIELD(nr)), /* foreign */
-	KEEP_BITS(FOREIGN_BITS),
-	IF_GE(FOREIGN_ADD_KEY + 3, 2, 0),
-	IF_GE(FOREIGN_ADD_KEY, 0, 1),
+	IF_IS(FIRST_ARCH, 1, 0),
+	IF_IS(SECOND_ARCH, 5, 8),
+	LOAD(FIELD(nr)), /* first */
+	IF_GE(FIRST_ADD_KEY, 0, 7),
+	IF_GE(FIRST_ADD_KEY + 3, 0, 5),
+	IF_GE(OTHER_ADD_KEY, 0, 5),
+	IF_GE(OTHER_ADD_KEY + 3, 4, 3),
+	LOAD(FIELD(nr)), /* second */
+	IF_GE(SECOND_ADD_KEY, 0, 2),
+	IF_GE(SECOND_ADD_KEY + 3, 1, 0),
 	ANSWER(SECCOMP_RET_ERRNO | ENOSYS), /* an architecture that is not known here, too */
 	ANSWER(SECCOMP_RET_ALLOW),
 };
-_Static_assert(SYS_request_key == SYS_add_key + 1 && SYS_keyctl == SYS_add_key + 2,
-	       "the key guard denies the three from add_key(2) on");
 
 /* No ioctl can put bytes into the input of a terminal: TIOCSTI types, TIOCLINUX pastes on a
  * console. */
 static const struct sock_filter tty_guard[] = {
 	LOAD(FIELD(arch)),
-	IF_IS(NATIVE_ARCH, 1, 0),
-	IF_IS(FOREIGN_ARCH, 4, 11),
-	LOAD(FIELD(nr)), /* native */
-	KEEP_BITS(NATIVE_BITS),
-	IF_IS(SYS_ioctl, 5, 0),
-	IF_IS(NATIVE_OTHER_IOCTL, 4, 9),
-	LOAD(FIELD(nr)), /* foreign */
-	KEEP_BITS(FOREIGN_BITS),
-	IF_IS(FOREIGN_IOCTL, 1, 0),
-	IF_IS(FOREIGN_OTHER_IOCTL, 0, 5),
+	IF_IS(FIRST_ARCH, 1, 0),
+	IF_IS(SECOND_ARCH, 3, 8),
+	LOAD(FIELD(nr)), /* first */
+	IF_IS(FIRST_IOCTL, 3, 0),
+	IF_IS(OTHER_IOCTL, 2, 7),
+	LOAD(FIELD(nr)), /* second */
+	IF_IS(SECOND_IOCTL, 0, 5),
 	LOAD(REQUEST_LOW),
 	IF_IS(TIOCSTI, 2, 0),
 	IF_IS(TIOCLINUX, 1, 2),
