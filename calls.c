@@ -9,8 +9,8 @@
 #include "policy.h"
 
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/sched.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define ALL_BITS UINT32_MAX
@@ -31,9 +31,15 @@
 	{                                       \
 		"unshare", #flag, 0, flag, flag \
 	}
-#define REQUEST(request)                                \
-	{                                               \
-		"ioctl", #request, 1, ALL_BITS, request \
+/* Numbers in place of names: this is compiled for another machine than that of the headers, too. */
+#define REQUEST(request, number)                       \
+	{                                              \
+		"ioctl", #request, 1, ALL_BITS, number \
+	}
+#define FCNTL(word, mask, value)                \
+	{ "fcntl", word, 1, mask, value },      \
+	{                                       \
+		"fcntl64", word, 1, mask, value \
 	}
 
 /* clang-format off */
@@ -52,8 +58,29 @@ const struct call_argument call_arguments[] = {
 	/* A thread of the same process, and nothing new with it. */
 	{ "clone", "CLONE_THREAD", 0, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD },
 
+	/* An empty mount namespace, which is a new one all the same (7.1). */
+	{ "unshare", "CLONE_NEWNS", 0, 0x00100000, 0x00100000 /* UNSHARE_EMPTY_MNTNS */ },
+	/* Mount namespaces without clone(2) and unshare(2): since 7.0 and 7.1. */
+	{ "open_tree", "OPEN_TREE_NAMESPACE", 2, 0x2, 0x2 }, { "open_tree_attr", "OPEN_TREE_NAMESPACE", 2, 0x2, 0x2 },
+	{ "fsmount", "FSMOUNT_NAMESPACE", 1, 0x2, 0x2 },
+
 	/* unsigned int request: comparing 64 bits would let 0x100005412 through (CVE-2019-10063). */
-	REQUEST(TIOCSTI), REQUEST(TIOCLINUX), REQUEST(TCGETS), REQUEST(TIOCGWINSZ), REQUEST(FIONREAD),
+	REQUEST(TIOCSTI, 0x5412), REQUEST(TIOCLINUX, 0x541c), REQUEST(TCGETS, 0x5401), REQUEST(TIOCGWINSZ, 0x5413),
+	REQUEST(FIONREAD, 0x541b), REQUEST(USERFAULTFD_IOC_NEW, 0xaa00),
+
+	/* unsigned int cmd: F_DUPFD, F_GETFD, F_SETFD, F_GETFL; F_SETFL; F_DUPFD_CLOEXEC. */
+	FCNTL("DESCRIPTOR", ~3u, 0), FCNTL("DESCRIPTOR", ALL_BITS, 4), FCNTL("DESCRIPTOR", ALL_BITS, 1030),
+	/* A signal, SIGKILL too, for whomever F_SETOWN names, or a lease that has one sent. */
+	FCNTL("F_SETOWN", ALL_BITS, 8), FCNTL("F_SETSIG", ALL_BITS, 10), FCNTL("F_SETOWN_EX", ALL_BITS, 15),
+	FCNTL("F_SETLEASE", ALL_BITS, 1024), FCNTL("F_NOTIFY", ALL_BITS, 1026),
+	/* All others up to F_SET_FILE_RW_HINT (4.13): those above and locks; F_GETOWN, F_GETSIG; locks of 32 bits; locks
+	 * of open files; F_GETLEASE; F_DUPFD_QUERY; F_CREATED_QUERY to F_SETPIPE_SZ; F_GETPIPE_SZ to the hints. */
+	FCNTL("NO_SIGNALS", ~7u, 0), FCNTL("NO_SIGNALS", ~2u, 9), FCNTL("NO_SIGNALS", ~1u, 12),
+	FCNTL("NO_SIGNALS", ALL_BITS, 14),
+	FCNTL("NO_SIGNALS", ~3u, 36), FCNTL("NO_SIGNALS", ALL_BITS, 1025), FCNTL("NO_SIGNALS", ALL_BITS, 1027),
+	FCNTL("NO_SIGNALS", ~3u, 1028), FCNTL("NO_SIGNALS", ~7u, 1032),
+	/* pid_t pid: RLIMIT_CPU of another process kills it. */
+	{ "prlimit64", "SELF", 0, ALL_BITS, 0 },
 
 	/* its first argument is the call; those of the call are in memory */
 	{ "socketcall", "SOCKET", 0, ALL_BITS, 1 }, { "socketcall", "SOCKETPAIR", 0, ALL_BITS, 8 },
@@ -69,26 +96,39 @@ const struct call_argument call_arguments[] = {
 /* clang-format on */
 const size_t n_call_arguments = ARRAY_SIZE(call_arguments);
 
+const struct call_difference call_differences[] = {
+	{ AUDIT_ARCH_S390X, "clone", "", 1, 0 }, /* the stack comes first: CLONE_BACKWARDS2 */
+	/* ioctls.h of powerpc; it has three bits for the direction, and one of them means "none" */
+	{ AUDIT_ARCH_PPC64LE, "ioctl", "TCGETS", 1, 0x402c7413 },
+	{ AUDIT_ARCH_PPC64LE, "ioctl", "TIOCGWINSZ", 1, 0x40087468 },
+	{ AUDIT_ARCH_PPC64LE, "ioctl", "FIONREAD", 1, 0x4004667f },
+	{ AUDIT_ARCH_PPC64LE, "ioctl", "USERFAULTFD_IOC_NEW", 1, 0x2000aa00 },
+};
+const size_t n_call_differences = ARRAY_SIZE(call_differences);
+
 /* clang-format off */
 const struct call_group call_groups[] = {
 	{ "@always", calls_always, "what every allow list has in it: execve and the dynamic loader" },
 	{ "@aio", "io_setup,io_submit,io_cancel,io_destroy,io_getevents,io_pgetevents,io_pgetevents_time64",
 	  "the older asynchronous I/O" },
 	{ "@basic-io", "read,readv,pread64,preadv,preadv2,write,writev,pwrite64,pwritev,pwritev2,lseek,_llseek,close,"
-	  "close_range,dup,dup2,dup3,fcntl,fcntl64,poll,ppoll,ppoll_time64,select,_newselect,pselect6,pselect6_time64",
+	  "close_range,dup,dup2,dup3,fcntl:NO_SIGNALS,fcntl64:NO_SIGNALS,poll,ppoll,ppoll_time64,select,_newselect,"
+	  "pselect6,pselect6_time64",
 	  "reading and writing descriptors that are there" },
 	{ "@chown", "chown,chown32,fchown,fchown32,fchownat,lchown,lchown32", "changing owners" },
-	{ "@clock", "settimeofday,stime,clock_settime,clock_settime64,clock_adjtime,clock_adjtime64",
+	{ "@clock", "settimeofday,stime,clock_settime,clock_settime64,adjtimex,clock_adjtime,clock_adjtime64",
 	  "setting the clock" },
 	{ "@cpu-emulation", "modify_ldt,vm86,vm86old,subpage_prot,switch_endian", "what emulators of old processors use" },
-	{ "@debug", "ptrace,process_vm_readv,process_vm_writev,kcmp,pidfd_getfd,perf_event_open,process_madvise",
+	{ "@debug", "ptrace,process_vm_readv,process_vm_writev,kcmp,pidfd_getfd,perf_event_open,process_madvise,"
+	  "process_mrelease",
 	  "looking into other processes" },
 	{ "@file-system", "open,openat,openat2,creat,stat,stat64,lstat,lstat64,fstat,fstat64,newfstatat,fstatat64,statx,"
 	  "access,faccessat,faccessat2,readlink,readlinkat,getdents,getdents64,getcwd,chdir,fchdir,mkdir,mkdirat,rmdir,"
 	  "unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat,chmod,fchmod,fchmodat,"
 	  "fchmodat2,truncate,truncate64,ftruncate,ftruncate64,fallocate,utime,utimes,utimensat,utimensat_time64,"
 	  "futimesat,statfs,statfs64,fstatfs,fstatfs64,umask,getxattr,lgetxattr,fgetxattr,listxattr,llistxattr,flistxattr,"
-	  "setxattr,lsetxattr,fsetxattr,removexattr,lremovexattr,fremovexattr,inotify_init,inotify_init1,"
+	  "setxattr,lsetxattr,fsetxattr,removexattr,lremovexattr,fremovexattr,setxattrat,getxattrat,listxattrat,"
+	  "removexattrat,file_getattr,file_setattr,cachestat,statmount,listmount,inotify_init,inotify_init1,"
 	  "inotify_add_watch,inotify_rm_watch,flock,copy_file_range,sendfile,sendfile64,splice,tee,vmsplice,fadvise64,"
 	  "fadvise64_64,readahead", "files and directories by path" },
 	{ "@io-event", "epoll_create,epoll_create1,epoll_ctl,epoll_ctl_old,epoll_wait,epoll_wait_old,epoll_pwait,"
@@ -100,7 +140,7 @@ const struct call_group call_groups[] = {
 	{ "@kexec", "kexec_load,kexec_file_load", "starting another kernel" },
 	{ "@keyring", "add_key,keyctl,request_key", "the kernel's key rings" },
 	{ "@memory", "brk,mmap,mmap2,munmap,mprotect,mremap,madvise,mincore,msync,membarrier,mlock,mlock2,munlock,mlockall,"
-	  "munlockall,pkey_alloc,pkey_free,pkey_mprotect,map_shadow_stack,mseal", "a process's own memory" },
+	  "munlockall,pkey_alloc,pkey_free,pkey_mprotect,map_shadow_stack,mseal,memfd_secret", "a process's own memory" },
 	{ "@module", "init_module,finit_module,delete_module",
 	  "kernel modules" },
 	/* ENOSYS for the newer interface: who meets it falls back to mount(2) and is told EPERM there. */
@@ -108,7 +148,9 @@ const struct call_group call_groups[] = {
 	  "fsopen:ENOSYS,fsconfig:ENOSYS,fsmount:ENOSYS,fspick:ENOSYS,mount_setattr:ENOSYS",
 	  "mounting and changing the root" },
 	{ "@namespaces", "unshare,setns,clone:CLONE_NEWUSER,clone:CLONE_NEWNS,clone:CLONE_NEWPID,clone:CLONE_NEWNET,"
-	  "clone:CLONE_NEWIPC,clone:CLONE_NEWUTS,clone:CLONE_NEWCGROUP", "making and joining namespaces" },
+	  "clone:CLONE_NEWIPC,clone:CLONE_NEWUTS,clone:CLONE_NEWCGROUP,open_tree:OPEN_TREE_NAMESPACE:ENOSYS,"
+	  "open_tree_attr:OPEN_TREE_NAMESPACE:ENOSYS,fsmount:FSMOUNT_NAMESPACE:ENOSYS,listns",
+	  "making, joining and listing namespaces" },
 	{ "@network-io", "socket,socketpair,socketcall,bind,listen,accept,accept4,connect,getsockname,getpeername,getsockopt,"
 	  "setsockopt,send,sendto,sendmsg,sendmmsg,recv,recvfrom,recvmsg,recvmmsg,recvmmsg_time64,shutdown", "sockets" },
 	{ "@obsolete", "_sysctl,afs_syscall,bdflush,break,create_module,ftime,get_kernel_syms,getpmsg,gtty,idle,"
@@ -116,8 +158,9 @@ const struct call_group call_groups[] = {
 	  "ssetmask,stty,sysfs,tuxcall,ulimit,uselib,ustat,vserver", "what nothing uses any more" },
 	{ "@privileged", "@clock,@kexec,@module,@raw-io,@reboot,@swap,@quota,acct,bpf,syslog,vhangup,sethostname,setdomainname,"
 	  "open_by_handle_at,fanotify_init", "what only an administrator may do" },
-	{ "@process", "clone,clone3,fork,vfork,execve,execveat,wait4,waitid,waitpid,kill,tkill,tgkill,pidfd_open,"
-	  "pidfd_send_signal,exit,exit_group,getpid,getppid,gettid,getpgid,getpgrp,setpgid,getsid,setsid,prctl,arch_prctl",
+	{ "@process", "clone,clone3,fork,vfork,execve,execveat,wait4,waitid,waitpid,kill,tkill,tgkill,rt_sigqueueinfo,"
+	  "rt_tgsigqueueinfo,pidfd_open,pidfd_send_signal,exit,exit_group,getpid,getppid,gettid,getpgid,getpgrp,setpgid,"
+	  "getsid,setsid,prctl,arch_prctl,lsm_get_self_attr,lsm_set_self_attr,lsm_list_modules",
 	  "starting, ending and signalling processes" },
 	{ "@quota", "quotactl,quotactl_fd", "disk quotas" },
 	{ "@raw-io", "iopl,ioperm,pciconfig_read,pciconfig_write,pciconfig_iobase,s390_pci_mmio_read,s390_pci_mmio_write",
@@ -125,18 +168,18 @@ const struct call_group call_groups[] = {
 	{ "@reboot", "reboot", "restarting the machine" },
 	{ "@resources", "setrlimit,prlimit64,setpriority,nice,sched_setscheduler,sched_setparam,sched_setattr,"
 	  "sched_setaffinity,ioprio_set,mbind,set_mempolicy,set_mempolicy_home_node,migrate_pages,move_pages",
-	  "limits, priorities, placement" },
+	  "limits, priorities, placement, also of the user's other processes" },
 	{ "@setuid", "setuid,setuid32,setgid,setgid32,setreuid,setreuid32,setregid,setregid32,setresuid,setresuid32,"
 	  "setresgid,setresgid32,setfsuid,setfsuid32,setfsgid,setfsgid32,setgroups,setgroups32,capset",
 	  "changing ids and capabilities" },
-	{ "@signal", "rt_sigaction,rt_sigprocmask,rt_sigpending,rt_sigqueueinfo,rt_sigsuspend,rt_sigtimedwait,"
-	  "rt_sigtimedwait_time64,rt_sigreturn,rt_tgsigqueueinfo,sigaction,sigaltstack,signal,signalfd,signalfd4,sigpending,"
+	{ "@signal", "rt_sigaction,rt_sigprocmask,rt_sigpending,rt_sigsuspend,rt_sigtimedwait,"
+	  "rt_sigtimedwait_time64,rt_sigreturn,sigaction,sigaltstack,signal,signalfd,signalfd4,sigpending,"
 	  "sigprocmask,sigreturn,sigsuspend,pause", "handling signals" },
 	{ "@swap", "swapon,swapoff", "swap space" },
 	{ "@sync", "sync,syncfs,fsync,fdatasync,sync_file_range,sync_file_range2,arm_sync_file_range,msync",
 	  "writing back to disk" },
-	{ "@thread", "clone:CLONE_THREAD,futex,futex_time64,futex_waitv,futex_wait,futex_wake,futex_requeue,get_robust_list,"
-	  "set_robust_list,gettid,sched_yield,sched_getaffinity,rseq,membarrier", "threads of the same process" },
+	{ "@thread", "clone:CLONE_THREAD,futex,futex_time64,futex_waitv,futex_wait,futex_wake,futex_requeue,"
+	  "set_robust_list,gettid,sched_yield,sched_getaffinity,rseq,rseq_slice_yield,membarrier", "threads of the same process" },
 	{ "@time", "clock_gettime,clock_gettime64,clock_getres,clock_getres_time64,gettimeofday,time,times,nanosleep,"
 	  "clock_nanosleep,clock_nanosleep_time64,getrusage,getitimer", "reading the clock, sleeping" },
 	{ "@timer", "alarm,setitimer,timer_create,timer_delete,timer_getoverrun,timer_gettime,timer_gettime64,timer_settime,"
@@ -148,18 +191,21 @@ const size_t n_call_groups = ARRAY_SIZE(call_groups);
 
 /* glibc's and musl's loaders on every architecture, and what bwrapish does between loading and
  * execve(2), also when that fails. Opening to read only: a program that writes files has to be
- * allowed openat. */
-const char calls_always[] = "execve,brk,mmap,mmap2,munmap,mprotect,open:O_RDONLY,openat:O_RDONLY,"
-			    "read,pread64,write,close,fstat,"
-			    "fstat64,newfstatat,fstatat64,stat,stat64,lstat,lstat64,statx,access,"
-			    "faccessat,faccessat2,readlink,readlinkat,"
-			    "getcwd,fcntl,fcntl64,uname,arch_prctl,set_thread_area,get_thread_area,"
-			    "set_tls,cacheflush,riscv_flush_icache,"
-			    "set_tid_address,set_robust_list,rseq,futex,futex_time64,prlimit64,"
-			    "getrlimit,ugetrlimit,getrandom,getuid,"
-			    "getuid32,geteuid,geteuid32,getgid,getgid32,getegid,getegid32,rt_"
-			    "sigaction,rt_sigprocmask,rt_sigreturn,sigreturn,"
-			    "restart_syscall,exit,exit_group";
+ * allowed openat. Nothing that kills somebody else's process: so of fcntl only what is about
+ * descriptors, and of prlimit64 only one's own limits. */
+const char calls_always[] =
+	"execve,brk,mmap,mmap2,munmap,mprotect,open:O_RDONLY,openat:O_RDONLY,"
+	"read,pread64,write,close,fstat,"
+	"fstat64,newfstatat,fstatat64,stat,stat64,lstat,lstat64,statx,access,"
+	"faccessat,faccessat2,readlink,readlinkat,"
+	"getcwd,fcntl:DESCRIPTOR,fcntl64:DESCRIPTOR,uname,arch_prctl,set_thread_area,get_thread_"
+	"area,"
+	"set_tls,cacheflush,riscv_flush_icache,riscv_hwprobe,"
+	"set_tid_address,set_robust_list,rseq,futex,futex_time64,prlimit64:SELF,"
+	"getrlimit,ugetrlimit,getrandom,getuid,"
+	"getuid32,geteuid,geteuid32,getgid,getgid32,getegid,getegid32,rt_"
+	"sigaction,rt_sigprocmask,rt_sigreturn,sigreturn,"
+	"restart_syscall,exit,exit_group";
 
 /* waitpid(2) in its forms, write_all() with the signals it keeps off, and the end. */
 const char calls_of_init[] =
@@ -188,7 +234,7 @@ const char calls_of_sysv_ipc[] =
 		{ "bpf",                                                                        \
 		  "load programs into the kernel; its verifier has been broken many times" },   \
 		{ "perf_event_open", "large and often broken; shows what other processes do" }, \
-		{ "userfaultfd",                                                                \
+		{ "userfaultfd,ioctl:USERFAULTFD_IOC_NEW",                                      \
 		  "stops the kernel in the middle of a copy, which exploits need" },            \
 		{ "@keyring:ENOSYS",                                                            \
 		  "keys are not separated by namespaces (CVE-2016-0728, CVE-2017-6951)" },      \

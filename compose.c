@@ -7,6 +7,7 @@
 #include "policy.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -43,7 +44,16 @@ static scmp_filter_ctx make_context(uint32_t default_action, uint32_t native, bo
 	return context;
 }
 
-static struct program export_and_release(scmp_filter_ctx context)
+/* libseccomp writes for the architecture's byte order. */
+static void turn_round(struct sock_filter *code, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		code[i].code = __builtin_bswap16(code[i].code);
+		code[i].k = __builtin_bswap32(code[i].k);
+	}
+}
+
+static struct program export_and_release(scmp_filter_ctx context, uint32_t native)
 {
 	int fd = memfd_create("seccomp", MFD_CLOEXEC);
 	if (fd < 0)
@@ -58,12 +68,18 @@ static struct program export_and_release(scmp_filter_ctx context)
 	struct program program = { .n = length / sizeof(struct sock_filter) };
 	struct sock_filter *code = arena_alloc(length);
 	memcpy(code, bytes, length);
+	bool is_little = native & __AUDIT_ARCH_LE;
+	if (is_little != (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__))
+		turn_round(code, program.n);
 	program.code = code;
 	return program;
 }
 
-static void add_rule(scmp_filter_ctx context, const struct call_rule *rule, uint32_t action)
+static void add_rule(scmp_filter_ctx context, const struct call_rule *general, uint32_t action,
+		     uint32_t arch)
 {
+	struct call_rule rule_there = policy_rule_on(general, arch);
+	const struct call_rule *rule = &rule_there;
 	struct scmp_arg_cmp compare = { .arg = rule->index,
 					.op = rule->mask ? SCMP_CMP_MASKED_EQ : SCMP_CMP_GE,
 					.datum_a = rule->mask ? rule->mask : rule->value,
@@ -140,15 +156,15 @@ static struct program compose(const struct rules *rules, bool allow, uint32_t de
 			    !is_left_out(rule, rules, allow, arches[a]))
 				add_rule(context, rule,
 					 action_of(rule, rules,
-						   allow ? SCMP_ACT_ALLOW : deny_action,
-						   arches[a]));
+						   allow ? SCMP_ACT_ALLOW : deny_action, arches[a]),
+					 arches[a]);
 		}
 		int error = whole ? seccomp_merge(whole, context) : 0;
 		if (error)
 			die_composing(error, "an architecture cannot be added");
 		whole = whole ? whole : context;
 	}
-	return export_and_release(whole);
+	return export_and_release(whole, native);
 }
 
 struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native,
@@ -161,45 +177,6 @@ struct program compose_allowed(const struct rules *allowed, uint32_t deny_action
 			       bool linear)
 {
 	return compose(allowed, true, deny_action, native, linear);
-}
-
-static uint32_t newest_call(uint32_t native)
-{
-	/* 424 is the first number that all architectures share; a few have gaps behind it. */
-	enum { FIRST = 424, GAP = 8 };
-	int newest = FIRST;
-	for (int number = FIRST; number < newest + GAP; number++) {
-		char *name = seccomp_syscall_resolve_num_arch(native, number);
-		if (name)
-			newest = number;
-		free(name);
-	}
-	return (uint32_t) newest;
-}
-
-/* Calls that libseccomp has no name for could not be named in any list. ENOSYS makes programs fall
- * back to older ones, which are judged; a denial would stop them. Numbers beyond the newest that
- * mean calls all the same: x32's, of which 512 to 547 are its own, and arm's private ones. */
-struct program compose_prologue(uint32_t native)
-{
-	uint32_t newest = newest_call(native);
-	bool is_x86 = native == SCMP_ARCH_X86_64;
-	uint32_t other_abi = is_x86 ? 0x40000000u : 0;
-	uint32_t private_first = is_x86 ? other_abi + 512 : 0x0f0001u;
-	uint32_t private_end = is_x86 ? other_abi + 548 : 0x0f0007u;
-	const struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, newest, 0, 5),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, private_end, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, private_first, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, other_abi + newest, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, other_abi, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_filter *copy = arena_alloc(sizeof(code));
-	memcpy(copy, code, sizeof(code));
-	return (struct program){ copy, ARRAY_SIZE(code) };
 }
 
 static bool is_allow(const struct sock_filter *instruction)

@@ -317,6 +317,21 @@ bool policy_is_same_rule(const struct call_rule *a, const struct call_rule *b)
 	       (!a->word || (a->mask == b->mask && a->value == b->value && a->index == b->index));
 }
 
+struct call_rule policy_rule_on(const struct call_rule *rule, uint32_t arch)
+{
+	struct call_rule there = *rule;
+	for (size_t i = 0; i < n_call_differences; i++) {
+		const struct call_difference *difference = &call_differences[i];
+		if (difference->arch != arch || !rule->word || !streq(rule->name, difference->name))
+			continue;
+		if (!*difference->word || streq(rule->word, difference->word))
+			there.index = difference->index;
+		if (streq(rule->word, difference->word))
+			there.value = difference->value;
+	}
+	return there;
+}
+
 /* Whether a call that the rule means passes all the same. 0: nothing does. */
 static bool only_logs(const struct call_rule *rule, uint32_t deny_action)
 {
@@ -642,19 +657,21 @@ void policy_explain(const struct plan *plan, void (*line)(struct text *, const c
 	line(text, shown.has_allow_list ? arena_printf("deny everything else with %s",
 						       policy_action_words(policy->deny_action))
 					: "allow everything else");
-	line(text,
-	     "answer ENOSYS to calls that are newer than libseccomp, and to unknown architectures");
+	line(text, "answer ENOSYS to calls that libseccomp has no name for, and to unknown "
+		   "architectures");
 }
 
 /* ---- tracing ---- */
 
-static bool is_meant(const struct call_rule *rule, const char *name, const uint64_t *arguments)
+static bool is_meant(const struct call_rule *general, const char *name, uint32_t arch,
+		     const uint64_t *arguments)
 {
-	if (!streq(rule->name, name))
+	if (!streq(general->name, name))
 		return false;
-	uint64_t value = rule->word ? arguments[rule->index] : 0;
-	return !rule->word ||
-	       (rule->mask ? ((uint32_t) value & rule->mask) == rule->value : value >= rule->value);
+	struct call_rule rule = policy_rule_on(general, arch);
+	uint64_t value = rule.word ? arguments[rule.index] : 0;
+	return !rule.word ||
+	       (rule.mask ? ((uint32_t) value & rule.mask) == rule.value : value >= rule.value);
 }
 
 /* "AF_PACKET" for the value of an argument that is judged as a number, where it has a name. */
@@ -692,13 +709,13 @@ void policy_keep_found(struct call_rule *rule)
 		rule->word = value_word(rule);
 }
 
-bool policy_find_denial(const struct verdicts *verdicts, const char *name,
+bool policy_find_denial(const struct verdicts *verdicts, const char *name, uint32_t arch,
 			const uint64_t *arguments, struct rules *used)
 {
 	size_t before = used->n;
 	for (size_t i = 0; i < verdicts->denied.n; i++) {
 		const struct call_rule *rule = &verdicts->denied.items[i];
-		if (!is_meant(rule, name, arguments))
+		if (!is_meant(rule, name, arch, arguments))
 			continue;
 		if (rule->word && (rule->mask == 0 || rule->mask == UINT32_MAX))
 			add_value_rule(used, *rule, arguments);
@@ -708,7 +725,7 @@ bool policy_find_denial(const struct verdicts *verdicts, const char *name,
 	if (!verdicts->has_allow_list)
 		return used->n > before;
 	for (size_t i = 0; i < verdicts->allowed.n; i++)
-		if (is_meant(&verdicts->allowed.items[i], name, arguments))
+		if (is_meant(&verdicts->allowed.items[i], name, arch, arguments))
 			return used->n > before;
 	struct call_rule call = { .name = name, .number = seccomp_syscall_resolve_name(name) };
 	if (takes_numbers(name, &call.index))

@@ -14,6 +14,15 @@ struct call_argument {
 };
 extern const struct call_argument call_arguments[];
 extern const size_t n_call_arguments;
+/* What is different on one architecture, AUDIT_ARCH_.... `word` "": whatever the word. */
+struct call_difference {
+	uint32_t arch;
+	char name[16], word[24];
+	uint8_t index;
+	uint32_t value; /* with a word */
+};
+extern const struct call_difference call_differences[];
+extern const size_t n_call_differences;
 
 struct call_group {
 	const char *name, *list, *help;
@@ -60,6 +69,8 @@ void policy_split_denied(const struct rules *denied, uint32_t deny_action,
 bool policy_uses_built_profile(const struct policy *policy);
 /* clone3 where it answers ENOSYS so that clone is used, whose flags can be judged. */
 bool policy_is_fallback(const struct call_rule *rule);
+/* The rule as it has to be put for one architecture (libseccomp's token). */
+struct call_rule policy_rule_on(const struct call_rule *rule, uint32_t arch);
 /* A rule of socket(2) or socketpair(2) that judges the family. */
 bool policy_is_family(const struct call_rule *rule);
 /* Whether `rule` is of socketcall(2) and means what one of socket(2) or socketpair(2) does. */
@@ -68,10 +79,10 @@ bool policy_judges_socketcall_for(const struct rules *rules, const struct call_r
 /* "socket:AF_NETLINK" and "EPERM"; arena memory. */
 const char *policy_rule_words(const struct call_rule *rule);
 const char *policy_action_words(uint32_t action);
-/* Adds to `used` the rules that a call breaks, or the call itself where an allow list lacks it: as words that
+/* Adds to `used` the rules that a call of `arch` breaks, or the call itself where an allow list lacks it: as words that
  * --seccomp-allow takes. False when nothing denies it. Makes no words, so that asking often costs
  * no memory: they live as long as `name`, and a number has none until the rule is kept. */
-bool policy_find_denial(const struct verdicts *verdicts, const char *name,
+bool policy_find_denial(const struct verdicts *verdicts, const char *name, uint32_t arch,
 			const uint64_t *arguments, struct rules *used);
 void policy_keep_found(struct call_rule *rule);
 bool policy_is_same_rule(const struct call_rule *a, const struct call_rule *b);
@@ -91,8 +102,6 @@ struct program compose_denied(const struct rules *denied, uint32_t deny_action, 
 			      bool linear);
 struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native,
 			       bool linear);
-/* Answers ENOSYS to calls newer than those libseccomp knows, and allows the others. */
-struct program compose_prologue(uint32_t native);
 /* One program that lets pass what each of them lets pass. */
 struct program compose_joined(const struct program *parts, size_t n_parts);
 

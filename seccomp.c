@@ -303,7 +303,7 @@ static struct program compose(const struct policy *policy, enum filtered whom, b
 	struct program parts[2 + N_DENIED_LAYERS + N_GUARDS];
 	size_t n = 0;
 	if (!built) /* which has one of its own */
-		parts[n++] = compose_prologue(native);
+		parts[n++] = built_prologue;
 	for (size_t i = 0; i < N_DENIED_LAYERS; i++) {
 		for (size_t g = 0; i == DENIED_LOGGED && g < n_guards; g++)
 			parts[n++] = guards[g];

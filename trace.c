@@ -160,7 +160,7 @@ static void note_call(const struct run *run, const struct seccomp_notif *call)
 		arguments[i] = call->data.args[i];
 
 	trace.broken.n = 0;
-	policy_find_denial(&trace.verdicts, name ? name : "?", arguments, &trace.broken);
+	policy_find_denial(&trace.verdicts, name ? name : "?", arch, arguments, &trace.broken);
 	for (size_t i = 0; i < trace.broken.n; i++) {
 		struct call_rule *rule = &trace.broken.items[i];
 		if (is_known(rule, arch))
