@@ -387,7 +387,6 @@ enum ns_kind { NS_USER, NS_MOUNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, N_N
 struct root {
 	int fd;            /* O_PATH of the new root directory; -1 before it is entered */
 	uint64_t mount_id; /* of its mount, as statx(2) tells it */
-	bool is_own; /* an empty tmpfs that setup made: nobody else can change what is in it */
 };
 
 struct run {

@@ -49,6 +49,32 @@ static struct {
 	bool has_parked;
 } workshop = { .fd = -1 };
 
+/* The mounts in the new root that are new file systems: nobody else can change what is in them. */
+static struct {
+	uint64_t *mount_ids;
+	size_t n, n_room;
+} own_tmpfs;
+
+static void note_own_tmpfs(int mount_fd)
+{
+	struct statx status;
+	if (statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+		die_errno(errno, "Can't look at a new tmpfs");
+	own_tmpfs.mount_ids = arena_grow(own_tmpfs.mount_ids, own_tmpfs.n, &own_tmpfs.n_room,
+					 sizeof(*own_tmpfs.mount_ids));
+	own_tmpfs.mount_ids[own_tmpfs.n++] = status.stx_mnt_id;
+}
+
+static bool is_on_own_tmpfs(int fd)
+{
+	struct statx status;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0)
+		for (size_t i = 0; i < own_tmpfs.n; i++)
+			if (own_tmpfs.mount_ids[i] == status.stx_mnt_id)
+				return true;
+	return false;
+}
+
 /* What is one mount, made while the host can be seen. */
 static bool is_pinned_mount(const struct op *op)
 {
@@ -324,7 +350,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 	const struct plan *plan = run->plan;
 	struct pin *first = plan->n_ops ? &run->pins[0] : NULL;
 	*ret_fd = -1;
-	run->root.is_own = true;
+	bool is_own = true;
 	if (plan_first_op_is_root(plan)) {
 		const struct op *op = &plan->ops[0];
 		if (op->kind == OP_TMPFS)
@@ -334,13 +360,15 @@ static void make_root_mount(struct run *run, int *ret_fd)
 			    op->outer_path ? op->outer_path : "the descriptor");
 		else if (!first->skipped)
 			*ret_fd = first->mount_fd;
-		run->root.is_own = op->kind == OP_TMPFS || first->skipped;
+		is_own = op->kind == OP_TMPFS || first->skipped;
 		first->mount_fd = -1;
 		first->is_root = !first->skipped; /* done */
 		first->skipped = true;
 	}
 	if (*ret_fd < 0)
 		*ret_fd = newroot_make_tmpfs((struct place){ .option = "the new root" }, 0755, 0);
+	if (is_own)
+		note_own_tmpfs(*ret_fd);
 	attach_on_root(*ret_fd);
 }
 
@@ -364,10 +392,12 @@ static void enter_again(struct run *run, const struct op *op, int mount_fd)
 		    "first operation, or raise the limit (ulimit -n)",
 		    place_name(op->place));
 	detach_workshop();
+	own_tmpfs.n = 0; /* they go, and others may get their numbers */
+	if (op->kind == OP_TMPFS)
+		note_own_tmpfs(mount_fd);
 	attach_on_root(mount_fd);
 	close_fd(&run->root.fd);
 	run->root.fd = mount_fd;
-	run->root.is_own = op->kind == OP_TMPFS;
 	move_into(run);
 }
 
@@ -447,9 +477,9 @@ static void make_last(const struct run *run, const struct op *op, mode_t type_an
 				   errno);
 }
 
-/* The directory that the last mount point was made in, where that lies on a root of ours. The same
- * string leads to the same directory for as long as nothing that was there is covered by a mount:
- * nobody else can rename anything, we never do, and what is made has a new name. */
+/* The directory that something was last made in, where that lies on a tmpfs of ours. The same words
+ * lead to the same directory for as long as nothing that was there is covered by a mount: nobody else
+ * can rename anything, we never do, and what is made has a new name. */
 static struct {
 	const char *path; /* the beginning of an operation's */
 	size_t length;
@@ -462,20 +492,19 @@ static void forget_own_directory(void)
 }
 
 /* The directory that the operation's last component belongs in; -1 where the host, too, has a say
- * in what is there. */
+ * in what is there. What can be made in it was not there and needs no second look; all else, and
+ * every failure, is for the long way. */
 static int open_own_directory(const struct run *run, const struct op *op, const char **ret_name)
 {
-	if (!run->root.is_own)
+	if (!own_tmpfs.n)
 		return -1;
 	size_t length = path_split(op->inner_path, ret_name);
 	if (own_directory.fd >= 0 && length == own_directory.length &&
 	    memcmp(op->inner_path, own_directory.path, length) == 0)
 		return own_directory.fd;
 	forget_own_directory();
-	struct statx status;
 	int fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, ret_name);
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0 ||
-	    status.stx_mnt_id != run->root.mount_id) {
+	if (fd < 0 || !is_on_own_tmpfs(fd)) {
 		close_fd(&fd);
 		return -1;
 	}
@@ -514,8 +543,6 @@ static int open_mount_point(const struct run *run, const struct op *op, bool dir
 static bool attach(const struct run *run, const struct op *op, int mount_fd, bool directory,
 		   mode_t stub_mode)
 {
-	/* What is new in a directory of ours needs no second look. All else, and every failure, is
-	 * for the long way. */
 	const char *name;
 	int own_fd = open_own_directory(run, op, &name);
 	if (own_fd >= 0 &&
@@ -729,6 +756,9 @@ static void build_data(struct run *run, const struct op *op)
 static void build_symlink(const struct run *run, const struct op *op)
 {
 	const char *name;
+	int own_fd = open_own_directory(run, op, &name);
+	if (own_fd >= 0 && symlinkat(op->link_target, own_fd, name) == 0)
+		return;
 	AUTO_CLOSE int parent_fd = open_parent(run, op, &name);
 	if (symlinkat(op->link_target, parent_fd, name) == 0)
 		return;
@@ -747,6 +777,10 @@ static void build_symlink(const struct run *run, const struct op *op)
 
 static void build_directory(const struct run *run, const struct op *op)
 {
+	const char *name;
+	int own_fd = open_own_directory(run, op, &name);
+	if (own_fd >= 0 && mkdirat(own_fd, name, op->mode) == 0)
+		return;
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (fd < 0 && errno == ENOENT) {
 		make_last(run, op, S_IFDIR | op->mode);
@@ -818,9 +852,12 @@ static void build_op(struct run *run, size_t i)
 	case OP_REMOUNT_RO:
 		build_remount_ro(run, op);
 		return;
-	case OP_TMPFS:
-		show(run, op, newroot_make_tmpfs(op->place, op->mode, op->size_bytes), true, 0755);
+	case OP_TMPFS: {
+		int mount_fd = newroot_make_tmpfs(op->place, op->mode, op->size_bytes);
+		note_own_tmpfs(mount_fd);
+		show(run, op, mount_fd, true, 0755);
 		return;
+	}
 	case OP_PROC:
 		build_proc(run, op, pin);
 		return;

@@ -256,18 +256,19 @@ def test_what_is_behind_dots_in_parents_that_are_made_is_looked_up(path):
 
 # ---- one destination after the other ----
 
+@pytest.mark.parametrize("below", [[], ["--tmpfs", "/p"]], ids=" ".join)
 @pytest.mark.parametrize("covering", [["--tmpfs", "/p"], ["--tmpfs", "/p/q"], ["--dev", "/p/q"], ["--tmpfs", "/link"],
                                       ["--tmpfs", "/p/x/../q"], ["--tmpfs", "/p/q/."], ["--tmpfs", "/p/q/.."],
                                       ["--bind", "HOST", "/p"], ["--tmpfs", "/", *BASE],
                                       ["--ro-bind-data", "DATA", "/p/q/one", "--tmpfs", "/p"]], ids=" ".join)
-def test_a_directory_that_was_covered_is_not_where_the_next_destination_is_made(covering, box):
+def test_a_directory_that_was_covered_is_not_where_the_next_destination_is_made(below, covering, box):
     (box / "host").mkdir()
     (box / "shown").mkdir()
     covering = [{"HOST": box / "host", "DATA": data_fd("text")}.get(word, word) for word in covering]
-    args = ["--dir", "/p/x", "--symlink", "/p/q", "/link", "--ro-bind", "/usr/lib", "/p/q/before", *covering,
-            "--ro-bind", box / "shown", "/p/q/after", "--ro-bind", box / "shown", "/p/q/and-again"]
-    shown = inside(args, "[os.path.exists(f'/p/q/{name}') for name in ('before', 'after', 'and-again')]")
-    assert shown == [False, True, True]
+    args = [*below, "--dir", "/p/x", "--symlink", "/p/q", "/link", "--ro-bind", "/usr/lib", "/p/q/before", *covering,
+            "--ro-bind", box / "shown", "/p/q/1", "--ro-bind", box / "shown", "/p/q/2", "--dir", "/p/q/3",
+            "--symlink", "3", "/p/q/4"]
+    assert inside(args, "[os.path.exists(f'/p/q/{name}') for name in ('before', 1, 2, 3, 4)]") == [False] + 4 * [True]
     assert tree(box / "shown") == []
 
 
