@@ -146,7 +146,7 @@ static void cover_interfaces(const struct run *run, const struct job *job, int c
 }
 
 /* What the program needs to start, as the host has it. */
-static void show_system(int root_fd)
+static void show_system(int system_fd, int root_fd)
 {
 	static const char *const names[] = { "usr",   "bin",    "lib",  "lib32",
 					     "lib64", "libx32", "proc", "etc/ld.so.cache" };
@@ -155,18 +155,18 @@ static void show_system(int root_fd)
 	if (mkdirat(root_fd, "etc", 0755) < 0)
 		die_errno(errno, "Can't make its root");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *name = names[i], *outer = arena_join("/", name);
+		const char *name = names[i];
 		char target[PATH_MAX];
 		struct stat status;
-		ssize_t length = readlink(outer, target, sizeof(target) - 1);
+		ssize_t length = readlinkat(system_fd, name, target, sizeof(target) - 1);
 		if (length > 0) {
 			target[length] = '\0';
 			if (symlinkat(target, root_fd, name) < 0)
-				die_errno(errno, "Can't show it %s", outer);
+				die_errno(errno, "Can't show it /%s", name);
 			continue;
 		}
 		AUTO_CLOSE int clone = sys_open_tree(
-			AT_FDCWD, outer, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+			system_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 		if (clone < 0 && errno == ENOENT)
 			continue;
 		if (clone < 0 || fstat(clone, &status) < 0 ||
@@ -174,7 +174,7 @@ static void show_system(int root_fd)
 		    (S_ISDIR(status.st_mode) ? mkdirat(root_fd, name, 0755)
 					     : mknodat(root_fd, name, S_IFREG | 0444, 0)) < 0 ||
 		    sys_move_mount(clone, "", root_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			die_errno(errno, "Can't show it %s", outer);
+			die_errno(errno, "Can't show it /%s", name);
 	}
 }
 
@@ -217,8 +217,12 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 {
 	struct mount_attr private = { .propagation = MS_PRIVATE };
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	AUTO_CLOSE int system_fd = -1;
 	if (unshare(CLONE_NEWNS) < 0 ||
-	    sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
+	    (system_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		die_errno(errno, "Can't make a mount namespace");
+	ns_stand_on_root(run); /* in a chroot it is another */
+	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
 		die_errno(errno, "Can't make a mount namespace");
 	AUTO_CLOSE int root_fd =
 		newroot_make_tmpfs((struct place){ .option = "its root" }, 0755, 0);
@@ -226,7 +230,7 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 	if (sys_move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    mkdirat(root_fd, "layers", 0700) < 0 || mkdirat(root_fd, "covers", 0700) < 0)
 		die_errno(errno, "Can't make its root");
-	show_system(root_fd);
+	show_system(system_fd, root_fd);
 	for (size_t i = 0; i < job->n_layers; i++)
 		attach(job->layers[i], root_fd, arena_printf("layers/%zu", i));
 	move_into(root_fd);
@@ -572,7 +576,7 @@ void overlay_cover_mounted(void)
 
 /* ---- fuse-overlayfs, setup's side ---- */
 
-static int make_fuse_mount(const struct run *run, int device_fd, bool writable)
+static int make_fuse_mount(const struct run *run, int device_fd, unsigned attributes)
 {
 	AUTO_CLOSE int fs_fd = sys_fsopen("fuse", FSOPEN_CLOEXEC);
 	const char *const options[] = { "source",   "fuse-overlayfs",
@@ -591,8 +595,7 @@ static int make_fuse_mount(const struct run *run, int device_fd, bool writable)
 	    sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -1;
 	return sys_fsmount(fs_fd, FSMOUNT_CLOEXEC,
-			   (writable ? 0u : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID |
-				   MOUNT_ATTR_NODEV);
+			   attributes | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
 /* The last line of what the helper said, without its name. */
@@ -618,7 +621,8 @@ static const char *last_words(int report_fd)
 }
 
 int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
-		       struct overlay_writable *writable, bool squash, const char **ret_why)
+		       struct overlay_writable *writable, unsigned attributes, bool squash,
+		       const char **ret_why)
 {
 	int report[2];
 	if (!run_find_program("fuse-overlayfs")) {
@@ -635,7 +639,8 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 					     : "");
 		return -1;
 	}
-	int mount_fd = make_fuse_mount(run, device_fd, op->overlay->writable);
+	int mount_fd = make_fuse_mount(
+		run, device_fd, attributes | (op->overlay->writable ? 0u : MOUNT_ATTR_RDONLY));
 	if (mount_fd < 0) {
 		*ret_why = arena_printf("Can't make a FUSE mount: %s", errno_text(errno));
 		return -1;

@@ -30,7 +30,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
+
+#ifndef ST_NOSYMFOLLOW
+#define ST_NOSYMFOLLOW 0x2000 /* linux/statfs.h, 5.10 */
+#endif
 
 struct overlay_part {
 	const char *path;
@@ -482,6 +488,39 @@ static bool knows_layer_list(int lower_fd)
 	return knows;
 }
 
+/* The kernel's own directories in WORKDIR have the mode 0, which keeps their owner from removing them
+ * once the overlay is gone. It goes by itself on with the rights of who mounted it. */
+static void leave_removable(const struct merge *merge, int work_fd)
+{
+	static const char *const names[] = { "work", "work/incompat", "work/incompat/volatile",
+					     "index" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTO_CLOSE int fd = path_open(work_fd, names[i], O_PATH | O_NOFOLLOW);
+		struct stat status;
+		if (fd >= 0 && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) &&
+		    fchmodat(merge->run->proc_fd, arena_printf("self/fd/%d", fd), 0700, 0) < 0)
+			die_errno(errno, "%s: Can't make %s in WORKDIR removable",
+				  place_name(merge->op->place), names[i]);
+	}
+}
+
+/* What is forbidden on the mount of one of the directories is on the overlay. */
+static unsigned kept_attributes(const struct merge *merge, const int *fds, size_t n)
+{
+	unsigned kept = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct statfs fs;
+		if (fds[i] < 0)
+			continue;
+		if (fstatfs(fds[i], &fs) < 0)
+			die_errno(errno, "%s: Can't look at a layer's mount",
+				  place_name(merge->op->place));
+		kept |= (fs.f_flags & ST_NOEXEC ? MOUNT_ATTR_NOEXEC : 0u) |
+			(fs.f_flags & ST_NOSYMFOLLOW ? MOUNT_ATTR_NOSYMFOLLOW : 0u);
+	}
+	return kept;
+}
+
 /* One attempt. -1 and errno. */
 static int try_create(struct merge *merge, const int *lowers, size_t n, int upper_fd, int work_fd,
 		      bool with_options, bool one_string)
@@ -500,9 +539,13 @@ static int try_create(struct merge *merge, const int *lowers, size_t n, int uppe
 		return -1;
 	if (set_layers_and_create(merge, fs_fd, lowers, n, one_string) < 0)
 		return -1;
-	return sys_fsmount(fs_fd, FSMOUNT_CLOEXEC,
-			   (upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0u) | MOUNT_ATTR_NOSUID |
-				   MOUNT_ATTR_NODEV);
+	int mount_fd = sys_fsmount(fs_fd, FSMOUNT_CLOEXEC,
+				   (upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0u) | MOUNT_ATTR_NOSUID |
+					   MOUNT_ATTR_NODEV | kept_attributes(merge, lowers, n) |
+					   kept_attributes(merge, &upper_fd, 1));
+	if (mount_fd >= 0 && work_fd >= 0)
+		leave_removable(merge, work_fd);
+	return mount_fd;
 }
 
 /* -1 and errno; E2BIG: more layers than a kernel before 6.7 takes. EINVAL may be about an option: tried
@@ -919,8 +962,10 @@ static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const
 	refuse_overlap(merge);
 	if (!clone_writable(merge, &writable, ret_why))
 		return -1;
+	unsigned attributes = kept_attributes(merge, merge->layers, merge->n_layers) |
+			      kept_attributes(merge, &merge->upper_fd, 1);
 	int fd = overlay_fuse_mount(merge->run, merge->op, merge->layers, merge->n_layers,
-				    &writable, squash, ret_why);
+				    &writable, attributes, squash, ret_why);
 	if (fd >= 0)
 		*ret_parts = make_parts(merge, fd, false);
 	return fd;

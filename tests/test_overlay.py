@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, IS_ROOT, IS_SANITIZED, REPO, assert_ok, assert_refused, at_eof, close, command_line,
+from sandbox import (BASE, BINARY, IS_ROOT, IS_SANITIZED, REPO, as_user, assert_ok, assert_refused, at_eof, close, command_line,
                      data_fd, host_mounts, keep, line_from, mounts_inside, parse_mountinfo, pipe, python, readable, refused, run,
                      session_members, start, user_ids, wait_for)
 
@@ -167,6 +167,40 @@ def test_an_upper_directory_can_be_used_again(caller, backend, tree):
 def test_the_mount_is_nosuid_and_nodev(caller, backend, tree):
     result = merge(tree, caller, backend, "grep ' /m ' /proc/self/mountinfo")
     assert " rw,nosuid,nodev," in result.stdout, result
+
+
+# A mount's flags, and whether a writable overlay of it has them.
+@pytest.mark.root
+@pytest.mark.parametrize("where", ["low", "high", "up"])
+@pytest.mark.parametrize("flag", ["noexec", "nosymfollow"])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_what_the_mount_of_a_layer_forbids_is_forbidden_on_the_overlay(caller, backend, flag, where, tree):
+    (tree / where / "program").write_text("#!/bin/sh\necho ran")
+    (tree / where / "program").chmod(0o755)
+    (tree / where / "link").symlink_to("program")
+    give(caller, tree)
+    part = tree if where == "up" else tree / where  # RWSRC and WORKDIR have to be on one mount
+    prefix = fuse_prefix(caller, f"mount --bind {part} {part}; mount -o remount,bind,{flag} {part} || exit 77")
+    script = "/m/program; read x </m/link && echo followed; true"
+    result = run([*BASE, "--overlay-backend", backend, *layers(tree), "--overlay", tree / "up", tree / "work", "/m"],
+                 ["sh", "-c", script], prefix=prefix)
+    if result.returncode == 77:
+        pytest.skip(f"mount(8) does not know {flag}")
+    assert result.returncode == 0 and result.stdout == ("followed\n" if flag == "noexec" else "ran\n"), result
+
+
+@pytest.mark.parametrize("options", [[], ["--overlay-opt", "volatile"]])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_what_is_left_in_the_work_directory_can_be_removed_by_its_owner(caller, backend, options, tree):
+    result = merge(tree, caller, backend, "echo 1 >/m/file; rm -r /m/gone; mv /m/both /m/dir", ["--overlay", tree / "up", tree / "work", "/m"],
+                   options)
+    assert result.returncode == 0, result
+    owner = as_user() if caller == "user" and IS_ROOT else []
+    assert subprocess.run([*owner, "rm", "-r", tree / "work"], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL).returncode == 0
+    for path, _, _ in os.walk(tree / "work"):
+        assert os.stat(path).st_mode & 0o700 == 0o700
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -509,13 +543,18 @@ def test_fuse_overlayfs_follows_no_link_that_the_command_makes(caller, target, t
 @needs_fuse
 @pytest.mark.root
 @pytest.mark.parametrize("pid", [[], ["--unshare-pid"]])
-@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("caller", [*CALLERS, "root in a chroot"])
 def test_the_helpers_see_the_layers_and_their_libraries_alone(caller, pid, tree):
+    prefix = fuse_prefix(caller)
+    if caller == "root in a chroot":
+        (tree / "chroot").mkdir()
+        prefix = host_mounts(f"{FUSE_DEVICE}; mount --rbind / {tree}/chroot", then=f'exec /usr/sbin/chroot {tree}/chroot "$@"')
+        caller = "root"
     give(caller, tree)
     _, changes_fd = pipe()
     with start([*WITH_PROC, *pid, "--overlay-backend", "fuse", "--overlay-changes", changes_fd, *layers(tree), "--overlay", tree / "up",
-                tree / "work", "/m"], ["sh", "-c", "echo ready; read x"], prefix=fuse_prefix(caller), stdin=subprocess.PIPE) as process:
-        assert line_from(process) == "ready"
+                tree / "work", "/m"], ["sh", "-c", "echo ready; read x"], prefix=prefix, stdin=subprocess.PIPE) as process:
+        assert line_from(process) == "ready", process.stderr.read()
         (helper,) = helpers_of(tree)
         assert set(os.listdir(f"/proc/{helper}/root")) <= {
             "layers", "writable", "covers", "proc", "usr", "bin", "lib", "lib32", "lib64", "libx32", "etc"}
@@ -525,6 +564,7 @@ def test_the_helpers_see_the_layers_and_their_libraries_alone(caller, pid, tree)
         for point, mount in points.items():
             assert mount.has("nosymfollow") or not point.startswith(("/layers/", "/writable")), mount
             assert mount.has("ro") or point == "/writable", mount
+            assert point == "/" or point.split("/")[1] in ("layers", "writable", "proc", "usr", "bin", "lib", "lib32", "lib64", "libx32", "etc")
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         assert str(helper) in children
         assert [] in [os.listdir(f"/proc/{child}/root") for child in children]  # the reader's is RWSRC, where nothing is yet
