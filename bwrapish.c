@@ -99,9 +99,9 @@ static void arrive(struct run *run, struct caller *caller)
 	sigemptyset(&child_only);
 	sigaddset(&child_only, SIGCHLD);
 	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
-	    sigprocmask(SIG_UNBLOCK, &child_only, NULL) < 0 ||
-	    sigprocmask(SIG_BLOCK, NULL, &run->signal_mask) < 0)
+	    sigprocmask(SIG_UNBLOCK, &child_only, &run->signal_mask) < 0)
 		die_errno(errno, "Can't set up signals");
+	sigdelset(&run->signal_mask, SIGCHLD);
 	run->umask = umask(0);
 	if (getrlimit(RLIMIT_NOFILE, &run->nofile) < 0)
 		die_errno(errno, "Can't read the limit of open files");
@@ -138,9 +138,14 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 		fds[n++] = plan->seccomp[i].bytes ? -1 : plan->seccomp[i].at.fd;
 	for (size_t i = 0; i < plan->n_superseded_fds; i++)
 		fds[n++] = plan->superseded_fds[i];
-	qsort(fds, n, sizeof(*fds), compare_ints);
-	for (size_t i = 0; i < n; i++) {
-		if (fds[i] < 0 || (n_unique && fds[n_unique - 1] == fds[i]))
+	size_t n_given = 0; /* most lines give none: nothing to sort, then */
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			fds[n_given++] = fds[i];
+	if (n_given)
+		qsort(fds, n_given, sizeof(*fds), compare_ints);
+	for (size_t i = 0; i < n_given; i++) {
+		if (n_unique && fds[n_unique - 1] == fds[i])
 			continue;
 		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) < 0)
 			die_errno(errno, "Can't keep descriptor %d from COMMAND", fds[i]);
