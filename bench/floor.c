@@ -16,7 +16,7 @@
  *
  * for a normal user whose COMMAND is an absolute path. "The same" is what COMMAND and an onlooker
  * can tell: namespaces, mounts and their flags, no capability in any set, no_new_privs, a fresh
- * keyring, the caller's directory, umask and descriptors, a reaper that cannot be traced from
+ * keyring, the guard of keys, the caller's directory, umask and descriptors, a reaper that cannot be traced from
  * inside, an exit status. No option is read, nothing is checked twice, no message is worded, and it
  * runs on this very kernel or not at all.
  *
@@ -24,11 +24,14 @@
  * its start-up.
  */
 #include <fcntl.h>
+#include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/mount.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -286,6 +289,43 @@ static void drop_capabilities(int bounding_too)
 	DO(capset, &header, none);
 }
 
+#if defined(__x86_64__)
+#define NATIVE   AUDIT_ARCH_X86_64, 248, 0x40000000u + 248
+#define OTHER    AUDIT_ARCH_I386
+#define OTHER_AT 286
+#else
+#define NATIVE   AUDIT_ARCH_AARCH64, 217, 217
+#define OTHER    AUDIT_ARCH_ARM
+#define OTHER_AT 309
+#endif
+
+/* The program that bwrapish loads: no add_key, request_key and keyctl, for either architecture. */
+static void guard_keys(void)
+{
+#define LOAD(at)          BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
+#define IF_IS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
+#define IF_GE(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, k, yes, no)
+	static const unsigned native[] = { NATIVE };
+	const struct sock_filter code[] = {
+		LOAD(4), /* the architecture */
+		IF_IS(native[0], 1, 0),
+		IF_IS(OTHER, 5, 8),
+		LOAD(0), /* the number */
+		IF_GE(native[1], 0, 7),
+		IF_GE(native[1] + 3, 0, 5),
+		IF_GE(native[2], 0, 5),
+		IF_GE(native[2] + 3, 4, 3),
+		LOAD(0),
+		IF_GE(OTHER_AT, 0, 2),
+		IF_GE(OTHER_AT + 3, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 38),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { sizeof(code) / sizeof(*code),
+					    (struct sock_filter *) code };
+	DO(seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &program);
+}
+
 static _Noreturn void become_command(char **command, char **env)
 {
 	drop_capabilities(1);
@@ -297,6 +337,7 @@ static _Noreturn void become_command(char **command, char **env)
 static _Noreturn void init(long report_fd, long uid, long gid, char **command, char **env)
 {
 	drop_capabilities(0);
+	guard_keys();
 	/* As vfork: the child borrows this memory until it execs. */
 	long child = TRY(clone, CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
 	if (child == 0) {
@@ -415,6 +456,7 @@ int main(int argc, char *argv[], char *env[])
 	else
 		build_root(directory, 0,
 			   takes_directory ? new_overlay(argv[2], number_of(argv[3])) : -1);
+	guard_keys();
 	become_command(command, env);
 }
 
