@@ -120,9 +120,9 @@ static const struct {
 				.mode = 0600 },
 	[FORM_SYMLINK] = { .kind = OP_SYMLINK },
 	[FORM_CHMOD] = { .kind = OP_CHMOD },
-	[FORM_OVERLAY] = { .kind = OP_OVERLAY, .mode = 0755 },
-	[FORM_TMP_OVERLAY] = { .kind = OP_OVERLAY, .mode = 0755 },
-	[FORM_RO_OVERLAY] = { .kind = OP_OVERLAY, .read_only = true, .mode = 0755 },
+	[FORM_OVERLAY] = { .kind = OP_OVERLAY },
+	[FORM_TMP_OVERLAY] = { .kind = OP_OVERLAY },
+	[FORM_RO_OVERLAY] = { .kind = OP_OVERLAY, .read_only = true },
 };
 
 const char *const option_group_titles[N_OPTION_GROUPS] = {

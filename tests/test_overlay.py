@@ -121,6 +121,12 @@ def test_a_ro_overlay_takes_no_writes(caller, backend, tree):
     assert result.stdout == "1\n1\n", result
 
 
+@pytest.mark.parametrize("caller", CALLERS)
+def test_missing_parents_are_the_users_alone_as_above_a_bind(caller, tree):
+    result = merge(tree, caller, "kernel", "stat -c %a /a /a/b /a/b/c", ["--tmp-overlay", "/a/b/c"])
+    assert result.stdout == "700\n700\n755\n", result
+
+
 # mkfifo -m: fuse-overlayfs 1.14 does not apply the umask to what is made by mknod(2).
 EVERYTHING = """cd /m
 echo changed >file; chmod 600 both; rm -r gone; mv dir/old dir/moved; mv dir/sub renamed 2>/dev/null || { cp -r dir/sub renamed; rm -r dir/sub; }
