@@ -18,9 +18,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-/* Returns the descriptor whose POSIX lock this process holds: locks are not inherited, and closing
- * any other descriptor of the same file would lose it (fcntl_locking(2)), so nobody else opens it.
- */
+/* Returns the descriptor that holds the lock: of its open file description, for a process loses its own
+ * when it closes any descriptor of the same file, such as one that the caller has left open
+ * (fcntl_locking(2)). Both kinds exclude each other. */
 static int take_lock(const struct run *run, const struct path_at *file)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
@@ -28,7 +28,7 @@ static int take_lock(const struct run *run, const struct path_at *file)
 	if (fd < 0)
 		die_errno(errno, "%s: Can't open lock file %s", place_name(file->place),
 			  file->path);
-	if (fcntl(fd, F_SETLK, &lock) < 0)
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
 		die("%s: Can't lock %s: %s%s", place_name(file->place), file->path,
 		    errno_text(errno),
 		    errno == EAGAIN || errno == EACCES ? "; somebody holds it exclusively" : "");

@@ -275,6 +275,18 @@ def test_lock_file_is_held_before_command_starts_and_until_it_ends(box):
     wait_for(lambda: not locked(box / "lock"), what="the lock's end")
 
 
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"], ["--close-fds"]], ids=str)
+def test_lock_file_is_held_although_descriptors_of_the_same_file_are_closed(more, box):
+    (box / "lock").touch()
+    inherited = keep(os.open(box / "lock", os.O_RDWR))
+    with start([*BASE, *more, "--bind", box, "/b", "--lock-file", "/b/lock", "--lock-file", "/b/lock"], READY,
+               stdin=subprocess.PIPE, pass_fds=[inherited]) as process:
+        assert line_from(process) == "ready"
+        assert locked(box / "lock")
+        process.communicate("\n", timeout=10)
+    wait_for(lambda: not locked(box / "lock"), what="the lock's end")
+
+
 def test_lock_file_is_a_shared_lock_and_repeatable(box):
     (box / "one").touch()
     (box / "two").touch()
