@@ -24,8 +24,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -63,7 +65,7 @@ struct cgroups {
 		int fd;
 		const char *controllers;
 	} own;
-	int64_t end_ms;      /* of killing what is in version 1; 0: not begun */
+	int64_t end_ms;      /* of killing; 0: not begun */
 	const char *enabled; /* controllers that the leaf was made for, " memory pids" */
 };
 
@@ -175,24 +177,72 @@ static void sleep_ms(long ms)
 	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
 }
 
-/* Calls `act` on a group and those below it, the deepest first. */
-static void for_each_group(int dir_fd, void (*act)(int dir_fd))
+/* The groups that a walk is in, and beside and below each those that it has still to see. */
+struct step {
+	bool entered;
+	char name[NAME_MAX + 1];
+};
+static struct {
+	struct step *items; /* for all walks, and not in the arena, which would only grow */
+	size_t n, room;
+} steps;
+
+static void push_groups_in(int dir_fd)
 {
-	int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int list_fd = open_dir_at(dir_fd, ".");
 	DIR *directory = list_fd < 0 ? NULL : fdopendir(list_fd);
 	for (const struct dirent *entry; directory && (entry = readdir(directory));) {
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
-		AUTO_CLOSE int fd = open_dir_at(dir_fd, entry->d_name);
-		if (fd >= 0)
-			for_each_group(fd, act);
-		if (fd >= 0 && act == NULL)
-			unlinkat(dir_fd, entry->d_name, AT_REMOVEDIR);
+		if (steps.n == steps.room) {
+			size_t room = 2 * steps.room + 16;
+			struct step *items = realloc(steps.items, room * sizeof(*items));
+			if (!items)
+				break;
+			steps.items = items;
+			steps.room = room;
+		}
+		struct step *step = &steps.items[steps.n++];
+		step->entered = false;
+		memcpy(step->name, entry->d_name, strlen(entry->d_name) + 1);
 	}
 	if (directory)
 		closedir(directory);
+	else
+		close_fd(&list_fd);
+}
+
+/* Calls `act` on a group and those below it, the deepest first; NULL: removes those below. COMMAND may
+ * have nested thousands: few descriptors are open at a time, and when the time is over the rest is left
+ * alone. The way back is "..", since no group can be moved below another one. */
+static void for_each_group(int top_fd, int64_t end_ms, void (*act)(int dir_fd))
+{
+	int fd = open_dir_at(top_fd, ".");
+	steps.n = 0;
+	push_groups_in(top_fd);
+	while (steps.n && fd >= 0 && now_ms() < end_ms) {
+		struct step *step = &steps.items[steps.n - 1];
+		int next_fd = open_dir_at(fd, step->entered ? ".." : step->name);
+		if (!step->entered && next_fd < 0) { /* it is gone */
+			steps.n--;
+			continue;
+		}
+		if (!step->entered) {
+			step->entered = true;
+			push_groups_in(next_fd);
+		} else {
+			if (act)
+				act(fd);
+			else
+				unlinkat(next_fd, step->name, AT_REMOVEDIR);
+			steps.n--;
+		}
+		close(fd);
+		fd = next_fd;
+	}
+	close_fd(&fd);
 	if (act)
-		act(dir_fd);
+		act(top_fd);
 }
 
 static bool is_listed(const char *pids, int number)
@@ -240,9 +290,9 @@ static void kill_one_by_one(int dir_fd, int freezer_fd, int64_t end_ms, void (*m
 	write_file(dir_fd, "cgroup.freeze", "1");
 	for (int rounds = 0; rounds == 0 || now_ms() < end_ms; rounds++) {
 		n_found = 0;
-		for_each_group(dir_fd, kill_members);
+		for_each_group(dir_fd, end_ms, kill_members);
 		if (freezer_fd >= 0)
-			for_each_group(freezer_fd, thaw);
+			for_each_group(freezer_fd, end_ms, thaw);
 		if (!n_found)
 			return;
 		if (meanwhile)
@@ -252,21 +302,22 @@ static void kill_one_by_one(int dir_fd, int freezer_fd, int64_t end_ms, void (*m
 	}
 }
 
-static void kill_v2(int dir_fd, int most_seconds, void (*meanwhile)(void))
+static void kill_v2(int dir_fd, int64_t end_ms, void (*meanwhile)(void))
 {
+	enum { ROUND_MS = 1000 };
 	if (read_count(dir_fd, "cgroup.events", "populated") == 0)
 		return;
 	if (!write_file(dir_fd, "cgroup.kill", "1"))
-		kill_one_by_one(dir_fd, -1, now_ms() + most_seconds * 1000, meanwhile);
+		kill_one_by_one(dir_fd, -1, end_ms, meanwhile);
 	AUTO_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	for (int seconds = 0; events_fd >= 0 && seconds < most_seconds &&
+	for (int64_t left_ms; events_fd >= 0 && (left_ms = end_ms - now_ms()) > 0 &&
 			      read_count(dir_fd, "cgroup.events", "populated") == 1;) {
 		struct pollfd changed = { .fd = events_fd, .events = POLLPRI };
 		if (meanwhile)
 			meanwhile();
 		/* A change between reading and polling is told, too: the descriptor counts from its
 		 * opening. */
-		seconds += poll(&changed, 1, 1000) == 0;
+		poll(&changed, 1, left_ms < ROUND_MS ? (int) left_ms : ROUND_MS);
 		lseek(events_fd, 0, SEEK_SET);
 		char seen[64];
 		if (read(events_fd, seen, sizeof(seen)) <= 0)
@@ -275,23 +326,24 @@ static void kill_v2(int dir_fd, int most_seconds, void (*meanwhile)(void))
 }
 
 /* Zombies may keep a group busy for a moment. */
-static bool try_remove(int parent_fd, const char *name, int fd, int most_seconds)
+static bool try_remove(int parent_fd, const char *name, int fd, int64_t end_ms)
 {
-	for (int tries = 0; tries < most_seconds * 1000; tries++) {
+	for (bool again = false;; again = true) {
 		if (unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 			return true;
-		if (errno != EBUSY)
+		if (errno != EBUSY || (again && now_ms() >= end_ms))
 			return false;
-		for_each_group(fd, NULL);
-		if (tries)
+		for_each_group(fd, end_ms, NULL);
+		if (again)
 			sleep_ms(1);
 	}
-	return false;
 }
 
 static void remove_group(struct group *group)
 {
-	if (group->fd >= 0 && !try_remove(group->parent_fd, group->name, group->fd, 2))
+	enum { PATIENCE_MS = 5000 };
+	if (group->fd >= 0 &&
+	    !try_remove(group->parent_fd, group->name, group->fd, now_ms() + PATIENCE_MS))
 		say_warning("Can't remove the control group %s/%s: %s", group->parent, group->name,
 			    errno_text(errno));
 	close_fd(&group->inner_fd);
@@ -313,36 +365,38 @@ static void count_members(int dir_fd)
 
 /* Whether a supervisor is responsible, when its directory is locked. One that is about to lock both
  * has put nobody into the group yet. */
-static bool is_taken_care_of(int dir_fd)
+static bool is_taken_care_of(int dir_fd, int64_t end_ms)
 {
 	AUTO_CLOSE int fd = openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	struct flock lock = { .l_type = F_RDLCK }; /* which only a write lock is in the way of */
 	n_found = 0;
-	for_each_group(dir_fd, count_members);
+	for_each_group(dir_fd, end_ms, count_members);
 	return !n_found || fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_WRLCK;
 }
 
 /* What supervisors left that were killed themselves. Somebody else's groups refuse, and stay; so does
  * for a later run what does not die at once. */
-static void sweep(const struct group *beside)
+static void sweep(const struct group *beside, int64_t end_ms)
 {
 	int parent_fd = beside->parent_fd;
 	int list_fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = list_fd < 0 ? NULL : fdopendir(list_fd);
-	for (const struct dirent *entry; directory && (entry = readdir(directory));) {
+	for (const struct dirent *entry;
+	     directory && now_ms() < end_ms && (entry = readdir(directory));) {
 		struct stat status;
 		AUTO_CLOSE int fd =
 			has_our_name(entry->d_name) && !streq(entry->d_name, beside->name)
 				? open_dir_at(parent_fd, entry->d_name)
 				: -1;
 		if (fd < 0 || fstat(fd, &status) < 0 || status.st_uid != geteuid() ||
-		    (flock(fd, LOCK_EX | LOCK_NB) < 0 && is_taken_care_of(fd)))
+		    (flock(fd, LOCK_EX | LOCK_NB) < 0 && is_taken_care_of(fd, end_ms)))
 			continue;
+		int64_t half_ms = (now_ms() + end_ms) / 2; /* the rest is for removing */
 		if (faccessat(fd, "cgroup.events", F_OK, 0) == 0)
-			kill_v2(fd, 1, NULL);
+			kill_v2(fd, half_ms, NULL);
 		else
-			kill_one_by_one(fd, fd, now_ms() + 1000, NULL);
-		try_remove(parent_fd, entry->d_name, fd, 1);
+			kill_one_by_one(fd, fd, half_ms, NULL);
+		try_remove(parent_fd, entry->d_name, fd, end_ms);
 	}
 	if (directory)
 		closedir(directory);
@@ -350,9 +404,11 @@ static void sweep(const struct group *beside)
 
 void cgroups_sweep(const struct run *run)
 {
+	enum { PATIENCE_MS = 1000 }; /* nobody hears signals meanwhile */
 	const struct cgroups *groups = run->cgroups;
+	int64_t end_ms = now_ms() + PATIENCE_MS;
 	for (size_t i = 0; groups && i < groups->n; i++)
-		sweep(&groups->all[i]);
+		sweep(&groups->all[i], end_ms);
 }
 
 /* ---- making ---- */
@@ -786,6 +842,14 @@ static problem set_limit(struct cgroups *groups, const struct run *run, const st
 	return set_v2(groups, op);
 }
 
+/* What COMMAND nests takes time to remove. Version 1 has no such limit. */
+static void limit_depth(const struct group *group, const struct plan *plan)
+{
+	if (!group->controller && !limits_place(plan, "cgroup.max.depth") &&
+	    !write_file(group->fd, "cgroup.max.depth", "64"))
+		die_errno(errno, "Can't limit %s/%s/cgroup.max.depth", group->parent, group->name);
+}
+
 static void finish_groups(struct cgroups *groups, const struct plan *plan, const char *own)
 {
 	problem ignored = NULL;
@@ -797,6 +861,7 @@ static void finish_groups(struct cgroups *groups, const struct plan *plan, const
 		if (group->inner_fd < 0)
 			die("Can't make %s/%s/in: %s%s", group->parent, group->name,
 			    errno_text(errno), limits_cause(plan, errno));
+		limit_depth(group, plan);
 	}
 }
 
@@ -966,8 +1031,8 @@ static bool remove_inner(struct group *group)
 	return true;
 }
 
-/* Until when the kernel has to be rid of what was killed in all groups of version 1 together. */
-static int64_t end_of_v1(struct cgroups *groups)
+/* Until when the kernel has to be rid of what was killed in all groups together. */
+static int64_t end_of_killing(struct cgroups *groups)
 {
 	enum { PATIENCE_MS = 10000 };
 	if (!groups->end_ms)
@@ -984,9 +1049,9 @@ void cgroups_kill_command(const struct run *run, void (*meanwhile)(void))
 		struct group *group = &groups->all[i];
 		if (group->controller)
 			kill_one_by_one(group->inner_fd, can_freeze ? last->inner_fd : -1,
-					end_of_v1(groups), meanwhile);
+					end_of_killing(groups), meanwhile);
 		else if (!remove_inner(group))
-			kill_v2(group->inner_fd, 60, meanwhile);
+			kill_v2(group->inner_fd, end_of_killing(groups), meanwhile);
 	}
 }
 
@@ -1038,9 +1103,9 @@ void cgroups_remove(struct run *run)
 	for (size_t i = 0; i < groups->n; i++) {
 		struct group *group = &groups->all[i];
 		if (group->controller)
-			kill_one_by_one(group->fd, -1, end_of_v1(groups), NULL);
+			kill_one_by_one(group->fd, -1, end_of_killing(groups), NULL);
 		else if (unlinkat(group->parent_fd, group->name, AT_REMOVEDIR) < 0)
-			kill_v2(group->fd, 60, NULL);
+			kill_v2(group->fd, end_of_killing(groups), NULL);
 		remove_group(group);
 	}
 	if (groups->leaf.fd >= 0)

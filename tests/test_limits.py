@@ -470,8 +470,13 @@ def test_cgroup_has_to_be_one():
 
 def groups_of_ours(path):
     """Outer and inner ones; unlike rglob(), os.walk() does not mind what vanishes meanwhile."""
-    return [Path(top) / name for top, names, _ in os.walk(path) for name in names
-            if "bwrapish" in f"{top}/{name}".removeprefix(str(path))]
+    found = []
+    for top, names, _ in os.walk(path):
+        below = top.removeprefix(str(path))
+        found += [Path(top) / name for name in names if "bwrapish" in f"{below}/{name}"]
+        if below.count("/") > 9:  # what somebody nests in one
+            names.clear()
+    return found
 
 
 class Delegated:
@@ -551,6 +556,40 @@ def test_a_fresh_group_holds_exactly_the_sandbox_and_goes_with_it(group, form, w
         assert process.returncode == 5
     assert not group.left() and not processes_with(sleep)
     assert where != "alone" or not (group.leaf / "cgroup.subtree_control").read_text().strip()
+
+
+# Nests groups below COMMAND's own, named by /proc/self/cgroup's line that begins with sys.argv[2], below sys.argv[1].
+NEST = """import os, sys
+line, = [line for line in open("/proc/self/cgroup") if sys.argv[2] in line.split(":", 2)[1].split(",")]
+os.chdir(sys.argv[1] + line.split(":", 2)[2].strip())
+made = 0
+try:
+    while made < 2500:
+        os.mkdir("n")
+        os.chdir("n")
+        made += 1
+except OSError as error: print(os.strerror(error.errno), file=sys.stderr)
+print(made, flush=True)"""
+
+
+@pytest.mark.root
+def test_groups_that_command_nests_are_few_and_go_with_the_sandbox(group):
+    result = run(["--bind", "/", "/", "--proc", "/proc", *LIMIT, "--limit", "cgroup.max.descendants", "max"],
+                 [*python(NEST), V2, ""], prefix=group.prefix)
+    assert result.returncode == 0 and int(result.stdout) == 63, result
+    assert result.stderr == "Resource temporarily unavailable\n"
+    assert not group.left()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not (TOP / "pids" / "cgroup.procs").exists() or "pids" in HAS, reason="needs cgroup v1's pids")
+def test_groups_nested_deeper_than_descriptors_last_are_removed():
+    before = set((TOP / "pids").iterdir())
+    result = run(["--bind", "/", "/", "--proc", "/proc", "--limit", "pids.max", "50"], [*python(NEST), TOP / "pids", "pids"],
+                 prefix=["prlimit", "--nofile=64:64"], timeout=60)
+    assert result.stdout == "2500\n"
+    assert_ok(result)
+    assert set((TOP / "pids").iterdir()) <= before
 
 
 def parents(pids):
