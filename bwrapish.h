@@ -31,7 +31,8 @@ typedef const char *problem;
 /* "--bind (argument 3)"; arena memory. */
 const char *place_name(struct place place);
 /* The sentence, with the place before it. */
-problem problem_at(struct place place, const char *fmt, ...) PRINTF_LIKE(2, 3);
+problem problem_at(struct place place, const char *fmt, ...) PRINTF_LIKE(2, 3)
+	__attribute__((returns_nonnull));
 
 /* ---- the plan: all that was asked for; const once checked ---- */
 enum propagation { PROPAGATION_DEFAULT, PROPAGATION_PRIVATE, PROPAGATION_SLAVE };

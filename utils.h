@@ -30,7 +30,8 @@ char *arena_number(uint64_t value, unsigned base) __attribute__((returns_nonnull
 
 /* Makes room for one more element in `items` (arena memory, `n_items` used, `*n_room` there) and
  * returns where the array is now; grows by doubling, so n appends cost O(n). */
-void *arena_grow(void *items, size_t n_items, size_t *n_room, size_t item_bytes);
+void *arena_grow(void *items, size_t n_items, size_t *n_room, size_t item_bytes)
+	__attribute__((returns_nonnull));
 
 /* ---- text that grows ---- */
 struct text {

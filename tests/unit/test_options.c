@@ -1,11 +1,10 @@
 /* The grammar: argv in, plan or problem out, through fake doors. */
 #include "fake_doors.h"
 
-#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "assert_between.h"
 
 static struct plan plan;
 static enum reading reading;
@@ -84,7 +83,7 @@ static size_t write_option(const struct option_row *row, char **argv, size_t at,
 	argv[n++] = arena_printf("%s", row->name);
 	for (const char *name = row->words; *name; name += strspn(name, " ")) {
 		size_t length = strcspn(name, " ");
-		argv[n] = at == n - 1 ? arena_printf("%s", special) : sample(name, length);
+		argv[n] = at == n - 1 ? arena_string(special) : sample(name, length);
 		n++;
 		name += length;
 	}
@@ -156,7 +155,7 @@ static void test_every_option_takes_the_words_of_its_row_and_no_more(void **stat
 		assert_int_equal(reading, READ_PLAN);
 		assert_ptr_equal(plan.command, argv + n);
 		assert_true(options_given(&plan, row->name));
-		assert_in_range(options_place(&plan, row->name).argument, 1, at + 3);
+		assert_between(options_place(&plan, row->name).argument, 1, at + 3);
 	}
 }
 
@@ -195,7 +194,7 @@ static void test_every_descriptor_has_to_be_open(void **state)
 				   argv);
 			n_seen++;
 		}
-	assert_in_range(n_seen, 15, 40);
+	assert_between(n_seen, 15, 40);
 }
 
 static void test_every_path_must_be_one(void **state)
@@ -223,7 +222,7 @@ static void test_every_path_must_be_one(void **state)
 					   argv);
 				n_seen++;
 			}
-	assert_in_range(n_seen, 20, 60);
+	assert_between(n_seen, 20, 60);
 }
 
 static void test_a_path_may_begin_with_one_dash(void **state)
@@ -283,7 +282,7 @@ static void test_every_option_is_nearest_to_itself_without_a_letter(void **state
 			continue;
 		n_found += strstr(bad, arena_printf("is %s meant?", option_rows[i].name)) != NULL;
 	}
-	assert_in_range(n_found, n_option_rows - 6, n_option_rows);
+	assert_between(n_found, n_option_rows - 6, n_option_rows);
 }
 
 static void test_two_dashes_end_the_options_and_are_dropped(void **state)
@@ -1138,7 +1137,7 @@ static void test_the_table_has_each_option_once_and_explains_it(void **state)
 		assert_memory_equal(row->name, "--", 2);
 		assert_int_equal(strspn(row->name + 2, "abcdefghijklmnopqrstuvwxyz0123456789-"),
 				 strlen(row->name + 2));
-		assert_in_range(strlen(row->help), 3, 90);
+		assert_between(strlen(row->help), 3, 90);
 		assert_true(row->group < N_OPTION_GROUPS);
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(row->name, option_rows[j].name);
