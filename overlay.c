@@ -640,14 +640,38 @@ static int compare_submounts(const void *a, const void *b)
 	return (*x == '/' ? 1 : (unsigned char) *x) - (*y == '/' ? 1 : (unsigned char) *y);
 }
 
-/* Whether the mount of this id is what is seen at `path` below dir_fd. */
-static bool is_seen(int dir_fd, const char *path, uint64_t id)
+static bool path_is_below(const char *path, const char *above)
 {
-	struct statx status;
+	size_t length = strlen(above);
+	return strncmp(path, above, length) == 0 && path[length] == '/';
+}
+
+/* Whether the mount of this id is what is seen at `path` below dir_fd. proc_pid_fdinfo(5) tells it
+ * without a word to the file system, which may not answer; another user's FUSE refuses even
+ * statx(2). */
+static bool is_seen(const struct run *run, int dir_fd, const char *path, uint64_t id)
+{
+	char text[512];
 	AUTO_CLOSE int fd = path_open(dir_fd, path, O_PATH | O_NOFOLLOW);
-	return fd >= 0 &&
-	       statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) == 0 &&
-	       status.stx_mnt_id == id;
+	AUTO_CLOSE int info_fd = fd < 0 ? -1
+					: openat(run->proc_fd, arena_printf("self/fdinfo/%d", fd),
+						 O_RDONLY | O_CLOEXEC);
+	ssize_t length = info_fd < 0 ? -1 : read(info_fd, text, sizeof(text) - 1);
+	if (length < 0)
+		return false;
+	text[length] = '\0';
+	const char *line = strstr(text, "mnt_id:");
+	return line && strtoull(line + strlen("mnt_id:"), NULL, 10) == id;
+}
+
+/* Below what is no layer nothing is one, and who looks there may wait for ever. */
+static bool is_below_no_layer(const struct submount *list, size_t n, int dir_fd, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!list[i].can_be_layer && list[i].dir_fd == dir_fd &&
+		    path_is_below(path, list[i].path))
+			return true;
+	return false;
 }
 
 /* Splits a line of mountinfo in place: the mount's id, where it is, and its type;
@@ -690,7 +714,9 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 		for (size_t i = 0; i < n_dirs; i++) {
 			size_t top = top_lengths[i];
 			if (strncmp(point, tops[i], top) != 0 || point[top] != '/' ||
-			    !point[top + 1] || !is_seen(dir_fds[i], point + top + 1, id))
+			    !point[top + 1] ||
+			    is_below_no_layer(list, n, dir_fds[i], point + top + 1) ||
+			    !is_seen(run, dir_fds[i], point + top + 1, id))
 				continue;
 			list = arena_grow(list, n, &room, sizeof(*list));
 			list[n++] = (struct submount){ dir_fds[i], arena_string(point + top + 1),
@@ -776,12 +802,6 @@ static int try_clone(const struct merge *merge, const char *path)
 			return fd < 0 ? -1 : bind_clone_read_only(fd);
 	}
 	return -1;
-}
-
-static bool path_is_below(const char *path, const char *above)
-{
-	size_t length = strlen(above);
-	return strncmp(path, above, length) == 0 && path[length] == '/';
 }
 
 /* A mount for a submount of the layers: an overlay, or a read-only clone of what can be no layer; -1
@@ -954,13 +974,27 @@ static bool clone_writable(const struct merge *merge, struct overlay_writable *r
 	return true;
 }
 
+/* fuse-overlayfs shows a directory that it cannot read as an empty one. */
+static bool can_read_layers(const struct merge *merge, const char **ret_why)
+{
+	for (size_t i = 0; i < merge->n_layers; i++)
+		if (faccessat(merge->layers[i], ".", R_OK | X_OK, AT_EACCESS) < 0) {
+			*ret_why = arena_printf(
+				"Can't read the layer %s: %s",
+				layer_name(&merge->overlay->layers[merge->n_layers - 1 - i]),
+				errno_text(errno));
+			return false;
+		}
+	return true;
+}
+
 static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const char **ret_why)
 {
 	const struct shape *shape = &merge->run->shape;
 	bool squash = shape->user_namespace && merge->run->plan->userns_block.fd < 0;
 	struct overlay_writable writable;
 	refuse_overlap(merge);
-	if (!clone_writable(merge, &writable, ret_why))
+	if (!can_read_layers(merge, ret_why) || !clone_writable(merge, &writable, ret_why))
 		return -1;
 	unsigned attributes = kept_attributes(merge, merge->layers, merge->n_layers) |
 			      kept_attributes(merge, &merge->upper_fd, 1);

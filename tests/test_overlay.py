@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import (BASE, BINARY, IS_ROOT, IS_SANITIZED, REPO, as_user, assert_ok, assert_refused, at_eof, close, command_line,
-                     data_fd, host_mounts, keep, line_from, mounts_inside, parse_mountinfo, pipe, python, readable, refused, run,
+                     data_fd, host_mounts, keep, line_from, mounts_inside, parse_mountinfo, pipe, python,
+                     python_prefix, readable, refused, run,
                      session_members, start, user_ids, wait_for)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
@@ -440,6 +441,45 @@ def test_a_submount_is_seen_and_writable_for_a_normal_user(box):
     result = run([*BASE, "--overlay-src", box / "src", "--tmp-overlay", "/m"],
                  ["sh", "-ec", "cat /m/own/f; echo new >/m/own/f; cat /m/own/f"], prefix=prefix)
     assert result.stdout == "host\nnew\n", result
+
+
+# A FUSE file system whose server, the descriptor that the tool inherits, never answers. Nobody but root may use it, or all may.
+SILENT_FUSE = """
+import ctypes
+fuse = os.open("/dev/fuse", os.O_RDWR)
+os.set_inheritable(fuse, True)
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.mount(b"silent", b"%s", b"fuse", 6, b"fd=%%d,rootmode=40000,user_id=0,group_id=0%s" %% fuse) == 0
+"""
+
+
+@needs_fuse
+@pytest.mark.root
+@pytest.mark.parametrize("pid", [[], ["--unshare-pid"]])
+@pytest.mark.parametrize("who", ["", ",allow_other"])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_fuse_mount_below_a_layer_that_does_not_answer_holds_nothing_up(caller, backend, who, pid, tree):
+    """Nor one that answers somebody else only; what else is in its directory is there."""
+    if backend == "kernel" and caller == "user":
+        pytest.skip("a normal user's copy of the host's mounts is nothing that the kernel takes")
+    (tree / "low/dir/mnt").mkdir()
+    give(caller, tree)
+    prefix = [*fuse_prefix("root"), *python_prefix(SILENT_FUSE % (tree / "low/dir/mnt", who)), *(as_user() if caller == "user" else [])]
+    result = run([*BASE, *pid, "--overlay-backend", backend, *layers(tree), "--tmp-overlay", "/m"],
+                 ["sh", "-ec", "ls /m/dir; echo 1 >/m/dir/more; cat /m/dir/more"], prefix=prefix)
+    assert result.returncode == 0 and result.stdout == "mnt\nnew\nold\nsub\n1\n", result
+
+
+@needs_fuse
+@pytest.mark.root
+@pytest.mark.parametrize("mode", [0o711, 0o744])
+def test_fuse_overlayfs_takes_no_layer_that_the_user_cannot_read(mode, tree):
+    """It would show an empty directory."""
+    give("root", tree)
+    (tree / "low").chmod(mode)
+    refused(["--overlay-backend", "fuse", *layers(tree), "--tmp-overlay", "/m"], f"Can't read the layer {tree / 'low'}: Permission denied",
+            base=BASE, prefix=fuse_prefix("user"))
 
 
 @needs_fuse
