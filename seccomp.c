@@ -3,8 +3,8 @@
  *
  * What may deny anything comes last: between loading it and exec there is nothing but exec, so it
  * may deny whatever setup needs. The guards deny nothing that setup needs and come as soon as it is
- * clear who needs them. seccomp(2) returning 0 is the only witness: a read-back by prctl(2) could
- * itself be what a filter kills.
+ * clear who needs them. They are read back, by asking for what they deny; of the others seccomp(2)
+ * returning 0 is the only witness: whatever asks could itself be what a filter kills.
  */
 #include "bwrapish.h"
 
@@ -16,10 +16,12 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "built-profiles.h" /* made by tools/profiles.c */
@@ -250,6 +252,16 @@ static size_t list_guards(const struct run *run, bool denies_keys, struct progra
 	return n;
 }
 
+/* Neither call does anything, guarded or not. */
+static bool guards_hold(const struct run *run)
+{
+	bool keys_held = run->plan->allow_keys || (syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID,
+							   KEY_SPEC_SESSION_KEYRING, 0) < 0 &&
+						   errno == ENOSYS);
+	bool tty_held = !run->has_tty || (ioctl(-1, TIOCSTI, NULL) < 0 && errno == EPERM);
+	return keys_held && tty_held;
+}
+
 void filters_load_guards(struct run *run)
 {
 	struct program guards[N_GUARDS];
@@ -269,6 +281,8 @@ void filters_load_guards(struct run *run)
 		    run->plan->allow_keys ? "" : "kernel keys", n == 2 ? " and " : "",
 		    run->has_tty ? "terminal" : "", errno_text(error), why_not_loaded(error),
 		    options);
+	if (!guards_hold(run))
+		die("A seccomp program is loaded and does not hold; %s without", options);
 	run->guarded = true;
 }
 

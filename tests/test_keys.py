@@ -3,12 +3,14 @@ import errno
 import os
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from sandbox import (ALLOW, BASE, BINARY, FULL, IS_SANITIZED, PYTHON, Terminal, assert_ok, bpf, data_fd, refused, run,
-                     run_python, status_inside, syscall_number)
+from sandbox import (ALLOW, BASE, BINARY, ERRNO, FULL, IS_SANITIZED, PYTHON, Terminal, assert_ok, bpf, close, data_fd, pipe,
+                     python, read_json, refused, run, run_python, start, status_inside, syscall_number, wait_for)
 from test_policy import NATIVE, OTHERS, callers, numbers, raw  # noqa: F401 (fixtures)
+from test_profiles import AUDIT, RUNS, simulate
 
 FORMS = {"alone": [], "supervised": ["--die-with-parent"], "with pid 1": ["--unshare-pid"],
          "with all": ["--unshare-all", "--die-with-parent"], "with a lock": ["--lock-file", "/usr/bin/env"],
@@ -119,6 +121,49 @@ def test_what_the_caller_wants_answered_is_answered():
     assert run_python(["--seccomp-deny", "keyctl:EXDEV"], code).stdout == "EXDEV\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+@pytest.mark.parametrize("form", [[], ["--unshare-pid"]], ids=str)
+def test_a_guard_that_the_kernel_says_to_have_loaded_and_has_not_ends_the_run(form):
+    prefix = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=seccomp", "-e", "inject=seccomp:retval=0"]
+    refused(form, "does not hold", "--allow-keys", base=BASE, prefix=prefix)
+
+
+LOADED = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long] * 4
+pid = int(sys.argv[1])
+if libc.ptrace(0x4206, pid, 0, 0) or libc.ptrace(0x4207, pid, 0, 0): sys.exit(f"SEIZE {ctypes.get_errno()}")
+os.waitpid(pid, 0)
+code = ctypes.create_string_buffer(4096 * 8)
+n = libc.ptrace(0x420C, pid, int(sys.argv[2]), ctypes.addressof(code))  # PTRACE_SECCOMP_GET_FILTER
+print(ctypes.get_errno() if n < 0 else code.raw[:n * 8].hex())"""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(NATIVE not in RUNS, reason="the simulation does not know this architecture")
+def test_what_is_loaded_denies_exactly_the_calls_on_keys():
+    """... on both architectures, and with the numbers of x32, which few kernels have."""
+    info, told = pipe()
+    with start([*BASE, "--info-fd", told], ["sleep", "60"]) as process:
+        close(told)
+        child = str(read_json(info)["child-pid"])
+        wait_for(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n")
+        loaded = subprocess.run([*python(LOADED), child, "0"], capture_output=True, text=True)
+    if loaded.stdout.strip() in map(str, (errno.EACCES, errno.EIO, errno.EINVAL, errno.EPERM)):
+        pytest.skip("the kernel does not show filters (CONFIG_CHECKPOINT_RESTORE), or we are under one ourselves")
+    program = list(struct.iter_unpack("=HBBI", bytes.fromhex(loaded.stdout)))
+    assert len(program) == 13
+    for arch in RUNS[NATIVE]:
+        keys = {number | bits for name, number in numbers(arch).items() if name in ("add_key", "request_key", "keyctl")
+                for bits in ((0, 1 << 30) if arch == "x86_64" else (0,))}
+        for number in (*range(0, 600), *range(1 << 30, (1 << 30) + 600), (1 << 31) - 1, 1 << 31, (1 << 32) - 1):
+            expected = ERRNO | errno.ENOSYS if number in keys else ALLOW
+            assert simulate(program, arch, number, {}) == expected, (arch, number)
+    for arch in set(AUDIT) - set(RUNS[NATIVE]):
+        assert simulate(program, arch, 1, {}) == ERRNO | errno.ENOSYS or AUDIT[arch] >> 30 & 1 == 0
+
+
 # ---- one program, in every process of the sandbox ----
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
@@ -190,6 +235,14 @@ def test_a_sandbox_in_a_sandbox_works(args):
     assert result.stdout == "Seccomp_filters:\t2\n"
 
 
+def test_a_sandbox_in_a_container_that_denies_keys_works():
+    outer = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--allow-keys", "--add-seccomp-fd",
+             data_fd(bpf(dict.fromkeys(["keyctl", "add_key", "request_key"], errno.EPERM)))]
+    result = run(outer, [BINARY, *BASE, "--unshare-user", "--unshare-pid", *python(KEYS + 'print(call("keyctl", GET_ID, SESSION, 0))')])
+    assert_ok(result)
+    assert result.stdout == "ENOSYS\n"
+
+
 # ---- fail closed ----
 
 @pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
@@ -206,7 +259,7 @@ def test_without_seccomp_nothing_runs_unless_keys_are_allowed(error, form):
 @pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
 @pytest.mark.parametrize("error, runs", [("ENOSYS", True), ("EPERM", True), ("EDQUOT", True), ("ENOMEM", False), ("EACCES", False)])
 def test_a_keyring_that_cannot_be_had_ends_the_run_unless_there_is_a_reason(error, runs):
-    prefix = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=keyctl", "-e", f"inject=keyctl:error={error}"]
+    prefix = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=keyctl", "-e", f"inject=keyctl:error={error}:when=1"]
     if runs:
         result = run([*BASE, "--unshare-pid"], ["echo", "ran"], prefix=prefix)
         assert result.stdout == "ran\n", result
