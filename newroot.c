@@ -491,34 +491,42 @@ static void forget_own_directory(void)
 	close_fd(&own_directory.fd);
 }
 
-/* The directory that the operation's last component belongs in; -1 where the host, too, has a say
- * in what is there. What can be made in it was not there and needs no second look; all else, and
- * every failure, is for the long way. */
+/* That directory, if the operation's last component belongs in it; else -1. */
+static int same_own_directory(const struct op *op, const char **ret_name)
+{
+	size_t length = path_split(op->inner_path, ret_name);
+	return own_directory.fd >= 0 && length == own_directory.length &&
+			       memcmp(op->inner_path, own_directory.path, length) == 0
+		       ? own_directory.fd
+		       : -1;
+}
+
+/* The directory that the last component of a destination belongs in, made if it is missing; -1 where
+ * the host, too, has a say in what is there. What can be made in it needs no second look; all else,
+ * and every failure, is for the long way. */
 static int open_own_directory(const struct run *run, const struct op *op, const char **ret_name)
 {
-	if (!own_tmpfs.n)
-		return -1;
-	size_t length = path_split(op->inner_path, ret_name);
-	if (own_directory.fd >= 0 && length == own_directory.length &&
-	    memcmp(op->inner_path, own_directory.path, length) == 0)
-		return own_directory.fd;
+	int fd = same_own_directory(op, ret_name);
+	if (fd >= 0 || !own_tmpfs.n)
+		return fd;
 	forget_own_directory();
-	int fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, ret_name);
+	fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, ret_name);
 	if (fd < 0 || !is_on_own_tmpfs(fd)) {
 		close_fd(&fd);
 		return -1;
 	}
 	own_directory.path = op->inner_path;
-	own_directory.length = length;
+	own_directory.length = path_split(op->inner_path, ret_name);
 	return own_directory.fd = fd;
 }
 
-/* Opens what a mount will cover, made if it is missing; dies if it is of the wrong type.
- * ret_is_root: it is the root of the new root. */
-static int open_mount_point(const struct run *run, const struct op *op, bool directory, mode_t mode,
-			    bool *ret_is_root)
+/* Opens what a mount will cover, unless `fd` is it, made if it is missing; dies if it is of the wrong
+ * type. ret_is_root: it is the root of the new root. */
+static int open_mount_point(const struct run *run, const struct op *op, int fd, bool directory,
+			    mode_t mode, bool *ret_is_root)
 {
-	int fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	if (fd < 0)
+		fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (fd < 0 && errno == ENOENT) {
 		make_last(run, op, directory ? S_IFDIR | mode : S_IFREG | mode);
 		fd = path_open(run->root.fd, op->inner_path, O_PATH);
@@ -544,7 +552,11 @@ static bool attach(const struct run *run, const struct op *op, int mount_fd, boo
 		   mode_t stub_mode)
 {
 	const char *name;
-	int own_fd = open_own_directory(run, op, &name);
+	int there = -1, own_fd = same_own_directory(op, &name);
+	if (own_fd < 0)
+		there = path_open(run->root.fd, op->inner_path, O_PATH);
+	if (own_fd < 0 && there < 0 && errno == ENOENT)
+		own_fd = open_own_directory(run, op, &name);
 	if (own_fd >= 0 &&
 	    make_at(own_fd, name, (directory ? S_IFDIR : S_IFREG) | stub_mode) == 0) {
 		bind_attach(op, mount_fd, own_fd, name);
@@ -552,7 +564,7 @@ static bool attach(const struct run *run, const struct op *op, int mount_fd, boo
 	}
 	forget_own_directory();
 	bool is_root;
-	AUTO_CLOSE int dest_fd = open_mount_point(run, op, directory, stub_mode, &is_root);
+	AUTO_CLOSE int dest_fd = open_mount_point(run, op, there, directory, stub_mode, &is_root);
 	if (!is_root)
 		bind_attach(op, mount_fd, dest_fd, "");
 	return !is_root;
@@ -778,12 +790,14 @@ static void build_symlink(const struct run *run, const struct op *op)
 static void build_directory(const struct run *run, const struct op *op)
 {
 	const char *name;
-	int own_fd = open_own_directory(run, op, &name);
+	int own_fd = same_own_directory(op, &name);
 	if (own_fd >= 0 && mkdirat(own_fd, name, op->mode) == 0)
 		return;
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (fd < 0 && errno == ENOENT) {
-		make_last(run, op, S_IFDIR | op->mode);
+		own_fd = open_own_directory(run, op, &name);
+		if (own_fd < 0 || mkdirat(own_fd, name, op->mode) < 0)
+			make_last(run, op, S_IFDIR | op->mode);
 		return;
 	}
 	struct stat status;
