@@ -72,8 +72,8 @@ int bind_pin(const struct run *run, const struct op *op)
 		if (mount_fd < 0 && errno == ENOENT && op->skip_missing)
 			return -1;
 		if (mount_fd < 0)
-			die("%s: Can't find source path %s: %s%s", place_name(op->place),
-			    op->outer_path, errno_text(errno), diagnose_mount_api(errno));
+			die("Can't find source path %s: %s, at %s%s", op->outer_path,
+			    errno_text(errno), place_name(op->place), diagnose_mount_api(errno));
 	} else {
 		mount_fd = clone_by_shown_path(run, op, op->outer_fd);
 	}

@@ -226,8 +226,8 @@ static void pin_dev(const struct op *op, struct pin *pin)
 		const char *path = arena_join("/dev/", device_nodes[i].name);
 		pin->nodes[i] = bind_pin_one(path, false);
 		if (pin->nodes[i] < 0 || fstat(pin->nodes[i], &status) < 0)
-			die_errno(errno, "%s: Can't find source path %s", place_name(op->place),
-				  path);
+			die("Can't find source path %s: %s, at %s", path, errno_text(errno),
+			    place_name(op->place));
 		/* Not what somebody who could write to the host's /dev has put there. */
 		if (!S_ISCHR(status.st_mode) ||
 		    status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))
@@ -535,10 +535,8 @@ static int open_mount_point(const struct run *run, const struct op *op, int fd, 
 	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &status) < 0)
 		die_of_destination(run, op, "find the mount point", errno);
 	if (directory != S_ISDIR(status.stx_mode))
-		die("%s: Can't mount on %s: it is %s directory, and what is to be shown there is "
-		    "%s",
-		    place_name(op->place), op->inner_path, directory ? "no" : "a",
-		    directory ? "one" : "none");
+		die("%s: Can't mount on %s: it is not a %s, and what is to be shown there is one",
+		    place_name(op->place), op->inner_path, directory ? "directory" : "file");
 	/* Its inode number others may have, too: subvolumes of btrfs, whatever a FUSE server likes. */
 	*ret_is_root = status.stx_mnt_id == run->root.mount_id &&
 		       status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
@@ -775,15 +773,15 @@ static void build_symlink(const struct run *run, const struct op *op)
 	if (symlinkat(op->link_target, parent_fd, name) == 0)
 		return;
 	if (errno != EEXIST)
-		die_of_destination(run, op, "make the symbolic link", errno);
+		die_of_destination(run, op, "make symlink", errno);
 	char target[PATH_MAX];
 	ssize_t length = readlinkat(parent_fd, name, target, sizeof(target) - 1);
 	if (length < 0)
-		die("%s: Can't make the symbolic link %s: something that is no link is there",
+		die("%s: Can't make symlink %s: what exists there is not a symlink",
 		    place_name(op->place), op->inner_path);
 	target[length] = '\0';
 	if (!streq(target, op->link_target))
-		die("%s: Can't make the symbolic link %s to %s: it exists and leads to %s",
+		die("%s: Can't make symlink %s to %s: existing destination is %s",
 		    place_name(op->place), op->inner_path, op->link_target, target);
 }
 

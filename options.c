@@ -588,9 +588,10 @@ static problem check_no_modifier_waits(const struct reader *reader)
 	if (reader->propagation_place.argument)
 		return problem_at(reader->propagation_place, "must be followed by a bind");
 	if (reader->overlay_place.argument)
-		return problem_at(reader->overlay_place,
-				  "must be followed by another layer or by an overlay operation: "
-				  "--overlay, --tmp-overlay or --ro-overlay");
+		return arena_printf("%s must be followed by another --overlay-src or one of "
+				    "--overlay, --tmp-overlay, or --ro-overlay, at %s",
+				    reader->overlay_place.option,
+				    place_name(reader->overlay_place));
 	return NULL;
 }
 

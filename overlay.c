@@ -142,8 +142,10 @@ problem overlay_check(const struct op *op)
 	const struct overlay *overlay = op->overlay;
 	size_t least = overlay->writable ? 1 : 2;
 	if (overlay->n_layers < least)
-		return arena_printf("%s: needs at least %zu --overlay-src before it, and has %zu",
-				    place_name(op->place), least, overlay->n_layers);
+		return arena_printf(
+			"%s requires at least %s --overlay-src before it, and has %s, at %s",
+			op->place.option, least == 1 ? "one" : "two",
+			overlay->n_layers ? "one" : "none", place_name(op->place));
 	if (overlay->n_layers > MOST_LAYERS && overlay->backend != OVERLAY_FUSE)
 		return arena_printf("%s: too many layers: %zu, and the kernel's overlay takes %d",
 				    place_name(op->place), overlay->n_layers, MOST_LAYERS);
@@ -229,8 +231,8 @@ static int open_layer(const struct merge *merge, const struct layer *layer, cons
 		die("%s: %s %s is no directory, and so no layer", place_name(layer->place), word,
 		    layer_name(layer));
 	if (fd < 0)
-		die("%s: Can't find source path %s: %s", place_name(layer->place),
-		    layer_name(layer), errno_text(errno));
+		die("Can't find source path %s: %s, at %s", layer_name(layer), errno_text(errno),
+		    place_name(layer->place));
 	if (given_fd >= 0 && !is_same_object(fd, given_fd))
 		die("%s: Can't use %s: %s is another file now", place_name(layer->place),
 		    layer_name(layer), path);

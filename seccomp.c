@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "built-profiles.h" /* made by tools/profiles.c */
 
@@ -119,13 +120,26 @@ static const char *why_not_loaded(int error)
 		       : "";
 }
 
-static void load(const struct sock_filter *code, size_t n, unsigned long flags, const char *what)
+static void require_loaded(int error, const char *what)
 {
-	int error = try_load(code, n, flags);
 	if (error)
 		die("%s: Can't load the seccomp program: %s%s", what, errno_text(error),
 		    error == EINVAL ? "; it is no valid classic BPF for seccomp"
 				    : why_not_loaded(error));
+}
+
+/* One of the caller's: by prctl(2) if possible, as bubblewrap does it. An allow list that stands before
+ * it may know no seccomp(2). */
+static void load_given(const char *bytes, size_t length, struct place place)
+{
+	/* arena and mmap(2) memory is aligned for it */
+	const struct sock_filter *code =
+		__builtin_assume_aligned(bytes, _Alignof(struct sock_filter));
+	size_t n = length / sizeof(*code);
+	struct sock_fprog program = { .len = (unsigned short) n,
+				      .filter = (struct sock_filter *) (uintptr_t) code };
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		require_loaded(try_load(code, n, 0), place_name(place));
 }
 
 /* ---- the guards ---- */
@@ -379,8 +393,8 @@ static void load_composed(const struct run *run, enum filtered whom)
 			trace_load(run, program->code, program->n);
 		return;
 	}
-	load(program->code, program->n, run->plan->policy.log ? SECCOMP_FILTER_FLAG_LOG : 0,
-	     "seccomp lists");
+	unsigned long flags = run->plan->policy.log ? SECCOMP_FILTER_FLAG_LOG : 0;
+	require_loaded(try_load(program->code, program->n, flags), "seccomp lists");
 }
 
 void filters_load(struct run *run, enum filtered whom)
@@ -391,9 +405,7 @@ void filters_load(struct run *run, enum filtered whom)
 		const struct seccomp_source *source = &plan->seccomp[i];
 		const char *bytes = source->bytes ? source->bytes : run->late_program->bytes;
 		size_t length = source->bytes ? source->length : run->late_program->length;
-		/* arena and mmap(2) memory is aligned for it */
-		load(__builtin_assume_aligned(bytes, _Alignof(struct sock_filter)),
-		     length / sizeof(struct sock_filter), 0, place_name(source->at.place));
+		load_given(bytes, length, source->at.place);
 	}
 	if (run->composed)
 		load_composed(run, whom);

@@ -93,6 +93,29 @@ def test_under_the_name_bwrap_version_and_messages_are_bubblewraps(box):
     assert_refused(run(["--no-such"], ["true"], program=box / "bwrap"), "Unknown option", prefix="bwrap: ")
 
 
+@pytest.mark.parametrize("args, words", [
+    (["--ro-bind", "/missing", "/x"], "^bwrap: Can't find source path /missing: No such file or directory"),
+    (["--overlay-src", "/missing", "--tmp-overlay", "/x"], "^bwrap: Can't find source path /missing: No such file"),
+    (["--overlay", "/u", "/w", "/x"], "^bwrap: --overlay requires at least one --overlay-src"),
+    (["--tmp-overlay", "/x"], "^bwrap: --tmp-overlay requires at least one --overlay-src"),
+    (["--overlay-src", "/usr", "--ro-overlay", "/x"], "^bwrap: --ro-overlay requires at least two --overlay-src"),
+    (["--overlay-src", "/usr", "--chdir", "/"], "^bwrap: --overlay-src must be followed by another --overlay-src or one of "
+     "--overlay, --tmp-overlay, or --ro-overlay"),
+    (["--symlink", "/a", "/x", "--symlink", "/b", "/x"], "Can't make symlink .*: existing destination is /a\n"),
+    (["--dir", "/x", "--symlink", "/b", "/x"], "Can't make symlink .* not a symlink\n"),
+    (["--file", None, "/x", "--ro-bind", "/usr", "/x"], "Can't mount on /x: .*not a directory"),
+    (["--dir", "/x", "--ro-bind", "/usr/bin/env", "/x"], "Can't mount on /x: .*not a file"),
+    (["--file", None, "/x", "--ro-bind", "/usr/bin/env", "/x/y"], "Not a directory"),
+    (["--chmod", "700", "/missing"], "No such file or directory"),
+], ids=str)
+def test_words_that_bubblewraps_own_tests_look_for(args, words, box):
+    (box / "bwrap").symlink_to(BINARY)
+    args = [data_fd() if word is None else word for word in args]
+    result = run([*BASE, *args], ["echo", "COMMAND RAN"], program=box / "bwrap")
+    assert_refused(result, prefix="bwrap: ")
+    assert re.search(words, result.stderr), result.stderr
+
+
 def test_double_dash_ends_options_and_is_dropped():
     assert shell([], "echo ok") == "ok\n"
     assert run([*BASE, "--", "echo", "--", "--bind"]).stdout == "-- --bind\n"
@@ -395,8 +418,8 @@ def test_the_last_userns_wins_with_a_warning():
 @pytest.mark.parametrize("before", [[], ["--unshare-pid"], ["--setenv", "A", "--bind"]])
 def test_messages_tell_the_options_position_on_the_line(before):
     message = refused([*before, "--ro-bind", "/x y", "/x"])
-    assert message == f"{PREFIX}--ro-bind (argument {len(before) + 1}): Can't find source path /x y: " \
-                      "No such file or directory\n"
+    assert message == f"{PREFIX}Can't find source path /x y: No such file or directory, at " \
+                      f"--ro-bind (argument {len(before) + 1})\n"
 
 
 def test_a_failing_operation_tells_its_own_position_and_not_the_first_one():

@@ -96,6 +96,14 @@ def test_a_filter_that_denies_execve_is_told_in_one_line():
                 base=BASE)
 
 
+def test_a_later_program_needs_prctl_and_no_seccomp_of_an_earlier_one():
+    """bubblewrap loads by prctl(2), and its callers' allow lists are made for that."""
+    for form in ([], ["--unshare-pid"]):
+        programs = [data_fd(bpf({"seccomp": errno.ENOSYS})), data_fd(bpf({"mkdirat": errno.EXDEV}))]
+        args = [word for program in programs for word in ("--add-seccomp-fd", program)]
+        assert inside([*form, *args], fails_with("mkdirat")) == "EXDEV"
+
+
 def test_pid_1_runs_under_the_same_filters():
     seen = shell(["--unshare-pid", "--seccomp", data_fd(bpf({}))], "grep Seccomp: /proc/1/status", base=WITH_PROC)
     assert seen == "Seccomp:\t2\n"

@@ -634,18 +634,26 @@ static void test_layers_and_their_modifiers_belong_to_the_next_overlay(void **st
 static void test_layers_without_an_overlay_are_a_mistake(void **state)
 {
 	(void) state;
-	static const char why[] = "must be followed by another layer or by an overlay operation: "
-				  "--overlay, --tmp-overlay or --ro-overlay";
-	BAD(arena_printf("--overlay-src (argument 1): %s", why), "--overlay-src", "/a", "c");
-	BAD(arena_printf("--overlay-opt (argument 1): %s", why), "--overlay-opt", "volatile",
-	    "--dir", "/a", "c");
+	static const char why[] = "must be followed by another --overlay-src or one of --overlay, "
+				  "--tmp-overlay, or --ro-overlay";
+	BAD(arena_printf("--overlay-src %s, at --overlay-src (argument 1)", why), "--overlay-src",
+	    "/a", "c");
+	BAD(arena_printf("--overlay-opt %s, at --overlay-opt (argument 1)", why), "--overlay-opt",
+	    "volatile", "--dir", "/a", "c");
 	BAD("--overlay-backend (argument 3): --overlay-backend was already given for this "
 	    "operation, at "
 	    "argument 1",
 	    "--overlay-backend", "fuse", "--overlay-backend", "kernel", "--overlay-src", "/a",
 	    "--tmp-overlay", "/m", "c");
-	BAD("--tmp-overlay (argument 1): needs at least 1 --overlay-src before it, and has 0",
+	BAD("--tmp-overlay requires at least one --overlay-src before it, and has none, at "
+	    "--tmp-overlay (argument 1)",
 	    "--tmp-overlay", "/m", "c");
+	BAD("--overlay requires at least one --overlay-src before it, and has none, at --overlay "
+	    "(argument 1)",
+	    "--overlay", "/u", "/w", "/m", "c");
+	BAD("--ro-overlay requires at least two --overlay-src before it, and has one, at "
+	    "--ro-overlay (argument 3)",
+	    "--overlay-src", "/a", "--ro-overlay", "/m", "c");
 }
 
 static void test_propagation_is_private_or_slave(void **state)
