@@ -597,8 +597,11 @@ void overlay_urge_helpers(bool kill);
 
 /* ---- overlay-changes.c ---- */
 
-/* Writes one JSON line for each path below `inner_path` that the upper directory holds or hides.
- * `lowers` are the layers, top first. Dies when something cannot be read or written. */
+/* Before COMMAND starts: remembers what the overlay's top is like. */
+void overlay_changes_begin(const struct op *op, enum overlay_marks marks, int upper_fd);
+/* Writes one JSON line for each path below `inner_path` that the upper directory holds or hides, and a
+ * last one that says that these are all. `lowers` are the layers, top first. Dies when something
+ * cannot be read or written. */
 void overlay_changes_write(const struct op *op, enum overlay_marks marks, int upper_fd,
 			   const int *lowers, size_t n_lowers);
 

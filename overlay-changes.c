@@ -14,8 +14,12 @@
  * devices cannot be had), when the upper directory is used again: what they claim is listed, but
  * keeps nothing else from being listed.
  *
+ * A directory is walked with its names in memory, not with itself open: how deep a tree is, too, is
+ * COMMAND's choice. Only the last levels are open; the way back up is "..", and has to lead to the
+ * directory that it was.
+ *
  * Must not: follow a link; resolve a path but names within an open directory; keep memory for what it
- * is done with: how much there is to list is COMMAND's choice.
+ * is done with; write a list that looks whole when it is not: the last line says that it is.
  */
 #include "bwrapish.h"
 
@@ -30,27 +34,67 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+enum {
+	MOST_OPEN_VIEWS = 256,
+	/* What is deeper is told relative to a line of its own, or the list would grow with the
+	 * square of the depth. */
+	MOST_PATH_BYTES = PATH_MAX
+};
+
+/* The names in one directory, sorted, each with a NUL behind it. */
+struct names {
+	char *bytes, **at;
+	size_t n;
+};
+
 /* What of the layers is seen in one merged directory, top first. */
 struct view {
 	int *fds;
 	size_t n;
 };
 
+/* A directory of the upper tree that the walk is in. */
+struct level {
+	int fd; /* -1: closed for want of descriptors, and the view with it */
+	dev_t device;
+	ino_t inode;
+	struct view view;
+	bool has_view; /* it is not empty */
+	struct names names;
+	size_t next;      /* of the names */
+	bool hides_below; /* or so it claims: what is in it is listed, whatever the layers show */
+	size_t path_length, lower_length; /* of the directory above: leave() */
+	char *lower_before;               /* the lower_path that a redirect has replaced, or NULL */
+	/* The nearest line that paths in here are relative to: its number, and where its own path
+	 * ends. 0: none, they are absolute. */
+	unsigned long long anchor;
+	size_t anchor_length;
+};
+
 struct walk {
 	const struct op *op;
 	enum overlay_marks marks;
 	struct view top;
+	struct level *levels;
+	size_t depth, room, most_open; /* levels */
 	struct text lines;
+	unsigned long long n_lines, n_changes;
 	/* Of what is looked at: inside, and from the overlay's top in the layers, which is another
 	 * one below what was renamed. They grow and shrink with the walk. */
 	struct text path, lower_path;
 	struct text from;
+	/* Two attributes that are compared. */
+	char *names, *other_names, *value, *other_value;
 };
 
 static _Noreturn void die_of(const struct walk *walk)
 {
-	die_errno(errno, "%s: Can't list the changes: %s",
-		  place_name(walk->op->overlay->changes.place), walk->path.bytes);
+	int error = errno;
+	const char *path = walk->path.bytes;
+	if (walk->path.length > MOST_PATH_BYTES)
+		path = arena_printf("...%s", path + walk->path.length - MOST_PATH_BYTES);
+	die_errno(error, "%s: Can't list the changes: %s",
+		  place_name(walk->op->overlay->changes.place), path);
 }
 
 static void *resize(const struct walk *walk, void *items, size_t n, size_t item_bytes)
@@ -141,6 +185,32 @@ static const char *type_name(mode_t mode)
 				: "block-device";
 }
 
+static void end_line(struct walk *walk)
+{
+	struct text *text = &walk->lines;
+	add_word(text, " }\n");
+	walk->n_lines++;
+	if (text->length < 32768)
+		return;
+	if (!write_all(walk->op->overlay->changes.fd, text->bytes, text->length))
+		die_of(walk);
+	text->length = 0;
+}
+
+static void add_path(struct walk *walk)
+{
+	const struct level *level = walk->depth ? &walk->levels[walk->depth - 1] : NULL;
+	struct text *text = &walk->lines;
+	char number[40];
+	if (level && level->anchor) {
+		snprintf(number, sizeof(number), "\"in\": %llu, ", level->anchor);
+		add_word(text, number);
+	}
+	add_word(text, "\"path\": ");
+	add_string(text, level && level->anchor ? walk->path.bytes + level->anchor_length + 1
+						: walk->path.bytes);
+}
+
 /* `status` is of what is there now; for what was removed, of what the layers have. `from`: below the
  * overlay. */
 static void add_line(struct walk *walk, const char *change, const struct stat *status,
@@ -153,8 +223,8 @@ static void add_line(struct walk *walk, const char *change, const struct stat *s
 		 (unsigned long long) status->st_size);
 	add_word(text, "{ \"change\": \"");
 	add_word(text, change);
-	add_word(text, "\", \"path\": ");
-	add_string(text, walk->path.bytes);
+	add_word(text, "\", ");
+	add_path(walk);
 	add_word(text, details);
 	if (from) {
 		set_path(&walk->from, walk->op->inner_path);
@@ -162,12 +232,29 @@ static void add_line(struct walk *walk, const char *change, const struct stat *s
 		add_word(text, ", \"from\": ");
 		add_string(text, walk->from.bytes);
 	}
-	add_word(text, " }\n");
-	if (text->length < 32768)
-		return;
-	if (!write_all(walk->op->overlay->changes.fd, text->bytes, text->length))
+	walk->n_changes++;
+	end_line(walk);
+}
+
+/* A line that only gives the directory which is entered a number. */
+static void add_anchor(struct walk *walk, struct level *level)
+{
+	add_word(&walk->lines, "{ \"directory\": true, ");
+	add_path(walk);
+	end_line(walk);
+	level->anchor = walk->n_lines;
+	level->anchor_length = walk->path.length;
+}
+
+static void add_last_line(struct walk *walk)
+{
+	char line[80];
+	snprintf(line, sizeof(line), "{ \"complete\": true, \"changes\": %llu", walk->n_changes);
+	add_word(&walk->lines, line);
+	end_line(walk);
+	if (walk->lines.length &&
+	    !write_all(walk->op->overlay->changes.fd, walk->lines.bytes, walk->lines.length))
 		die_of(walk);
-	text->length = 0;
 }
 
 /* ---- marks ---- */
@@ -291,9 +378,13 @@ static struct view open_lower_path(const struct walk *walk)
 	for (; view.n < walk->top.n; view.n++)
 		view.fds[view.n] = fcntl(walk->top.fds[view.n], F_DUPFD_CLOEXEC, 3);
 	while (*(path = skip_slashes(path))) {
-		char name[PATH_MAX + 1];
+		char name[NAME_MAX + 1];
 		size_t length = strcspn(path, "/");
 		snprintf(name, sizeof(name), "%.*s", (int) length, path);
+		if (streq(name, "..")) {
+			errno = ELOOP;
+			die_of(walk);
+		}
 		struct view below = open_below(walk, &view, name);
 		close_view(&view);
 		view = below;
@@ -302,15 +393,70 @@ static struct view open_lower_path(const struct walk *walk)
 	return view;
 }
 
+/* ---- attributes ---- */
+
+/* What COMMAND can see and change of a directory beside its mode. The backend's own marks are none;
+ * labels and capabilities (security.*) are not compared, since copying up may change them. */
+static bool is_compared(const struct walk *walk, const char *name)
+{
+	static const char *const own[] = { [MARKS_TRUSTED] = "trusted.overlay.",
+					   [MARKS_USER] = "user.overlay.",
+					   [MARKS_FUSE] = "user.fuseoverlayfs." };
+	return (strncmp(name, "user.", 5) == 0 || strncmp(name, "system.posix_acl_", 17) == 0) &&
+	       strncmp(name, own[walk->marks], strlen(own[walk->marks])) != 0;
+}
+
+/* The names that are compared, each with a NUL behind it; how many bytes. */
+static size_t read_attribute_names(const struct walk *walk, int fd, char *names)
+{
+	ssize_t length = flistxattr(fd, names, XATTR_LIST_MAX);
+	size_t kept = 0, size;
+	if (length < 0 && errno != EOPNOTSUPP)
+		die_of(walk);
+	for (ssize_t i = 0; i < length; i += (ssize_t) size) {
+		size = strlen(names + i) + 1;
+		if (is_compared(walk, names + i)) {
+			memmove(names + kept, names + i, size);
+			kept += size;
+		}
+	}
+	return kept;
+}
+
+/* Whether all that `fd` has `other_fd` has as well, the same; `length` bytes of walk->names. */
+static bool has_the_same(const struct walk *walk, int fd, int other_fd, size_t length)
+{
+	for (size_t i = 0; i < length; i += strlen(walk->names + i) + 1) {
+		const char *name = walk->names + i;
+		ssize_t n = fgetxattr(fd, name, walk->value, XATTR_SIZE_MAX);
+		ssize_t other = fgetxattr(other_fd, name, walk->other_value, XATTR_SIZE_MAX);
+		if (n < 0)
+			die_of(walk);
+		if (other != n || memcmp(walk->value, walk->other_value, (size_t) n) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool attributes_differ(struct walk *walk, int fd, int other_fd)
+{
+	size_t length = read_attribute_names(walk, fd, walk->names);
+	return length != read_attribute_names(walk, other_fd, walk->other_names) ||
+	       !has_the_same(walk, fd, other_fd, length);
+}
+
+/* What is in a directory explains its time. */
+static bool status_differs(const struct walk *walk, const struct stat *before,
+			   const struct stat *now, bool is_empty)
+{
+	return before->st_mode != now->st_mode ||
+	       (walk->marks != MARKS_FUSE &&
+		(before->st_uid != now->st_uid || before->st_gid != now->st_gid)) ||
+	       (is_empty && (before->st_mtim.tv_sec != now->st_mtim.tv_sec ||
+			     before->st_mtim.tv_nsec != now->st_mtim.tv_nsec));
+}
+
 /* ---- the walk ---- */
-
-static void walk_directory(struct walk *walk, int upper_fd, struct view *view);
-
-/* The names in one directory, sorted, each with a NUL behind it. */
-struct names {
-	char *bytes, **at;
-	size_t n;
-};
 
 static int compare_names(const void *a, const void *b)
 {
@@ -330,7 +476,7 @@ static struct names read_names(const struct walk *walk, int fd)
 		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
 			continue;
 		if (room - used < length) {
-			room = 2 * room + PATH_MAX;
+			room = 2 * room + NAME_MAX + 1;
 			names.bytes = resize(walk, names.bytes, room, 1);
 		}
 		memcpy(names.bytes + used, entry->d_name, length);
@@ -340,49 +486,122 @@ static struct names read_names(const struct walk *walk, int fd)
 	if (errno)
 		die_of(walk);
 	closedir(directory);
-	names.at = resize(walk, NULL, names.n + 1, sizeof(char *));
+	if (!names.n)
+		return names;
+	names.at = resize(walk, NULL, names.n, sizeof(char *));
 	char *next = names.bytes;
 	for (size_t i = 0; i < names.n; i++, next += strlen(next) + 1)
 		names.at[i] = next;
-	if (names.n)
-		qsort(names.at, names.n, sizeof(char *), compare_names);
+	qsort(names.at, names.n, sizeof(char *), compare_names);
 	return names;
 }
 
-/* A directory of the upper tree; `before`: what the layers show there, NULL for nothing. */
-static void visit_directory(struct walk *walk, int parent_fd, const char *name,
-			    const struct view *view, const struct stat *before,
-			    const struct stat *now)
+static void close_level(struct level *level)
 {
-	AUTO_CLOSE int fd =
-		openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	close_fd(&level->fd);
+	close_view(&level->view);
+}
+
+/* Enters a directory, which walk->path names; takes fd, view and names over. */
+static struct level *push(struct walk *walk, int fd, struct view view, struct names names)
+{
+	struct stat status;
+	if (walk->depth == walk->room) {
+		walk->room = 2 * walk->room + 64;
+		walk->levels = resize(walk, walk->levels, walk->room, sizeof(struct level));
+	}
+	if (walk->depth >= walk->most_open)
+		close_level(&walk->levels[walk->depth - walk->most_open]);
+	if (fstat(fd, &status) < 0)
+		die_of(walk);
+	struct level *level = &walk->levels[walk->depth];
+	*level = (struct level){ .fd = fd,
+				 .device = status.st_dev,
+				 .inode = status.st_ino,
+				 .view = view,
+				 .has_view = view.n > 0,
+				 .names = names };
+	if (walk->depth) {
+		level->anchor = level[-1].anchor;
+		level->anchor_length = level[-1].anchor_length;
+	}
+	if (walk->path.length - level->anchor_length > MOST_PATH_BYTES)
+		add_anchor(walk, level);
+	walk->depth++;
+	return level;
+}
+
+static void leave_directory(struct walk *walk, const struct level *level)
+{
+	leave(&walk->path, level->path_length);
+	if (level->lower_before) {
+		set_path(&walk->lower_path, level->lower_before);
+		free(level->lower_before);
+	}
+	leave(&walk->lower_path, level->lower_length);
+}
+
+/* The directory above, where it was closed. */
+static void open_again(struct walk *walk, struct level *above, int fd)
+{
+	struct stat status;
+	above->fd = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above->fd < 0 || fstat(above->fd, &status) < 0)
+		die_of(walk);
+	if (status.st_dev != above->device || status.st_ino != above->inode) {
+		errno = ESTALE;
+		die_of(walk);
+	}
+	if (above->has_view)
+		above->view = open_lower_path(walk);
+}
+
+static void pop(struct walk *walk)
+{
+	struct level *level = &walk->levels[--walk->depth];
+	if (walk->depth)
+		leave_directory(walk, level);
+	if (walk->depth && level[-1].fd < 0)
+		open_again(walk, level - 1, level->fd);
+	close_level(level);
+	free(level->names.bytes);
+	free(level->names.at);
+}
+
+/* A directory of the upper tree; `before`: what the layers show there, NULL for nothing. */
+static void visit_directory(struct walk *walk, const struct level *parent, const char *name,
+			    const struct stat *before, const struct stat *now)
+{
+	size_t path_length = enter(&walk->path, name);
+	size_t lower_length = enter(&walk->lower_path, name);
+	int fd = openat(parent->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		die_of(walk);
-	char *lower_path = follow_redirect(walk, fd);
+	char *lower_before = follow_redirect(walk, fd);
+	struct names names = read_names(walk, fd);
+	bool hides_below = parent->hides_below;
 	struct view below = { 0 };
-	if (lower_path) {
+	if (lower_before) {
 		below = open_lower_path(walk);
 		add_line(walk, "renamed", now, walk->lower_path.bytes);
-	} else if (!before) {
-		add_line(walk, "added", now, NULL);
-	} else if (!S_ISDIR(before->st_mode)) {
-		add_line(walk, "changed", now, NULL);
+	} else if (!before || !S_ISDIR(before->st_mode)) {
+		add_line(walk, before ? "changed" : "added", now, NULL);
 	} else {
 		enum opacity opacity = opacity_of(walk, fd);
 		if (opacity != OPACITY_SURE)
-			below = open_below(walk, view, name);
+			below = open_below(walk, &parent->view, name);
 		if (opacity)
 			add_line(walk, "opaque", now, NULL);
-		else if (before->st_mode != now->st_mode ||
-			 (walk->marks != MARKS_FUSE &&
-			  (before->st_uid != now->st_uid || before->st_gid != now->st_gid)))
+		else if (hides_below || status_differs(walk, before, now, !names.n) ||
+			 (below.n && attributes_differ(walk, fd, below.fds[0])))
 			add_line(walk, "changed", now, NULL);
+		hides_below |= opacity != OPACITY_NONE;
 	}
-	walk_directory(walk, fd, &below);
-	close_view(&below);
-	if (lower_path)
-		set_path(&walk->lower_path, lower_path);
-	free(lower_path);
+	struct level *level = push(walk, fd, below, names);
+	level->path_length = path_length;
+	level->lower_length = lower_length;
+	level->lower_before = lower_before;
+	level->hides_below = hides_below;
 }
 
 /* fuse-overlayfs notes on a copied-up file where it came from, as a path below the overlay. False: it
@@ -410,89 +629,140 @@ static void visit_file(struct walk *walk, int parent_fd, const char *name, bool 
 		add_line(walk, was_there ? "changed" : "added", now, NULL);
 }
 
-static void visit(struct walk *walk, int parent_fd, const char *name, const struct view *view)
+/* What is no directory. */
+static void visit_other(struct walk *walk, const struct level *parent, const char *name,
+			const struct stat *before, const struct stat *now)
 {
-	struct stat now, before;
-	if (fstatat(parent_fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		die_of(walk);
-	bool was_there = stat_below(walk, view, name, &before);
-	if (S_ISDIR(now.st_mode))
-		visit_directory(walk, parent_fd, name, view, was_there ? &before : NULL, &now);
-	else if (!is_whiteout(&now))
-		visit_file(walk, parent_fd, name, was_there, &now);
-	else if (was_there)
-		add_line(walk, "removed", &before, NULL);
+	size_t length = enter(&walk->path, name), lower_length = enter(&walk->lower_path, name);
+	if (!is_whiteout(now))
+		visit_file(walk, parent->fd, name, before != NULL, now);
+	else if (before)
+		add_line(walk, "removed", before, NULL);
+	leave(&walk->path, length);
+	leave(&walk->lower_path, lower_length);
 }
 
 /* `.wh.NAME`, or `.wh..wh..opq`, which the directory was asked for. True when that is all there is to
  * say of it: anything but an empty file is not fuse-overlayfs's own. */
-static bool list_claimed_removal(struct walk *walk, int upper_fd, const char *name,
-				 const struct view *view)
+static bool list_claimed_removal(struct walk *walk, const struct level *level, const char *name)
 {
 	struct stat now, before;
 	bool is_opaque_mark = streq(name, ".wh..wh..opq");
 	if (strncmp(name, ".wh.", 4) != 0 ||
-	    (!is_opaque_mark && !stat_below(walk, view, name + 4, &before)))
+	    (!is_opaque_mark && !stat_below(walk, &level->view, name + 4, &before)))
 		return false;
 	if (!is_opaque_mark) {
 		size_t length = enter(&walk->path, name + 4);
 		add_line(walk, "removed", &before, NULL);
 		leave(&walk->path, length);
 	}
-	return fstatat(upper_fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(now.st_mode) &&
+	return fstatat(level->fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(now.st_mode) &&
 	       now.st_size == 0;
 }
 
-static void walk_directory(struct walk *walk, int upper_fd, struct view *view)
+static void visit(struct walk *walk, const struct level *level, const char *name)
 {
-	struct names names = read_names(walk, upper_fd);
-	for (size_t i = 0; i < names.n; i++) {
-		const char *name = names.at[i];
-		if (walk->marks == MARKS_FUSE && list_claimed_removal(walk, upper_fd, name, view))
-			continue;
-		size_t length = enter(&walk->path, name);
-		size_t lower_length = enter(&walk->lower_path, name);
-		visit(walk, upper_fd, name, view);
-		leave(&walk->path, length);
-		leave(&walk->lower_path, lower_length);
+	struct stat now, before;
+	if (walk->marks == MARKS_FUSE && list_claimed_removal(walk, level, name))
+		return;
+	if (fstatat(level->fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		die_of(walk);
+	bool was_there = stat_below(walk, &level->view, name, &before);
+	if (S_ISDIR(now.st_mode))
+		visit_directory(walk, level, name, was_there ? &before : NULL, &now);
+	else
+		visit_other(walk, level, name, was_there ? &before : NULL, &now);
+}
+
+/* ---- the top ---- */
+
+/* What the overlay's top was like when COMMAND had not started. */
+static struct {
+	struct stat status;
+	struct text attributes;
+} top_before;
+
+/* All attributes that are compared, names and values. */
+static void copy_attributes(const struct walk *walk, int fd, struct text *ret)
+{
+	size_t length = read_attribute_names(walk, fd, walk->names);
+	for (size_t i = 0; i < length; i += strlen(walk->names + i) + 1) {
+		ssize_t n = fgetxattr(fd, walk->names + i, walk->value, XATTR_SIZE_MAX);
+		if (n < 0)
+			die_of(walk);
+		text_add(ret, "%s=%zd:", walk->names + i, n);
+		text_add_bytes(ret, walk->value, (size_t) n);
 	}
-	free(names.bytes);
-	free(names.at);
 }
 
 /* fuse-overlayfs obeys a mark also there; the kernel does not. */
-static void list_opaque_top(struct walk *walk, int fd)
+static void list_top(struct walk *walk, int fd, bool is_empty)
 {
 	struct stat now;
+	struct text attributes = { 0 };
 	enum opacity opacity = walk->marks == MARKS_FUSE ? opacity_of(walk, fd) : OPACITY_NONE;
-	if (!opacity)
-		return;
 	if (fstat(fd, &now) < 0)
 		die_of(walk);
-	add_line(walk, "opaque", &now, NULL);
+	copy_attributes(walk, fd, &attributes);
+	if (opacity)
+		add_line(walk, "opaque", &now, NULL);
+	else if (status_differs(walk, &top_before.status, &now, is_empty) ||
+		 attributes.length != top_before.attributes.length ||
+		 (attributes.length &&
+		  memcmp(attributes.bytes, top_before.attributes.bytes, attributes.length) != 0))
+		add_line(walk, "changed", &now, NULL);
 	if (opacity == OPACITY_SURE)
 		close_view(&walk->top);
+}
+
+static void begin(struct walk *walk, const struct op *op, enum overlay_marks marks)
+{
+	*walk = (struct walk){ .op = op, .marks = marks };
+	set_path(&walk->path, op->inner_path);
+	set_path(&walk->lower_path, "");
+	walk->names = arena_alloc(XATTR_LIST_MAX);
+	walk->other_names = arena_alloc(XATTR_LIST_MAX);
+	walk->value = arena_alloc(XATTR_SIZE_MAX);
+	walk->other_value = arena_alloc(XATTR_SIZE_MAX);
+}
+
+static int open_readable(const struct walk *walk, int fd)
+{
+	int readable_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (readable_fd < 0)
+		die_of(walk);
+	return readable_fd;
+}
+
+void overlay_changes_begin(const struct op *op, enum overlay_marks marks, int upper_fd)
+{
+	struct walk walk;
+	begin(&walk, op, marks);
+	AUTO_CLOSE int fd = open_readable(&walk, upper_fd);
+	if (fstat(fd, &top_before.status) < 0)
+		die_of(&walk);
+	copy_attributes(&walk, fd, &top_before.attributes);
 }
 
 void overlay_changes_write(const struct op *op, enum overlay_marks marks, int upper_fd,
 			   const int *lowers, size_t n_lowers)
 {
-	struct walk walk = { .op = op, .marks = marks };
-	set_path(&walk.path, op->inner_path);
-	set_path(&walk.lower_path, "");
+	struct walk walk;
+	begin(&walk, op, marks);
+	walk.most_open = 2 + MOST_OPEN_VIEWS / (n_lowers + 1);
 	walk.top.fds = resize(&walk, NULL, n_lowers, sizeof(int));
-	for (; walk.top.n < n_lowers; walk.top.n++) {
-		int fd = walk.top.fds[walk.top.n] =
-			openat(lowers[walk.top.n], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			die_of(&walk);
+	for (; walk.top.n < n_lowers; walk.top.n++)
+		walk.top.fds[walk.top.n] = open_readable(&walk, lowers[walk.top.n]);
+	int fd = open_readable(&walk, upper_fd);
+	struct names names = read_names(&walk, fd);
+	list_top(&walk, fd, !names.n);
+	push(&walk, fd, open_lower_path(&walk), names);
+	while (walk.depth) {
+		struct level *level = &walk.levels[walk.depth - 1];
+		if (level->next == level->names.n)
+			pop(&walk);
+		else
+			visit(&walk, level, level->names.at[level->next++]);
 	}
-	AUTO_CLOSE int fd = openat(upper_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		die_of(&walk);
-	list_opaque_top(&walk, fd);
-	walk_directory(&walk, fd, &walk.top);
-	if (walk.lines.length &&
-	    !write_all(op->overlay->changes.fd, walk.lines.bytes, walk.lines.length))
-		die_of(&walk);
+	add_last_line(&walk);
 }

@@ -318,6 +318,13 @@ static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 		die_errno(errno, "%s: Can't leave the host's root",
 			  place_name(job->op->overlay->changes.place));
 	keep_caps(reader_caps);
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE,
+			  &limit); /* it does with fewer, unless there are many layers */
+	}
+	overlay_changes_begin(job->op, job->marks, job->fds[UPPER]);
 	/* Not dumpable before it is let go; and it is not wanted without its parent. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0)
 		die_errno(errno, "%s: Can't protect the process that lists the changes",

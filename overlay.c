@@ -747,8 +747,8 @@ static size_t open_views(const struct merge *merge, const char *path, int *views
 	return n;
 }
 
-/* The directory at `path` in the upper tree, copied up if it is not there, with the owner and mode
- * of what is mounted there. Copying up is done by the overlay above it: a change of mode to what it
+/* The directory at `path` in the upper tree, copied up if it is not there, with the owner, mode
+ * and time of what is mounted there. Copying up is done by the overlay above it: a change of mode to what it
  * was asks for it. */
 static int open_upper_at(const struct merge *merge, int above_fd, size_t above_length,
 			 const char *path, int view_fd)
@@ -761,7 +761,9 @@ static int open_upper_at(const struct merge *merge, int above_fd, size_t above_l
 	    fchmodat(merge->run->proc_fd, link, status.st_mode & 07777, 0) < 0 ||
 	    fstat(view_fd, &status) < 0 ||
 	    fchownat(fd, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0 ||
-	    fchmodat(merge->run->proc_fd, link, status.st_mode & 07777, 0) < 0)
+	    fchmodat(merge->run->proc_fd, link, status.st_mode & 07777, 0) < 0 ||
+	    utimensat(merge->run->proc_fd, link,
+		      (struct timespec[]){ status.st_atim, status.st_mtim }, 0) < 0)
 		return -1;
 	return path_open(merge->upper_fd, path, O_PATH | O_DIRECTORY);
 }

@@ -88,8 +88,14 @@ def merge(tree, caller, backend, script, how=None, more=(), **options):
 
 
 def changes(result_fd):
+    """The lines but the last, which says that the list is whole; all with absolute paths."""
     with os.fdopen(os.dup(result_fd)) as lines:
-        return [json.loads(line) for line in lines]
+        *found, last = [json.loads(line) for line in lines]
+    assert last == {"complete": True, "changes": sum("change" in line for line in found)}
+    for line in found:
+        if "in" in line:
+            line["path"] = f'{found[line.pop("in") - 1]["path"]}/{line["path"]}'
+    return [line for line in found if "change" in line]
 
 
 def listed(tree, caller, backend, script, how, more=()):
@@ -187,6 +193,8 @@ def test_what_the_mount_of_a_layer_forbids_is_forbidden_on_the_overlay(caller, b
     (tree / where / "program").chmod(0o755)
     (tree / where / "link").symlink_to("program")
     give(caller, tree)
+    if backend == "kernel":
+        need_kernel_overlay(caller, tree)
     part = tree if where == "up" else tree / where  # RWSRC and WORKDIR have to be on one mount
     prefix = fuse_prefix(caller, f"mount --bind {part} {part}; mount -o remount,bind,{flag} {part} || exit 77")
     script = "/m/program; read x </m/link && echo followed; true"
@@ -824,7 +832,7 @@ def test_the_sandbox_ends_with_the_command(pid, tree):
     result = merge(tree, CALLERS[-1], "kernel", "(setsid sh -c 'sleep 1; while :; do echo late >>/m/late; done' &) ; exit 0",
                    more=[*pid, "--overlay-changes", write_fd])
     close(write_fd)
-    assert result.returncode == 0 and at_eof(read_fd)
+    assert result.returncode == 0 and changes(read_fd) == []
 
 
 @pytest.mark.root
@@ -853,14 +861,80 @@ def test_unreadable_directories_are_listed_too(caller, backend, tree):
 
 @pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer needs memory of its own")
 def test_listing_needs_no_memory_for_what_has_been_listed(tree):
-    """There may be as many paths, each as long, as COMMAND likes: here 150 MB in all."""
+    """There may be as many paths as COMMAND likes."""
     need_kernel_overlay(CALLERS[-1])
     give(CALLERS[-1], tree)
     script = ("import os\nos.chdir('/m')\nfor i in range(250):\n    os.mkdir('d' * 250)\n    os.chdir('d' * 250)\n"
-              "open('f', 'w')\nfor i in range(2400): os.link('f', str(i))")
+              "open('f', 'w')\nfor i in range(30000): os.link('f', str(i))")
     args = ["--overlay-backend", "kernel", "--overlay-changes", keep(os.open("/dev/null", os.O_WRONLY)), *layers(tree)]
     assert_ok(run([*BASE, *args, "--tmp-overlay", "/m"], python(script),
                   prefix=[*fuse_prefix(CALLERS[-1]), "prlimit", f"--as={100 << 20}"]))
+
+
+@pytest.mark.parametrize("what", ["os.chmod({d!r}, 0o711)", "os.utime({d!r}, (1, 1))", "os.setxattr({d!r}, 'user.mine', b'1')",
+                                  "os.setxattr({d!r}, 'system.posix_acl_default', ACL)"])
+@pytest.mark.parametrize("where", ["/m", "/m/dir/sub", "/m/gone"])
+@pytest.mark.parametrize("how", ["tmp", "upper"])
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_what_is_changed_of_a_directory_itself_is_listed(caller, backend, how, where, what, tree):
+    on = tree if how == "upper" else "/dev/shm"
+    if "setxattr" in what and not (has_user_xattrs(on) and has_user_xattrs(tree)):
+        pytest.skip("no user xattrs")
+    if where == "/m/gone":  # its time alone would be explained by what is in it
+        (tree / "low/gone/x").unlink()
+    code = "import os, struct\nACL = struct.pack('<I' + 'HHI' * 5, 2, 1, 7, 2**32 - 1, 2, 5, os.getuid(), 4, 5, 2**32 - 1, 16, 5, 2**32 - 1, 32, 0, 2**32 - 1)\n"
+    where_to = ["--tmp-overlay", "/m"] if how == "tmp" else ["--overlay", tree / "up", tree / "work", "/m"]
+    tried, lines = listed(tree, caller, backend, shlex.join(python(code + f"""
+try:
+    {what.format(d=where)}
+except OSError as error:
+    print(error.strerror)""")), where_to)
+    if "not supported" in tried:
+        pytest.skip(f"{tried.strip()}: no such attributes where writes go")
+    assert not tried and {path: line["change"] for path, line in lines.items()} == {where: "changed"}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_is_in_a_directory_explains_its_time(backend, tree):
+    _, lines = listed(tree, CALLERS[-1], backend, "touch /m/dir/sub/x /m/gone/x; rm /m/dir/old", ["--tmp-overlay", "/m"])
+    assert set(lines) == {"/m/dir/sub/x", "/m/gone/x", "/m/dir/old"}
+
+
+@needs_fuse
+def test_a_directory_in_one_that_claims_to_hide_what_was_there_is_listed(tree):
+    """fuse-overlayfs lets COMMAND take its own mark away, so its lack proves nothing."""
+    _, lines = listed(tree, CALLERS[-1], "fuse", "rm -r /m/dir; mkdir -p /m/dir/sub; exec " + shlex.join(python("""
+import os
+def attempt(what, *args):
+    try:
+        what(*args)
+    except OSError:
+        pass
+for path in ("/m/dir", "/m/dir/sub"):
+    for name in ("user.fuseoverlayfs.opaque", "user.overlay.opaque", "trusted.overlay.opaque"):
+        attempt(os.removexattr, path, name)
+attempt(os.mknod, "/m/dir/sub/.wh..wh..opq")
+attempt(os.unlink, "/m/dir/sub/.wh..wh..opq")""")), ["--tmp-overlay", "/m"])
+    assert lines["/m/dir"]["change"] == "opaque" and "/m/dir/sub" in lines
+
+
+@pytest.mark.parametrize("backend, name", [("kernel", "d" * 250), ("kernel", "d"), pytest.param("fuse", "d", marks=needs_fuse)])
+def test_a_tree_of_any_depth_is_listed_whole_and_shortly(backend, name, tree):
+    depth = 1800
+    script = f"import os\nos.chdir('/m')\nfor i in range({depth}):\n    os.mkdir({name!r})\n    os.chdir({name!r})\nopen('end', 'w')\n" \
+             "os.chdir('/m')\nos.unlink('file')\nopen('z', 'w')"
+    give(CALLERS[-1], tree)
+    need_kernel_overlay(CALLERS[-1])
+    fd = data_fd()
+    result = run([*BASE, "--overlay-backend", backend, "--overlay-changes", fd, *layers(tree), "--tmp-overlay", "/m"], python(script),
+                 prefix=[*fuse_prefix(CALLERS[-1]), "prlimit", "--nofile=256"], timeout=120)
+    assert result.returncode == 0, result
+    assert os.fstat(fd).st_size < depth * 5000
+    os.lseek(fd, 0, os.SEEK_SET)
+    lines = changes(fd)
+    assert [line["path"] for line in lines] == [*("/m" + f"/{name}" * i for i in range(1, depth + 1)), "/m" + f"/{name}" * depth + "/end",
+                                                "/m/file", "/m/z"]
 
 
 # ---- limits ----
