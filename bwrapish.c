@@ -20,6 +20,7 @@
  *   descendants.c  what COMMAND leaves behind, found and killed
  *   command.c      environment, directory, exec
  *   init.c         pid 1 inside    monitor.c       the supervisor outside
+ *   signals.c      what comes to the supervisor
  *   sync.c         the messages between them
  *   run.c          telling of a run   diagnose.c   the cause behind an errno
  *   utils.c        what any program could use     kernel.h  bare system calls

@@ -404,10 +404,11 @@ struct run {
 	sigset_t signal_mask; /* the caller's; COMMAND gets it back */
 	int *inherited_fds;   /* open above 2 on arrival and consumed by no option; ascending */
 	size_t n_inherited_fds;
-	bool inherited_known; /* false without a /proc to look in */
-	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
-	bool guarded;         /* filters_load_guards() has done its work */
-	struct rlimit nofile; /* the caller's; COMMAND gets it back */
+	bool inherited_known;   /* false without a /proc to look in */
+	bool has_tty;           /* that COMMAND could type into, and nobody allowed it */
+	bool guarded;           /* filters_load_guards() has done its work */
+	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
+	struct rlimit nofile;   /* the caller's; COMMAND gets it back */
 	bool nofile_raised;
 	bool in_chroot; /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
@@ -749,12 +750,40 @@ _Noreturn void command_go(struct run *run);
 /* Splits COMMAND off: returns in COMMAND's process, once pid 1 is ready. */
 void init_split(struct run *run);
 
+/* ---- signals.c: what comes to the supervisor ---- */
+struct signalfd_siginfo;
+
+/* Blocks all that it hears of, for itself and the children it will have. */
+void signals_block(const struct plan *plan);
+int signals_fd(void); /* readable when one has come */
+/* Takes the next that has come; false: there is none. */
+bool signals_next(struct signalfd_siginfo *ret_info);
+/* Takes all that have come: the last of those that end us, or 0. */
+int signals_take(void);
+/* Whether one that ends us has come; it is not taken. */
+bool signals_ask_for_the_end(void);
+/* What a signal does to a process that has not arranged for it, and to us, where it is not COMMAND's. */
+bool signals_end_us(int number);
+bool signals_stop_us(int number);
+/* Does what one that stops would have done had it not been taken. */
+void signals_stop(int number);
+/* Has the kernel continue this process then (CLOCK_MONOTONIC), whoever has stopped it. */
+void signals_wake_at(int64_t time_ms);
+/* Whether one that has come to us has come to pid 1 as well, which has the number pid_1 in /proc, and so to
+ * all of the group that was meant: told of the first of each kind. */
+bool signals_went_to_group(const struct run *run, pid_t pid_1, int number);
+/* One of this kind has gone to the whole group. */
+void signals_note_group(int number);
+
 /* ---- monitor.c: the process outside ---- */
 
 /* Before the split: takes the parent's pidfd and blocks the signals to forward. */
 void monitor_prepare(struct run *run);
 /* The supervisor's life; ends the process with COMMAND's status. */
 _Noreturn void monitor_run(struct run *run, pid_t child, int socket);
+/* In the supervisor, before its life begins: returns when the descriptor can be read, or after `ms` if
+ * that is not negative. Ends the run when its time is up, the parent is gone or a signal says so. */
+void monitor_await(const struct run *run, int fd, int ms);
 /* Inside: has --info-fd and the first line of --json-status-fd written, by the supervisor where
  * there is one, and returns when they are; with --userns-block-fd when the caller has written the
  * id maps. */
@@ -772,6 +801,7 @@ enum message_kind {
 	MESSAGE_STARTING,   /* the next step is exec; with a pidfd: where signals go */
 	MESSAGE_NOT_STARTED, /* it failed */
 	MESSAGE_ENDED,       /* value: COMMAND's wait status */
+	MESSAGE_ALL_ENDED,   /* the same, and there is nobody else: the reaper ends, too */
 	MESSAGE_LISTENER,    /* with a descriptor: where --seccomp-trace's calls wait */
 	MESSAGE_HELPER,      /* with a socket: start a helper, which is told there what to do */
 	MESSAGE_FD,          /* to a helper: one more descriptor */

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 /* Returns the descriptor that holds the lock: of its open file description, for a process loses its own
@@ -96,6 +97,15 @@ static bool is_quiet(void)
 	return sigtimedwait(&child_only, NULL, &patience) < 0 && errno != EINTR;
 }
 
+/* Takes what has ended, without waiting. False: there is nobody any more. */
+static bool take_the_ended(void)
+{
+	pid_t pid;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+		;
+	return pid == 0 || errno != ECHILD;
+}
+
 /* `may_release`: that is still to be done, once nothing happens any more. */
 static _Noreturn void reap(const struct run *run, pid_t command, bool may_release)
 {
@@ -116,12 +126,46 @@ static _Noreturn void reap(const struct run *run, pid_t command, bool may_releas
 			break; /* the last process is gone */
 		if (pid == command) {
 			command_status = status;
-			sync_try_send(run->monitor_fd, MESSAGE_ENDED,
-				      status); /* a supervisor that is gone needs it not */
+			/* a supervisor that is gone needs it not */
+			sync_try_send(run->monitor_fd,
+				      take_the_ended() ? MESSAGE_ENDED : MESSAGE_ALL_ENDED, status);
 		}
 	}
 	_exit(WIFEXITED(command_status) ? WEXITSTATUS(command_status)
 					: 128 + WTERMSIG(command_status));
+}
+
+enum { EXIT_LAST_RESORT = 137 }; /* as the supervisor's for what it has killed */
+
+static int64_t last_resort_ms;
+static void end_when_due(int number)
+{
+	(void) number; /* COMMAND may send it, too */
+	if (now_ms() >= last_resort_ms)
+		_exit(EXIT_LAST_RESORT);
+}
+
+/* COMMAND can stop the supervisor, which is in its process group, and nobody here: pid 1 of a
+ * namespace is stopped only from outside (pid_namespaces(7)). So it keeps the time, too, with nothing
+ * that a filter might deny. */
+static void keep_time(const struct run *run)
+{
+	if (!run->last_resort_ms || !run->shape.pid_namespace)
+		return;
+	last_resort_ms = run->last_resort_ms;
+	int64_t left = last_resort_ms - now_ms() + 1;
+	struct sigaction action = { .sa_handler = end_when_due, .sa_flags = SA_RESTART };
+	struct itimerval when = { .it_value = { .tv_sec = left / 1000,
+						.tv_usec = left % 1000 * 1000 } };
+	sigset_t only;
+	sigemptyset(&only);
+	sigaddset(&only, SIGALRM);
+	if (left <= 0)
+		_exit(EXIT_LAST_RESORT);
+	if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &when, NULL) < 0 ||
+	    sigprocmask(SIG_UNBLOCK, &only, NULL) < 0)
+		die_errno(errno, "%s: Can't arrange for the end",
+			  place_name(options_place(run->plan, "--timeout")));
 }
 
 /* Pid 1 from the split on. COMMAND waits at the other end of `socket`. */
@@ -149,6 +193,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (!second_level && prctl(PR_SET_DUMPABLE, 0) < 0)
 		die_errno(errno, "Can't protect the reaper from COMMAND");
 	give_up_privilege(run);
+	keep_time(run);
 	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it.
 	 */
 	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, 0, pidfd);
@@ -213,6 +258,7 @@ static void lend_memory(struct run *run, const int *locks)
 	scrub_own_memory(run);
 	caps_drop_bounding(0); /* or COMMAND could not do without a second level any more */
 	give_up_privilege(run);
+	keep_time(run);
 	pid_t command = ns_start_inner(run, borrow_and_go);
 	if (command < 0)
 		return;

@@ -22,17 +22,18 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 enum { EXIT_TIMED_OUT = 124, EXIT_KILLED = 137 }; /* as of timeout(1) */
 
 static struct {
 	struct run *run;
 	pid_t child;
-	pid_t child_in_proc; /* its number there; only with --as-pid-1 */
+	pid_t child_in_proc; /* its number there, where it is pid 1 */
 	int parent_pidfd;    /* -1: not asked for */
 	int command_pidfd;   /* where signals go; -1: to the child */
-	int socket, signals;
-	sigset_t ignored; /* of those forwarded, by the caller */
+	pid_t session;       /* COMMAND's, that it leads: --new-session; 0: not known */
+	int socket;
 	int listener;     /* --seccomp-trace's; -1: none yet */
 	bool started;     /* COMMAND was about to be executed */
 	bool not_started; /* that failed; may be heard first, from another process */
@@ -41,63 +42,34 @@ static struct {
 	bool settled;        /* has given back what it needs no more */
 	bool takes_helpers;  /* setup may still ask for one */
 	bool ended;          /* a reaper has told COMMAND's status */
+	bool reaper_ends;    /* and is about to end itself */
 	bool may_reap_more;  /* there were too many to reap at once */
 	bool timed_out;      /* SIGTERM was sent because the time was up */
 	bool killed;         /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
+	int64_t silent_ms;   /* from when on no write is waited for; 0: for ever */
+	int terminal;        /* a descriptor of it, where we came in the foreground; or -1 */
 	int status;          /* COMMAND's, as of waitpid(2) */
 	int64_t ending_ms;   /* when the end of the sandbox began; 0: it has not */
 	int cut_short;       /* the exit status when nobody wants the rest any more; 0: go on */
-} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1 };
-
-/* SIGTSTP and its like are not here: with their default action the supervisor stops together with
- * COMMAND, which is what job control wants to see. */
-static const struct {
-	int number;
-	bool ends; /* what a process does that has not arranged for it */
-} forwarded[] = {
-	{ SIGHUP, true },  { SIGINT, true },    { SIGQUIT, true }, { SIGUSR1, true },
-	{ SIGUSR2, true }, { SIGALRM, true },   { SIGTERM, true }, { SIGIO, true },
-	{ SIGPWR, true },  { SIGWINCH, false }, { SIGURG, false },
-};
-
-/* Whether we end of it, as any process would: what was ignored when we came stays ignored (nohup(1),
- * a shell's background jobs). */
-static bool ends_us(int number)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
-		if (forwarded[i].number == number)
-			return forwarded[i].ends && !sigismember(&monitor.ignored, number);
-	return false;
-}
+} monitor = { .parent_pidfd = -1, .command_pidfd = -1, .listener = -1, .terminal = -1 };
 
 /* ---- the end ---- */
 
 enum { STEP_MS = 50 };
 
-/* Takes all signals that have come; the last of those that end a process, or 0. */
-static int take_signals(void)
-{
-	struct signalfd_siginfo info;
-	int ending = 0;
-	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
-		if (ends_us((int) info.ssi_signo))
-			ending = (int) info.ssi_signo;
-	return ending;
-}
-
 /* For a while, or until something happens: what is heard is about what is left to do, COMMAND is
  * over. */
 static void hear_the_end(int ms)
 {
-	struct pollfd events[] = { { .fd = monitor.signals, .events = POLLIN },
+	struct pollfd events[] = { { .fd = signals_fd(), .events = POLLIN },
 				   { .fd = monitor.parent_pidfd, .events = POLLIN } };
 	poll(events, ARRAY_SIZE(events), ms);
 	if (events[1].revents) {
 		monitor.cut_short = 1;
 		close_fd(&monitor.parent_pidfd);
 	}
-	int ending = take_signals();
+	int ending = signals_take();
 	if (ending)
 		monitor.cut_short = 128 + ending;
 }
@@ -129,11 +101,9 @@ static pid_t reap(bool wait)
 }
 
 /* The child, if it does not end; otherwise 0. */
-static pid_t kill_child(void)
+static pid_t await_child(int ms)
 {
-	int64_t end_ms = now_ms() + DESCENDANTS_PATIENCE_MS;
-	if (monitor.child > 0)
-		kill(monitor.child, SIGKILL);
+	int64_t end_ms = now_ms() + ms;
 	while (monitor.child > 0 && now_ms() < end_ms)
 		if (reap(true) < 0)
 			monitor.child = 0;
@@ -158,11 +128,17 @@ static void continue_helpers(void)
  * their parents became our children. */
 static bool end_sandbox(void)
 {
-	bool must_find = must_find_the_rest(monitor.run);
-	cgroups_kill_command(monitor.run, continue_helpers);
-	pid_t left = kill_child(), other = 0;
-	if (must_find)
-		other = descendants_kill(monitor.run->proc_fd, overlay_is_helper, reap);
+	const struct run *run = monitor.run;
+	bool must_find = must_find_the_rest(run);
+	pid_t other = 0;
+	cgroups_kill_command(run, continue_helpers);
+	if (monitor.child > 0)
+		kill(monitor.child, SIGKILL);
+	/* Before the child is waited for: whoever traces it has its status first. In a joined pid
+	 * namespace somebody may have stopped those who only led there. */
+	if (must_find || run->plan->pidns.fd >= 0)
+		other = descendants_kill(run->proc_fd, overlay_is_helper, reap);
+	pid_t left = await_child(DESCENDANTS_PATIENCE_MS);
 	if (left || other)
 		say_warning(
 			"Process %d of the sandbox does not end; nobody waits for it any longer%s",
@@ -175,6 +151,23 @@ static void end_and_remove(void)
 {
 	end_sandbox();
 	cgroups_remove(monitor.run);
+}
+
+/* A shell inside that was in the foreground gives the terminal back to whoever had it before; which it
+ * cannot where that was a group outside of its pid namespace. Then nobody could read from it. */
+static void take_terminal_back(void)
+{
+	pid_t group = monitor.terminal < 0 ? -1 : tcgetpgrp(monitor.terminal);
+	if (group <= 1 || group == getpgrp() || kill(-group, 0) == 0 || errno != ESRCH)
+		return;
+	signal(SIGTTOU, SIG_IGN); /* which stops whoever does this from the background */
+	tcsetpgrp(monitor.terminal, getpgrp());
+}
+
+static _Noreturn void leave(int status)
+{
+	take_terminal_back();
+	_exit(status);
 }
 
 /* ---- the parent ---- */
@@ -223,33 +216,95 @@ static void require_own_proc(const struct run *run)
 		    must_find_the_rest(run) ? ", or give --unshare-pid" : "");
 }
 
+static void learn_terminal(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && monitor.terminal < 0; fd++)
+		if (isatty(fd) && tcgetsid(fd) == getsid(0) && tcgetpgrp(fd) == getpgrp())
+			monitor.terminal = fd;
+}
+
+/* Whoever stops the supervisor, COMMAND by the terminal or by a signal to its own process group, or
+ * the caller: it goes on when something is due, and once more when nobody is left to stop it. */
+static void set_deadline(struct run *run)
+{
+	enum { LAST_RESORT_MS = 2000 };
+	const struct plan *plan = run->plan;
+	if (!plan->timeout_ms)
+		return;
+	monitor.deadline_ms = monitor.silent_ms = now_ms() + plan->timeout_ms;
+	int64_t kill_ms = monitor.deadline_ms + plan->kill_after_ms;
+	run->last_resort_ms = kill_ms + LAST_RESORT_MS;
+	signals_wake_at(monitor.deadline_ms);
+	signals_wake_at(kill_ms);
+	signals_wake_at(run->last_resort_ms + LAST_RESORT_MS);
+}
+
 void monitor_prepare(struct run *run)
 {
+	monitor.run = run;
 	require_own_proc(run);
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	sigemptyset(&monitor.ignored);
-	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++) {
-		struct sigaction now;
-		sigaddset(&set, forwarded[i].number);
-		if (sigaction(forwarded[i].number, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
-			sigaddset(&monitor.ignored, forwarded[i].number);
-	}
-	monitor.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (monitor.signals < 0)
-		die_errno(errno, "Can't receive signals");
-	sigaddset(&set, SIGPIPE); /* of our own writes, which are looked at */
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		die_errno(errno, "Can't block signals");
+	learn_terminal();
+	signals_block(run->plan);
+	set_deadline(run);
 	if (run->plan->die_with_parent)
 		watch_parent(run->caller->parent);
-	if (must_find_the_rest(run)) {
+	if (must_find_the_rest(run) || run->plan->pidns.fd >= 0)
 		descendants_spare(run->proc_fd);
-		if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-			die_errno(errno,
-				  "Can't become the one who finds what COMMAND leaves behind");
+	if (must_find_the_rest(run) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		die_errno(errno, "Can't become the one who finds what COMMAND leaves behind");
+}
+
+/* ---- waiting before the loop, and writing ---- */
+
+static bool parent_is_gone(void)
+{
+	struct pollfd parent = { .fd = monitor.parent_pidfd, .events = POLLIN };
+	return poll(&parent, 1, 0) > 0;
+}
+
+/* Ends the run, COMMAND not having been started, if somebody wants it to. */
+static void end_if_asked(const struct run *run)
+{
+	bool is_late = monitor.deadline_ms && now_ms() >= monitor.deadline_ms;
+	bool is_orphan = parent_is_gone();
+	int ending = signals_take();
+	if (!is_late && !is_orphan && !ending)
+		return;
+	end_sandbox();
+	if (is_late && !is_orphan && !ending)
+		die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
+		       place_name(options_place(run->plan, "--timeout")));
+	die_silently(ending ? 128 + ending : 1);
+}
+
+void monitor_await(const struct run *run, int fd, int ms)
+{
+	int64_t end_ms = now_ms() + ms;
+	for (;;) {
+		struct pollfd events[] = { { .fd = signals_fd(), .events = POLLIN },
+					   { .fd = monitor.parent_pidfd, .events = POLLIN },
+					   { .fd = fd, .events = POLLIN } };
+		int64_t next_ms = monitor.deadline_ms && (ms < 0 || monitor.deadline_ms < end_ms)
+					  ? monitor.deadline_ms
+					  : end_ms,
+			left = next_ms - now_ms();
+		bool sleeps = ms >= 0 || monitor.deadline_ms;
+		poll(events, ARRAY_SIZE(events),
+		     !sleeps          ? -1
+		     : left < 0       ? 0
+		     : left > INT_MAX ? INT_MAX
+				      : (int) left);
+		end_if_asked(run);
+		if (events[2].revents || (ms >= 0 && now_ms() >= end_ms))
+			return;
 	}
+}
+
+/* COMMAND may stop a terminal or fill a pipe that we share with it. */
+static bool may_go_on_writing(void)
+{
+	return (!monitor.silent_ms || now_ms() < monitor.silent_ms) && !signals_ask_for_the_end() &&
+	       !parent_is_gone();
 }
 
 /* ---- reports ---- */
@@ -258,7 +313,10 @@ void monitor_prepare(struct run *run)
  * COMMAND's status, which goes on even where nobody reads any more. */
 static void write_report(const struct fd_at *to, const char *json)
 {
-	if (!write_all(to->fd, json, strlen(json)))
+	bool done = write_all(to->fd, json, strlen(json));
+	if (!done && errno == ETIMEDOUT)
+		end_if_asked(monitor.run);
+	if (!done)
 		die("%s: Can't write to descriptor %d: %s%s", place_name(to->place), to->fd,
 		    errno_text(errno), errno == EBADF ? "; it is not open for writing" : "");
 }
@@ -333,6 +391,12 @@ static int exit_code_of(int status)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* Ours, or COMMAND as one. */
+static bool has_pid_1(const struct run *run)
+{
+	return run->plan->as_pid_1 || run->shape.topology == RUN_WITH_INIT;
+}
+
 static void drop_privilege(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -348,12 +412,15 @@ static void drop_privilege(struct run *run)
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
 	const int ours[] = { monitor.socket,
-			     monitor.signals,
+			     signals_fd(),
 			     monitor.parent_pidfd,
 			     plan->info.fd,
 			     plan->json_status.fd,
 			     plan->userns_block.fd,
-			     plan->as_pid_1 || run->shape.ends_with_command ? run->proc_fd : -1,
+			     run->shape.ends_with_command || plan->new_session || has_pid_1(run) ||
+					     plan->pidns.fd >= 0
+				     ? run->proc_fd
+				     : -1,
 			     plan->policy.trace.fd };
 	size_t n_helpers;
 	const int *helper_fds = overlay_helper_fds(&n_helpers);
@@ -369,6 +436,15 @@ static void drop_privilege(struct run *run)
 	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 	sync_let_go_on(monitor.socket, MESSAGE_READY);
+}
+
+/* With --new-session COMMAND leads a process group, which has its number. */
+static void learn_session(const struct run *run)
+{
+	monitor.session = monitor.child;
+	if (monitor.command_pidfd >= 0)
+		monitor.session =
+			ns_has_own_proc(run) ? ns_pid_in_proc(run, monitor.command_pidfd) : 0;
 }
 
 static void hear_message(struct run *run, const struct message *message, int attached_fd)
@@ -389,12 +465,16 @@ static void hear_message(struct run *run, const struct message *message, int att
 		close_fd(&monitor.command_pidfd);
 		monitor.command_pidfd = attached_fd;
 		attached_fd = -1;
+		if (run->plan->new_session)
+			learn_session(run);
 		break;
 	case MESSAGE_NOT_STARTED:
 		monitor.not_started = true;
 		break;
 	case MESSAGE_ENDED:
+	case MESSAGE_ALL_ENDED:
 		monitor.ended = true;
+		monitor.reaper_ends = message->kind == MESSAGE_ALL_ENDED;
 		monitor.status = message->value;
 		break;
 	case MESSAGE_LISTENER:
@@ -462,30 +542,56 @@ static void send_signal(int signal)
 		kill(monitor.child, signal);
 }
 
+static void send_to_session(int signal)
+{
+	if (monitor.session <= 1 || kill(-monitor.session, signal) < 0)
+		send_signal(signal);
+}
+
+/* Whether COMMAND has got it without us. A sender who means all of us may have to call each. */
+static bool reached_command(const struct run *run, const struct signalfd_siginfo *info)
+{
+	enum { ALL_CALLED_MS = 10 };
+	int number = (int) info->ssi_signo;
+	bool can_tell = run->shape.topology == RUN_WITH_INIT && monitor.child_in_proc > 0;
+	if (info->ssi_code == SI_KERNEL) /* from the terminal, to the whole foreground group */
+		signals_note_group(number);
+	else if (can_tell)
+		poll(NULL, 0, ALL_CALLED_MS);
+	return info->ssi_code == SI_KERNEL ||
+	       (can_tell && signals_went_to_group(run, monitor.child_in_proc, number));
+}
+
 static void pass_signal_on(const struct run *run, const struct signalfd_siginfo *info)
 {
 	int number = (int) info->ssi_signo;
+	bool new_session = run->plan->new_session;
 	if (number == SIGCHLD)
 		return;
+	if (signals_stop_us(number)) {
+		/* A session of its own is not the terminal's to stop. */
+		if (!new_session && !monitor.timed_out)
+			signals_stop(number);
+		return;
+	}
 	/* Before COMMAND runs nobody could answer; nor can a pid 1 that has no handler. */
 	bool started = monitor.started && !monitor.not_started;
-	if (ends_us(number) && (!started || is_lost_on_pid_1(run, number))) {
+	if (signals_end_us(number) && (!started || is_lost_on_pid_1(run, number))) {
 		end_and_remove();
 		if (started)
 			report_exit(run, 128 + number);
-		_exit(128 + number);
+		leave(128 + number);
 	}
-	/* What the terminal sends goes to the whole foreground group, COMMAND included unless it
-	 * has a session of its own. */
-	if (info->ssi_code == SI_KERNEL && !run->plan->new_session)
-		return;
-	send_signal(number);
+	if (new_session && info->ssi_code == SI_KERNEL)
+		send_to_session(number); /* as the terminal would: a shell waits for its child */
+	else if (!reached_command(run, info))
+		send_signal(number);
 }
 
 static void hear_signals(const struct run *run)
 {
 	struct signalfd_siginfo info;
-	while (read(monitor.signals, &info, sizeof(info)) == (ssize_t) sizeof(info))
+	while (signals_next(&info))
 		pass_signal_on(run, &info);
 }
 
@@ -561,11 +667,17 @@ static bool is_wanted(void)
 
 static _Noreturn void finish(struct run *run, int status)
 {
+	enum { PATIENCE_MS = 1000 };
 	die_first_call(NULL);
-	take_signals(); /* what came until now was for COMMAND */
+	signals_take(); /* what came until now was for COMMAND */
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
+	if (run->last_resort_ms && now_ms() >= run->last_resort_ms && !monitor.ended)
+		monitor.timed_out = monitor.killed = true; /* by pid 1, while we were stopped */
 	bool lists_changes = overlay_lists_changes(run->plan), listed = true, all_ended = true;
+	if (monitor.reaper_ends && !run->shape.ends_with_command)
+		await_child(
+			PATIENCE_MS); /* or it would stay a zombie below an init that reaps nobody */
 	if (run->shape.ends_with_command) {
 		all_ended = end_sandbox();
 		if (run->cgroups || lists_changes)
@@ -576,11 +688,11 @@ static _Noreturn void finish(struct run *run, int status)
 			listed = overlay_list_changes(is_wanted);
 		cgroups_remove(run);
 	}
-	if (!started && monitor.timed_out) {
-		say_warning("%s: The time was up before COMMAND was started",
-			    place_name(options_place(run->plan, "--timeout")));
-		_exit(EXIT_TIMED_OUT);
-	}
+	if (monitor.silent_ms && monitor.silent_ms < now_ms() + PATIENCE_MS)
+		monitor.silent_ms = now_ms() + PATIENCE_MS;
+	if (!started && monitor.timed_out)
+		die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
+		       place_name(options_place(run->plan, "--timeout")));
 	if (!started) {
 		const char *place = limits_place(run->plan, "memory.max");
 		if (usage.oom_kills > 0)
@@ -602,7 +714,7 @@ static _Noreturn void finish(struct run *run, int status)
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, status);
 	report_exit(run, exit_code);
-	_exit(listed && all_ended ? exit_code : monitor.cut_short ? monitor.cut_short : 1);
+	leave(listed && all_ended ? exit_code : monitor.cut_short ? monitor.cut_short : 1);
 }
 
 /* The first time COMMAND is asked to end; the second time nobody is asked. COMMAND goes before its
@@ -618,14 +730,15 @@ static void time_is_up(struct run *run)
 	if (!monitor.started || was_killed || (was_asked && monitor.command_pidfd < 0))
 		finish(run, SIGKILL);
 	monitor.deadline_ms = now_ms() + (was_asked ? PATIENCE_MS : plan->kill_after_ms);
+	monitor.silent_ms = now_ms() + PATIENCE_MS;
 	if (was_asked) {
 		send_signal(SIGKILL);
 		return;
 	}
-	run_tell(run, "%s: the time is up: SIGTERM, and SIGKILL in %lld ms",
-		 place_name(options_place(plan, "--timeout")), (long long) plan->kill_after_ms);
 	send_signal(SIGTERM);
 	send_signal(SIGCONT); /* a stopped process would not hear it */
+	run_tell(run, "%s: the time is up: SIGTERM, and SIGKILL in %lld ms",
+		 place_name(options_place(plan, "--timeout")), (long long) plan->kill_after_ms);
 }
 
 static void let_maps_pass(const struct run *run)
@@ -655,12 +768,11 @@ static bool reap_until_child(int *ret_status)
 
 void monitor_run(struct run *run, pid_t child, int socket)
 {
-	monitor.run = run;
 	monitor.child = child;
 	monitor.socket = socket;
-	monitor.deadline_ms = run->plan->timeout_ms ? now_ms() + run->plan->timeout_ms : 0;
 	die_first_call(end_and_remove);
-	if (run->plan->as_pid_1) {
+	write_patiently(may_go_on_writing);
+	if (has_pid_1(run)) {
 		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
 		monitor.child_in_proc = ns_pid_in_proc(run, pidfd);
 	}
@@ -673,7 +785,7 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	monitor.listens = must_listen(run->plan, &run->shape);
 	for (;;) {
 		struct pollfd events[] = {
-			{ .fd = monitor.signals, .events = POLLIN },
+			{ .fd = signals_fd(), .events = POLLIN },
 			{ .fd = connected && monitor.listens ? socket : -1, .events = POLLIN },
 			{ .fd = monitor.parent_pidfd, .events = POLLIN },
 			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1,
@@ -685,7 +797,7 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			die_errno(errno, "Can't wait for the sandbox");
 		if (events[2].revents) { /* the parent is gone, and so is everything */
 			end_and_remove();
-			_exit(1);
+			leave(1);
 		}
 		if (connected && (events[1].revents || !monitor.listens))
 			connected = hear_messages(run);

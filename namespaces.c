@@ -327,6 +327,7 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 
 	struct message message;
 	int pidfd = -1;
+	monitor_await(run, ends[0], -1); /* in there somebody may stop it */
 	if (sync_receive(ends[0], true, &message, &pidfd) != 1 || message.kind != MESSAGE_CHILD) {
 		int status = end_of_intermediate();
 		cgroups_remove(run);

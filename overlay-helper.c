@@ -722,6 +722,7 @@ static void tell_not_started(void)
 static _Noreturn void be_helper(struct run *run, pid_t child, int socket, int start_fd)
 {
 	struct job job;
+	write_patiently(NULL); /* that is the supervisor's */
 	told_setup_socket = socket;
 	die_first_call(tell_not_started);
 	if (start_fd < 0)

@@ -346,6 +346,9 @@ static void explain_group_and_time(const struct plan *plan, const struct shape *
 		add_line(text, "", "%s: SIGTERM after %g s, and %g s later SIGKILL for everything",
 			 place_name(options_place(plan, "--timeout")),
 			 (double) plan->timeout_ms / 1000, (double) plan->kill_after_ms / 1000);
+	if (plan->timeout_ms && !shape->pid_namespace)
+		add_line(text, "",
+			 "without --unshare-pid COMMAND may stop and kill whoever keeps this time");
 }
 
 static void explain_split(const struct plan *plan, const struct shape *shape, struct text *text)

@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -26,10 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-	MOST_CALLS = 10,
-	MOST_SECONDS = 5
-}; /* for busctl, and once more until the manager has moved us */
+/* For busctl, however often it has to ask, and until the manager has moved us. */
+enum { MOST_SECONDS = 5 };
 
 /* Whether the manager behind `directory` is one of our own user, who knows this process by the pid
  * that we know: a bus that was bound into a container would move a stranger. Its socket was made by
@@ -95,16 +94,43 @@ static _Noreturn void be_busctl(const char *program, const char *directory, cons
 		_exit(1);
 	caps_drop_all();
 	alarm(MOST_SECONDS);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		_exit(1);
 	execve(program, words, environment);
 	_exit(1);
 }
 
-static problem call_manager(const char *program, const char *directory, const char *name)
+static int ms_until(int64_t end_ms)
+{
+	int64_t left = end_ms - now_ms();
+	return left > 0 ? (int) left : 0;
+}
+
+/* What it says, until it has ended; the rest of what does not fit is let go. False: the time is up. */
+static bool hear_busctl(const struct run *run, int fd, int pidfd, int64_t end_ms, char *said,
+			size_t room)
+{
+	size_t length = 0;
+	char rest[256];
+	for (ssize_t n = 1; n > 0 && now_ms() < end_ms;) {
+		monitor_await(run, fd, ms_until(end_ms));
+		bool fits = length + 1 < room;
+		n = read(fd, fits ? said + length : rest, fits ? room - 1 - length : sizeof(rest));
+		length += fits && n > 0 ? (size_t) n : 0;
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			n = 1;
+	}
+	said[length] = '\0';
+	monitor_await(run, pidfd, ms_until(end_ms));
+	return now_ms() < end_ms;
+}
+
+static problem call_manager(const struct run *run, const char *program, const char *directory,
+			    const char *name, int64_t end_ms)
 {
 	int report[2], status;
-	char *said;
-	size_t length;
-	if (pipe2(report, O_CLOEXEC) < 0)
+	char said[1024];
+	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
 		die_errno(errno, "Can't make a pipe");
 	pid_t supervisor = getpid(), pid = sys_clone_process(0);
 	if (pid < 0)
@@ -112,15 +138,20 @@ static problem call_manager(const char *program, const char *directory, const ch
 	if (pid == 0)
 		be_busctl(program, directory, name, supervisor, report[1]);
 	close(report[1]);
-	bool heard = read_all(report[0], 65536, &said, &length);
+	AUTO_CLOSE int pidfd = sys_pidfd_open(pid, 0);
+	if (pidfd < 0)
+		die_errno(errno, "Can't watch %s", program);
+	bool in_time = hear_busctl(run, report[0], pidfd, end_ms, said, sizeof(said));
 	close(report[0]);
+	if (!in_time)
+		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status == 0)
 		return NULL;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+	if (!in_time || (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM))
 		return arena_printf("no answer within %d seconds", MOST_SECONDS);
-	if (!heard || !length)
+	if (!*said)
 		return arena_printf("%s failed without a word", program);
 	return arena_copy(said, strcspn(said, "\n"));
 }
@@ -137,6 +168,8 @@ static bool is_in(const struct run *run, const char *name)
 
 problem scope_enter(const struct run *run)
 {
+	enum { MOST_CALLS = 10, RETRY_MS = 100 };
+	int n_calls = 0;
 	const char *directory = get_variable(run->envp, "XDG_RUNTIME_DIR");
 	if (!directory || directory[0] != '/')
 		return "XDG_RUNTIME_DIR is not set";
@@ -153,18 +186,19 @@ problem scope_enter(const struct run *run)
 					(long long) now.tv_sec, now.tv_nsec);
 	/* The first one to ask in a session starts the bus, and the manager itself is not on it yet:
 	 * "Name does not exist". */
-	for (int n_calls = 1; (bad = call_manager(program, directory, name)); n_calls++) {
-		if (n_calls == MOST_CALLS)
+	int64_t end_ms = now_ms() + MOST_SECONDS * 1000;
+	while ((bad = call_manager(run, program, directory, name, end_ms))) {
+		if (now_ms() + RETRY_MS >= end_ms || ++n_calls == MOST_CALLS)
 			return bad;
-		poll(NULL, 0, 100);
+		monitor_await(run, -1, RETRY_MS);
 	}
 	/* The answer was that the move is planned. */
-	for (int waited_ms = 0; !is_in(run, name); waited_ms++) {
-		if (waited_ms == MOST_SECONDS * 1000)
+	while (!is_in(run, name)) {
+		if (now_ms() >= end_ms)
 			return arena_printf("it did not move this process into %s within "
 					    "%d seconds",
 					    name, MOST_SECONDS);
-		poll(NULL, 0, 1);
+		monitor_await(run, -1, 1);
 	}
 	run_tell(run, "systemd's user manager has put bwrapish into %s", name);
 	return NULL;

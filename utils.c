@@ -423,6 +423,12 @@ void die_as(int exit_status, const char *fmt, ...)
 	DIE(exit_status);
 }
 
+void die_silently(int exit_status)
+{
+	call_before_dying();
+	_exit(exit_status);
+}
+
 void die_errno(int error, const char *fmt, ...)
 {
 	static char what[32768];
@@ -451,6 +457,54 @@ void close_fd(int *fd)
 	*fd = -1;
 }
 
+static struct {
+	bool (*may_go_on)(void);
+	timer_t timer;
+} patience;
+
+static void wake(int number)
+{
+	(void) number;
+}
+
+void write_patiently(bool (*may_go_on)(void))
+{
+	bool has_timer = patience.may_go_on;
+	patience.may_go_on = may_go_on;
+	if (!may_go_on || has_timer)
+		return;
+	/* Without SA_RESTART: the call that sleeps returns. */
+	struct sigaction action = { .sa_handler = wake };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
+	sigset_t only;
+	sigemptyset(&only);
+	sigaddset(&only, SIGRTMIN);
+	if (sigaction(SIGRTMIN, &action, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) < 0 ||
+	    timer_create(CLOCK_MONOTONIC, &event, &patience.timer) < 0)
+		die_errno(errno, "Can't make a timer");
+}
+
+/* Of a timer that goes off again and again, as the first time may come before the call sleeps. */
+enum { TICK_MS = 50 };
+static void tick_every(int ms)
+{
+	const struct timespec tick = { .tv_nsec = ms * 1000000L };
+	if (patience.may_go_on)
+		timer_settime(patience.timer, 0,
+			      &(struct itimerspec){ .it_value = tick, .it_interval = tick }, NULL);
+}
+
+/* False with errno when a write that would have to wait may not. */
+static bool wait_to_write(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+	bool goes_on = !patience.may_go_on || patience.may_go_on();
+	if (!goes_on)
+		errno = ETIMEDOUT;
+	return goes_on &&
+	       (poll(&ready, 1, patience.may_go_on ? TICK_MS : -1) >= 0 || errno == EINTR);
+}
+
 bool write_all(int fd, const void *bytes, size_t length)
 {
 	/* A reader that went away must give EPIPE, not a death by SIGPIPE that explains nothing:
@@ -465,19 +519,19 @@ bool write_all(int fd, const void *bytes, size_t length)
 
 	const char *next = bytes;
 	int error = 0;
+	tick_every(TICK_MS);
 	while (length > 0 && !error) {
 		ssize_t n = write(fd, next, length);
-		if (n < 0 && errno == EAGAIN) { /* the caller's descriptor may be non-blocking */
-			struct pollfd ready = { .fd = fd, .events = POLLOUT };
-			if (poll(&ready, 1, -1) < 0 && errno != EINTR)
-				error = errno;
-		} else if (n < 0 && errno != EINTR) {
+		/* EAGAIN: the caller's descriptor may be non-blocking */
+		bool must_wait = n < 0 && (errno == EAGAIN || errno == EINTR);
+		if ((must_wait && !wait_to_write(fd)) || (n < 0 && !must_wait))
 			error = errno;
-		} else if (n > 0) {
+		if (n > 0) {
 			next += n;
 			length -= (size_t) n;
 		}
 	}
+	tick_every(0);
 	const struct timespec now = { 0 };
 	if (error == EPIPE && !was_pending)
 		sigtimedwait(&pipe_only, NULL, &now);

@@ -93,6 +93,8 @@ void say_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The same with another exit status. */
 _Noreturn void die_as(int exit_status, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* As die_as(), without the line. */
+_Noreturn void die_silently(int exit_status);
 /* As die(), with `: ` and the text of `error` behind it. */
 _Noreturn void die_errno(int error, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Called once before a dying process prints; NULL for none. */
@@ -107,6 +109,10 @@ void close_fd(int *fd); /* closes and sets to -1; -1 is fine; for cleanup attrib
 
 /* Write all of it, retrying EINTR; false with errno set. A closed pipe is EPIPE, never a signal. */
 bool write_all(int fd, const void *bytes, size_t length);
+/* From now on a write that cannot go on, messages too, asks from time to time whether it may still wait, and is
+ * ETIMEDOUT when it may not: a terminal that was stopped, a pipe that nobody reads. (A file does not
+ * let itself be interrupted.) For one process: its children wait as ever. NULL: no more. */
+void write_patiently(bool (*may_go_on)(void));
 /* Reads to the end into arena memory, at most `max_bytes` (EFBIG beyond), with a NUL behind it.
  * Returns false with errno set. */
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);

@@ -1,0 +1,164 @@
+/* signals.c - the signals that come to the supervisor: which end it, which go on to COMMAND, and that none
+ * keeps it from its work.
+ *
+ * The supervisor is in the caller's process group, as COMMAND is unless it has a session of its own:
+ * so the terminal's signals come to both, and so does what COMMAND sends to its own group, since
+ * process groups reach through pid namespaces (kill(2) with 0).
+ */
+#include "bwrapish.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+static struct {
+	int fd;                  /* they are blocked, and read from here */
+	sigset_t ignored;        /* of those forwarded, by the caller */
+	sigset_t marked;         /* wait at pid 1 since one went to the whole group */
+	int64_t marked_ms[NSIG]; /* when that was noticed */
+} signals = { .fd = -1 };
+
+static const struct {
+	int number;
+	bool ends; /* what a process does that has not arranged for it */
+} forwarded[] = {
+	{ SIGHUP, true },  { SIGINT, true },    { SIGQUIT, true }, { SIGUSR1, true },
+	{ SIGUSR2, true }, { SIGALRM, true },   { SIGTERM, true }, { SIGIO, true },
+	{ SIGPWR, true },  { SIGWINCH, false }, { SIGURG, false },
+};
+
+/* What a terminal stops jobs with. */
+static const int stopping[] = { SIGTSTP, SIGTTIN, SIGTTOU };
+
+bool signals_end_us(int number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+		if (forwarded[i].number == number)
+			return forwarded[i].ends && !sigismember(&signals.ignored, number);
+	return false;
+}
+
+bool signals_stop_us(int number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stopping); i++)
+		if (stopping[i] == number)
+			return true;
+	return false;
+}
+
+void signals_block(const struct plan *plan)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigemptyset(&signals.ignored);
+	sigemptyset(&signals.marked);
+	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++) {
+		struct sigaction now;
+		sigaddset(&set, forwarded[i].number);
+		if (sigaction(forwarded[i].number, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+			sigaddset(&signals.ignored, forwarded[i].number);
+	}
+	/* Otherwise the supervisor stops together with COMMAND by itself, which is what job control
+	 * wants to see. */
+	bool takes_stops = plan->timeout_ms || plan->new_session;
+	for (size_t i = 0; i < ARRAY_SIZE(stopping) && takes_stops; i++)
+		sigaddset(&set, stopping[i]);
+	signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals.fd < 0)
+		die_errno(errno, "Can't receive signals");
+	sigaddset(&set, SIGPIPE); /* of our own writes, which are looked at */
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		die_errno(errno, "Can't block signals");
+}
+
+int signals_fd(void)
+{
+	return signals.fd;
+}
+
+bool signals_next(struct signalfd_siginfo *ret_info)
+{
+	return read(signals.fd, ret_info, sizeof(*ret_info)) == (ssize_t) sizeof(*ret_info);
+}
+
+int signals_take(void)
+{
+	struct signalfd_siginfo info;
+	int ending = 0;
+	while (signals_next(&info))
+		if (signals_end_us((int) info.ssi_signo))
+			ending = (int) info.ssi_signo;
+	return ending;
+}
+
+bool signals_ask_for_the_end(void)
+{
+	sigset_t pending;
+	bool any = false;
+	if (sigpending(&pending) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+		any |= sigismember(&pending, forwarded[i].number) &&
+		       signals_end_us(forwarded[i].number);
+	return any;
+}
+
+void signals_stop(int number)
+{
+	sigset_t only;
+	sigemptyset(&only);
+	sigaddset(&only, number);
+	/* By its own default action, which leaves alone a process group that nobody could continue,
+	 * and by none where the caller ignores it. */
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &only, NULL);
+	sigprocmask(SIG_BLOCK, &only, NULL);
+}
+
+void signals_wake_at(int64_t time_ms)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT };
+	struct itimerspec when = { .it_value = { .tv_sec = time_ms / 1000,
+						 .tv_nsec = time_ms % 1000 * 1000000 } };
+	timer_t timer;
+	/* The kernel continues a process that gets it before it looks at what the process does with
+	 * it. */
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 ||
+	    timer_settime(timer, TIMER_ABSTIME, &when, NULL) < 0)
+		die_errno(errno, "Can't make a timer");
+}
+
+/* ---- one that went to all of us ---- */
+
+void signals_note_group(int number)
+{
+	sigaddset(&signals.marked, number);
+}
+
+/* Our pid 1 is in the same process group, control group and unit as COMMAND; it has the signals
+ * blocked and never takes one, so that the first of each kind waits there for good. */
+bool signals_went_to_group(const struct run *run, pid_t pid_1, int number)
+{
+	enum { ONE_CALL_MS = 100 }; /* timeout(1) sends one to us, and one to all */
+	static const char label[] = "\nShdPnd:";
+	char *text;
+	size_t length;
+	if (sigismember(&signals.marked, number)) /* what waits there may be an earlier one */
+		return now_ms() - signals.marked_ms[number] < ONE_CALL_MS;
+	AUTO_CLOSE int fd =
+		openat(run->proc_fd, arena_printf("%d/status", pid_1), O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+		return false;
+	const char *line = strstr(text, label);
+	if (!line || !(strtoull(line + strlen(label), NULL, 16) >> (number - 1) & 1))
+		return false;
+	signals_note_group(number);
+	signals.marked_ms[number] = now_ms();
+	return true;
+}

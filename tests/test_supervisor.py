@@ -1,0 +1,319 @@
+"""The supervisor: nothing that COMMAND does keeps it from ending the sandbox in time; signals and the terminal reach who
+is meant."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from sandbox import (BASE, ENV, FULL, Holder, Terminal, as_user, at_eof, close, command_line, data_fd, keep,
+                     line_from, pipe, python, python_prefix, readable, run, start, wait_for, without_rights, IS_ROOT)
+
+pytestmark = pytest.mark.core
+PID_FORMS = {"with pid 1": ["--unshare-pid"], "everything": ["--unshare-all"], "as pid 1": ["--unshare-pid", "--as-pid-1"]}
+pid_forms = pytest.mark.parametrize("form", PID_FORMS)
+SHORT = ["--timeout", "1", "--kill-after", "0.5"]
+LONG = 20  # seconds: more than any of these takes, less than COMMAND would
+
+# An interactive shell: its only job, what follows, has a process group of its own, which is in the foreground.
+SHELL = python_prefix("""signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = os.fork()
+if job:
+    while True:
+        status = os.waitpid(job, os.WUNTRACED)[1]
+        if not os.WIFSTOPPED(status): break
+        os.write(1, b"job stopped\\n")
+    os._exit(os.waitstatus_to_exitcode(status) % 256)
+os.setpgid(0, 0)
+os.tcsetpgrp(0, os.getpid())
+signal.signal(signal.SIGTTOU, signal.SIG_DFL)""")
+
+# A process that goes on in a process group of its own, in the foreground if there is a terminal.
+SURVIVOR = """
+import os, signal, time
+life = LIFE
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+if os.fork() == 0:
+    for n in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT): signal.signal(n, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    if os.isatty(0): os.tcsetpgrp(0, os.getpid())
+    os.write(1, b"survivor\\n")
+    while True:
+        os.write(life, b"x")
+        time.sleep(0.1)
+time.sleep(0.3)
+signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+"""
+
+
+class Life:
+    """Whether a process that has got `held` is still there."""
+
+    def __init__(self):
+        self.end, self.held = pipe()
+
+    def assert_over(self):
+        close(self.held)
+        assert at_eof(self.end, LONG), "somebody is left"
+
+    def assert_silent(self):
+        """... where others have got it, too: nobody writes to it any more."""
+        end = time.monotonic() + LONG
+        while readable(self.end, 1) and os.read(self.end, 4096):
+            assert time.monotonic() < end, "somebody is left"
+
+
+# ---- stopped ----
+
+@pid_forms
+@pytest.mark.parametrize("wrapped", [[], ["sh", "-c", '"$@"; exit $?', "sh"]], ids=["a job", "below a script"])
+def test_a_read_from_the_background_does_not_stop_the_time(form, wrapped):
+    """It stops the whole process group, the supervisor included."""
+    life = Life()
+    with Terminal([*BASE, *PID_FORMS[form], *SHORT], python(SURVIVOR.replace("LIFE", str(life.held)) + "os.read(0, 1)\ntime.sleep(60)"),
+                  prefix=[*SHELL, *wrapped], pass_fds=[life.held]) as terminal:
+        terminal.read_until("survivor")
+        life.assert_silent()
+
+
+@pytest.mark.parametrize("form", ["with pid 1", "everything"])
+def test_a_command_that_stops_its_process_group_for_ever_does_not_stop_the_time(form):
+    """... to which the supervisor belongs, in whatever pid namespace."""
+    hostile = """
+import ctypes, os, signal
+libc = ctypes.CDLL(None)
+libc.unshare(0x10000000); libc.unshare(0x20000000)  # CLONE_NEWUSER, CLONE_NEWPID
+if os.fork() == 0:  # in the group, and as pid 1 not stopped with it
+    while True: os.kill(0, signal.SIGSTOP)
+signal.pause()"""
+    life = Life()
+    with start([*BASE, *PID_FORMS[form], *SHORT], python(hostile), pass_fds=[life.held]) as process:
+        life.assert_over()
+        assert process.wait(LONG) in (124, 137)
+
+
+@pid_forms
+def test_a_stopped_supervisor_goes_on_when_the_time_is_up(form):
+    with start([*BASE, *PID_FORMS[form], *SHORT], ["sh", "-c", "echo ready; exec sleep 60"]) as process:
+        line_from(process)
+        process.send_signal(signal.SIGSTOP)
+        assert process.wait(LONG) in (124, 137)
+
+
+def test_a_job_with_a_timeout_stops_and_goes_on():
+    with Terminal([*BASE, "--unshare-pid", "--timeout", "60"], ["sh", "-c", "echo ready; read x; echo got $x"],
+                  prefix=SHELL) as terminal:
+        terminal.read_until("ready")
+        terminal.type("\x1a")
+        terminal.read_until("job stopped")
+        group = os.tcgetpgrp(terminal.master)
+        os.killpg(group, signal.SIGCONT)
+        terminal.type("it\n")
+        terminal.read_until("got it")
+        assert terminal.wait() == 0
+
+
+# ---- blocked ----
+
+TRACE = ["--seccomp-profile", "minimal", "--seccomp-trace", "2"]
+
+
+@pid_forms
+@pytest.mark.parametrize("more", [["--verbose"], TRACE, ["--verbose", "--new-session"]], ids=lambda more: more[0])
+def test_a_stopped_terminal_does_not_block_the_time(form, more):
+    if form == "as pid 1" and "--seccomp-trace" in more:
+        pytest.skip("the two cannot be combined")
+    life = Life()
+    stop = "import os, termios, time\nos.write(1, b'ready\\n'); termios.tcdrain(1); time.sleep(0.2)\ntermios.tcflow(1, termios.TCOOFF)\n"
+    calls = "try: os.listxattr('/')\nexcept OSError: pass\nos.sched_getaffinity(0); os.nice(0)\ntime.sleep(60)"
+    with Terminal([*BASE, *PID_FORMS[form], *SHORT, *more], python(stop + calls), pass_fds=[life.held]) as terminal:
+        terminal.read_until("ready")
+        life.assert_over()
+        assert terminal.process.wait(LONG) in (124, 137)
+
+
+@pid_forms
+def test_a_pipe_that_command_has_filled_does_not_block_the_time(form):
+    life = Life()
+    with start([*BASE, *PID_FORMS[form], *SHORT, "--verbose"], python("import os\nwhile True: os.write(2, b'x' * 65536)"),
+               pass_fds=[life.held]) as process:
+        life.assert_over()
+        assert process.wait(LONG) in (124, 137)
+
+
+def full_pipe():
+    read_end, write_end = pipe()
+    os.set_blocking(write_end, False)
+    try:
+        while True:
+            os.write(write_end, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(write_end, True)
+    return read_end, write_end
+
+
+@pytest.mark.parametrize("option", ["--info-fd", "--json-status-fd"])
+@pytest.mark.parametrize("end", ["time", "signal"])
+def test_a_report_that_nobody_takes_is_not_waited_for_beyond_the_end(option, end):
+    _, write_end = full_pipe()
+    with start([*BASE, "--unshare-pid", *(SHORT if end == "time" else []), option, write_end],
+               ["echo", "COMMAND RAN"]) as process:
+        if end == "signal":
+            time.sleep(0.5)
+            process.terminate()
+        assert process.wait(LONG) == (124 if end == "time" else 143)
+        assert process.stdout.read() == ""
+
+
+# ---- in somebody else's pid namespace ----
+
+# Stops all others of its pid namespace, as fast as it goes.
+RESIDENT = python("""import os, signal
+while True:
+    try: os.kill(-1, signal.SIGSTOP)
+    except OSError: pass""")
+
+
+@pytest.mark.parametrize("end", ["time", "signal", "parent"])
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"]], ids=["joined", "below"])
+def test_a_resident_of_a_joined_pid_namespace_does_not_delay_the_end(end, more):
+    if end == "time" and not more:
+        pytest.skip("--timeout needs --unshare-pid there")
+    as_normal = as_user() if IS_ROOT else []
+    command = [*as_normal, "unshare", "--user", "--map-current-user", "--pid", "--fork", "--kill-child", "--mount-proc",
+               "sh", "-c", 'echo $$; "$@" & sleep 60', "sh", *RESIDENT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as around:
+        try:
+            around.stdout.readline()
+            resident = first_child(around.pid)
+            ns = {kind: keep(os.open(f"/proc/{resident}/ns/{kind}", os.O_RDONLY)) for kind in ("user", "pid")}
+            time.sleep(0.2)
+            life, (block, _) = Life(), pipe()
+            args = [*BASE, "--block-fd", block, "--userns", ns["user"], "--pidns", ns["pid"], *more, *(SHORT if end == "time" else []),
+                    *(["--die-with-parent"] if end == "parent" else [])]
+            line = command_line(args, ["sleep", "60"])
+            parent = subprocess.Popen([*as_normal, *python(f"import os, subprocess, sys\nt = subprocess.Popen(sys.argv[1:], pass_fds={[life.held, block, *ns.values()]})\n"
+                                       "print(t.pid, flush=True)\nos._exit(t.wait() % 256)"), *line], stdout=subprocess.PIPE, text=True, env=ENV,
+                                      pass_fds=[life.held, block, *ns.values()])
+            supervisor = int(parent.stdout.readline())
+            time.sleep(0.5)
+            if end == "parent":
+                parent.kill()
+            elif end == "signal":
+                os.kill(supervisor, signal.SIGTERM)
+            life.assert_over()
+            assert parent.wait(LONG) == {"time": 124, "signal": 143, "parent": -9}[end]
+            parent.stdout.close()
+        finally:
+            around.kill()
+
+
+def first_child(pid):
+    return int(open(f"/proc/{pid}/task/{pid}/children").read().split()[0])
+
+
+# ---- traced ----
+
+TRACER = """
+import ctypes, os, signal, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+libc.prctl(0x59616d61, ctypes.c_ulong(-1), 0, 0, 0)  # PR_SET_PTRACER, for Yama
+traced = os.getpid()
+if os.fork() == 0:
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    assert libc.ptrace(0x4206, traced, None, None) == 0, ctypes.get_errno()  # PTRACE_SEIZE
+    os.write(1, b"traced\\n")
+    time.sleep(60)
+time.sleep(60)"""
+
+
+def test_a_child_that_traces_command_does_not_delay_the_end():
+    life = Life()
+    began = time.monotonic()
+    with start([*BASE, "--dev", "/dev", *SHORT], python(TRACER), pass_fds=[life.held]) as process:
+        assert line_from(process) == "traced"
+        life.assert_over()
+        assert process.wait(LONG) in (124, 137)
+    assert time.monotonic() - began < LONG
+
+
+# ---- signals ----
+
+@pytest.mark.parametrize("args", [["--unshare-all"], ["--unshare-all", "--die-with-parent"], ["--die-with-parent"],
+                                  ["--timeout", "60"]], ids=str)
+def test_ctrl_c_ends_a_shell_that_waits_for_its_child_in_a_new_session(args):
+    with Terminal([*BASE, *args, "--new-session"], ["bash", "-c", "echo ready; sleep 61; echo end"], prefix=SHELL) as terminal:
+        terminal.read_until("ready")
+        time.sleep(0.2)
+        terminal.type("\x03")
+        assert terminal.wait() == 130
+    assert "end" not in terminal.text
+
+
+@pytest.mark.parametrize("more", [[], ["--timeout", "60"]], ids=str)
+def test_ctrl_z_leaves_no_stopped_supervisor_of_a_new_session_behind(more):
+    with Terminal([*BASE, "--unshare-all", *more, "--new-session"], ["sh", "-c", "echo ready; sleep 0.5; echo end; exit 3"],
+                  prefix=SHELL) as terminal:
+        terminal.read_until("ready")
+        terminal.type("\x1a")
+        assert terminal.wait() == 3
+    assert "stopped" not in terminal.text
+
+
+COUNTER = """import os, signal, time
+times = []
+signal.signal(signal.SIGTERM, lambda *_: times.append(1))
+os.write(1, b"ready\\n")
+end = time.monotonic() + 30
+while not times and time.monotonic() < end: time.sleep(0.01)
+time.sleep(0.5)
+os._exit(len(times))"""
+
+
+@pytest.mark.parametrize("form", ["with pid 1", "everything"])
+@pytest.mark.parametrize("whom", ["the group", "both", "bwrapish"])
+def test_a_signal_that_reaches_all_reaches_command_once(form, whom):
+    """timeout(1) sends it to the process that it has started, and then to the group."""
+    with start([*BASE, *PID_FORMS[form]], python(COUNTER)) as process:
+        assert line_from(process) == "ready"
+        if whom != "the group":
+            process.terminate()
+        if whom != "bwrapish":
+            os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(LONG) == 1
+
+
+# ---- what is left ----
+
+def test_a_dead_foreground_group_is_not_left_at_the_terminal():
+    """As an interactive shell without control of the group outside of its pid namespace leaves it."""
+    code = """import os, signal
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+os.setpgid(0, 0)
+os.tcsetpgrp(0, os.getpid())"""
+    script = '"$@"; read x; echo "read $x"'
+    with Terminal([*BASE, "--unshare-pid"], python(code), prefix=["sh", "-c", script, "sh"]) as terminal:
+        terminal.type("it\n")
+        terminal.read_until("read it")
+
+
+@pytest.mark.parametrize("args", [[], ["--unshare-pid"], ["--unshare-all"], ["--json-status-fd", None],
+                                  ["--unshare-all", "--timeout", "20"]], ids=str)
+def test_no_zombie_is_left_below_a_pid_1_that_reaps_nobody(args):
+    args = [data_fd() if word is None else word for word in args]
+    pid_1 = """import os, signal, sys, time
+if os.fork() == 0:
+    for n in range(5):
+        if os.spawnv(os.P_WAIT, sys.argv[1], sys.argv[1:]): os._exit(1)
+    time.sleep(0.5)
+    states = [open(f'/proc/{p}/stat').read().rsplit(')', 1)[1].split()[0] for p in os.listdir('/proc') if p.isdigit()]
+    print(states.count('Z'), flush=True)
+    os._exit(0)
+time.sleep(3)"""
+    result = subprocess.run([*(as_user() if IS_ROOT else []), "unshare", "--user", "--map-current-user", "--keep-caps", "--pid", "--fork", "--kill-child",
+                             "--mount-proc", *python(pid_1), *command_line([*BASE, *args], ["true"])],
+                            stdout=subprocess.PIPE, text=True, env=ENV, pass_fds=[a for a in args if type(a) is int])
+    assert result.stdout == "0\n"
