@@ -47,6 +47,7 @@ static struct {
 	bool timed_out;      /* SIGTERM was sent because the time was up */
 	bool killed;         /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
+	pid_t guard;         /* start_guard(); 0: there is none */
 	int64_t silent_ms;   /* from when on no write is waited for; 0: for ever */
 	int terminal;        /* a descriptor of it, where we came in the foreground; or -1 */
 	int status;          /* COMMAND's, as of waitpid(2) */
@@ -80,6 +81,8 @@ static pid_t take_status(int *ret_status)
 	pid_t pid = waitpid(-1, ret_status, WNOHANG);
 	if (pid > 0)
 		overlay_note_end(pid, *ret_status);
+	if (pid > 0 && pid == monitor.guard)
+		monitor.guard = 0;
 	if (pid > 0 && pid == monitor.child)
 		monitor.child = 0;
 	return pid;
@@ -166,6 +169,8 @@ static void take_terminal_back(void)
 
 static _Noreturn void leave(int status)
 {
+	if (monitor.guard && kill(monitor.guard, SIGKILL) == 0)
+		waitpid(monitor.guard, NULL, 0);
 	take_terminal_back();
 	_exit(status);
 }
@@ -397,6 +402,32 @@ static bool has_pid_1(const struct run *run)
 	return run->plan->as_pid_1 || run->shape.topology == RUN_WITH_INIT;
 }
 
+/* As pid 1 COMMAND itself is the one whom nobody inside can stop, while it can stop us (kill(2) with 0). So
+ * somebody who is not in its process group keeps the time as well. */
+static void start_guard(const struct run *run)
+{
+	if (!run->plan->as_pid_1 || run->plan->new_session || !run->last_resort_ms)
+		return;
+	AUTO_CLOSE int pidfd = sys_pidfd_open(monitor.child, 0);
+	monitor.guard = pidfd < 0 ? -1 : sys_clone_process(0);
+	if (monitor.guard < 0)
+		die_errno(errno, "%s: Can't start the process that keeps the time",
+			  place_name(options_place(run->plan, "--timeout")));
+	if (monitor.guard > 0)
+		return;
+	die_first_call(NULL);
+	if (setsid() < 0 || !close_all_except(&pidfd, 1))
+		_exit(1);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		close(fd); /* their readers wait for the end of file */
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	for (int64_t left; (left = run->last_resort_ms - now_ms()) > 0;)
+		if (poll(&end, 1, left > INT_MAX ? INT_MAX : (int) left) > 0)
+			_exit(0);
+	sys_pidfd_send_signal(pidfd, SIGKILL);
+	_exit(0);
+}
+
 static void drop_privilege(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -435,6 +466,7 @@ static void drop_privilege(struct run *run)
 		keep[n_keep++] = plan->sync.items[i].fd;
 	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
+	start_guard(run);
 	sync_let_go_on(monitor.socket, MESSAGE_READY);
 }
 

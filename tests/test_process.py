@@ -2,6 +2,7 @@
 import ctypes
 import fcntl
 import os
+import random
 import re
 import signal
 import struct
@@ -373,6 +374,9 @@ class ParentAndSandbox:
     def go_on(self):
         close(self.args_write)
 
+    def supervisor(self):
+        return next(pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if is_descendant(pid, self.parent.pid))
+
     def end(self):
         self.parent.kill()
         self.parent.wait()
@@ -383,7 +387,7 @@ def unread(fd):
     return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0]
 
 
-SPAWN = ["sh", "-c", "sleep 30 & sleep 30 & wait"]
+SPAWN = ["sh", "-c", "sleep 30 | sleep 30"]
 
 
 @pytest.mark.parametrize("form", DIE_FORMS)
@@ -451,6 +455,27 @@ def test_nothing_survives_a_supervisor_killed_at_whatever_instant(form):
             process.kill()
             process.wait()
             assert at_eof(gone), f"survivors when killed after {number * 0.7:.1f} ms"
+
+
+SHAPES = {**DIE_FORMS, "timed": ["--unshare-all", "--timeout", "60"], "timed alone": ["--timeout", "60"],
+          "new session": ["--unshare-all", "--new-session"], "capabilities": ["--unshare-all", "--cap-add", "ALL"],
+          "closed": ["--unshare-all", "--unshare-user", "--disable-userns"]}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nothing_survives_a_kill_at_a_random_instant(shape):
+    """Without a pid namespace it is COMMAND that dies with the supervisor, not what it has started."""
+    for _ in range(6):
+        sandbox = ParentAndSandbox([*BASE, *SHAPES[shape]], ["sleep", "30"] if shape == "without" else SPAWN)
+        sandbox.wait_until_it_reads()
+        supervisor, moment = sandbox.supervisor(), random.uniform(0, 0.02)
+        whom = "parent" if shape == "timed alone" else random.choice(["parent", "supervisor"])
+        sandbox.go_on()
+        time.sleep(moment)
+        if whom == "supervisor":
+            os.kill(supervisor, signal.SIGKILL)
+        sandbox.end()
+        assert at_eof(sandbox.gone, 20), f"survivors when the {whom} was killed after {moment * 1000:.1f} ms"
 
 
 def test_command_dies_with_a_killed_supervisor_without_a_pid_namespace():
