@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_LINES = 8 };
+enum { MAX_LINES = 10 };
 
 struct line {
 	char **redirections, **words;
