@@ -412,6 +412,7 @@ struct run {
 	bool nofile_raised;
 	bool in_chroot; /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
+	struct path_guard *guard;          /* NULL: no two trees that a link could lead between */
 	struct cgroups *cgroups;           /* the supervisor's; NULL: none were made */
 	struct pin *pins;                  /* one for each operation */
 	struct late_program *late_program; /* what --seccomp held, shared with children */
@@ -477,12 +478,36 @@ void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text 
 /* Opens what `path` leads to as seen from root_fd: absolute links and ".." end at the root, magic
  * links are refused (ELOOP). `flags` as in open(2), O_CLOEXEC implied. -1 and errno. */
 int path_open(int root_fd, const char *path, int flags);
+/* Which operation's tree a mount of the new root belongs to. */
+enum { PATH_NO_TREE = -1 }; /* nobody's but ours, or nobody can write to it */
+struct path_mount {
+	uint64_t id; /* as statx(2) tells it */
+	int tree;
+};
+struct path_link {
+	const char *name; /* the way to it; arena memory. NULL: none */
+	int tree;
+};
+/* What has to be known to change something at the end of a path: a link in one tree may be another's
+ * trap, and does not lead into a second one. */
+struct path_guard {
+	struct path_mount *mounts; /* each that an operation attached */
+	size_t n_mounts, room_mounts;
+	/* What the last look-up met: the first link that lies in a tree that can be written to, or, with
+	 * EXDEV, one that led into another. */
+	struct path_link link;
+	int led_into;
+};
+/* As path_open(), for a place that is to be changed: EXDEV, and the guard tells why, where a link
+ * leads from one tree into another. Without a guard it is path_open(). */
+int path_open_to_change(int root_fd, const char *path, int flags, struct path_guard *guard);
 /* The last component (arena memory; "." for the root itself), and the length of what is before it. */
 size_t path_split(const char *path, const char **ret_name);
-/* Opens the directory that holds the last component, making missing ones with `mode`, and tells the
- * last name as path_split() does. -1 and errno; EEXIST: a link that leads
- * nowhere is in the way. */
-int path_open_parent(int root_fd, const char *path, mode_t mode, const char **ret_name);
+/* Opens the directory that holds the last component, to change it, making missing ones with `mode`, and
+ * tells the last name as path_split() does. -1 and errno; EEXIST: a link that leads nowhere is in the way;
+ * EXDEV as above. */
+int path_open_parent(int root_fd, const char *path, mode_t mode, struct path_guard *guard,
+		     const char **ret_name);
 /* Tests choose the engine; otherwise the first call finds out. */
 enum path_engine { PATH_ENGINE_UNKNOWN, PATH_ENGINE_OPENAT2, PATH_ENGINE_WALK };
 extern enum path_engine path_engine;
@@ -502,6 +527,8 @@ const char *newroot_no_proc_words(const struct op *op);
 uint64_t newroot_topmost_mount_id(void);
 /* Carries out the operations in order. */
 void newroot_build(struct run *run);
+/* Why the last look-up ended with EXDEV. */
+const char *newroot_link_words(const struct run *run);
 
 /* ---- bind-mount.c: one host path or descriptor, shown at one place with the right flags ---- */
 

@@ -25,7 +25,12 @@
 static int take_lock(const struct run *run, const struct path_at *file)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
-	int fd = path_open(run->root.fd, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+	/* A lock keeps others from writing, so it is a change. */
+	int fd = path_open_to_change(run->root.fd, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK,
+				     run->guard);
+	if (fd < 0 && errno == EXDEV && run->guard)
+		die("%s: Can't lock %s: %s", place_name(file->place), file->path,
+		    newroot_link_words(run));
 	if (fd < 0)
 		die_errno(errno, "%s: Can't open lock file %s", place_name(file->place),
 			  file->path);

@@ -35,6 +35,7 @@ struct pin {
 	bool skipped; /* the source does not exist and need not */
 	bool parked;  /* attached in the workshop under the operation's number */
 	bool is_directory;
+	uint64_t mount_id;                            /* 0: nobody has asked yet */
 	bool is_root;                                 /* shown as / when the new root was made */
 	int nodes[ARRAY_SIZE(device_nodes)], console; /* --dev */
 	struct overlay_part *parts; /* what belongs on submounts of an overlay's layers */
@@ -55,14 +56,14 @@ static struct {
 	size_t n, n_room;
 } own_tmpfs;
 
-static void note_own_tmpfs(int mount_fd)
+static uint64_t note_own_tmpfs(int mount_fd)
 {
 	struct statx status;
 	if (statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't look at a new tmpfs");
 	own_tmpfs.mount_ids = arena_grow(own_tmpfs.mount_ids, own_tmpfs.n, &own_tmpfs.n_room,
 					 sizeof(*own_tmpfs.mount_ids));
-	own_tmpfs.mount_ids[own_tmpfs.n++] = status.stx_mnt_id;
+	return own_tmpfs.mount_ids[own_tmpfs.n++] = status.stx_mnt_id;
 }
 
 static bool is_on_own_tmpfs(int fd)
@@ -198,10 +199,12 @@ static void take_pin(struct run *run, size_t i)
 
 static void note_type(const struct op *op, struct pin *pin)
 {
-	struct stat status;
-	if (fstat(pin->mount_fd, &status) < 0)
+	struct statx status;
+	if (statx(pin->mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID,
+		  &status) < 0)
 		die_errno(errno, "%s: Can't look at the source", place_name(op->place));
-	pin->is_directory = S_ISDIR(status.st_mode);
+	pin->is_directory = S_ISDIR(status.stx_mode);
+	pin->mount_id = status.stx_mnt_id;
 }
 
 /* The terminal on stdout, if there is one: /dev/console of --dev. */
@@ -401,6 +404,73 @@ static void enter_again(struct run *run, const struct op *op, int mount_fd)
 	move_into(run);
 }
 
+/* ---- whose tree a link lies in ---- */
+
+/* What COMMAND can write to and stays on the host: an earlier one may have left a link there. */
+static bool is_writable_tree(const struct op *op)
+{
+	return (op->kind == OP_BIND && !op->read_only) ||
+	       (op->kind == OP_OVERLAY && op->overlay->upper.path);
+}
+
+/* Takes note of the mount that an operation shows. */
+static void tell_guard(struct run *run, const struct op *op, int mount_fd)
+{
+	struct path_guard *guard = run->guard;
+	if (!guard)
+		return;
+	size_t i = (size_t) (op - run->plan->ops);
+	struct path_mount mount = { .id = run->pins[i].mount_id,
+				    .tree = is_writable_tree(op) ? (int) i : PATH_NO_TREE };
+	struct statx status;
+	if (!mount.id) {
+		if (statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) <
+		    0)
+			die_errno(errno, "%s: Can't look at the mount", place_name(op->place));
+		mount.id = status.stx_mnt_id;
+	}
+	guard->mounts = arena_grow(guard->mounts, guard->n_mounts, &guard->room_mounts,
+				   sizeof(*guard->mounts));
+	guard->mounts[guard->n_mounts++] = mount;
+}
+
+/* A link can lead from one tree into another where there are two. For --verbose one is enough. */
+static void set_guard(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	size_t n_trees = plan->verbose;
+	for (size_t i = 0; i < plan->n_ops; i++)
+		n_trees += is_writable_tree(&plan->ops[i]);
+	if (n_trees < 2)
+		return;
+	run->guard = arena_alloc(sizeof(*run->guard));
+	if (run->pins[0].is_root)
+		tell_guard(run, &plan->ops[0], run->root.fd);
+}
+
+const char *newroot_link_words(const struct run *run)
+{
+	const struct op *ops = run->plan->ops;
+	return arena_printf("the link %s in what %s shows leads into what %s shows, and may have "
+			    "been made for that; "
+			    "name the place that it leads to, or remove it",
+			    run->guard->link.name, place_name(ops[run->guard->link.tree].place),
+			    place_name(ops[run->guard->led_into].place));
+}
+
+/* --verbose: what is only mounted follows every link. */
+static void tell_of_links(const struct run *run, const struct op *op)
+{
+	if (!run->plan->verbose || !run->guard)
+		return;
+	AUTO_CLOSE int fd = path_open_to_change(run->root.fd, op->inner_path, O_PATH, run->guard);
+	if (run->guard->link.name)
+		say_note("%s: follows the link %s, which can be another next time: it lies in what "
+			 "%s shows writable",
+			 place_name(op->place), run->guard->link.name,
+			 place_name(run->plan->ops[run->guard->link.tree].place));
+}
+
 /* ---- destinations ---- */
 
 /* The earlier operation that made the place where `op` wants to create something read-only, or
@@ -430,6 +500,9 @@ static _Noreturn void die_of_destination(const struct run *run, const struct op 
 					 const char *what, int error)
 {
 	const char *why = "";
+	if (error == EXDEV && run->guard)
+		die("%s: Can't %s %s: %s", place_name(op->place), what, op->inner_path,
+		    newroot_link_words(run));
 	const struct op *blamed = error == EROFS ? who_made_read_only(run, op) : NULL;
 	if (blamed)
 		why = arena_printf(
@@ -449,7 +522,8 @@ static _Noreturn void die_of_destination(const struct run *run, const struct op 
 
 static int open_parent(const struct run *run, const struct op *op, const char **ret_name)
 {
-	int fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, ret_name);
+	int fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, run->guard,
+				  ret_name);
 	if (fd < 0)
 		die_of_destination(run, op, "make the parents of", errno);
 	return fd;
@@ -510,7 +584,7 @@ static int open_own_directory(const struct run *run, const struct op *op, const 
 	if (fd >= 0 || !own_tmpfs.n)
 		return fd;
 	forget_own_directory();
-	fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, ret_name);
+	fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, run->guard, ret_name);
 	if (fd < 0 || !is_on_own_tmpfs(fd)) {
 		close_fd(&fd);
 		return -1;
@@ -546,9 +620,11 @@ static int open_mount_point(const struct run *run, const struct op *op, int fd, 
 
 /* Attaches a detached mount at the operation's destination, which is made if it is missing. False:
  * that is the root, and nothing was done. */
-static bool attach(const struct run *run, const struct op *op, int mount_fd, bool directory,
+static bool attach(struct run *run, const struct op *op, int mount_fd, bool directory,
 		   mode_t stub_mode)
 {
+	tell_of_links(run, op);
+	tell_guard(run, op, mount_fd);
 	const char *name;
 	int there = -1, own_fd = same_own_directory(op, &name);
 	if (own_fd < 0)
@@ -731,7 +807,7 @@ static void build_file(const struct run *run, const struct op *op)
 {
 	/* O_NONBLOCK: a fifo that somebody put there must not hold us. */
 	int flags = O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK;
-	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, flags);
+	AUTO_CLOSE int fd = path_open_to_change(run->root.fd, op->inner_path, flags, run->guard);
 	if (fd < 0 && errno == ENOENT) {
 		const char *name;
 		AUTO_CLOSE int parent_fd = open_parent(run, op, &name);
@@ -810,7 +886,7 @@ static void build_directory(const struct run *run, const struct op *op)
  * in, whose links lead to descriptors of ours and nowhere else. */
 static void build_chmod(const struct run *run, const struct op *op)
 {
-	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	AUTO_CLOSE int fd = path_open_to_change(run->root.fd, op->inner_path, O_PATH, run->guard);
 	if (fd < 0 || fchmodat(run->proc_fd, arena_printf("self/fd/%d", fd), op->mode, 0) < 0)
 		die_of_destination(run, op, "change the mode of", errno);
 }
@@ -820,6 +896,7 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 	/* Private as a read-only bind is: a mount that the host adds later would appear writable. */
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
 	struct statx status;
+	tell_of_links(run, op);
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
 		die_of_destination(run, op, "find", errno);
@@ -866,7 +943,7 @@ static void build_op(struct run *run, size_t i)
 		return;
 	case OP_TMPFS: {
 		int mount_fd = newroot_make_tmpfs(op->place, op->mode, op->size_bytes);
-		note_own_tmpfs(mount_fd);
+		pin->mount_id = note_own_tmpfs(mount_fd);
 		show(run, op, mount_fd, true, 0755);
 		return;
 	}
@@ -899,6 +976,7 @@ static void build_op(struct run *run, size_t i)
 
 void newroot_build(struct run *run)
 {
+	set_guard(run);
 	for (size_t i = 0; i < run->plan->n_ops; i++)
 		build_op(run, i);
 	forget_own_directory();

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 
 enum path_engine path_engine;
 
@@ -52,6 +53,13 @@ struct walk {
 	int root_fd, at_fd; /* at_fd is ours unless it is root_fd */
 	char *rest;         /* of the way; room for every link to be as long as it can */
 	unsigned n_links;
+	bool refuses_links;
+	struct path_guard *guard;   /* NULL: nobody asks whose the links are; the rest is for it */
+	struct text way;            /* from the root to at_fd, without links */
+	struct path_mount *entered; /* the mounts that the way leads into, the root's first */
+	size_t n_entered, room_entered;
+	struct path_link links[MOST_LINKS]; /* those followed in somebody's tree */
+	size_t n_noted;
 };
 
 static void step_to(struct walk *walk, int fd)
@@ -61,12 +69,118 @@ static void step_to(struct walk *walk, int fd)
 	walk->at_fd = fd;
 }
 
+/* ---- the walk, where it matters whose the trees are ---- */
+
+/* The mount that fd is on. One that no operation has attached by itself belongs to what it is
+ * below; false with errno. */
+static bool find_mount(const struct walk *walk, int fd, struct path_mount *ret)
+{
+	struct statx status;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
+		return false;
+	ret->id = status.stx_mnt_id;
+	ret->tree = walk->n_entered ? walk->entered[walk->n_entered - 1].tree : PATH_NO_TREE;
+	for (size_t i = walk->n_entered; i-- > 0;)
+		if (walk->entered[i].id == ret->id) {
+			*ret = walk->entered[i];
+			return true;
+		}
+	for (size_t i = 0; i < walk->guard->n_mounts; i++)
+		if (walk->guard->mounts[i].id == ret->id)
+			*ret = walk->guard->mounts[i];
+	return true;
+}
+
+/* Takes note of where the walk stands now, which `name` led to. An errno. */
+static int note_step(struct walk *walk, const char *name)
+{
+	if (!walk->guard)
+		return 0;
+	if (streq(name, "..")) {
+		while (walk->way.length && walk->way.bytes[--walk->way.length] != '/')
+			;
+	} else if (!streq(name, ".")) {
+		text_add_bytes(&walk->way, "/", 1);
+		text_add_bytes(&walk->way, name, strlen(name));
+	}
+	struct path_mount mount;
+	if (!find_mount(walk, walk->at_fd, &mount))
+		return errno;
+	for (size_t i = walk->n_entered; i-- > 0;)
+		if (walk->entered[i].id == mount.id) { /* ".." may have left some */
+			walk->n_entered = i + 1;
+			return 0;
+		}
+	if (streq(name, ".."))
+		return EAGAIN; /* somebody moves mounts about */
+	walk->entered = arena_grow(walk->entered, walk->n_entered, &walk->room_entered,
+				   sizeof(*walk->entered));
+	walk->entered[walk->n_entered++] = mount;
+	return 0;
+}
+
+static void note_root(struct walk *walk)
+{
+	walk->way.length = 0;
+	walk->n_entered = walk->n_entered ? 1 : 0;
+}
+
+/* A link that somebody else can have made: one in another's tree that is writable. An errno. */
+static int note_link(struct walk *walk, int link_fd, const char *name)
+{
+	struct path_mount mount;
+	struct statfs fs;
+	if (!walk->guard)
+		return 0;
+	if (!find_mount(walk, link_fd, &mount) || fstatfs(link_fd, &fs) < 0)
+		return errno;
+	if (mount.tree == PATH_NO_TREE || fs.f_flags & ST_RDONLY ||
+	    walk->n_noted == ARRAY_SIZE(walk->links))
+		return 0;
+	walk->links[walk->n_noted++] = (struct path_link){
+		.name = arena_join(
+			arena_copy(walk->way.length ? walk->way.bytes : "", walk->way.length),
+			arena_join("/", name)),
+		.tree = mount.tree,
+	};
+	if (walk->n_noted == 1)
+		walk->guard->link = walk->links[0];
+	return 0;
+}
+
+/* Whether all links were of the tree that they led into; an errno. What fd refers to may be a mount of
+ * its own, and somebody may take that away. */
+static int judge_place(struct walk *walk, int fd)
+{
+	struct path_mount mounts[2];
+	if (!walk->guard || !walk->n_noted)
+		return 0;
+	if (!find_mount(walk, walk->at_fd, &mounts[0]) || !find_mount(walk, fd, &mounts[1]))
+		return errno;
+	for (size_t i = 0; i < 2 * walk->n_noted; i++) {
+		const struct path_link *link = &walk->links[i / 2];
+		int tree = mounts[i % 2].tree;
+		if (tree == PATH_NO_TREE || tree == link->tree)
+			continue;
+		walk->guard->link = *link;
+		walk->guard->led_into = tree;
+		return EXDEV;
+	}
+	return 0;
+}
+
+/* ---- the walk itself ---- */
+
 /* Puts what the link says before the rest of the way. */
-static int follow_link(struct walk *walk, int link_fd)
+static int follow_link(struct walk *walk, int link_fd, const char *name)
 {
 	char target[PATH_MAX];
-	if (++walk->n_links > MOST_LINKS || is_magic_link(link_fd, walk->at_fd))
+	if (walk->refuses_links || ++walk->n_links > MOST_LINKS ||
+	    is_magic_link(link_fd, walk->at_fd))
 		return ELOOP;
+	int error = note_link(walk, link_fd, name);
+	if (error)
+		return error;
 	ssize_t length = readlinkat(link_fd, "", target, sizeof(target));
 	if (length < 0)
 		return errno;
@@ -77,80 +191,108 @@ static int follow_link(struct walk *walk, int link_fd)
 	memmove(walk->rest + length, walk->rest,
 		strlen(walk->rest) + 1); /* what is left begins with a slash */
 	memcpy(walk->rest, target, (size_t) length);
-	if (target[0] == '/')
+	if (target[0] == '/') {
 		step_to(walk, walk->root_fd);
+		note_root(walk);
+	}
 	return 0;
 }
 
-/* The descriptor, or -errno. */
-static int walk_path(int root_fd, const char *path, int flags)
+/* Takes the next name off the rest of the way. */
+static void take_name(struct walk *walk, char component[PATH_MAX], bool *ret_is_last,
+		      bool *ret_wants_directory)
 {
-	static char rest[(MOST_LINKS + 2) * PATH_MAX];
-	struct walk walk = { .root_fd = root_fd, .at_fd = root_fd, .rest = rest };
-	size_t length = strlen(path);
-	if (length == 0)
-		return -ENOENT;
-	if (length >= PATH_MAX)
-		return -ENAMETOOLONG;
-	memcpy(walk.rest, path, length + 1);
+	char *name = walk->rest + strspn(walk->rest, "/");
+	size_t length = strcspn(name, "/");
+	const char *behind = name + length;
+	*ret_is_last = *skip_slashes(behind) == '\0';
+	*ret_wants_directory = *behind == '/';
+	memcpy(component, name, length); /* no part of a path or link is longer; openat(2) judges */
+	component[length] = '\0';
+	memmove(walk->rest, behind, strlen(behind) + 1);
+}
 
-	int error = 0, result = -1;
-	while (!error && result < 0) {
-		char *name = walk.rest + strspn(walk.rest, "/");
-		size_t name_length = strcspn(name, "/");
-		const char *behind = name + name_length;
-		bool is_last = *skip_slashes(behind) == '\0', wants_directory = *behind == '/';
-		char component[PATH_MAX]; /* no part of a path or link is longer; openat(2) judges
-					     names */
-		memcpy(component, name, name_length);
-		component[name_length] = '\0';
-		memmove(walk.rest, behind, strlen(behind) + 1);
+/* The end of the way: fd is the last component, which is taken over. The descriptor, or -errno. */
+static int open_last(struct walk *walk, int fd, const char *component, bool is_directory, int flags)
+{
+	int error = judge_place(walk, fd);
+	if (!error && flags & O_PATH && flags & O_DIRECTORY && !is_directory)
+		error = ENOTDIR;
+	if (!error && flags & O_PATH)
+		return fd;
+	close(fd);
+	if (error)
+		return -error;
+	fd = openat(walk->at_fd, component, flags | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
 
-		if (name_length == 0 && flags & O_PATH) { /* "." would ask for search permission */
-			result = fcntl(walk.at_fd, F_DUPFD_CLOEXEC, 3);
-			error = result < 0 ? errno : 0;
-			break;
+/* The descriptor, or -errno. */
+static int walk_on(struct walk *walk, int flags)
+{
+	int error = note_step(walk, ".");
+	while (!error) {
+		char component[PATH_MAX];
+		bool is_last, wants_directory;
+		take_name(walk, component, &is_last, &wants_directory);
+		if (!*component && flags & O_PATH) { /* "." would ask for search permission */
+			int fd = fcntl(walk->at_fd, F_DUPFD_CLOEXEC, 3);
+			return fd < 0 ? -errno : open_last(walk, fd, ".", true, flags);
 		}
-		if (name_length == 0 || (streq(component, "..") && same_place(walk.at_fd, root_fd)))
+		if (!*component ||
+		    (streq(component, "..") && same_place(walk->at_fd, walk->root_fd)))
 			memcpy(component, ".", 2);
 		bool keeps_links = is_last && flags & O_NOFOLLOW && !wants_directory;
-		int fd = openat(walk.at_fd, component, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		int fd = openat(walk->at_fd, component, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		struct stat status;
 		if (fd < 0 || fstat(fd, &status) < 0) {
 			error = errno;
 			close_fd(&fd);
 		} else if (S_ISLNK(status.st_mode) && !keeps_links) {
-			error = follow_link(&walk, fd);
+			error = follow_link(walk, fd, component);
 			close(fd);
-		} else if (!is_last || (wants_directory && !S_ISDIR(status.st_mode))) {
-			step_to(&walk, fd);
-			if (!S_ISDIR(status.st_mode))
-				error = ENOTDIR;
-		} else if (flags & O_PATH) {
-			result = fd;
-			if (flags & O_DIRECTORY && !S_ISDIR(status.st_mode))
-				error = ENOTDIR;
+		} else if (is_last && (!wants_directory || S_ISDIR(status.st_mode))) {
+			return open_last(walk, fd, component, S_ISDIR(status.st_mode), flags);
 		} else {
-			close(fd);
-			result = openat(walk.at_fd, component, flags | O_NOFOLLOW | O_CLOEXEC);
-			error = result < 0 ? errno : 0;
+			step_to(walk, fd);
+			error = S_ISDIR(status.st_mode) ? note_step(walk, component) : ENOTDIR;
 		}
 	}
-	step_to(&walk, root_fd);
-	if (error) {
-		close_fd(&result);
-		return -error;
+	return -error;
+}
+
+/* -1 and errno. */
+static int walk_path(int root_fd, const char *path, int flags, bool refuses_links,
+		     struct path_guard *guard)
+{
+	static char rest[(MOST_LINKS + 2) * PATH_MAX];
+	struct walk walk = { .root_fd = root_fd,
+			     .at_fd = root_fd,
+			     .rest = rest,
+			     .refuses_links = refuses_links,
+			     .guard = guard };
+	size_t length = strlen(path);
+	if (length == 0 || length >= PATH_MAX) {
+		errno = length ? ENAMETOOLONG : ENOENT;
+		return -1;
 	}
-	return result;
+	memcpy(walk.rest, path, length + 1);
+	int fd = walk_on(&walk, flags);
+	step_to(&walk, root_fd);
+	if (fd >= 0)
+		return fd;
+	errno = -fd;
+	return -1;
 }
 
 /* ---- the doors ---- */
 
-int path_open(int root_fd, const char *path, int flags)
+static int open_inside(int root_fd, const char *path, int flags, bool refuses_links)
 {
 	if (path_engine != PATH_ENGINE_WALK) {
 		struct open_how how = { .flags = (unsigned) flags | O_CLOEXEC,
-					.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+					.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS |
+						   (refuses_links ? RESOLVE_NO_SYMLINKS : 0) };
 		int fd;
 		do /* EAGAIN: somebody renames while ".." is being resolved; openat2(2) */
 			fd = sys_openat2(root_fd, path, &how);
@@ -163,11 +305,22 @@ int path_open(int root_fd, const char *path, int flags)
 		if (errno == ENOSYS || path_engine == PATH_ENGINE_UNKNOWN)
 			path_engine = PATH_ENGINE_WALK;
 	}
-	int fd = walk_path(root_fd, path, flags);
-	if (fd >= 0)
-		return fd;
-	errno = -fd;
-	return -1;
+	return walk_path(root_fd, path, flags, refuses_links, NULL);
+}
+
+int path_open(int root_fd, const char *path, int flags)
+{
+	return open_inside(root_fd, path, flags, false);
+}
+
+int path_open_to_change(int root_fd, const char *path, int flags, struct path_guard *guard)
+{
+	if (!guard)
+		return path_open(root_fd, path, flags);
+	/* The kernel does not tell which links it followed. Most often there is none. */
+	guard->link.name = NULL;
+	int fd = open_inside(root_fd, path, flags, true);
+	return fd >= 0 || errno != ELOOP ? fd : walk_path(root_fd, path, flags, false, guard);
 }
 
 /* Makes `name` in parent_fd, where it is missing, and opens it. */
@@ -195,11 +348,12 @@ size_t path_split(const char *path, const char **ret_name)
 
 /* Opens as much of the way as there is, looked for from its end: most often that is all of it, or
  * all but the last directory. `way` is cut down to it. */
-static int open_what_there_is(int root_fd, char *way)
+static int open_what_there_is(int root_fd, char *way, struct path_guard *guard)
 {
 	size_t length = strlen(way);
 	for (;;) {
-		int fd = path_open(root_fd, length ? way : ".", O_PATH | O_DIRECTORY);
+		int fd = path_open_to_change(root_fd, length ? way : ".", O_PATH | O_DIRECTORY,
+					     guard);
 		if (fd >= 0 || errno != ENOENT || length == 0)
 			return fd;
 		while (length && way[length - 1] == '/')
@@ -210,11 +364,12 @@ static int open_what_there_is(int root_fd, char *way)
 	}
 }
 
-int path_open_parent(int root_fd, const char *path, mode_t mode, const char **ret_name)
+int path_open_parent(int root_fd, const char *path, mode_t mode, struct path_guard *guard,
+		     const char **ret_name)
 {
 	size_t end = path_split(path, ret_name);
 	char *way = arena_copy(path, end);
-	int fd = open_what_there_is(root_fd, way);
+	int fd = open_what_there_is(root_fd, way, guard);
 	/* What comes next was looked for, and then its directory is new: it is not there. Not so
 	 * behind "..", which leads out of what is new. */
 	bool missing = true;
@@ -223,8 +378,8 @@ int path_open_parent(int root_fd, const char *path, mode_t mode, const char **re
 		const char *name = arena_copy(path + i, length);
 		missing = missing && !streq(name, ".") && !streq(name, "..");
 		int next = missing ? -1
-				   : path_open(root_fd, arena_copy(path, i + length),
-					       O_PATH | O_DIRECTORY);
+				   : path_open_to_change(root_fd, arena_copy(path, i + length),
+							 O_PATH | O_DIRECTORY, guard);
 		if (missing || (next < 0 && errno == ENOENT)) {
 			next = make_directory(fd, name, mode);
 			missing = true;

@@ -28,11 +28,12 @@ struct answer {
 	int flags; /* how it is open: O_ACCMODE and O_PATH */
 };
 
-static struct answer ask(enum path_engine engine, int root, const char *path, int flags)
+static struct answer ask_guarded(enum path_engine engine, int root, const char *path, int flags,
+				 struct path_guard *guard)
 {
 	path_engine = engine;
 	errno = 0;
-	AUTO_CLOSE int fd = path_open(root, path, flags);
+	AUTO_CLOSE int fd = path_open_to_change(root, path, flags, guard);
 	if (fd < 0)
 		return (struct answer){ .error = errno };
 	struct stat status;
@@ -40,6 +41,11 @@ static struct answer ask(enum path_engine engine, int root, const char *path, in
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	return (struct answer){ 0, status.st_dev, status.st_ino,
 				fcntl(fd, F_GETFL) & (O_ACCMODE | O_PATH) };
+}
+
+static struct answer ask(enum path_engine engine, int root, const char *path, int flags)
+{
+	return ask_guarded(engine, root, path, flags, NULL);
 }
 
 static bool same(struct answer a, struct answer b)
@@ -64,6 +70,14 @@ static struct answer ask_both(int root, const char *path, int flags)
 		      b = ask(PATH_ENGINE_WALK, root, path, flags);
 	if (!same(a, b))
 		fail_differing(path, flags, a, b);
+	/* With nobody's tree in sight a guard changes no answer. */
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
+		struct path_guard guard = { .link.name = "stale" };
+		b = ask_guarded(engines[i], root, path, flags, &guard);
+		if (!same(a, b))
+			fail_differing(path, flags, a, b);
+		assert_null(guard.link.name);
+	}
 	return a;
 }
 
@@ -640,7 +654,7 @@ static void check_parent_case(size_t i, enum path_engine engine)
 	const char *path = new_root(&root), *name = NULL;
 	furnish(root, parent_cases[i].before);
 	path_engine = engine;
-	AUTO_CLOSE int fd = path_open_parent(root, parent_cases[i].path, 0700, &name);
+	AUTO_CLOSE int fd = path_open_parent(root, parent_cases[i].path, 0700, NULL, &name);
 	int error = fd < 0 ? errno : 0;
 	const char *after = names_below(path);
 	if (error != parent_cases[i].error || !streq(after, parent_cases[i].after))
@@ -676,7 +690,7 @@ static void test_missing_parents_get_the_mode_and_others_keep_theirs(void **stat
 			const char *name;
 			path_engine = engines[e];
 			AUTO_CLOSE int fd =
-				path_open_parent(root, "old/new/newer/x", modes[i], &name);
+				path_open_parent(root, "old/new/newer/x", modes[i], NULL, &name);
 			assert_return_code(fd, errno);
 			struct stat old, new, newer;
 			assert_return_code(fstatat(root, "old", &old, 0), errno);
@@ -694,12 +708,12 @@ static void test_parents_below_what_may_not_be_written(void **state)
 	for (size_t e = 0; e < ARRAY_SIZE(engines); e++) {
 		const char *name;
 		path_engine = engines[e];
-		assert_int_equal(path_open_parent(root_fd, "readonly/a/b", 0700, &name), -1);
+		assert_int_equal(path_open_parent(root_fd, "readonly/a/b", 0700, NULL, &name), -1);
 		assert_int_equal(errno, EACCES);
-		assert_int_equal(path_open_parent(root_fd, "closed/a/b", 0700, &name), -1);
+		assert_int_equal(path_open_parent(root_fd, "closed/a/b", 0700, NULL, &name), -1);
 		assert_int_equal(errno, EACCES);
-		AUTO_CLOSE int fd =
-			path_open_parent(root_fd, "closed/b", 0700, &name); /* found, not entered */
+		AUTO_CLOSE int fd = path_open_parent(root_fd, "closed/b", 0700, NULL,
+						     &name); /* found, not entered */
 		assert_return_code(fd, errno);
 	}
 }
@@ -821,8 +835,9 @@ static void test_random_parents_are_made_the_same_way(void **state)
 			int errors[2];
 			for (int r = 0; r < 2; r++) {
 				path_engine = engines[r];
-				AUTO_CLOSE int fd =
-					path_open_parent(roots[r], path, 0755, &names[r]);
+				AUTO_CLOSE int fd = path_open_parent(
+					roots[r], path, 0755, r ? &(struct path_guard){ 0 } : NULL,
+					&names[r]);
 				errors[r] = fd < 0 ? errno : 0;
 				left[r] = names_below(paths[r]);
 			}
