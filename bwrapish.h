@@ -376,6 +376,9 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text);
 /* One operation in words, as --dry-run and --verbose tell it; arena memory. */
 const char *plan_op_words(const struct op *op, const struct shape *shape);
+/* How what the operation protects or hides can be had back, because it lies in a writable bind; NULL: it
+ * does not. Arena memory. */
+const char *plan_op_risk(const struct plan *plan, const struct op *op);
 
 /* ---- what is true so far, per process ---- */
 struct pin;

@@ -924,6 +924,9 @@ static void build_op(struct run *run, size_t i)
 	struct pin *pin = &run->pins[i];
 	run_tell(run, "%s: %s%s", place_name(op->place), plan_op_words(op, &run->shape),
 		 pin->skipped && !pin->is_root ? " (it does not)" : "");
+	const char *risk = run->plan->verbose ? plan_op_risk(run->plan, op) : NULL;
+	if (risk)
+		say_note("%s: %s", place_name(op->place), risk);
 	if (pin->skipped && op->kind == OP_OVERLAY)
 		overlay_attach_parts(run, op, pin->parts);
 	if (pin->skipped)

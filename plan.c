@@ -464,6 +464,98 @@ static void explain_mounts_on_overlay(const struct plan *plan, const struct op *
 			 list.bytes);
 }
 
+static bool is_normal(const char *path)
+{
+	while (*path) {
+		size_t n = strcspn(path, "/");
+		if (n == 0 || (path[0] == '.' && (n == 1 || (n == 2 && path[1] == '.'))) ||
+		    (path[n] && !path[n + 1]))
+			return false;
+		path += n + (path[n] == '/');
+	}
+	return true;
+}
+
+/* The path without what does not lead on: "a/b" for "/a//./x/../b/". */
+static const char *normal_path(const char *path)
+{
+	path = skip_slashes(path);
+	if (is_normal(path))
+		return path;
+	char *normal = arena_alloc(strlen(path) + 1);
+	size_t length = 0, n;
+	for (; *path; path = skip_slashes(path + n)) {
+		n = strcspn(path, "/");
+		if (n == 2 && strncmp(path, "..", 2) == 0) {
+			while (length && normal[--length] != '/')
+				;
+		} else if (n != 1 || *path != '.') {
+			if (length)
+				normal[length++] = '/';
+			memcpy(normal + length, path, n);
+			length += n;
+		}
+	}
+	normal[length] = '\0';
+	return normal;
+}
+
+/* What of `path`, which is normal, lies below where the operation is; NULL: it does not. */
+static const char *rest_below(const struct op *op, const char *path)
+{
+	const char *top = normal_path(op->inner_path);
+	size_t length = strlen(top);
+	if (strncmp(path, top, length) != 0 || (length && path[length] && path[length] != '/'))
+		return NULL;
+	return skip_slashes(path + length);
+}
+
+/* The operation that has mounted what the path lies in once the first n are done, which is the last
+ * that covers it; NULL: none, it is the new root's. */
+static const struct op *find_cover(const struct plan *plan, size_t n, const char *path)
+{
+	while (n-- > 0)
+		if (is_mounted(&plan->ops[n]) && rest_below(&plan->ops[n], path))
+			return &plan->ops[n];
+	return NULL;
+}
+
+static bool stays_writable(const struct plan *plan, const struct op *op)
+{
+	if (op->kind != OP_BIND || op->read_only)
+		return false;
+	const char *path = normal_path(op->inner_path);
+	for (size_t i = 0; i < plan->n_ops; i++)
+		if (plan->ops[i].kind == OP_REMOUNT_RO && &plan->ops[i] > op &&
+		    streq(normal_path(plan->ops[i].inner_path), path))
+			return false;
+	return true;
+}
+
+const char *plan_op_risk(const struct plan *plan, const struct op *op)
+{
+	bool protects = (op->kind == OP_BIND && op->read_only) || op->kind == OP_OVERLAY ||
+			op->kind == OP_TMPFS || op->kind == OP_DATA || op->kind == OP_REMOUNT_RO;
+	const char *path = protects ? normal_path(op->inner_path) : NULL, *rest = path;
+	if (!protects)
+		return NULL;
+	/* What stands on another's top goes with that one. */
+	const struct op *cover = op;
+	do
+		cover = find_cover(plan, (size_t) (cover - plan->ops), path);
+	while (cover && !*(rest = rest_below(cover, path)));
+	if (!cover || !stays_writable(plan, cover))
+		return NULL;
+	return arena_printf(
+		"it lies in what %s shows writable: %s%swhoever renames or removes it on the "
+		"host takes it off",
+		place_name(cover->place),
+		strchr(rest, '/') ? "COMMAND can put something else in place of a "
+				    "directory above it; "
+				  : "",
+		plan->disable_userns ? "" : "without --disable-userns COMMAND can take it off; ");
+}
+
 static void explain_build(const struct plan *plan, const struct shape *shape, struct text *text)
 {
 	if (plan->file_label)
@@ -473,6 +565,9 @@ static void explain_build(const struct plan *plan, const struct shape *shape, st
 	for (size_t i = 0; i < plan->n_ops; i++) {
 		add_line(text, i ? "" : "build", "%s: %s", place_name(plan->ops[i].place),
 			 plan_op_words(&plan->ops[i], shape));
+		const char *risk = plan_op_risk(plan, &plan->ops[i]);
+		if (risk)
+			add_line(text, "", "  %s", risk);
 		if (plan->ops[i].overlay)
 			explain_mounts_on_overlay(plan, &plan->ops[i], text);
 	}

@@ -79,3 +79,16 @@ def test_verbose_and_a_failure_end_with_the_failures_line():
 def test_starting_says_nothing():
     with start([*BASE], ["true"]) as process:
         assert process.communicate(timeout=20) == ("", "")
+
+
+@pytest.mark.parametrize("more", [[], ["--unshare-user", "--disable-userns"]], ids=str)
+def test_what_is_protected_in_a_writable_bind_is_warned_about_when_somebody_asks(more, box):
+    (box / "a" / "b").mkdir(parents=True)
+    line = [*BASE, "--bind", box, "/box", "--ro-bind", box / "a" / "b", "/box/a/b", "--tmpfs", "/t", *more]
+    warning = f"it lies in what --bind (argument {len(BASE) + 1}) shows writable: "
+    for asked in ("--dry-run", "--verbose"):
+        result = run([*line, asked], ["true"])
+        told = [text for text in (result.stdout + result.stderr).splitlines() if warning in text]
+        assert result.returncode == 0 and len(told) == 1 and "in place of a directory above" in told[0], result
+        assert ("without --disable-userns" in told[0]) == (not more)
+    assert_ok(run(line, ["true"]))
