@@ -463,7 +463,8 @@ static void tell_of_links(const struct run *run, const struct op *op)
 {
 	if (!run->plan->verbose || !run->guard)
 		return;
-	AUTO_CLOSE int fd = path_open_to_change(run->root.fd, op->inner_path, O_PATH, run->guard);
+	int fd = path_open_to_change(run->root.fd, op->inner_path, O_PATH, run->guard);
+	close_fd(&fd);
 	if (run->guard->link.name)
 		say_note("%s: follows the link %s, which can be another next time: it lies in what "
 			 "%s shows writable",
