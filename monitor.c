@@ -43,6 +43,7 @@ static struct {
 	bool takes_helpers;  /* setup may still ask for one */
 	bool ended;          /* a reaper has told COMMAND's status */
 	bool reaper_ends;    /* and is about to end itself */
+	bool reaper_is_ours; /* nobody else may take its status */
 	bool may_reap_more;  /* there were too many to reap at once */
 	bool timed_out;      /* SIGTERM was sent because the time was up */
 	bool killed;         /* and that was not enough */
@@ -545,25 +546,41 @@ static bool hear_messages(struct run *run)
 	return heard < 0;
 }
 
+/* Whether one of the masks that /proc/PID/status shows has the signal; -1: not to be learned. */
+static int is_in_masks(const struct run *run, pid_t pid, int number, const char *const *masks,
+		       size_t n_masks)
+{
+	char *text;
+	size_t length;
+	int any = 0;
+	AUTO_CLOSE int fd =
+		openat(run->proc_fd, arena_printf("%d/status", pid), O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+		return -1;
+	for (size_t i = 0; i < n_masks; i++) {
+		const char *line = strstr(text, masks[i]);
+		if (!line)
+			return -1;
+		any |= (int) (strtoull(line + strlen(masks[i]), NULL, 16) >> (number - 1) & 1);
+	}
+	return any;
+}
+
 /* Pid 1 of a namespace that has not arranged for a signal never gets it, not even from outside:
  * pid_namespaces(7). */
 static bool is_lost_on_pid_1(const struct run *run, int number)
 {
-	char *text;
-	size_t length;
-	if (!run->plan->as_pid_1)
-		return false;
-	AUTO_CLOSE int fd = openat(run->proc_fd, arena_printf("%d/status", monitor.child_in_proc),
-				   O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || !read_all(fd, 65536, &text, &length))
-		return false;
-	static const char *const masks[] = { "\nSigIgn:", "\nSigCgt:" };
-	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
-		const char *line = strstr(text, masks[i]);
-		if (!line || strtoull(line + strlen(masks[i]), NULL, 16) >> (number - 1) & 1)
-			return false;
-	}
-	return true;
+	static const char *const arranged[] = { "\nSigIgn:", "\nSigCgt:" };
+	return run->plan->as_pid_1 &&
+	       is_in_masks(run, monitor.child_in_proc, number, arranged, ARRAY_SIZE(arranged)) == 0;
+}
+
+/* A reaper that ends after us would stay a zombie where init is a program like any other, as in many a
+ * container. To see it end takes as long as the kernel needs to take the sandbox's mounts apart. */
+static bool init_may_reap_nobody(const struct run *run)
+{
+	static const char *const expected[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
+	return is_in_masks(run, 1, SIGCHLD, expected, ARRAY_SIZE(expected)) != 1;
 }
 
 static void send_signal(int signal)
@@ -707,9 +724,8 @@ static _Noreturn void finish(struct run *run, int status)
 	if (run->last_resort_ms && now_ms() >= run->last_resort_ms && !monitor.ended)
 		monitor.timed_out = monitor.killed = true; /* by pid 1, while we were stopped */
 	bool lists_changes = overlay_lists_changes(run->plan), listed = true, all_ended = true;
-	if (monitor.reaper_ends && !run->shape.ends_with_command)
-		await_child(
-			PATIENCE_MS); /* or it would stay a zombie below an init that reaps nobody */
+	if (monitor.reaper_ends && monitor.reaper_is_ours && !run->shape.ends_with_command)
+		await_child(PATIENCE_MS);
 	if (run->shape.ends_with_command) {
 		all_ended = end_sandbox();
 		if (run->cgroups || lists_changes)
@@ -811,6 +827,8 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	monitor.takes_helpers = overlay_may_need_helper(run->plan);
 	if (!monitor.takes_helpers) /* otherwise once all helpers have been started */
 		drop_privilege(run);
+	if (run->shape.topology == RUN_WITH_INIT && !run->shape.ends_with_command)
+		monitor.reaper_is_ours = init_may_reap_nobody(run);
 	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
 
 	bool connected = true;

@@ -283,10 +283,12 @@ def test_a_signal_that_reaches_all_reaches_command_once(form, whom):
     """timeout(1) sends it to the process that it has started, and then to the group."""
     with start([*BASE, *PID_FORMS[form]], python(COUNTER)) as process:
         assert line_from(process) == "ready"
+        process.send_signal(signal.SIGSTOP)  # or it might look before both have been sent
         if whom != "the group":
             process.terminate()
         if whom != "bwrapish":
             os.killpg(process.pid, signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
         assert process.wait(LONG) == 1
 
 
