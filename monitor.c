@@ -819,7 +819,10 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	monitor.child = child;
 	monitor.socket = socket;
 	die_first_call(end_and_remove);
-	write_patiently(may_go_on_writing);
+	/* Otherwise nobody has been promised that it is never waited for too long. */
+	if (!write_patiently(may_go_on_writing) && run->plan->timeout_ms)
+		die_errno(errno, "%s: Can't make a timer",
+			  place_name(options_place(run->plan, "--timeout")));
 	if (has_pid_1(run)) {
 		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
 		monitor.child_in_proc = ns_pid_in_proc(run, pidfd);

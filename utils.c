@@ -467,21 +467,21 @@ static void wake(int number)
 	(void) number;
 }
 
-void write_patiently(bool (*may_go_on)(void))
+bool write_patiently(bool (*may_go_on)(void))
 {
-	bool has_timer = patience.may_go_on;
-	patience.may_go_on = may_go_on;
-	if (!may_go_on || has_timer)
-		return;
 	/* Without SA_RESTART: the call that sleeps returns. */
 	struct sigaction action = { .sa_handler = wake };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
 	sigset_t only;
 	sigemptyset(&only);
 	sigaddset(&only, SIGRTMIN);
-	if (sigaction(SIGRTMIN, &action, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) < 0 ||
-	    timer_create(CLOCK_MONOTONIC, &event, &patience.timer) < 0)
-		die_errno(errno, "Can't make a timer");
+	patience.may_go_on = NULL;
+	if (may_go_on &&
+	    (sigaction(SIGRTMIN, &action, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) < 0 ||
+	     timer_create(CLOCK_MONOTONIC, &event, &patience.timer) < 0))
+		return false;
+	patience.may_go_on = may_go_on;
+	return true;
 }
 
 /* Of a timer that goes off again and again, as the first time may come before the call sleeps. */

@@ -111,8 +111,9 @@ void close_fd(int *fd); /* closes and sets to -1; -1 is fine; for cleanup attrib
 bool write_all(int fd, const void *bytes, size_t length);
 /* From now on a write that cannot go on, messages too, asks from time to time whether it may still wait, and is
  * ETIMEDOUT when it may not: a terminal that was stopped, a pipe that nobody reads. (A file does not
- * let itself be interrupted.) For one process: its children wait as ever. NULL: no more. */
-void write_patiently(bool (*may_go_on)(void));
+ * let itself be interrupted.) For one process: its children wait as ever. NULL: no more. False with errno
+ * when the kernel gives no timer: then writes wait as ever. */
+bool write_patiently(bool (*may_go_on)(void));
 /* Reads to the end into arena memory, at most `max_bytes` (EFBIG beyond), with a NUL behind it.
  * Returns false with errno set. */
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);
