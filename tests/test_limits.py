@@ -1054,6 +1054,24 @@ def test_without_busctl_the_error_says_so(manager):
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("end, status", [("bound", 1), ("signal", 143), ("time", 124)])
+def test_a_bus_that_does_not_answer_is_waited_for_within_bounds(manager, box, end, status):
+    box.chmod(0o777)
+    fake = box / "busctl"
+    fake.write_text(f"#!/bin/sh\ntrap '' ALRM\n: >{box}/asked\nexec /usr/bin/sleep 60\n")
+    fake.chmod(0o755)
+    with start([*BASE, *SCOPE_LIMIT, *(["--timeout", "2"] if end == "time" else [])], ["echo", "COMMAND RAN"],
+               prefix=manager.in_place_of_busctl(fake)) as process:
+        wait_for((box / "asked").exists, 20, "the question")
+        if end == "signal":
+            process.terminate()
+        said, complaint = process.communicate(timeout=30)
+        assert process.returncode == status and said == "", complaint
+    assert ("no answer within 5 seconds" in complaint) == (end == "bound")
+    nothing_is_left(manager)
+
+
+@pytest.mark.root
 def test_busctl_gets_nothing_of_the_callers_and_its_words_are_passed_on(manager, box):
     fake, data, passed = box / "busctl", data_fd("x"), keep(os.open("/dev/null", os.O_RDONLY))
     fake.write_text(f"#!/bin/sh\nfor n in {data} {passed}; do [ ! -e /proc/$$/fd/$n ] || echo has $n >&2; done\n"
