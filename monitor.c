@@ -619,7 +619,8 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 		return;
 	if (signals_stop_us(number)) {
 		/* A session of its own is not the terminal's to stop. */
-		if (!new_session && !monitor.timed_out)
+		bool is_late = monitor.deadline_ms && now_ms() >= monitor.deadline_ms;
+		if (!new_session && !monitor.timed_out && !is_late)
 			signals_stop(number);
 		return;
 	}
@@ -637,10 +638,13 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 		send_signal(number);
 }
 
+/* Not for longer than there is something to look at besides: COMMAND can send them as fast as they are
+ * taken, to all of its process group. */
 static void hear_signals(const struct run *run)
 {
+	enum { MOST = 16 };
 	struct signalfd_siginfo info;
-	while (signals_next(&info))
+	for (int n = 0; n < MOST && signals_next(&info); n++)
 		pass_signal_on(run, &info);
 }
 

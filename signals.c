@@ -91,7 +91,8 @@ int signals_take(void)
 {
 	struct signalfd_siginfo info;
 	int ending = 0;
-	while (signals_next(&info))
+	/* Of each number one waits at most, but they may come as fast as they are taken. */
+	for (int n = 0; n < NSIG && signals_next(&info); n++)
 		if (signals_end_us((int) info.ssi_signo))
 			ending = (int) info.ssi_signo;
 	return ending;

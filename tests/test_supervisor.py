@@ -98,6 +98,21 @@ while True: os.kill(0, signal.SIGSTOP)"""
 
 
 @pid_forms
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGWINCH, signal.SIGTSTP], ids=lambda n: n.name)
+def test_a_command_that_sends_signals_to_its_process_group_for_ever_does_not_stop_the_time(form, number):
+    hostile = f"""
+import os, signal
+signal.signal({int(number)}, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.fork()
+while True: os.kill(0, {int(number)})"""
+    life = Life()
+    with start([*BASE, *PID_FORMS[form], *SHORT], python(hostile), pass_fds=[life.held]) as process:
+        life.assert_over()
+        assert process.wait(LONG) == 137
+
+
+@pid_forms
 def test_a_stopped_supervisor_goes_on_when_the_time_is_up(form):
     with start([*BASE, *PID_FORMS[form], *SHORT], ["sh", "-c", "echo ready; exec sleep 60"]) as process:
         line_from(process)
