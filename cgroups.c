@@ -755,6 +755,54 @@ static problem set_v2(const struct cgroups *groups, const struct limit_op *op)
 			    error == ENOENT ? "; this kernel does not have it" : "");
 }
 
+static bool is_in_list(const char *list, unsigned number)
+{
+	unsigned first, last;
+	for (; list && sscanf(list, "%u", &first) == 1; list = *list ? list + 1 : NULL) {
+		last = sscanf(list, "%*u-%u", &last) == 1 ? last : first;
+		if (number >= first && number <= last)
+			return true;
+		list = strchrnul(list, ',');
+	}
+	return false;
+}
+
+/* Whether every number of one list, "0-2,5", is in the other. */
+static bool is_within(const char *list, const char *other)
+{
+	unsigned first, last;
+	for (; list && sscanf(list, "%u", &first) == 1; list = *list ? list + 1 : NULL) {
+		last = sscanf(list, "%*u-%u", &last) == 1 ? last : first;
+		for (; first <= last; first++)
+			if (!is_in_list(other, first))
+				return false;
+		list = strchrnul(list, ',');
+	}
+	return true;
+}
+
+/* The kernel takes processors and partitions that it does not grant, then or later: what is in force is
+ * in another file, or behind the word (cgroup-v2.rst). */
+static problem verify_cpuset(const struct cgroups *groups, const struct limit_op *op)
+{
+	const struct group *group = group_of_v2(groups);
+	bool is_partition = streq(op->key, "cpuset.cpus.partition");
+	bool is_set = streq(op->key, "cpuset.cpus") || streq(op->key, "cpuset.mems");
+	if (!group || (!is_partition && !is_set) ||
+	    !has_word(read_file(group->fd, "cgroup.controllers"), "cpuset"))
+		return NULL;
+	const char *asked = read_file(group->fd, op->key);
+	const char *granted =
+		is_partition ? asked : read_file(group->fd, arena_join(op->key, ".effective"));
+	bool is_granted = granted && asked &&
+			  (is_partition ? streq(asked, op->value)
+					: *granted && (!*asked || is_within(granted, asked)));
+	return is_granted
+		       ? NULL
+		       : arena_printf("The kernel does not grant %s in %s/%s: it is %s", op->value,
+				      group->parent, group->name, granted ? granted : "not told");
+}
+
 static void find_v2_root(struct cgroups *groups)
 {
 	static const char *const usual[] = { TOP, TOP "/unified" };
@@ -865,6 +913,19 @@ static void finish_groups(struct cgroups *groups, const struct plan *plan, const
 	}
 }
 
+/* Of two values for the same file the last one counts. */
+static void verify_limits(const struct cgroups *groups, const struct plan *plan, const bool *is_set)
+{
+	for (size_t i = 0; i < plan->n_limits; i++) {
+		bool is_last = true;
+		for (size_t j = i + 1; j < plan->n_limits; j++)
+			is_last &= !is_set[j] || !streq(plan->limits[i].key, plan->limits[j].key);
+		problem bad = is_set[i] && is_last ? verify_cpuset(groups, &plan->limits[i]) : NULL;
+		if (bad)
+			refuse(&plan->limits[i], bad);
+	}
+}
+
 void cgroups_make(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -886,6 +947,7 @@ void cgroups_make(struct run *run)
 	if (v2_bad && plan->cgroup)
 		die("%s: %s", place_name(options_place(plan, "--cgroup")), v2_bad);
 
+	bool *is_set = arena_alloc((plan->n_limits + 1) * sizeof(*is_set));
 	/* Version 1 wants the memory's limit before that of memory and swap. */
 	for (int swap = 0; swap <= 1; swap++)
 		for (size_t i = 0; i < plan->n_limits; i++) {
@@ -895,8 +957,10 @@ void cgroups_make(struct run *run)
 			problem bad = set_limit(groups, run, op, own, v2_bad, wanted);
 			if (bad)
 				refuse(op, bad);
+			is_set[i] = !bad;
 		}
 	finish_groups(groups, plan, own);
+	verify_limits(groups, plan, is_set);
 	const struct group *v2 = group_of_v2(groups);
 	if (!v2 || groups->own.fd != v2->parent_fd)
 		close_fd(&groups->own.fd);

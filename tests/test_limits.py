@@ -592,6 +592,25 @@ def test_groups_nested_deeper_than_descriptors_last_are_removed():
     assert set((TOP / "pids").iterdir()) <= before
 
 
+@pytest.mark.root
+@needs("cpuset")
+def test_a_cpuset_that_the_kernel_does_not_grant_is_refused(group):
+    line = ["--limit", "cpuset.cpus", "0", "--limit", "cpuset.cpus.partition", "root"]
+    refused(line, "--limit (argument ", "cpuset.cpus.partition: The kernel does not grant root", "invalid", base=BASE,
+            prefix=group.prefix)
+    warned = run([*BASE, "--limit", "cpuset.cpus", "0", "--limit-try", "cpuset.cpus.partition", "root"],
+                 ["echo", "ran"], prefix=group.prefix)
+    assert warned.stdout == "ran\n" and "Going on without cpuset.cpus.partition" in warned.stderr, warned
+    assert_ok(run([*BASE, "--limit", "cpuset.cpus", "0", "--limit", "cpuset.cpus.partition", "member"], ["true"],
+                  prefix=group.prefix))
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+    (group.path / "cpuset.cpus").write_text("0")
+    refused(["--limit", "cpuset.cpus", "1"], "cpuset.cpus: The kernel does not grant 1", "it is 0", base=BASE,
+            prefix=group.prefix)
+    assert_ok(run([*BASE, "--limit", "cpuset.cpus", "0-1"], ["true"], prefix=group.prefix))
+
+
 def parents(pids):
     for pid in pids:
         yield int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
