@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -657,30 +658,67 @@ static void show(struct run *run, const struct op *op, int mount_fd, bool direct
 
 /* ---- the operations ---- */
 
+enum {
+	OVERFLOW_UID = 65534
+}; /* what stat(2) shows for an id without a number: user_namespaces(7) */
+
+/* A caller may have given that number to somebody. */
+static bool is_overflow_uid_mapped(const struct run *run)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, "self/uid_map", O_RDONLY | O_CLOEXEC);
+	char *map;
+	size_t length;
+	if (fd < 0 || !read_all(fd, 65536, &map, &length))
+		die_errno(errno, "Can't read /proc/self/uid_map");
+	unsigned inner, outer, count;
+	int used;
+	for (; sscanf(map, "%u %u %u%n", &inner, &outer, &count, &used) == 3; map += used)
+		if (inner <= OVERFLOW_UID && OVERFLOW_UID - inner < count)
+			return true;
+	return false;
+}
+
 /* The files below belong to the host's uid 0. Where that has no number in the sandbox's user
  * namespace, no capability in there reaches them (capable_wrt_inode_uidgid()), and nothing needs to
  * be covered. */
-static bool is_out_of_reach(const struct op *op, int proc_fd)
+static bool is_out_of_reach(const struct run *run, const struct op *op, int proc_fd)
 {
-	enum {
-		OVERFLOW_UID = 65534
-	}; /* what stat(2) shows for an id without a number: user_namespaces(7) */
 	struct stat status;
 	if (fstatat(proc_fd, "sys", &status, 0) < 0)
 		die_errno(errno, "%s: Can't look at %s/sys", place_name(op->place), op->inner_path);
-	return status.st_uid == OVERFLOW_UID && geteuid() != OVERFLOW_UID;
+	return status.st_uid == OVERFLOW_UID && !is_overflow_uid_mapped(run);
+}
+
+/* In a user namespace the kernel makes a procfs only where a whole one can be found, and no less
+ * read-only than that (mnt_already_visible()); one in which something is covered does not count. So
+ * that a sandbox in the sandbox can have one, a whole read-only one lies below what covers `name`,
+ * where no path leads. */
+static void leave_whole_proc(const struct op *op, int proc_fd, const char *name)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+				   .propagation = MS_PRIVATE };
+	AUTO_CLOSE int room = newroot_make_tmpfs(op->place, 0, 0);
+	AUTO_CLOSE int whole =
+		sys_open_tree(proc_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	if (whole < 0 || sys_mount_setattr(whole, "", AT_EMPTY_PATH, &attr) < 0 ||
+	    mkdirat(room, "proc", 0) < 0 ||
+	    sys_move_mount(room, "", proc_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    sys_move_mount(whole, "", room, "proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die_errno(errno, "%s: Can't leave a whole procfs for sandboxes inside",
+			  place_name(op->place));
 }
 
 /* What a writable procfs lets root do to the host: core_pattern, sysrq, interrupts, hardware. Each
  * is covered by a read-only view of itself. access(2) says nothing of directories: /proc/sys
  * refuses to be written itself, not what is below it (proc_sys_permission()). */
-static void protect_proc(const struct op *op, int proc_fd)
+static void protect_proc(const struct run *run, const struct op *op, int proc_fd)
 {
 	static const char *const names[] = {
 		"sys",  "sysrq-trigger", "irq",   "bus",         "fs",
 		"acpi", "scsi",          "kcore", "kpagecgroup", "mtrr"
 	};
-	if (is_out_of_reach(op, proc_fd))
+	if (is_out_of_reach(run, op, proc_fd))
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
@@ -690,6 +728,8 @@ static void protect_proc(const struct op *op, int proc_fd)
 			proc_fd, names[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 		if (view < 0 && errno == ENOENT)
 			continue;
+		if (view >= 0 && i == 0)
+			leave_whole_proc(op, proc_fd, names[i]);
 		if (view < 0 ||
 		    sys_mount_setattr(view, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 		    sys_move_mount(view, "", proc_fd, names[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -703,7 +743,7 @@ static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 	if (!attach(run, op, pin->mount_fd, true, 0755))
 		die("%s: %s: the root cannot be a procfs", place_name(op->place),
 		    newroot_no_proc_words(op));
-	protect_proc(op, pin->mount_fd);
+	protect_proc(run, op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
 }
 

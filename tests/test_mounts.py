@@ -1,10 +1,11 @@
 """What binds and mounts look like inside: flags on every submount, propagation, numbers."""
 import os
+from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, FULL, IS_ROOT, PYTHON, REFUSE, args_fd, assert_ok, data_fd, errno_inside, host_mounts, inside, keep,
-                     mounts_inside, refused, run, run_python, shell, user_ids)
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REFUSE, Holder, args_fd, assert_ok, command_line, data_fd,
+                     errno_inside, host_mounts, inside, keep, mounts_inside, refused, run, run_python, shell, user_ids)
 
 pytestmark = pytest.mark.core
 WITH_PROC = [*BASE, "--proc", "/proc"]
@@ -366,6 +367,7 @@ PROC_CONTROLS = ["/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/
 @pytest.mark.parametrize("args", [[], ["--unshare-pid"],
                                   ["--unshare-all", "--unshare-user", "--uid", "0", "--gid", "0"],
                                   ["--unshare-all", "--uid", str(os.getuid())],
+                                  ["--unshare-all", "--unshare-user", "--uid", "65534"],
                                   ["--unshare-user", "--unshare-pid", "--uid", "0", "--cap-add", "ALL"]], ids=" ".join)
 def test_kernel_controls_in_proc_are_never_writable(args):
     code = f"""import os
@@ -376,6 +378,55 @@ try: os.close(os.open("/proc/kcore", os.O_RDWR)); print("WRITABLE kcore")
 except OSError: print("done")"""
     result = run_python(args, code, base=WITH_PROC)
     assert result.stdout == "done\n", result
+
+
+@pytest.mark.root
+def test_kernel_controls_in_proc_are_not_writable_for_a_host_root_of_another_number():
+    with Holder("--user", "--keep-caps") as holder:
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{max(holder.pids)}/{kind}").write_text("0 100000 1\n65534 0 1\n")
+        code = f"""import os
+os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+for p in {PROC_CONTROLS}:
+    try: os.close(os.open(p, os.O_WRONLY)); print("WRITABLE", p)
+    except OSError: pass
+print("done")"""
+        result = run_python(["--userns", holder.namespace("user"), "--uid", "0", "--gid", "0", "--cap-add", "ALL"], code,
+                            base=WITH_PROC)
+    assert_ok(result)
+    assert result.stdout == "done\n", result
+
+
+SELF = ["--ro-bind", os.path.dirname(BINARY), os.path.dirname(BINARY)]
+
+
+@pytest.mark.parametrize("outer", [["--unshare-user"], ["--unshare-user", "--unshare-pid"], ["--unshare-pid"]], ids=" ".join)
+@pytest.mark.parametrize("inner", [["--unshare-pid"], ["--unshare-user", "--unshare-pid"]], ids=" ".join)
+def test_a_sandbox_in_the_sandbox_has_a_procfs_of_its_own(outer, inner):
+    result = run([*WITH_PROC, *SELF, *outer],
+                 command_line(["--ro-bind", "/", "/", "--proc", "/proc", *inner], ["sh", "-c", "echo /proc/[0-9]*"]))
+    assert_ok(result)
+    assert set(result.stdout.split()) <= {"/proc/1", "/proc/2", "/proc/3"}, result
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("args", [["--unshare-user"], ["--unshare-user", "--unshare-pid"]], ids=" ".join)
+def test_a_procfs_that_roots_command_mounts_itself_is_read_only(args):
+    code = """import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.unshare(0x20020000) == 0  # CLONE_NEWPID, CLONE_NEWNS
+if os.fork():
+    raise SystemExit(os.wait()[1])
+RDONLY, REMOUNT, BIND = 1, 32, 4096
+print([libc.mount(b"proc", b"/tmp", b"proc", flags, None) for flags in (0, RDONLY)])
+print([libc.mount(None, b"/tmp", None, flags, None) for flags in (REMOUNT, REMOUNT | BIND)])
+for top in "/tmp", "/proc":
+    try: open(f"{top}/sys/vm/swappiness", "r+"); print("WRITABLE", top)
+    except OSError: pass
+print(libc.umount2(b"/proc/sys", 0), libc.umount2(b"/proc", 2))"""
+    result = run_python(["--tmpfs", "/tmp", *args], code, base=WITH_PROC)
+    assert_ok(result)
+    assert result.stdout == "[-1, 0]\n[-1, -1]\n-1 -1\n", result
 
 
 def test_mqueue_is_mounted_in_a_new_ipc_namespace():

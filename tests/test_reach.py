@@ -102,7 +102,9 @@ def is_ours(pid):
     try: return open(f"/proc/{pid}/comm").read().strip()[:7] in ("bwrapis", "bwrap")
     except OSError: return False
 print("spying", flush=True)
-while not select.select([0], [], [], 0)[0]:
+stop = False
+while not stop:
+    stop = select.select([0], [], [], 0)[0]  # and look at all of them once more
     for pid in filter(str.isdigit, os.listdir("/proc")):
         seen = is_ours(pid) and reach(int(pid))
         if is_ours(pid):
