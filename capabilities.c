@@ -94,12 +94,23 @@ void caps_of_process(uint64_t *ret_permitted, uint64_t *ret_effective, uint64_t 
 		sets.permitted ? ambient_bits() : 0; /* a subset of permitted: capabilities(7) */
 }
 
+static bool may_drop_bounding(void)
+{
+	return read_sets().effective >> CAP_SETPCAP & 1;
+}
+
+/* A caller who may mount and has no CAP_SETPCAP keeps its bounding set, which is good for nothing: only
+ * an exec could gain what is in it, and no_new_privs is in the way of that (capabilities(7)). */
 void caps_drop_bounding(uint64_t keep)
 {
 	int last = caps_last();
-	for (int cap = 0; cap <= last; cap++)
-		if (!(keep >> cap & 1) && cap_drop_bound(cap) < 0 && cap_get_bound(cap) != 0)
-			die_errno(errno, "Can't drop %s from the bounding set", caps_name(cap));
+	for (int cap = 0; cap <= last; cap++) {
+		if (keep >> cap & 1 || cap_drop_bound(cap) == 0)
+			continue;
+		int error = errno;
+		if (cap_get_bound(cap) != 0 && (error != EPERM || may_drop_bounding()))
+			die_errno(error, "Can't drop %s from the bounding set", caps_name(cap));
+	}
 }
 
 void caps_drop_all(void)
@@ -122,6 +133,7 @@ void caps_keep(uint64_t keep, uint64_t ambient)
 	/* The bounding set while CAP_SETPCAP is still there, then the sets, then ambient, which
 	 * needs permitted and inheritable. */
 	int last = caps_last();
+	bool is_bounding_ours = may_drop_bounding();
 	caps_drop_bounding(keep);
 	/* One call; libcap's cap_reset_ambient() first asks for each of the forty. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
@@ -135,7 +147,7 @@ void caps_keep(uint64_t keep, uint64_t ambient)
 	/* The kernel keeps ambient within permitted and inheritable: capabilities(7). */
 	bool as_asked = sets.permitted == keep && sets.effective == keep &&
 			sets.inheritable == ambient && (!keep || ambient_bits() == ambient);
-	for (int cap = 0; cap <= last; cap++)
+	for (int cap = 0; is_bounding_ours && cap <= last; cap++)
 		as_asked &= (cap_get_bound(cap) == 1) <= (int) (keep >> cap & 1);
 	if (!as_asked)
 		die("The capabilities read back are not those that were set; nothing was run");

@@ -347,6 +347,10 @@ pid_t ns_split(struct run *run, int *ret_socket)
 	sync_make_pair(ends);
 	bool joins = run->plan->userns.fd >= 0 || run->plan->pidns.fd >= 0;
 	bool born_in = true, has_groups = run->cgroups;
+	/* With groups that namespace is made later, in a user namespace in which the limit is another.
+	 */
+	if (has_groups && run->shape.namespaces & CLONE_NEWCGROUP)
+		drop_missing(run);
 	pid_t pid =
 		joins ? split_through_intermediate(run, ends) : clone_first_level(run, 0, &born_in);
 	if (pid == 0) {

@@ -596,6 +596,22 @@ static int open_own_directory(const struct run *run, const struct op *op, const 
 	return own_directory.fd = fd;
 }
 
+/* Another user's FUSE server tells us nothing (EACCES); the kernel knows the mount and, since that is
+ * needed to go there, whether it is a directory. -1 and errno. */
+static int look_at(const struct run *run, int fd, struct statx *ret_status, bool *ret_is_directory)
+{
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, ret_status) == 0) {
+		*ret_is_directory = S_ISDIR(ret_status->stx_mode);
+		return 0;
+	}
+	if (errno != EACCES || statx(fd, "", AT_EMPTY_PATH, 0, ret_status) < 0)
+		return -1;
+	AUTO_CLOSE int again = openat(run->proc_fd, arena_printf("self/fd/%d", fd),
+				      O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*ret_is_directory = again >= 0;
+	return again >= 0 || errno == ENOTDIR ? 0 : -1;
+}
+
 /* Opens what a mount will cover, unless `fd` is it, made if it is missing; dies if it is of the wrong
  * type. ret_is_root: it is the root of the new root. */
 static int open_mount_point(const struct run *run, const struct op *op, int fd, bool directory,
@@ -608,9 +624,10 @@ static int open_mount_point(const struct run *run, const struct op *op, int fd, 
 		fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	}
 	struct statx status;
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &status) < 0)
+	bool is_directory;
+	if (fd < 0 || look_at(run, fd, &status, &is_directory) < 0)
 		die_of_destination(run, op, "find the mount point", errno);
-	if (directory != S_ISDIR(status.stx_mode))
+	if (directory != is_directory)
 		die("%s: Can't mount on %s: it is not a %s, and what is to be shown there is one",
 		    place_name(op->place), op->inner_path, directory ? "directory" : "file");
 	/* Its inode number others may have, too: subvolumes of btrfs, whatever a FUSE server likes. */
@@ -698,7 +715,7 @@ static void leave_whole_proc(const struct op *op, int proc_fd, const char *name)
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 				   .propagation = MS_PRIVATE };
-	AUTO_CLOSE int room = newroot_make_tmpfs(op->place, 0, 0);
+	AUTO_CLOSE int room = newroot_make_tmpfs(op->place, 0700, 0);
 	AUTO_CLOSE int whole =
 		sys_open_tree(proc_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (whole < 0 || sys_mount_setattr(whole, "", AT_EMPTY_PATH, &attr) < 0 ||
@@ -915,10 +932,11 @@ static void build_directory(const struct run *run, const struct op *op)
 			make_last(run, op, S_IFDIR | op->mode);
 		return;
 	}
-	struct stat status;
-	if (fd < 0 || fstat(fd, &status) < 0)
+	struct statx status;
+	bool is_directory;
+	if (fd < 0 || look_at(run, fd, &status, &is_directory) < 0)
 		die_of_destination(run, op, "make the directory", errno);
-	if (!S_ISDIR(status.st_mode))
+	if (!is_directory)
 		die("%s: Can't make the directory %s: it exists and is none", place_name(op->place),
 		    op->inner_path);
 }

@@ -132,3 +132,14 @@ def test_inherited_and_ambient_capabilities_of_the_caller_do_not_pass():
     prefix = ["unshare", "--user", "--map-current-user", "--keep-caps"]
     args = ["--unshare-user"] if not IS_ROOT else ["--unshare-user", "--cap-drop", "ALL"]
     assert caps(args, prefix=prefix) == all_are(0)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"]], ids=str)
+def test_capabilities_are_dropped_without_the_right_to_change_the_bounding_set(more):
+    """What stays in that can be gained by nothing."""
+    prefix = ["setpriv", "--bounding-set=-all,+sys_admin,+sys_chroot"]
+    result = run([*BASE, "--proc", "/proc", *more, "--cap-drop", "ALL"],
+                 ["sh", "-c", "sh -c 'grep -E \"Cap(Inh|Prm|Eff|Amb)|NoNewPrivs\" /proc/self/status'"], prefix=prefix)
+    assert_ok(result)
+    assert [line.split()[1].strip("0") for line in result.stdout.splitlines()] == [""] * 4 + ["1"], result

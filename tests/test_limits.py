@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REPO, Holder, assert_ok, close, command_line, data_fd,
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, NO_RIGHTS, PYTHON, REPO, Holder, assert_ok, close, command_line, data_fd,
                      host_mounts, in_pid_namespace_with_outer_proc, keep, kill_session, line_from, pipe, python,
                      read_json, refused, run, start, status_fields, user_ids, wait_for)
 
@@ -590,6 +590,17 @@ def test_groups_nested_deeper_than_descriptors_last_are_removed():
     assert result.stdout == "2500\n"
     assert_ok(result)
     assert set((TOP / "pids").iterdir()) <= before
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("option, runs", [("--unshare-cgroup-try", True), ("--unshare-cgroup", False)])
+def test_a_cgroup_namespace_that_the_limit_forbids_is_skipped_with_groups_too(group, option, runs):
+    setup = 'echo 0 >/proc/sys/user/max_cgroup_namespaces; exec "$@"'
+    prefix = [*group.prefix, "unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-ec", setup, "sh",
+              *NO_RIGHTS]
+    result = run([*BASE, *LIMIT, option], ["echo", "ran"], prefix=prefix)
+    assert (result.stdout == "ran\n") == runs, result
+    assert runs or "a limit was reached" in result.stderr, result
 
 
 @pytest.mark.root

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REFUSE, Holder, args_fd, assert_ok, command_line, data_fd,
-                     errno_inside, host_mounts, inside, keep, mounts_inside, refused, run, run_python, shell, user_ids)
+                     errno_inside, host_mounts, inside, keep, mounts_inside, python_prefix, refused, run, run_python, shell,
+                     user_ids)
 
 pytestmark = pytest.mark.core
 WITH_PROC = [*BASE, "--proc", "/proc"]
@@ -221,6 +222,24 @@ while True:
         error = -38
     os.write(fd, struct.pack("<IiQ", 16 + len(answer), error, unique) + answer)
 """
+
+
+@pytest.mark.root
+def test_another_users_fuse_mount_can_be_covered(box):
+    (box / "fuse").mkdir()
+    (box / "shown").mkdir()
+    (box / "shown" / "file").touch()
+    mount = f"""import ctypes
+fd = os.open("/dev/fuse", os.O_RDWR)
+os.set_inheritable(fd, True)
+data = f"fd={{fd}},rootmode=40000,user_id={user_ids()[0]},group_id=0"
+assert ctypes.CDLL(None).mount(b"none", b"{box}/fuse", b"fuse", 0, data.encode()) == 0"""
+    prefix = ["unshare", "--mount", "--propagation", "private", *python_prefix(mount)]
+    for args, shown in ((["--tmpfs", "/b/fuse"], []), (["--ro-bind", box / "shown", "/b/fuse"], ["file"]),
+                        (["--dir", "/b/fuse", "--tmpfs", "/b/fuse"], [])):
+        result = run_python(["--bind", box, "/b", *args], "import os; print(os.listdir('/b/fuse'))", prefix=prefix)
+        assert result.returncode == 0 and result.stdout == f"{shown}\n", result
+    refused(["--bind", box, "/b", "--ro-bind", "/etc/passwd", "/b/fuse"], "it is not a file", base=BASE, prefix=prefix)
 
 
 @pytest.mark.skipif(not IS_ROOT and not os.access("/dev/fuse", os.R_OK | os.W_OK), reason="/dev/fuse is not usable")
