@@ -475,29 +475,6 @@ static void tell_of_links(const struct run *run, const struct op *op)
 
 /* ---- destinations ---- */
 
-/* The earlier operation that made the place where `op` wants to create something read-only, or
- * NULL. */
-static const struct op *who_made_read_only(const struct run *run, const struct op *op)
-{
-	const struct op *found = NULL;
-	size_t found_length = 0;
-	const char *path = skip_slashes(op->inner_path);
-	for (const struct op *other = run->plan->ops; other < op; other++) {
-		const char *at = skip_slashes(other->inner_path);
-		size_t length = strlen(at);
-		while (length && at[length - 1] == '/')
-			length--;
-		bool covers = length == 0 || (strncmp(path, at, length) == 0 &&
-					      (path[length] == '/' || !path[length]));
-		bool is_mount = other->kind <= OP_MQUEUE;
-		if (covers && is_mount && length >= found_length) {
-			found = other->read_only || other->kind == OP_REMOUNT_RO ? other : NULL;
-			found_length = length;
-		}
-	}
-	return found;
-}
-
 static _Noreturn void die_of_destination(const struct run *run, const struct op *op,
 					 const char *what, int error)
 {
@@ -505,7 +482,7 @@ static _Noreturn void die_of_destination(const struct run *run, const struct op 
 	if (error == EXDEV && run->guard)
 		die("%s: Can't %s %s: %s", place_name(op->place), what, op->inner_path,
 		    newroot_link_words(run));
-	const struct op *blamed = error == EROFS ? who_made_read_only(run, op) : NULL;
+	const struct op *blamed = error == EROFS ? plan_who_made_read_only(run->plan, op) : NULL;
 	if (blamed)
 		why = arena_printf(
 			"; %s made it read-only: %s, or put this operation on a writable place",

@@ -421,49 +421,6 @@ static bool is_mounted(const struct op *op)
 	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || op->kind == OP_DATA;
 }
 
-/* The overlay on which, by the words of the plan, `op` mounts something; NULL where it is none, or
- * never fuse-overlayfs's. What covers its top stays. */
-static const struct op *overlay_below(const struct plan *plan, const struct op *op)
-{
-	const struct op *found = NULL;
-	size_t found_length = 0;
-	const char *path = skip_slashes(op->inner_path);
-	for (const struct op *other = plan->ops; other < op && is_mounted(op); other++) {
-		const char *at = skip_slashes(other->inner_path);
-		size_t length = strlen(at);
-		while (length && at[length - 1] == '/')
-			length--;
-		if (is_mounted(other) && strncmp(path, at, length) == 0 &&
-		    (length == 0 || path[length] == '/' || !path[length]) &&
-		    length >= found_length) {
-			found = other;
-			found_length = length;
-		}
-	}
-	return found && found->overlay && found->overlay->backend != OVERLAY_KERNEL &&
-			       *skip_slashes(path + found_length)
-		       ? found
-		       : NULL;
-}
-
-static void explain_mounts_on_overlay(const struct plan *plan, const struct op *overlay,
-				      struct text *text)
-{
-	struct text list = { 0 };
-	for (size_t i = 0; i < plan->n_ops; i++)
-		if (overlay_below(plan, &plan->ops[i]) == overlay)
-			text_add(&list, "%s%s", list.length ? ", " : "",
-				 place_name(plan->ops[i].place));
-	if (list.length)
-		add_line(text, "",
-			 "  %sCOMMAND can take off what is mounted there, and finds nothing of the "
-			 "layers behind it: %s",
-			 overlay->overlay->backend == OVERLAY_FUSE
-				 ? ""
-				 : "if that is fuse-overlayfs's, ",
-			 list.bytes);
-}
-
 static bool is_normal(const char *path)
 {
 	while (*path) {
@@ -520,16 +477,59 @@ static const struct op *find_cover(const struct plan *plan, size_t n, const char
 	return NULL;
 }
 
+/* The --remount-ro that has closed what `cover` mounted (NULL: the new root) once the first n are done;
+ * NULL: none. */
+static const struct op *find_remount(const struct plan *plan, size_t n, const struct op *cover)
+{
+	const char *top = cover ? normal_path(cover->inner_path) : "";
+	for (const struct op *op = cover ? cover + 1 : plan->ops; op < plan->ops + n; op++)
+		if (op->kind == OP_REMOUNT_RO && streq(normal_path(op->inner_path), top))
+			return op;
+	return NULL;
+}
+
+const struct op *plan_who_made_read_only(const struct plan *plan, const struct op *op)
+{
+	size_t n = (size_t) (op - plan->ops);
+	const struct op *cover = find_cover(plan, n, normal_path(op->inner_path));
+	const struct op *remount = find_remount(plan, n, cover);
+	return remount ? remount : cover && cover->read_only ? cover : NULL;
+}
+
+/* The overlay on which, by the words of the plan, `op` mounts something; NULL where it is none, or
+ * never fuse-overlayfs's. What covers its top stays. */
+static const struct op *overlay_below(const struct plan *plan, const struct op *op)
+{
+	const char *path = normal_path(op->inner_path);
+	const struct op *cover =
+		is_mounted(op) ? find_cover(plan, (size_t) (op - plan->ops), path) : NULL;
+	return cover && cover->overlay && cover->overlay->backend != OVERLAY_KERNEL &&
+			       *rest_below(cover, path)
+		       ? cover
+		       : NULL;
+}
+
+static void explain_mounts_on_overlay(const struct plan *plan, const struct op *overlay,
+				      struct text *text)
+{
+	struct text list = { 0 };
+	for (size_t i = 0; i < plan->n_ops; i++)
+		if (overlay_below(plan, &plan->ops[i]) == overlay)
+			text_add(&list, "%s%s", list.length ? ", " : "",
+				 place_name(plan->ops[i].place));
+	if (list.length)
+		add_line(text, "",
+			 "  %sCOMMAND can take off what is mounted there, and finds nothing of the "
+			 "layers behind it: %s",
+			 overlay->overlay->backend == OVERLAY_FUSE
+				 ? ""
+				 : "if that is fuse-overlayfs's, ",
+			 list.bytes);
+}
+
 static bool stays_writable(const struct plan *plan, const struct op *op)
 {
-	if (op->kind != OP_BIND || op->read_only)
-		return false;
-	const char *path = normal_path(op->inner_path);
-	for (size_t i = 0; i < plan->n_ops; i++)
-		if (plan->ops[i].kind == OP_REMOUNT_RO && &plan->ops[i] > op &&
-		    streq(normal_path(plan->ops[i].inner_path), path))
-			return false;
-	return true;
+	return op->kind == OP_BIND && !op->read_only && !find_remount(plan, plan->n_ops, op);
 }
 
 const char *plan_op_risk(const struct plan *plan, const struct op *op)

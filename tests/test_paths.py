@@ -279,6 +279,15 @@ def test_a_directory_that_became_read_only_takes_no_further_destination(operatio
     refused([*BASE, "--tmpfs", "/p/a", "--remount-ro", "/", *operation], "Read-only file system; --remount-ro")
 
 
+@pytest.mark.parametrize("line, blamed", [
+    (["--tmpfs", "/p/q", "--ro-bind", "/usr/share", "/p", "--dir", "/p/q/new"], "--ro-bind (argument 15) made it"),
+    (["--ro-bind", "/usr/share", "/p", "--tmpfs", "/p/doc", "--remount-ro", "/p//doc/.", "--dir", "/p/doc/new"],
+     "--remount-ro (argument 18) made it"),
+], ids=["covered", "closed"])
+def test_what_made_a_place_read_only_is_the_last_that_covers_it(line, blamed):
+    refused([*BASE, *line], "Read-only file system", blamed)
+
+
 # ---- depth ----
 
 def test_long_and_deep_destinations_work(box):
