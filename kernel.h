@@ -34,6 +34,39 @@
 #define MOUNT_ATTR_NOSYMFOLLOW 0x00200000 /* 5.14 */
 #endif
 
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x00004000 /* 6.8 */
+#endif
+#ifndef SYS_statmount
+#define SYS_statmount 457 /* 6.8, on every architecture */
+#endif
+
+/* The beginnings of struct mnt_id_req and of struct statmount (linux/mount.h), which is all that is asked
+ * for. */
+struct kernel_mount_request {
+	uint32_t size, spare;
+	uint64_t mount_id, parts;
+};
+struct kernel_mount {
+	uint32_t size, spare;
+	uint64_t parts;
+	uint32_t device[2];
+	uint64_t magic;
+	uint32_t fs_flags, type;
+	uint64_t mount_id, parent_id;
+	char rest[512 - 56];
+};
+enum { KERNEL_MOUNT_BASIC = 2 }; /* STATMOUNT_MNT_BASIC: the two ids */
+
+/* The id is that of STATX_MNT_ID_UNIQUE. */
+static inline int sys_statmount(uint64_t mount_id, uint64_t parts, struct kernel_mount *ret_mount)
+{
+	struct kernel_mount_request request = { .size = sizeof(request),
+						.mount_id = mount_id,
+						.parts = parts };
+	return (int) syscall(SYS_statmount, &request, ret_mount, sizeof(*ret_mount), 0);
+}
+
 static inline int sys_open_tree(int dir_fd, const char *path, unsigned flags)
 {
 	return (int) syscall(SYS_open_tree, dir_fd, path, flags);

@@ -456,10 +456,27 @@ static void furnish(const struct run *run, unsigned long namespaces)
 		network_loopback_up();
 }
 
+/* Whether / is the topmost mount on the root of its namespace, which is the only one that is its own
+ * parent. False where that cannot be told (before Linux 6.8). */
+static bool is_on_namespace_root(void)
+{
+	struct statx status;
+	struct kernel_mount ours, below;
+	return statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID_UNIQUE, &status) == 0 &&
+	       status.stx_mask & STATX_MNT_ID_UNIQUE &&
+	       status.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
+	       sys_statmount(status.stx_mnt_id, KERNEL_MOUNT_BASIC, &ours) == 0 &&
+	       sys_statmount(ours.parent_id, KERNEL_MOUNT_BASIC, &below) == 0 &&
+	       below.parent_id == below.mount_id;
+}
+
 void ns_stand_on_root(const struct run *run)
 {
 	AUTO_CLOSE int fd = openat(run->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || setns(fd, CLONE_NEWNS) < 0)
+	/* setns(2) takes CAP_SYS_CHROOT, without which some start us as root; it is not needed where we
+	 * stand there already. */
+	bool joined = fd >= 0 && setns(fd, CLONE_NEWNS) == 0;
+	if (!joined && !(errno == EPERM && is_on_namespace_root()))
 		die("Can't find the root of the mount namespace: %s%s", errno_text(errno),
 		    errno == EPERM ? "; it takes CAP_SYS_CHROOT, or --unshare-user" : "");
 }

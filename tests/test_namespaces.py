@@ -279,11 +279,25 @@ def test_sources_and_directory_in_a_chroot_are_the_chroots(few, kind, box):
     assert result.stdout == f"{box}\nchrootchroot", result
 
 
+NO_CHROOT = ["setpriv", "--bounding-set=-sys_chroot"]
+
+
 @pytest.mark.root
-def test_root_who_cannot_look_for_a_chroot_is_told_what_to_do():
-    prefix = ["setpriv", "--bounding-set=-sys_chroot"]
-    refused([], "CAP_SYS_CHROOT, or --unshare-user", base=BASE, prefix=prefix)
-    assert_ok(run([*BASE, "--unshare-user"], ["true"], prefix=prefix))
+@pytest.mark.parametrize("kind", CHROOTS)
+def test_root_who_cannot_leave_a_chroot_is_told_what_to_do(kind, box):
+    refused([], "CAP_SYS_CHROOT, or --unshare-user", base=BASE, prefix=[*chrooted(box, kind), *NO_CHROOT])
+
+
+@pytest.mark.root
+def test_root_without_the_right_to_chroot_runs_in_a_user_namespace():
+    assert_ok(run([*BASE, "--unshare-user"], ["true"], prefix=NO_CHROOT))
+
+
+@pytest.mark.root
+@pytest.mark.skipif(tuple(map(int, os.uname().release.split(".")[:2])) < (6, 8), reason="needs statmount(2), Linux 6.8")
+def test_root_without_the_right_to_chroot_runs_where_no_chroot_is():
+    assert inside(["--bind", "/tmp", "/tmp"], "sorted(os.listdir('/'))", prefix=NO_CHROOT) == \
+        ["bin", "lib", "lib64", "tmp", "usr"]
 
 
 @pytest.mark.parametrize("more", [[], ["--seccomp-deny", "ptrace"]], ids=["lent memory", "forked"])
