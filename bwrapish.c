@@ -306,6 +306,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	const struct plan *plan = run->plan;
 	if (run->monitor_fd >= 0) {
 		told_monitor_fd = run->monitor_fd;
+		monitor_leave_to_supervisor();
 		die_first_call(tell_not_started);
 		/* The supervisor writes to them, and their readers wait for the end of file. */
 		close_consumed(plan->info.fd);

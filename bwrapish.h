@@ -787,6 +787,8 @@ struct signalfd_siginfo;
 
 /* Blocks all that it hears of, for itself and the children it will have. */
 void signals_block(const struct plan *plan);
+/* In the sandbox: closes the descriptor. */
+void signals_leave_to_supervisor(void);
 int signals_fd(void); /* readable when one has come */
 /* Takes the next that has come; false: there is none. */
 bool signals_next(struct signalfd_siginfo *ret_info);
@@ -811,6 +813,8 @@ void signals_note_group(int number);
 
 /* Before the split: takes the parent's pidfd and blocks the signals to forward. */
 void monitor_prepare(struct run *run);
+/* In the sandbox: closes what is the supervisor's. */
+void monitor_leave_to_supervisor(void);
 /* The supervisor's life; ends the process with COMMAND's status. */
 _Noreturn void monitor_run(struct run *run, pid_t child, int socket);
 /* In the supervisor, before its life begins: returns when the descriptor can be read, or after `ms` if

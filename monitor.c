@@ -313,6 +313,12 @@ static bool may_go_on_writing(void)
 	       !parent_is_gone();
 }
 
+void monitor_leave_to_supervisor(void)
+{
+	signals_leave_to_supervisor();
+	close_fd(&monitor.parent_pidfd);
+}
+
 /* ---- reports ---- */
 
 /* What setup tells: whoever waits for it must have got it. What is told of the end is worth less than

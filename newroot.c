@@ -77,12 +77,6 @@ static bool is_on_own_tmpfs(int fd)
 	return false;
 }
 
-/* What is one mount, made while the host can be seen. */
-static bool is_pinned_mount(const struct op *op)
-{
-	return op->kind == OP_BIND || op->kind == OP_OVERLAY;
-}
-
 /* ---- file systems ---- */
 
 /* A new file system, detached. `options` are key, value, key, value, ..., NULL. -1 with errno. */
@@ -163,6 +157,15 @@ static void detach_workshop(void)
 
 static void make_root_mount(struct run *run, int *ret_fd);
 
+enum { SPARE = 24 };         /* what the rest of setup may need at once, --dev included */
+static rlim_t n_descriptors; /* that there may be */
+
+/* Numbers are given from the lowest, so a high one says how many are taken. */
+static bool descriptors_run_short(int newest_fd)
+{
+	return (rlim_t) newest_fd + SPARE >= n_descriptors;
+}
+
 /* Descriptors are running short: the clones made so far are attached in the workshop, under their
  * operation's number, and closed. The workshop has to live in the new root to outlive the host's,
  * so that is made now. */
@@ -173,7 +176,7 @@ static void park_pins(struct run *run, size_t n_ops)
 	attach_workshop(run->root.fd);
 	for (size_t i = 0; i < n_ops; i++) {
 		struct pin *pin = &run->pins[i];
-		if (pin->mount_fd < 0 || !is_pinned_mount(&run->plan->ops[i]))
+		if (pin->mount_fd < 0)
 			continue;
 		const char *name = arena_number(i, 10);
 		int made = pin->is_directory ? mkdirat(workshop.fd, name, 0700)
@@ -222,9 +225,33 @@ static int pin_console(void)
 	return fd;
 }
 
-static void pin_dev(const struct op *op, struct pin *pin)
+/* Shows in --dev's tmpfs, which is attached, the devices that have not been shown there yet. */
+static void show_devices(const struct op *op, struct pin *pin)
 {
+	for (size_t i = 0; i <= ARRAY_SIZE(device_nodes); i++) {
+		bool console = i == ARRAY_SIZE(device_nodes);
+		const char *name = console ? "console" : device_nodes[i].name;
+		int *node = console ? &pin->console : &pin->nodes[i];
+		if (*node < 0)
+			continue;
+		if (mknodat(pin->mount_fd, name, S_IFREG | 0444, 0) < 0 ||
+		    sys_move_mount(*node, "", pin->mount_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			die_errno(errno, "%s: Can't make %s/%s", place_name(op->place),
+				  op->inner_path, name);
+		close_fd(node);
+	}
+}
+
+static void pin_dev(struct run *run, size_t number)
+{
+	const struct op *op = &run->plan->ops[number];
+	struct pin *pin = &run->pins[number];
 	pin->mount_fd = newroot_make_tmpfs(op->place, 0755, 0);
+	bool is_short = descriptors_run_short(pin->mount_fd);
+	if (is_short) {
+		park_pins(run, number + 1);
+		take_pin(run, number);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(device_nodes); i++) {
 		struct stat status;
 		const char *path = arena_join("/dev/", device_nodes[i].name);
@@ -237,12 +264,20 @@ static void pin_dev(const struct op *op, struct pin *pin)
 		    status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))
 			die("%s: %s is not the device it should be (%u:%u)", place_name(op->place),
 			    path, device_nodes[i].major, device_nodes[i].minor);
+		if (is_short)
+			show_devices(op, pin);
 	}
 	pin->console = pin_console();
+	if (is_short) {
+		show_devices(op, pin);
+		close_fd(&pin->mount_fd);
+	}
 }
 
-static void pin_op(struct run *run, const struct op *op, struct pin *pin)
+static void pin_op(struct run *run, size_t number)
 {
+	const struct op *op = &run->plan->ops[number];
+	struct pin *pin = &run->pins[number];
 	switch (op->kind) {
 	case OP_BIND:
 		pin->mount_fd = bind_pin(run, op);
@@ -262,9 +297,11 @@ static void pin_op(struct run *run, const struct op *op, struct pin *pin)
 			host_proc.outer_path = "/proc";
 			pin->mount_fd = bind_pin(run, &host_proc);
 		}
+		pin->is_directory = true;
 		break;
 	case OP_DEV:
-		pin_dev(op, pin);
+		pin->is_directory = true;
+		pin_dev(run, number);
 		break;
 	default:
 		break;
@@ -274,11 +311,12 @@ static void pin_op(struct run *run, const struct op *op, struct pin *pin)
 void newroot_pin(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	enum { SPARE = 24 }; /* what the rest of setup needs at once, --dev included */
 	run->pins = arena_alloc(plan->n_ops * sizeof(*run->pins));
 	size_t n_wanted = plan->n_ops + SPARE;
 	for (size_t i = 0; i < plan->n_ops; i++) {
 		run->pins[i].mount_fd = run->pins[i].console = -1;
+		for (size_t j = 0; j < ARRAY_SIZE(device_nodes); j++)
+			run->pins[i].nodes[j] = -1;
 		n_wanted += plan->ops[i].overlay ? 2 * plan->ops[i].overlay->n_layers : 0;
 	}
 
@@ -290,11 +328,10 @@ void newroot_pin(struct run *run)
 		else
 			limit.rlim_cur = run->nofile.rlim_cur;
 	}
+	n_descriptors = limit.rlim_cur;
 	for (size_t i = 0; i < plan->n_ops; i++) {
-		struct pin *pin = &run->pins[i];
-		pin_op(run, &plan->ops[i], pin);
-		/* Numbers are given from the lowest, so a high one says how many are taken. */
-		if (pin->mount_fd >= 0 && (rlim_t) pin->mount_fd + SPARE >= limit.rlim_cur)
+		pin_op(run, i);
+		if (run->pins[i].mount_fd >= 0 && descriptors_run_short(run->pins[i].mount_fd))
 			park_pins(run, i + 1);
 	}
 	overlay_pinned(run);
@@ -755,18 +792,7 @@ static void build_dev(struct run *run, const struct op *op, struct pin *pin)
 		die("%s: Can't mount on /: the root cannot be a /dev", place_name(op->place));
 
 	/* Everything in a fresh tmpfs of ours: names relative to its descriptor meet no link. */
-	for (size_t i = 0; i <= ARRAY_SIZE(device_nodes); i++) {
-		bool console = i == ARRAY_SIZE(device_nodes);
-		const char *name = console ? "console" : device_nodes[i].name;
-		int *node = console ? &pin->console : &pin->nodes[i];
-		if (*node < 0)
-			continue;
-		if (mknodat(dev_fd, name, S_IFREG | 0444, 0) < 0 ||
-		    sys_move_mount(*node, "", dev_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			die_errno(errno, "%s: Can't make %s/%s", place_name(op->place),
-				  op->inner_path, name);
-		close_fd(node);
-	}
+	show_devices(op, pin);
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
 			die_errno(errno, "%s: Can't make the link %s/%s", place_name(op->place),
@@ -774,6 +800,7 @@ static void build_dev(struct run *run, const struct op *op, struct pin *pin)
 	if (mkdirat(dev_fd, "shm", 0755) < 0 || mkdirat(dev_fd, "pts", 0755) < 0)
 		die_errno(errno, "%s: Can't make a directory in %s", place_name(op->place),
 			  op->inner_path);
+	forget_own_directory(); /* a file system takes two descriptors while it is made */
 	AUTO_CLOSE int pts_fd =
 		try_make_fs("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 			    (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });
@@ -987,9 +1014,11 @@ static void build_op(struct run *run, size_t i)
 		return;
 	}
 	case OP_PROC:
+		take_pin(run, i);
 		build_proc(run, op, pin);
 		return;
 	case OP_DEV:
+		take_pin(run, i);
 		build_dev(run, op, pin);
 		return;
 	case OP_MQUEUE:

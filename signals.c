@@ -77,6 +77,11 @@ void signals_block(const struct plan *plan)
 		die_errno(errno, "Can't block signals");
 }
 
+void signals_leave_to_supervisor(void)
+{
+	close_fd(&signals.fd);
+}
+
 int signals_fd(void)
 {
 	return signals.fd;

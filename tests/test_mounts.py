@@ -543,3 +543,17 @@ def test_a_further_bind_takes_few_system_calls(where, most, box):
 def test_a_bind_over_a_bind_many_times():
     args = ["--args", args_fd(["--ro-bind", "/usr/share", "/d"] * 300)]
     assert inside(args, "os.path.isdir('/d/doc')")
+
+
+@pytest.mark.parametrize("args, most", [
+    (["--unshare-all", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/run"], 12),
+    (["--unshare-all", "--die-with-parent", "--chdir", "/", "--dev", "/dev", "--tmpfs", "/tmp", "--ro-bind-try", "/missing", "/m"], 12),
+    (["--dev", "/dev", "--proc", "/proc", "--dev", "/d2", "--dev", "/d3", "--bind", "/usr/share", "/a/b/c"], 12),
+    (["--unshare-pid", "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev", "--ro-bind", "/usr", "/dev/shm/usr"], 12),
+], ids=["desktop", "image loader", "several dev", "below dev"])
+def test_few_descriptors_are_enough(args, most):
+    """glycin gives its loaders few; --dev alone shows eight things of the host's."""
+    script = "test -c /dev/null -a -c /dev/tty -a -d /dev/pts -a -L /dev/stdin && echo x >/dev/null && echo ran"
+    result = run([*BASE, *args], ["sh", "-c", script], prefix=["prlimit", f"--nofile={most}:{most}"])
+    assert_ok(result)
+    assert result.stdout == "ran\n"
