@@ -118,7 +118,7 @@ struct cap_op {
 };
 
 struct rlimit_op {
-	int resource; /* RLIMIT_* */
+	uint8_t resource; /* RLIMIT_* */
 	struct rlimit limit;
 	struct place place;
 };

@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,9 +35,39 @@
 #define MOUNT_ATTR_NOSYMFOLLOW 0x00200000 /* 5.14 */
 #endif
 
+#ifndef STATX_TYPE
+#define STATX_TYPE 0x0001
+#define STATX_INO  0x0100
+#endif
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID          0x1000
+#define STATX_ATTR_MOUNT_ROOT 0x2000
+#endif
 #ifndef STATX_MNT_ID_UNIQUE
 #define STATX_MNT_ID_UNIQUE 0x00004000 /* 6.8 */
 #endif
+
+/* statx(2)'s struct under a name of its own: musl has none before 1.2.5, tells no mount before 1.2.6,
+ * and its struct clashes with that of <linux/stat.h>. */
+struct kernel_statx {
+	uint32_t stx_mask, stx_blksize;
+	uint64_t stx_attributes;
+	uint32_t stx_nlink, stx_uid, stx_gid;
+	uint16_t stx_mode, spare;
+	uint64_t stx_ino, stx_size, stx_blocks, stx_attributes_mask;
+	uint64_t times[4][2];
+	uint32_t stx_rdev_major, stx_rdev_minor, stx_dev_major, stx_dev_minor;
+	uint64_t stx_mnt_id; /* 5.8 */
+	uint64_t spares[13];
+};
+_Static_assert(sizeof(struct kernel_statx) == 256, "the kernel writes that many bytes");
+
+static inline int sys_statx(int dir_fd, const char *path, int flags, unsigned mask,
+			    struct kernel_statx *ret_status)
+{
+	return (int) syscall(SYS_statx, dir_fd, path, flags, mask, ret_status);
+}
+
 #ifndef SYS_statmount
 #define SYS_statmount 457 /* 6.8, on every architecture */
 #endif
@@ -130,6 +161,12 @@ static inline int sys_pidfd_open(pid_t pid, unsigned flags)
 static inline int sys_pidfd_send_signal(int pidfd, int signal)
 {
 	return (int) syscall(SYS_pidfd_send_signal, pidfd, signal, (siginfo_t *) 0, 0u);
+}
+
+/* The request is an int for musl, which most of them do not fit in. */
+static inline int sys_ioctl(int fd, unsigned long request, void *argument)
+{
+	return (int) syscall(SYS_ioctl, fd, request, argument);
 }
 
 #define CAP_BIT(number) (UINT64_C(1) << (number)) /* of linux/capability.h */

@@ -16,7 +16,7 @@
 
 static const struct {
 	const char *name;
-	int resource;
+	uint8_t resource;
 } resources[] = {
 	{ "as", RLIMIT_AS },
 	{ "core", RLIMIT_CORE },
@@ -99,10 +99,10 @@ void limits_apply_rlimits(const struct plan *plan)
 	for (size_t i = 0; i < plan->n_rlimits; i++) {
 		const struct rlimit_op *op = &plan->rlimits[i];
 		struct rlimit now = { 0 };
-		if (setrlimit((unsigned) op->resource, &op->limit) == 0)
+		if (setrlimit(op->resource, &op->limit) == 0)
 			continue;
 		int error = errno;
-		bool too_high = error == EPERM && getrlimit((unsigned) op->resource, &now) == 0 &&
+		bool too_high = error == EPERM && getrlimit(op->resource, &now) == 0 &&
 				op->limit.rlim_max > now.rlim_max;
 		die("%s: Can't limit %s to %s: %s%s%s", place_name(op->place),
 		    limits_resource_name(op->resource), limits_rlim_words(op->limit.rlim_max),

@@ -53,8 +53,8 @@ static uint64_t read_ns_id(const struct run *run, const char *name)
  * time differ: statx(2). */
 static uint64_t root_mount_id(void)
 {
-	struct statx status;
-	if (statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
+	struct kernel_statx status;
+	if (sys_statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't look at /");
 	return status.stx_mnt_id;
 }
@@ -460,9 +460,9 @@ static void furnish(const struct run *run, unsigned long namespaces)
  * parent. False where that cannot be told (before Linux 6.8). */
 static bool is_on_namespace_root(void)
 {
-	struct statx status;
+	struct kernel_statx status;
 	struct kernel_mount ours, below;
-	return statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID_UNIQUE, &status) == 0 &&
+	return sys_statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID_UNIQUE, &status) == 0 &&
 	       status.stx_mask & STATX_MNT_ID_UNIQUE &&
 	       status.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
 	       sys_statmount(status.stx_mnt_id, KERNEL_MOUNT_BASIC, &ours) == 0 &&
@@ -488,11 +488,11 @@ void ns_stand_on_root(const struct run *run)
 static void part_from_host(struct run *run)
 {
 	struct mount_attr slave = { .propagation = MS_SLAVE };
-	struct statx ours;
+	struct kernel_statx ours;
 	AUTO_CLOSE int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AUTO_CLOSE int directory_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0 || directory_fd < 0 ||
-	    statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &ours) < 0)
+	    sys_statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &ours) < 0)
 		die_errno(errno, "Can't look at / and the present directory");
 	ns_stand_on_root(run);
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)

@@ -59,8 +59,8 @@ static struct {
 
 static uint64_t note_own_tmpfs(int mount_fd)
 {
-	struct statx status;
-	if (statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+	struct kernel_statx status;
+	if (sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't look at a new tmpfs");
 	own_tmpfs.mount_ids = arena_grow(own_tmpfs.mount_ids, own_tmpfs.n, &own_tmpfs.n_room,
 					 sizeof(*own_tmpfs.mount_ids));
@@ -69,8 +69,8 @@ static uint64_t note_own_tmpfs(int mount_fd)
 
 static bool is_on_own_tmpfs(int fd)
 {
-	struct statx status;
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0)
+	struct kernel_statx status;
+	if (sys_statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0)
 		for (size_t i = 0; i < own_tmpfs.n; i++)
 			if (own_tmpfs.mount_ids[i] == status.stx_mnt_id)
 				return true;
@@ -203,9 +203,9 @@ static void take_pin(struct run *run, size_t i)
 
 static void note_type(const struct op *op, struct pin *pin)
 {
-	struct statx status;
-	if (statx(pin->mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID,
-		  &status) < 0)
+	struct kernel_statx status;
+	if (sys_statx(pin->mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+		      STATX_TYPE | STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "%s: Can't look at the source", place_name(op->place));
 	pin->is_directory = S_ISDIR(status.stx_mode);
 	pin->mount_id = status.stx_mnt_id;
@@ -341,8 +341,8 @@ void newroot_pin(struct run *run)
 
 static void learn_root(struct root *root)
 {
-	struct statx status;
-	if (statx(root->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+	struct kernel_statx status;
+	if (sys_statx(root->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't look at the new root");
 	root->mount_id = status.stx_mnt_id;
 }
@@ -350,8 +350,8 @@ static void learn_root(struct root *root)
 /* "/.." crosses what covers the root, "/" does not. */
 uint64_t newroot_topmost_mount_id(void)
 {
-	struct statx status;
-	if (statx(AT_FDCWD, "/..", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
+	struct kernel_statx status;
+	if (sys_statx(AT_FDCWD, "/..", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't verify the new root");
 	return status.stx_mnt_id;
 }
@@ -371,9 +371,9 @@ static void move_into(struct run *run)
 	if (sys_umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		die_errno(errno, "Can't detach the old root");
 	uint64_t top = newroot_topmost_mount_id();
-	struct statx covered = { 0 };
+	struct kernel_statx covered = { 0 };
 	if (workshop.attached)
-		statx(workshop.fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &covered);
+		sys_statx(workshop.fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &covered);
 	if (top != run->root.mount_id && (!workshop.attached || top != covered.stx_mnt_id))
 		die("The old root is still there after it was detached; nothing was run");
 }
@@ -460,10 +460,10 @@ static void tell_guard(struct run *run, const struct op *op, int mount_fd)
 	size_t i = (size_t) (op - run->plan->ops);
 	struct path_mount mount = { .id = run->pins[i].mount_id,
 				    .tree = is_writable_tree(op) ? (int) i : PATH_NO_TREE };
-	struct statx status;
+	struct kernel_statx status;
 	if (!mount.id) {
-		if (statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) <
-		    0)
+		if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
+			      &status) < 0)
 			die_errno(errno, "%s: Can't look at the mount", place_name(op->place));
 		mount.id = status.stx_mnt_id;
 	}
@@ -612,13 +612,14 @@ static int open_own_directory(const struct run *run, const struct op *op, const 
 
 /* Another user's FUSE server tells us nothing (EACCES); the kernel knows the mount and, since that is
  * needed to go there, whether it is a directory. -1 and errno. */
-static int look_at(const struct run *run, int fd, struct statx *ret_status, bool *ret_is_directory)
+static int look_at(const struct run *run, int fd, struct kernel_statx *ret_status,
+		   bool *ret_is_directory)
 {
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, ret_status) == 0) {
+	if (sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, ret_status) == 0) {
 		*ret_is_directory = S_ISDIR(ret_status->stx_mode);
 		return 0;
 	}
-	if (errno != EACCES || statx(fd, "", AT_EMPTY_PATH, 0, ret_status) < 0)
+	if (errno != EACCES || sys_statx(fd, "", AT_EMPTY_PATH, 0, ret_status) < 0)
 		return -1;
 	AUTO_CLOSE int again = openat(run->proc_fd, arena_printf("self/fd/%d", fd),
 				      O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -637,7 +638,7 @@ static int open_mount_point(const struct run *run, const struct op *op, int fd, 
 		make_last(run, op, directory ? S_IFDIR | mode : S_IFREG | mode);
 		fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	}
-	struct statx status;
+	struct kernel_statx status;
 	bool is_directory;
 	if (fd < 0 || look_at(run, fd, &status, &is_directory) < 0)
 		die_of_destination(run, op, "find the mount point", errno);
@@ -936,7 +937,7 @@ static void build_directory(const struct run *run, const struct op *op)
 			make_last(run, op, S_IFDIR | op->mode);
 		return;
 	}
-	struct statx status;
+	struct kernel_statx status;
 	bool is_directory;
 	if (fd < 0 || look_at(run, fd, &status, &is_directory) < 0)
 		die_of_destination(run, op, "make the directory", errno);
@@ -958,10 +959,10 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 {
 	/* Private as a read-only bind is: a mount that the host adds later would appear writable. */
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
-	struct statx status;
+	struct kernel_statx status;
 	tell_of_links(run, op);
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
+	if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
 		die_of_destination(run, op, "find", errno);
 	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		die("%s: Can't make %s read-only: it is no mount point", place_name(op->place),

@@ -200,9 +200,9 @@ static void attach(int mount_fd, int root_fd, const char *name)
 static void move_into(int root_fd)
 {
 	enum { MOST_STACKED = 64 };
-	struct statx status;
+	struct kernel_statx status;
 	if (fchdir(root_fd) < 0 || sys_pivot_root(".", ".") < 0 ||
-	    statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+	    sys_statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't move into its root");
 	for (int i = 0; newroot_topmost_mount_id() != status.stx_mnt_id; i++)
 		if (i == MOST_STACKED || sys_umount2(".", MNT_DETACH) < 0)
@@ -475,7 +475,7 @@ static struct served *all_served;
 /* Takes the layers of `job` over, and the other descriptors. */
 static void note_served(const struct job *job, int mount_fd, int ns_fd)
 {
-	struct statx status;
+	struct kernel_statx status;
 	struct served *served = arena_alloc(sizeof(*served));
 	*served = (struct served){ .op = job->op,
 				   .mount_fd = fcntl(mount_fd, F_DUPFD_CLOEXEC, 3),
@@ -486,7 +486,8 @@ static void note_served(const struct job *job, int mount_fd, int ns_fd)
 	memcpy(served->tops, job->layers, job->n_layers * sizeof(int));
 	if (job->fds[UPPER] >= 0)
 		served->tops[served->n_tops++] = job->fds[UPPER];
-	if (served->mount_fd < 0 || statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
+	if (served->mount_fd < 0 ||
+	    sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "%s: Can't look at the overlay", place_name(job->op->place));
 	served->mount_id = status.stx_mnt_id;
 	all_served = served;

@@ -282,9 +282,9 @@ static void check_work_directory(const struct merge *merge)
 {
 	const struct overlay *overlay = merge->overlay;
 	const char *place = place_name(merge->op->place);
-	struct statx upper, work;
-	if (statx(merge->upper_fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &upper) < 0 ||
-	    statx(merge->work_fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &work) < 0)
+	struct kernel_statx upper, work;
+	if (sys_statx(merge->upper_fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &upper) < 0 ||
+	    sys_statx(merge->work_fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &work) < 0)
 		die_errno(errno, "%s: Can't look at RWSRC and WORKDIR", place);
 	if (upper.stx_mnt_id != work.stx_mnt_id)
 		die("%s: WORKDIR %s is on another file system or mount than RWSRC %s", place,

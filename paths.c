@@ -29,9 +29,9 @@ enum path_engine path_engine;
 /* Of one mount, two directories may have the same inode number: a FUSE server's, or btrfs's subvolumes. */
 static bool same_place(int a, int b)
 {
-	struct statx x, y;
-	return statx(a, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &x) == 0 &&
-	       statx(b, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &y) == 0 &&
+	struct kernel_statx x, y;
+	return sys_statx(a, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &x) == 0 &&
+	       sys_statx(b, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &y) == 0 &&
 	       x.stx_ino == y.stx_ino && x.stx_mnt_id == y.stx_mnt_id &&
 	       (x.stx_attributes & STATX_ATTR_MOUNT_ROOT) ==
 		       (y.stx_attributes & STATX_ATTR_MOUNT_ROOT);
@@ -75,8 +75,8 @@ static void step_to(struct walk *walk, int fd)
  * below; false with errno. */
 static bool find_mount(const struct walk *walk, int fd, struct path_mount *ret)
 {
-	struct statx status;
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
+	struct kernel_statx status;
+	if (sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
 		return false;
 	ret->id = status.stx_mnt_id;
 	ret->tree = walk->n_entered ? walk->entered[walk->n_entered - 1].tree : PATH_NO_TREE;

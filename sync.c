@@ -119,7 +119,7 @@ int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd
 		return 0;
 
 	int attached_fd = -1;
-	const struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
 	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
 		memcpy(&attached_fd, CMSG_DATA(cmsg), sizeof(int));
 	if (ret_fd)

@@ -191,7 +191,7 @@ void trace_hear(const struct run *run, int listener)
 		char room[512];
 	} sent;
 	memset(&received, 0, sizeof(received));
-	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &received.call) < 0) {
+	if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &received.call) < 0) {
 		if (errno == EINTR ||
 		    errno == ENOENT) /* ENOENT: it was interrupted or killed meanwhile */
 			return;
@@ -202,7 +202,7 @@ void trace_hear(const struct run *run, int listener)
 	memset(&sent, 0, sizeof(sent));
 	sent.answer.id = received.call.id;
 	sent.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &sent.answer) < 0 && errno != ENOENT)
+	if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &sent.answer) < 0 && errno != ENOENT)
 		die_errno(errno, "%s: Can't let a system call through",
 			  place_name(run->plan->policy.trace.place));
 }
