@@ -28,7 +28,8 @@ PREFIX = "bwrap: " if os.path.basename(BINARY) == "bwrap" else "bwrapish: "
 PYTHON = "/usr/bin/python3"
 IS_ROOT = os.getuid() == 0
 IS_SANITIZED = os.path.exists(BINARY) and b"__asan_init" in Path(BINARY).read_bytes()
-TIMEOUT = 30  # seconds; generous, for sanitizer builds
+PATIENCE = int(os.environ.get("BWRAPISH_PATIENCE", 1))  # more on an emulated machine, where all takes long
+TIMEOUT = 30 * PATIENCE  # seconds; generous, for sanitizer builds
 REFUSE = []   # conftest.py: the prefix that takes openat2 away
 
 # A system without a home, a network name or a secret: what almost every test starts from.
@@ -268,7 +269,7 @@ def read_json(fd, seconds=TIMEOUT):
 
 def wait_for(condition, seconds=5, what="it"):
     """Polls until `condition()` is true."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not condition():
         assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
         time.sleep(0.005)
