@@ -644,12 +644,14 @@ static void visit_other(struct walk *walk, const struct level *parent, const cha
 }
 
 /* `.wh.NAME`, or `.wh..wh..opq`, which the directory was asked for. True when that is all there is to
- * say of it: anything but an empty file is not fuse-overlayfs's own. */
+ * say of it: anything but an empty file is not fuse-overlayfs's own. What follows `.wh.` may also be
+ * no name, since COMMAND's links and directories can be called so. */
 static bool list_claimed_removal(struct walk *walk, const struct level *level, const char *name)
 {
 	struct stat now, before;
 	bool is_opaque_mark = streq(name, ".wh..wh..opq");
-	if (strncmp(name, ".wh.", 4) != 0 ||
+	if (strncmp(name, ".wh.", 4) != 0 || !name[4] || streq(name + 4, ".") ||
+	    streq(name + 4, "..") ||
 	    (!is_opaque_mark && !stat_below(walk, &level->view, name + 4, &before)))
 		return false;
 	if (!is_opaque_mark) {

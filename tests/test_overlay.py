@@ -801,6 +801,22 @@ os.mknod('/m/.wh.file')"""))
 
 
 @needs_fuse
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_mark_that_names_no_file_is_listed_as_the_file_that_it_is(caller, tree):
+    """fuse-overlayfs refuses to open such a name, but not to link or make a directory of it; 1.14 may refuse more."""
+    script = shlex.join(python("""import os
+open("/m/dir/old", "w")
+for make, name in ((os.mkdir, "."), (lambda path: os.link("/m/dir/old", path), ".."), (lambda path: os.link("/m/dir/old", path), "")):
+    try:
+        make(f"/m/dir/.wh.{name}")
+        print(f"/m/dir/.wh.{name}")
+    except OSError:
+        pass"""))
+    made, lines = listed(tree, caller, "fuse", script, ["--tmp-overlay", "/m"])
+    assert set(lines) == {"/m/dir/old", *made.split()} and "removed" not in {line["change"] for line in lines.values()}, lines
+
+
+@needs_fuse
 def test_a_hidden_file_that_was_changed_in_fuse_was_not_renamed(tree):
     (tree / "low/.hidden").write_text("x")
     (tree / "low/dir/.hidden").write_text("x")
