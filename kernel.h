@@ -69,7 +69,7 @@ static inline int sys_statx(int dir_fd, const char *path, int flags, unsigned ma
 }
 
 #ifndef SYS_statmount
-#define SYS_statmount 457 /* 6.8, on every architecture */
+#define SYS_statmount 457 /* 6.8; others, on architectures that are not known here, answer ENOSYS */
 #endif
 
 /* The beginnings of struct mnt_id_req and of struct statmount (linux/mount.h), which is all that is asked

@@ -3,8 +3,9 @@
  * Three steps, in this order for a reason:
  *   pin    every source of the host becomes a detached clone with its flags set, and every file system that the
  *          kernel wants to compare with the host's (procfs) is created, while the host can still be seen;
- *   enter  / is made, we move in with one pivot, and the old root is detached: from then on there is no path, no
- *          link and no ".." that leads to the host, by construction;
+ *   enter  / is made, we move in, and the old root is detached: from then on there is no path, no link and no ".." that
+ *          leads to the host, by construction. Where a workshop is needed, that becomes the root of the mount
+ *          namespace, with / below it, until all is built;
  *   build  the operations in command-line order, all of them inside.
  *
  * Must not: look up a path in any other way than through paths.c; keep a descriptor of the host's tree but the
@@ -42,13 +43,12 @@ struct pin {
 	struct overlay_part *parts; /* what belongs on submounts of an overlay's layers */
 };
 
-/* A tmpfs of our own where clones are parked and data files are written before they are shown. It
- * covers / of the new root, which no look-up from inside crosses, and is gone before COMMAND
- * starts. */
+/* A tmpfs of our own where clones are parked and data files are written before they are shown: the
+ * root of the mount namespace, with the host's in "host" and the new root in "root". It must not be
+ * mounted on either of them: a ".." that arrives at a root from below enters what covers that, with
+ * RESOLVE_IN_ROOT as well. It is gone before COMMAND starts. */
 static struct {
-	int fd;
-	bool attached;
-	bool has_parked;
+	int fd; /* -1: there is none */
 } workshop = { .fd = -1 };
 
 /* The mounts in the new root that are new file systems: nobody else can change what is in them. */
@@ -126,36 +126,43 @@ static int make_proc(const struct op *op)
 
 /* ---- pinning ---- */
 
-static int open_workshop(void)
+static void attach_on_root(int mount_fd)
 {
-	if (workshop.fd < 0)
-		workshop.fd = newroot_make_tmpfs((struct place){ .option = "setup" }, 0700, 0);
-	return workshop.fd;
-}
-
-/* Covers the root that fd refers to with the workshop. */
-static void attach_workshop(int root_fd)
-{
-	if (workshop.attached)
-		return;
-	if (sys_move_mount(open_workshop(), "", root_fd, "",
-			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		die("Can't attach setup's own tmpfs: %s%s", errno_text(errno),
+	if (sys_move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die("Can't attach the new root: %s%s", errno_text(errno),
 		    diagnose_mount_api(errno));
-	workshop.attached = true;
 }
 
-static void detach_workshop(void)
+static _Noreturn void die_of_pivot(int error)
 {
-	if (!workshop.attached)
-		return;
-	if (fchdir(workshop.fd) < 0 || sys_umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		die_errno(errno, "Can't remove setup's own tmpfs");
-	close_fd(&workshop.fd);
-	workshop.attached = false;
+	die("Can't move into the new root: %s%s", errno_text(error),
+	    error == EINVAL ? "; the present root is the initial ramfs"
+			    : diagnose_mount_api(error));
 }
 
-static void make_root_mount(struct run *run, int *ret_fd);
+/* Makes the workshop, and leaves us in it. */
+static void enter_workshop(const struct run *run)
+{
+	if (run->in_chroot)
+		ns_stand_on_root(run);
+	workshop.fd = newroot_make_tmpfs((struct place){ .option = "setup" }, 0700, 0);
+	attach_on_root(workshop.fd);
+	if (fchdir(workshop.fd) < 0 || mkdirat(workshop.fd, "host", 0700) < 0 ||
+	    sys_pivot_root(".", "host") < 0)
+		die_of_pivot(errno);
+}
+
+/* The same while sources are still to be looked up: we go back to where we were, as into a chroot. */
+static void make_workshop_beside(const struct run *run)
+{
+	AUTO_CLOSE int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int directory_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0 || directory_fd < 0)
+		die_errno(errno, "Can't look at / and the present directory");
+	enter_workshop(run);
+	if (fchdir(root_fd) < 0 || chroot(".") < 0 || fchdir(directory_fd) < 0)
+		die_errno(errno, "Can't go back to / and the present directory");
+}
 
 enum { SPARE = 24 };         /* what the rest of setup may need at once, --dev included */
 static rlim_t n_descriptors; /* that there may be */
@@ -167,13 +174,11 @@ static bool descriptors_run_short(int newest_fd)
 }
 
 /* Descriptors are running short: the clones made so far are attached in the workshop, under their
- * operation's number, and closed. The workshop has to live in the new root to outlive the host's,
- * so that is made now. */
+ * operation's number, and closed. */
 static void park_pins(struct run *run, size_t n_ops)
 {
-	if (run->root.fd < 0)
-		make_root_mount(run, &run->root.fd);
-	attach_workshop(run->root.fd);
+	if (workshop.fd < 0)
+		make_workshop_beside(run);
 	for (size_t i = 0; i < n_ops; i++) {
 		struct pin *pin = &run->pins[i];
 		if (pin->mount_fd < 0)
@@ -186,7 +191,7 @@ static void park_pins(struct run *run, size_t n_ops)
 			die_errno(errno, "%s: Can't set the source aside",
 				  place_name(run->plan->ops[i].place));
 		close_fd(&pin->mount_fd);
-		pin->parked = workshop.has_parked = true;
+		pin->parked = true;
 	}
 }
 
@@ -356,31 +361,53 @@ uint64_t newroot_topmost_mount_id(void)
 	return status.stx_mnt_id;
 }
 
-/* Makes the attached mount our root and detaches the old one; verified, because a root that is
- * still covered by the host's would look right and be none. */
+/* A root that is still covered by another one would look right and be none. */
+static void verify_topmost(uint64_t mount_id)
+{
+	if (newroot_topmost_mount_id() != mount_id)
+		die("The old root is still there after it was detached; nothing was run");
+}
+
+/* Makes the attached mount our root and detaches the old one. */
 static void move_into(struct run *run)
 {
-	if (fchdir(run->root.fd) < 0 || sys_pivot_root(".", ".") < 0) {
-		int error = errno;
-		die("Can't move into the new root: %s%s", errno_text(error),
-		    error == EINVAL ? "; the present root is the initial ramfs"
-				    : diagnose_mount_api(error));
-	}
+	if (fchdir(run->root.fd) < 0 || sys_pivot_root(".", ".") < 0)
+		die_of_pivot(errno);
 	learn_root(&run->root);
 	/* pivot_root(2): with "." for both, the old root is stacked on the new one. */
 	if (sys_umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		die_errno(errno, "Can't detach the old root");
-	uint64_t top = newroot_topmost_mount_id();
-	struct kernel_statx covered = { 0 };
-	if (workshop.attached)
-		sys_statx(workshop.fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &covered);
-	if (top != run->root.mount_id && (!workshop.attached || top != covered.stx_mnt_id))
-		die("The old root is still there after it was detached; nothing was run");
+	verify_topmost(run->root.mount_id);
 }
 
-static void attach_on_root(int mount_fd)
+/* Leaves the host behind in the workshop, where the new root is attached by another name. */
+static void leave_host(void)
 {
-	if (sys_move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	struct kernel_statx ours, left;
+	if (fchdir(workshop.fd) < 0 || sys_umount2("host", MNT_DETACH) < 0)
+		die_errno(errno, "Can't detach the old root");
+	if (sys_statx(workshop.fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &ours) < 0 ||
+	    sys_statx(workshop.fd, "host", 0, STATX_MNT_ID, &left) < 0)
+		die_errno(errno, "Can't verify the new root");
+	if (left.stx_mnt_id != ours.stx_mnt_id)
+		die("The old root is still there after it was detached; nothing was run");
+	verify_topmost(ours.stx_mnt_id);
+}
+
+static void leave_workshop(struct run *run)
+{
+	if (workshop.fd < 0)
+		return;
+	close_fd(&workshop.fd);
+	move_into(run);
+}
+
+static void attach_new_root(int mount_fd)
+{
+	if (workshop.fd < 0)
+		attach_on_root(mount_fd);
+	else if (mkdirat(workshop.fd, "root", 0700) < 0 ||
+		 sys_move_mount(mount_fd, "", workshop.fd, "root", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die("Can't attach the new root: %s%s", errno_text(errno),
 		    diagnose_mount_api(errno));
 }
@@ -394,6 +421,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 	bool is_own = true;
 	if (plan_first_op_is_root(plan)) {
 		const struct op *op = &plan->ops[0];
+		take_pin(run, 0);
 		if (op->kind == OP_TMPFS)
 			*ret_fd = newroot_make_tmpfs(op->place, op->mode, op->size_bytes);
 		else if (!first->skipped && !first->is_directory)
@@ -410,36 +438,54 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		*ret_fd = newroot_make_tmpfs((struct place){ .option = "the new root" }, 0755, 0);
 	if (is_own)
 		note_own_tmpfs(*ret_fd);
-	attach_on_root(*ret_fd);
+	attach_new_root(*ret_fd);
+}
+
+static bool has_data(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_ops; i++)
+		if (plan->ops[i].kind == OP_DATA)
+			return true;
+	return false;
 }
 
 void newroot_enter(struct run *run)
 {
-	if (run->root.fd < 0)
-		make_root_mount(run, &run->root.fd);
-	if (run->in_chroot) { /* no source is looked up any more */
-		ns_stand_on_root(run);
-		attach_on_root(run->root.fd);
+	bool has_parked = workshop.fd >= 0;
+	if (!has_parked && has_data(run->plan))
+		enter_workshop(run);
+	else if (has_parked || run->in_chroot)
+		ns_stand_on_root(run); /* no source is looked up any more */
+	make_root_mount(run, &run->root.fd);
+	if (workshop.fd < 0) {
+		move_into(run);
+		return;
 	}
-	move_into(run);
+	leave_host();
+	learn_root(&run->root);
 }
 
 /* An operation on / itself covers the root; we move in once more, or COMMAND would not see it. */
 static void enter_again(struct run *run, const struct op *op, int mount_fd)
 {
-	if (workshop.has_parked)
-		die("%s: Can't cover / once sources had to be set aside for want of descriptors; "
-		    "give it as the "
-		    "first operation, or raise the limit (ulimit -n)",
-		    place_name(op->place));
-	detach_workshop();
 	own_tmpfs.n = 0; /* they go, and others may get their numbers */
+	struct path_guard *guard = run->guard;
+	if (guard) { /* which was told of this one last */
+		guard->mounts[0] = guard->mounts[guard->n_mounts - 1];
+		guard->n_mounts = 1;
+	}
 	if (op->kind == OP_TMPFS)
 		note_own_tmpfs(mount_fd);
-	attach_on_root(mount_fd);
+	if (workshop.fd < 0)
+		attach_on_root(mount_fd);
+	else
+		bind_attach(op, mount_fd, run->root.fd, "");
 	close_fd(&run->root.fd);
 	run->root.fd = mount_fd;
-	move_into(run);
+	if (workshop.fd < 0)
+		move_into(run);
+	else
+		learn_root(&run->root);
 }
 
 /* ---- whose tree a link lies in ---- */
@@ -884,7 +930,6 @@ static void build_file(const struct run *run, const struct op *op)
 static void build_data(struct run *run, const struct op *op)
 {
 	static const char name[] = "data";
-	attach_workshop(run->root.fd);
 	AUTO_CLOSE int file_fd =
 		openat(workshop.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
 	if (file_fd < 0)
@@ -898,7 +943,7 @@ static void build_data(struct run *run, const struct op *op)
 	bind_set_flags(run, op, mount_fd);
 	show(run, op, mount_fd, false, 0444);
 	/* Only now: the kernel attaches no clone of an unlinked file (ENOENT). */
-	if (workshop.attached && unlinkat(workshop.fd, name, 0) < 0)
+	if (unlinkat(workshop.fd, name, 0) < 0)
 		die_errno(errno, "%s: Can't unlink a private file", place_name(op->place));
 }
 
@@ -1050,5 +1095,5 @@ void newroot_build(struct run *run)
 		build_op(run, i);
 	forget_own_directory();
 	overlay_cover_mounted();
-	detach_workshop();
+	leave_workshop(run);
 }

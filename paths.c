@@ -297,6 +297,10 @@ static int open_inside(int root_fd, const char *path, int flags, bool refuses_li
 		do /* EAGAIN: somebody renames while ".." is being resolved; openat2(2) */
 			fd = sys_openat2(root_fd, path, &how);
 		while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+		/* The kernel may count the same links twice when it has to begin anew, and refuse a
+		 * chain of 21 for one of more than 40. */
+		if (fd < 0 && errno == ELOOP && !refuses_links)
+			return walk_path(root_fd, path, flags, false, NULL);
 		if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
 			if (fd >= 0)
 				path_engine = PATH_ENGINE_OPENAT2;

@@ -288,6 +288,56 @@ def test_what_made_a_place_read_only_is_the_last_that_covers_it(line, blamed):
     refused([*BASE, *line], "Read-only file system", blamed)
 
 
+# ---- where setup keeps things of its own meanwhile ----
+
+def with_workshop(kind):
+    """(operations, prefix) of a line for which setup needs a place of its own while it builds."""
+    if kind == "data":
+        return ["--ro-bind-data", data_fd("text"), "/data"], []
+    binds = [word for number in range(60) for word in ("--ro-bind", "/usr/lib", f"/d/{number}")]
+    return binds, ["prlimit", "--nofile=48:48"]
+
+
+@pytest.mark.parametrize("kind", ["data", "set aside"])
+@pytest.mark.parametrize("operation, expression, expected", [
+    (["--tmpfs", "/var/../home"], "os.listdir('/home')", []),
+    (["--tmpfs", "/var/link"], "os.listdir('/home')", []),
+    (["--ro-bind", "/usr/share", "/var/../home"], "'doc' in os.listdir('/home')", True),
+    (["--dir", "/var/../new"], "os.path.isdir('/new')", True),
+    (["--dir", "/var/link/new"], "os.path.isdir('/home/new')", True),
+    (["--file", "DATA", "/var/../home/f"], "open('/home/f').read()", "text"),
+    (["--symlink", "x", "/var/../home/l"], "os.readlink('/home/l')", "x"),
+    (["--remount-ro", "/var/.."], "os.access('/', os.W_OK)", False),
+    (["--chmod", "0700", "/var/.."], "oct(os.stat('/').st_mode)[-3:]", "700"),
+    (["--tmpfs", "/", *BASE], "sorted(os.listdir('/'))", ["bin", "lib", "lib64", "usr"]),
+])
+def test_a_path_that_climbs_to_the_root_stays_in_it_while_setup_has_a_place_of_its_own(kind, operation, expression, expected):
+    """Until then what was made there was lost, and a mask with it."""
+    more, prefix = with_workshop(kind)
+    operation = [data_fd("text") if word == "DATA" else word for word in operation]
+    args = ["--dir", "/home/secret", "--dir", "/var", "--symlink", "../home", "/var/link", *more, *operation]
+    assert inside(args, expression, prefix=prefix) == expected
+
+
+@pytest.mark.parametrize("source", ["/../usr/share", "../usr/share", "LINK"])
+def test_a_source_that_climbs_to_the_root_is_the_hosts_when_others_were_set_aside(source, box):
+    more, prefix = with_workshop("set aside")
+    (box / "link").symlink_to("../" * 30 + "usr/share")
+    source = str(box / "link") if source == "LINK" else source
+    args = [*more, "--ro-bind-try", source, "/climbed", "--ro-bind", "/usr", "/all"]
+    assert inside(args, "os.path.isdir('/climbed/doc'), len(os.listdir('/d')), os.path.isdir('/d/59/python3')",
+                  prefix=prefix) == (True, 60, True)
+
+
+def test_nothing_of_setups_own_place_is_left_or_seen():
+    more, prefix = with_workshop("set aside")
+    args = [*more, "--ro-bind", "/", "/all", "--proc", "/proc", "--ro-bind-data", data_fd("text"), "/data"]
+    points = inside(args, "[line.split()[4] for line in open('/proc/self/mountinfo')]", prefix=prefix)
+    assert {point for point in points if not point.startswith("/all")} == \
+        {"/", "/usr", "/proc", "/data", *(f"/d/{number}" for number in range(60)), *(p for p in points if p.startswith("/proc/"))}
+    assert inside(args, "[os.path.exists(f'/all/{name}') for name in ('0', 'host', 'data')]", prefix=prefix) == [False] * 3
+
+
 # ---- depth ----
 
 def test_long_and_deep_destinations_work(box):
