@@ -488,16 +488,21 @@ enum { PATH_NO_TREE = -1 }; /* nobody's but ours, or nobody can write to it */
 struct path_mount {
 	uint64_t id; /* as statx(2) tells it */
 	int tree;
+	bool in_reach; /* the walk's: it has passed a directory that COMMAND can change */
 };
 struct path_link {
 	const char *name; /* the way to it; arena memory. NULL: none */
 	int tree;
 };
+/* What stat(2) shows for an id without a number: user_namespaces(7). */
+enum { OVERFLOW_UID = 65534 };
 /* What has to be known to change something at the end of a path: a link in one tree may be another's
  * trap, and does not lead into a second one. */
 struct path_guard {
 	struct path_mount *mounts; /* each that an operation attached */
 	size_t n_mounts, room_mounts;
+	const char **sources; /* where on the host each operation's tree is; NULL: not known */
+	bool owners_tell;     /* who has OVERFLOW_UID is nobody that COMMAND can be */
 	/* What the last look-up met: the first link that lies in a tree that can be written to, or, with
 	 * EXDEV, one that led into another. */
 	struct path_link link;
@@ -506,6 +511,8 @@ struct path_guard {
 /* As path_open(), for a place that is to be changed: EXDEV, and the guard tells why, where a link
  * leads from one tree into another. Without a guard it is path_open(). */
 int path_open_to_change(int root_fd, const char *path, int flags, struct path_guard *guard);
+/* Whether, by its words alone, `path` is `top` or lies below it. */
+bool path_is_within(const char *path, const char *top);
 /* The last component (arena memory; "." for the root itself), and the length of what is before it. */
 size_t path_split(const char *path, const char **ret_name);
 /* Opens the directory that holds the last component, to change it, making missing ones with `mode`, and

@@ -39,6 +39,7 @@ struct pin {
 	bool is_directory;
 	uint64_t mount_id;                            /* 0: nobody has asked yet */
 	bool is_root;                                 /* shown as / when the new root was made */
+	const char *source;                           /* where on the host; NULL: of no interest */
 	int nodes[ARRAY_SIZE(device_nodes)], console; /* --dev */
 	struct overlay_part *parts; /* what belongs on submounts of an overlay's layers */
 };
@@ -216,6 +217,44 @@ static void note_type(const struct op *op, struct pin *pin)
 	pin->mount_id = status.stx_mnt_id;
 }
 
+/* What COMMAND can write to and stays on the host: an earlier one may have left a link there. */
+static bool is_writable_tree(const struct op *op)
+{
+	return (op->kind == OP_BIND && !op->read_only) ||
+	       (op->kind == OP_OVERLAY && op->overlay->upper.path);
+}
+
+static bool is_same_object(int a, int b)
+{
+	struct statx x, y;
+	return statx(a, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &x) == 0 &&
+	       statx(b, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &y) == 0 &&
+	       x.stx_ino == y.stx_ino && x.stx_dev_major == y.stx_dev_major &&
+	       x.stx_dev_minor == y.stx_dev_minor;
+}
+
+/* Takes note of where on the host a writable bind's source is, if by the words of the line it may be a
+ * part of another's, or the other way round. A neighbour may have put something else there since it
+ * was cloned, which is then not that. */
+static void note_source(const struct run *run, const struct op *op, struct pin *pin)
+{
+	const struct plan *plan = run->plan;
+	bool wanted = false;
+	for (const struct op *other = plan->ops; !wanted && other < plan->ops + plan->n_ops;
+	     other++)
+		wanted = other != op && is_writable_tree(op) && is_writable_tree(other) &&
+			 op->outer_path && other->outer_path &&
+			 (path_is_within(op->outer_path, other->outer_path) ||
+			  path_is_within(other->outer_path, op->outer_path));
+	AUTO_CLOSE int fd = wanted ? open(op->outer_path, O_PATH | O_CLOEXEC) : -1;
+	if (fd < 0 || !is_same_object(fd, pin->mount_fd))
+		return;
+	char path[PATH_MAX];
+	ssize_t length = readlinkat(run->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
+	if (length > 0 && length < PATH_MAX && path[0] == '/')
+		pin->source = arena_copy(path, (size_t) length);
+}
+
 /* The terminal on stdout, if there is one: /dev/console of --dev. */
 static int pin_console(void)
 {
@@ -287,8 +326,10 @@ static void pin_op(struct run *run, size_t number)
 	case OP_BIND:
 		pin->mount_fd = bind_pin(run, op);
 		pin->skipped = pin->mount_fd < 0;
-		if (!pin->skipped)
+		if (!pin->skipped) {
 			note_type(op, pin);
+			note_source(run, op, pin);
+		}
 		break;
 	case OP_OVERLAY:
 		pin->mount_fd = overlay_pin(run, op, &pin->parts);
@@ -490,13 +531,6 @@ static void enter_again(struct run *run, const struct op *op, int mount_fd)
 
 /* ---- whose tree a link lies in ---- */
 
-/* What COMMAND can write to and stays on the host: an earlier one may have left a link there. */
-static bool is_writable_tree(const struct op *op)
-{
-	return (op->kind == OP_BIND && !op->read_only) ||
-	       (op->kind == OP_OVERLAY && op->overlay->upper.path);
-}
-
 /* Takes note of the mount that an operation shows. */
 static void tell_guard(struct run *run, const struct op *op, int mount_fd)
 {
@@ -528,6 +562,14 @@ static void set_guard(struct run *run)
 	if (n_trees < 2)
 		return;
 	run->guard = arena_alloc(sizeof(*run->guard));
+	/* A link's owner without a number is nobody that an earlier COMMAND of the same caller was, unless
+	 * that was root, or had other numbers than the caller's own. */
+	run->guard->owners_tell = run->caller->uid != 0 && run->caller->uid != OVERFLOW_UID &&
+				  run->shape.user_namespace && plan->userns_block.fd < 0 &&
+				  run->shape.inner_uid != OVERFLOW_UID;
+	run->guard->sources = arena_alloc(plan->n_ops * sizeof(*run->guard->sources));
+	for (size_t i = 0; i < plan->n_ops; i++)
+		run->guard->sources[i] = run->pins[i].source;
 	if (run->pins[0].is_root)
 		tell_guard(run, &plan->ops[0], run->root.fd);
 }
@@ -735,10 +777,6 @@ static void show(struct run *run, const struct op *op, int mount_fd, bool direct
 }
 
 /* ---- the operations ---- */
-
-enum {
-	OVERFLOW_UID = 65534
-}; /* what stat(2) shows for an id without a number: user_namespaces(7) */
 
 /* A caller may have given that number to somebody. */
 static bool is_overflow_uid_mapped(const struct run *run)

@@ -91,6 +91,19 @@ static bool find_mount(const struct walk *walk, int fd, struct path_mount *ret)
 	return true;
 }
 
+/* Takes note of whether COMMAND can have put, or moved, what is in the directory that the walk stands
+ * in. By access alone a read-only mount says EACCES, too, before EROFS; an owner can change the mode. */
+static void note_reach(const struct walk *walk)
+{
+	struct path_mount *mount = &walk->entered[walk->n_entered - 1];
+	struct stat status;
+	if (!walk->guard->owners_tell || mount->tree == PATH_NO_TREE || mount->in_reach)
+		return;
+	mount->in_reach = fstat(walk->at_fd, &status) < 0 || status.st_uid != OVERFLOW_UID ||
+			  sys_faccessat2(walk->at_fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ||
+			  errno != EACCES;
+}
+
 /* Takes note of where the walk stands now, which `name` led to. An errno. */
 static int note_step(struct walk *walk, const char *name)
 {
@@ -109,6 +122,7 @@ static int note_step(struct walk *walk, const char *name)
 	for (size_t i = walk->n_entered; i-- > 0;)
 		if (walk->entered[i].id == mount.id) { /* ".." may have left some */
 			walk->n_entered = i + 1;
+			note_reach(walk);
 			return 0;
 		}
 	if (streq(name, ".."))
@@ -116,13 +130,27 @@ static int note_step(struct walk *walk, const char *name)
 	walk->entered = arena_grow(walk->entered, walk->n_entered, &walk->room_entered,
 				   sizeof(*walk->entered));
 	walk->entered[walk->n_entered++] = mount;
+	note_reach(walk);
 	return 0;
 }
 
 static void note_root(struct walk *walk)
 {
 	walk->way.length = 0;
-	walk->n_entered = walk->n_entered ? 1 : 0;
+	if (!walk->n_entered)
+		return;
+	walk->n_entered = 1;
+	walk->entered[0].in_reach = false;
+	note_reach(walk);
+}
+
+/* Whether the link is nobody's that COMMAND can be, and lies where COMMAND can move nothing: root's own,
+ * as /bin and /home often are. */
+static bool is_out_of_reach(const struct walk *walk, int link_fd)
+{
+	struct stat status;
+	return walk->guard->owners_tell && !walk->entered[walk->n_entered - 1].in_reach &&
+	       fstat(link_fd, &status) == 0 && status.st_uid == OVERFLOW_UID;
 }
 
 /* A link that somebody else can have made: one in another's tree that is writable. An errno. */
@@ -135,7 +163,7 @@ static int note_link(struct walk *walk, int link_fd, const char *name)
 	if (!find_mount(walk, link_fd, &mount) || fstatfs(link_fd, &fs) < 0)
 		return errno;
 	if (mount.tree == PATH_NO_TREE || fs.f_flags & ST_RDONLY ||
-	    walk->n_noted == ARRAY_SIZE(walk->links))
+	    walk->n_noted == ARRAY_SIZE(walk->links) || is_out_of_reach(walk, link_fd))
 		return 0;
 	walk->links[walk->n_noted++] = (struct path_link){
 		.name = arena_join(
@@ -146,6 +174,22 @@ static int note_link(struct walk *walk, int link_fd, const char *name)
 	if (walk->n_noted == 1)
 		walk->guard->link = walk->links[0];
 	return 0;
+}
+
+bool path_is_within(const char *path, const char *top)
+{
+	size_t length = strlen(top);
+	while (length && top[length - 1] == '/')
+		length--;
+	return strncmp(path, top, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+/* Who can write to the first tree can write to the second one, too: that is a part of it. */
+static bool is_part_of(const struct path_guard *guard, int whole, int part)
+{
+	const char **sources = guard->sources;
+	return part == whole ||
+	       (sources[whole] && sources[part] && path_is_within(sources[part], sources[whole]));
 }
 
 /* Whether all links were of the tree that they led into; an errno. What fd refers to may be a mount of
@@ -160,7 +204,7 @@ static int judge_place(struct walk *walk, int fd)
 	for (size_t i = 0; i < 2 * walk->n_noted; i++) {
 		const struct path_link *link = &walk->links[i / 2];
 		int tree = mounts[i % 2].tree;
-		if (tree == PATH_NO_TREE || tree == link->tree)
+		if (tree == PATH_NO_TREE || is_part_of(walk->guard, link->tree, tree))
 			continue;
 		walk->guard->link = *link;
 		walk->guard->led_into = tree;

@@ -1,8 +1,11 @@
 """Links that an earlier command left in what it could write to, and what setup does when it meets them."""
+import os
+import subprocess
+
 import pytest
 
-from sandbox import (BASE, args_fd, assert_ok, assert_refused, data_fd, host_mounts, mounts_inside, run, shell,
-                     swapping, tree)
+from sandbox import (BASE, IS_ROOT, args_fd, as_user, assert_ok, assert_refused, data_fd, host_mounts, mounts_inside, run, shell,
+                     swapping, tree, user_ids)
 
 pytestmark = pytest.mark.core
 
@@ -210,6 +213,92 @@ def test_a_new_place_for_a_bind_behind_a_link_of_ours_in_a_home_is_made(trees):
             "--bind", trees / "safe", "/home/me/safe", "--file", data_fd("new"), "/home/me/safe/new"]
     assert_ok(run(args, ["true"]))
     assert (trees / "safe" / "new").read_text() == "new"
+
+
+def host_root(box, owner=None):
+    """box/R, as ostree has it: links of the system's own where the system alone writes, and one home."""
+    root = box / "R"
+    for name in ("usr", "bin", "lib", "lib64", "sbin", "proc", "run/user/1", "var/home/me"):
+        (root / name).mkdir(parents=True)
+    (root / "home").symlink_to("var/home")
+    (root / "var" / "run").symlink_to("../run")
+    for path in (root / "var/home/me", root / "run/user/1") if owner else ():
+        os.chown(path, *owner)
+    system = [word for name in ("usr", "usr/bin", "usr/lib", "usr/lib64")
+              for word in ("--ro-bind-try", f"/{name}", f"/{name.split('/')[-1]}")]
+    return ["--bind", root, "/", *system, "--bind", root / "var/home/me", "/var/home/me",
+            "--bind", root / "run/user/1", "/run/user/1"]
+
+
+IN_A_HOST_ROOT = [["--dir", "/home/me/.cache/x"], ["--ro-bind", "FILE", "/home/me/.config/app/conf"],
+                  ["--bind", "DIR", "/var/run/user/1/app"], ["--file", "DATA", "/home/me/made"]]
+
+
+@pytest.mark.parametrize("operation", IN_A_HOST_ROOT, ids=" ".join)
+def test_what_is_bound_twice_is_one_tree(operation, trees):
+    assert_ok(run([*host_root(trees), *words(trees, operation)], ["true"]))
+    made = {name for top in ("var/home/me", "run/user/1") for name in os.listdir(trees / "R" / top)}
+    assert made == {operation[-1].removeprefix("/home/me/").removeprefix("/var/run/user/1/").split("/")[0]}
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root makes files of two users")
+@pytest.mark.parametrize("operation", IN_A_HOST_ROOT, ids=" ".join)
+def test_a_link_of_roots_own_is_no_trap_of_a_users(operation, trees):
+    """The home and /run/user are bound from elsewhere here: two trees without doubt."""
+    args = host_root(trees, user_ids())
+    for top, place in (("var/home/me", "home"), ("run/user/1", "user")):
+        (trees / "R" / top).rename(trees / place)
+        (trees / "R" / top).mkdir()
+    args = [{trees / "R/var/home/me": trees / "home", trees / "R/run/user/1": trees / "user"}.get(word, word)
+            for word in args]
+    line = [*args, *words(trees, operation)]
+    assert_ok(run(line, ["true"], prefix=as_user()))
+    link = "/var/run" if operation[-1].startswith("/var") else "/home"
+    for made in (*(trees / "home").iterdir(), *(trees / "user").iterdir()):
+        subprocess.run(["rm", "-r", made], check=True)
+    # what the user could have put there is one as ever
+    for change in (lambda: os.chown(trees / "R" / link[1:], *user_ids(), follow_symlinks=False),
+                   lambda: os.chown(trees / "R", *user_ids()), lambda: (trees / "R").chmod(0o777)):
+        change()
+        assert_refused(run([*args, *words(trees, operation)], ["true"], prefix=as_user()), f"the link {link} in what")
+        os.chown(trees / "R" / link[1:], 0, 0, follow_symlinks=False)
+        os.chown(trees / "R", 0, 0)
+        (trees / "R").chmod(0o755)
+    assert_refused(run([*args, *words(trees, operation)], ["true"]), f"the link {link} in what")
+
+
+@pytest.mark.skipif(IS_ROOT, reason="root's own link is root's")
+@pytest.mark.skipif(not os.path.islink("/var/run") or os.stat("/var").st_mode & 0o022, reason="no link of root's at hand")
+def test_a_link_of_the_systems_is_no_trap(trees):
+    assert_ok(run([*BASE, "--bind", "/var", "/var", "--bind", trees / "safe", "/run", "--dir", "/var/run/made"], ["true"]))
+    assert (trees / "safe" / "made").is_dir()
+
+
+def test_a_link_in_a_part_of_a_tree_does_not_lead_out_of_it(trees):
+    plant(trees, conf="/all/safe/file", up="/all")
+    args = [*BASE, "--bind", trees, "/all", "--bind", trees / "proj", "/proj"]
+    assert_refused(run([*args, "--file", data_fd("evil"), "/proj/conf"], ["true"]), "the link /proj/conf in what")
+    assert_refused(run([*args, "--dir", "/proj/up/new"], ["true"]), "the link /proj/up in what")
+    assert (trees / "safe" / "file").read_text() == "precious" and not (trees / "new").exists()
+
+
+def test_parts_of_one_tree_are_two(trees):
+    plant(trees, conf="/safe/file")
+    args = [*BASE, "--bind", trees, "/all", *both(trees)[len(BASE):]]
+    assert_refused(run([*args, "--file", data_fd("evil"), "/proj/conf"], ["true"]), "the link /proj/conf in what")
+
+
+def test_a_source_that_only_looks_like_a_part_is_none(trees):
+    """A link in the source's own way leads out of what is above it by the words."""
+    plant(trees, conf="/safe/file")
+    (trees / "proj" / "safe").symlink_to(trees / "safe")
+    (trees / "safe-too").mkdir()
+    for source in (trees / "proj" / "safe", trees / "proj" / ".." / "safe"):
+        args = [*BASE, "--bind", trees / "proj", "/proj", "--bind", source, "/safe"]
+        assert_refused(run([*args, "--file", data_fd("evil"), "/proj/conf"], ["true"]), "the link /proj/conf in what")
+    (trees / "safe" / "link").symlink_to("/too")
+    args = [*BASE, "--bind", trees / "safe", "/safe", "--bind", trees / "safe-too", "/too"]
+    assert_refused(run([*args, "--dir", "/safe/link/new"], ["true"]), "the link /safe/link in what")
 
 
 # ---- hostile neighbours ----
