@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -556,12 +557,10 @@ static bool hear_messages(struct run *run)
 static int is_in_masks(const struct run *run, pid_t pid, int number, const char *const *masks,
 		       size_t n_masks)
 {
-	char *text;
-	size_t length;
+	char text[16384], path[32];
 	int any = 0;
-	AUTO_CLOSE int fd =
-		openat(run->proc_fd, arena_printf("%d/status", pid), O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+	snprintf(path, sizeof(path), "%d/status", pid);
+	if (!read_file_into(run->proc_fd, path, text, sizeof(text)))
 		return -1;
 	for (size_t i = 0; i < n_masks; i++) {
 		const char *line = strstr(text, masks[i]);
@@ -603,18 +602,59 @@ static void send_to_session(int signal)
 		send_signal(signal);
 }
 
-/* Whether COMMAND has got it without us. A sender who means all of us may have to call each. */
+/* The process group of one that /proc shows, as a number there; 0: not to be learned. */
+static pid_t group_in_proc(const struct run *run, const char *process)
+{
+	char stat[1024], path[64];
+	int group = 0;
+	snprintf(path, sizeof(path), "%s/stat", process);
+	/* proc_pid_stat(5): what is in parentheses may have any character in it, others too */
+	const char *rest =
+		read_file_into(run->proc_fd, path, stat, sizeof(stat)) ? strrchr(stat, ')') : NULL;
+	return rest && sscanf(rest, ") %*c %*d %d", &group) == 1 ? group : 0;
+}
+
+/* COMMAND may have left the group, or been born outside of it (--new-session). False, too, where that
+ * is not to be learned. */
+static bool is_command_in_our_group(const struct run *run)
+{
+	char number[16];
+	if (monitor.command_pidfd < 0)
+		return getpgid(monitor.child) == getpgrp();
+	snprintf(number, sizeof(number), "%d", ns_pid_in_proc(run, monitor.command_pidfd));
+	pid_t group = group_in_proc(run, number);
+	return group > 0 && group == group_in_proc(run, "self");
+}
+
+/* Others come from the kernel, too: SIGALRM of an alarm(2) from before we were executed, SIGIO and SIGURG
+ * for the owner of a descriptor. */
+static bool is_from_terminal(const struct signalfd_siginfo *info)
+{
+	int number = (int) info->ssi_signo;
+	return info->ssi_code == SI_KERNEL &&
+	       (number == SIGINT || number == SIGQUIT || number == SIGWINCH || number == SIGHUP);
+}
+
+/* Whether COMMAND has got it without us, for sure: one that comes twice does less harm than one that
+ * is lost. A sender who means all of us may have to call each. */
 static bool reached_command(const struct run *run, const struct signalfd_siginfo *info)
 {
 	enum { ALL_CALLED_MS = 10 };
 	int number = (int) info->ssi_signo;
-	bool can_tell = run->shape.topology == RUN_WITH_INIT && monitor.child_in_proc > 0;
-	if (info->ssi_code == SI_KERNEL) /* from the terminal, to the whole foreground group */
-		signals_note_group(number);
-	else if (can_tell)
-		poll(NULL, 0, ALL_CALLED_MS);
-	return info->ssi_code == SI_KERNEL ||
-	       (can_tell && signals_went_to_group(run, monitor.child_in_proc, number));
+	if (!is_command_in_our_group(run))
+		return false;
+	if (is_from_terminal(info)) {
+		/* To the whole foreground group, but of a hangup only the leader of the session is
+		 * told. */
+		bool to_all = number != SIGHUP || getsid(0) != getpid();
+		if (to_all)
+			signals_note_group(number);
+		return to_all;
+	}
+	if (run->shape.topology != RUN_WITH_INIT || monitor.child_in_proc <= 0)
+		return false;
+	poll(NULL, 0, ALL_CALLED_MS);
+	return signals_went_to_group(run, monitor.child_in_proc, number);
 }
 
 static void pass_signal_on(const struct run *run, const struct signalfd_siginfo *info)
@@ -638,7 +678,7 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 			report_exit(run, 128 + number);
 		leave(128 + number);
 	}
-	if (new_session && info->ssi_code == SI_KERNEL)
+	if (new_session && is_from_terminal(info))
 		send_to_session(number); /* as the terminal would: a shell waits for its child */
 	else if (!reached_command(run, info))
 		send_signal(number);

@@ -281,11 +281,9 @@ bool ns_has_own_proc(const struct run *run)
 
 pid_t ns_pid_in_proc(const struct run *run, int pidfd)
 {
-	AUTO_CLOSE int fd =
-		openat(run->proc_fd, arena_printf("self/fdinfo/%d", pidfd), O_RDONLY | O_CLOEXEC);
-	char *text;
-	size_t length;
-	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+	char text[1024], path[32];
+	snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
+	if (!read_file_into(run->proc_fd, path, text, sizeof(text)))
 		return -1;
 	const char *line = strstr(text, "\nPid:");
 	int pid = -1;

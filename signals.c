@@ -153,13 +153,11 @@ bool signals_went_to_group(const struct run *run, pid_t pid_1, int number)
 {
 	enum { ONE_CALL_MS = 100 }; /* timeout(1) sends one to us, and one to all */
 	static const char label[] = "\nShdPnd:";
-	char *text;
-	size_t length;
+	char text[16384], path[32];
 	if (sigismember(&signals.marked, number)) /* what waits there may be an earlier one */
 		return now_ms() - signals.marked_ms[number] < ONE_CALL_MS;
-	AUTO_CLOSE int fd =
-		openat(run->proc_fd, arena_printf("%d/status", pid_1), O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+	snprintf(path, sizeof(path), "%d/status", pid_1);
+	if (!read_file_into(run->proc_fd, path, text, sizeof(text)))
 		return false;
 	const char *line = strstr(text, label);
 	if (!line || !(strtoull(line + strlen(label), NULL, 16) >> (number - 1) & 1))

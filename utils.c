@@ -588,6 +588,19 @@ bool wait_for_byte(int fd)
 	return true;
 }
 
+bool read_file_into(int dir_fd, const char *path, char *text, size_t room)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	size_t length = 0;
+	ssize_t n = fd < 0 ? -1 : 1;
+	while (n > 0 && length + 1 < room) {
+		n = read(fd, text + length, room - length - 1);
+		length += n > 0 ? (size_t) n : 0;
+	}
+	text[length] = '\0';
+	return n >= 0;
+}
+
 bool fd_is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;

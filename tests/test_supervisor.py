@@ -307,6 +307,61 @@ def test_a_signal_that_reaches_all_reaches_command_once(form, whom):
         assert process.wait(LONG) == 1
 
 
+# What bubblewrap's supervisor dies of ends COMMAND here, wherever that is: a signal that comes twice does less harm than one
+# that is lost.
+ELSEWHERE = {"a new session": (["--new-session"], []), "setsid": ([], ["setsid"]), "a group": ([], python_prefix("os.setpgid(0, 0)"))}
+elsewhere = pytest.mark.parametrize("where", ELSEWHERE)
+
+
+@pytest.mark.parametrize("form", ["with pid 1", "everything"])
+@elsewhere
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda n: n.name)
+def test_a_signal_to_the_group_reaches_a_command_that_is_elsewhere(form, where, number):
+    """As timeout(1) sends it, which would have to kill it then."""
+    args, prefix = ELSEWHERE[where]
+    life = Life()
+    with start([*BASE, *PID_FORMS[form], *args], [*prefix, "sh", "-c", "echo ready; exec sleep 60"], pass_fds=[life.held]) as process:
+        assert line_from(process) == "ready"
+        os.killpg(process.pid, number)
+        assert process.wait(LONG) == 128 + number
+        life.assert_over()
+
+
+@pytest.mark.parametrize("args", [["--unshare-pid"], ["--die-with-parent"], ["--unshare-pid", "--die-with-parent", "--timeout", "60"]], ids=str)
+@elsewhere
+def test_ctrl_c_ends_a_command_that_is_elsewhere(args, where):
+    more, prefix = ELSEWHERE[where]
+    with Terminal([*BASE, *args, *more], [*prefix, "sh", "-c", "echo ready; exec sleep 60"], prefix=SHELL) as terminal:
+        terminal.read_until("ready")
+        time.sleep(0.2)
+        terminal.type("\x03")
+        assert terminal.wait(LONG) == 130
+
+
+@pytest.mark.parametrize("args", [["--unshare-pid"], ["--die-with-parent"], ["--unshare-all", "--die-with-parent"],
+                                  ["--unshare-pid", "--timeout", "60"], ["--unshare-pid", "--new-session"]], ids=str)
+def test_a_hangup_ends_a_command_whose_supervisor_leads_the_session(args):
+    """As in a window of its own: the kernel tells the leader only."""
+    life = Life()
+    with Terminal([*BASE, *args], ["sh", "-c", "echo ready; sleep 60; sleep 60"], pass_fds=[life.held]) as terminal:
+        terminal.read_until("ready")
+        time.sleep(0.2)
+        null = os.open("/dev/null", os.O_RDWR)
+        os.dup2(null, terminal.master)
+        os.close(null)
+        assert terminal.process.wait(LONG) == 129
+        life.assert_over()
+
+
+@pytest.mark.parametrize("args", [["--unshare-pid"], ["--die-with-parent"], ["--unshare-pid", "--as-pid-1"], ["--unshare-pid", "--new-session"],
+                                  ["--unshare-pid", "--timeout", "60"]], ids=str)
+def test_an_alarm_from_before_bwrapish_was_executed_ends_command(args):
+    life = Life()
+    with start([*BASE, *args], ["sleep", "60"], prefix=python_prefix("signal.alarm(1)"), pass_fds=[life.held]) as process:
+        assert process.wait(LONG) == 142
+        life.assert_over()
+
+
 # ---- what is left ----
 
 def test_a_dead_foreground_group_is_not_left_at_the_terminal():
