@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REFUSE, Holder, args_fd, assert_ok, command_line, data_fd,
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, PYTHON, REFUSE, Holder, args_fd, assert_ok, data_fd,
                      errno_inside, host_mounts, inside, keep, mounts_inside, python_prefix, refused, run, run_python, shell,
                      user_ids)
 
@@ -423,7 +423,7 @@ SELF = ["--ro-bind", os.path.dirname(BINARY), os.path.dirname(BINARY)]
 @pytest.mark.parametrize("inner", [["--unshare-pid"], ["--unshare-user", "--unshare-pid"]], ids=" ".join)
 def test_a_sandbox_in_the_sandbox_has_a_procfs_of_its_own(outer, inner):
     result = run([*WITH_PROC, *SELF, *outer],
-                 command_line(["--ro-bind", "/", "/", "--proc", "/proc", *inner], ["sh", "-c", "echo /proc/[0-9]*"]))
+                 [BINARY, "--ro-bind", "/", "/", "--proc", "/proc", *inner, "sh", "-c", "echo /proc/[0-9]*"])
     assert_ok(result)
     assert set(result.stdout.split()) <= {"/proc/1", "/proc/2", "/proc/3"}, result
 
