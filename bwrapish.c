@@ -306,7 +306,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	const struct plan *plan = run->plan;
 	if (run->monitor_fd >= 0) {
 		told_monitor_fd = run->monitor_fd;
-		monitor_leave_to_supervisor();
+		monitor_leave_to_supervisor(run);
 		die_first_call(tell_not_started);
 		/* The supervisor writes to them, and their readers wait for the end of file. */
 		close_consumed(plan->info.fd);
@@ -356,6 +356,7 @@ int main(int argc, char **argv, char **envp)
 			   .envp = envp,
 			   .proc_fd = -1,
 			   .monitor_fd = -1,
+			   .parent_pidfd = -1,
 			   .root.fd = -1 };
 
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;

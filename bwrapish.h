@@ -352,7 +352,10 @@ struct shape {
 	bool dies_with_supervisor;      /* --die-with-parent, and what ends with COMMAND */
 	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the
 				   supervisor dies */
-	bool info_late;         /* --info-fd can only be answered once the second level exists */
+	bool has_guard; /* a process more ends the pid namespace where the supervisor cannot: as pid 1
+			   COMMAND would have to, and programs of the caller's may keep pid 1 from
+			   it */
+	bool info_late; /* --info-fd can only be answered once the second level exists */
 };
 struct shape plan_shape(const struct plan *plan, const struct caller *caller);
 /* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
@@ -409,9 +412,10 @@ struct run {
 	sigset_t signal_mask; /* the caller's; COMMAND gets it back */
 	int *inherited_fds;   /* open above 2 on arrival and consumed by no option; ascending */
 	size_t n_inherited_fds;
-	bool inherited_known;   /* false without a /proc to look in */
-	bool has_tty;           /* that COMMAND could type into, and nobody allowed it */
-	bool guarded;           /* filters_load_guards() has done its work */
+	bool inherited_known; /* false without a /proc to look in */
+	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
+	bool guarded;         /* filters_load_guards() has done its work */
+	int parent_pidfd; /* pid 1's, to end the sandbox with --die-with-parent; -1: others do */
 	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
 	struct rlimit nofile;   /* the caller's; COMMAND gets it back */
 	bool nofile_raised;
@@ -808,8 +812,9 @@ bool signals_end_us(int number);
 bool signals_stop_us(int number);
 /* Does what one that stops would have done had it not been taken. */
 void signals_stop(int number);
-/* Has the kernel continue this process then (CLOCK_MONOTONIC), whoever has stopped it. */
-void signals_wake_at(int64_t time_ms);
+/* Has the kernel continue this process then (CLOCK_MONOTONIC), whoever has stopped it, and once more every so
+ * often if that is not 0. */
+void signals_wake_at(int64_t time_ms, int64_t then_every_ms);
 /* Whether one that has come to us has come to pid 1 as well, which has the number pid_1 in /proc, and so to
  * all of the group that was meant: told of the first of each kind. */
 bool signals_went_to_group(const struct run *run, pid_t pid_1, int number);
@@ -820,8 +825,8 @@ void signals_note_group(int number);
 
 /* Before the split: takes the parent's pidfd and blocks the signals to forward. */
 void monitor_prepare(struct run *run);
-/* In the sandbox: closes what is the supervisor's. */
-void monitor_leave_to_supervisor(void);
+/* In the sandbox: closes what is the supervisor's, but the parent's pidfd where pid 1 needs it. */
+void monitor_leave_to_supervisor(struct run *run);
 /* The supervisor's life; ends the process with COMMAND's status. */
 _Noreturn void monitor_run(struct run *run, pid_t child, int socket);
 /* In the supervisor, before its life begins: returns when the descriptor can be read, or after `ms` if

@@ -207,12 +207,13 @@ const char calls_always[] =
 	"sigaction,rt_sigprocmask,rt_sigreturn,sigreturn,"
 	"restart_syscall,exit,exit_group";
 
-/* waitpid(2) in its forms, write_all() with the signals it keeps off, and the end. */
+/* waitpid(2) in its forms, write_all() with the signals it keeps off, and the end: also of the others,
+ * when the parent is gone. */
 const char calls_of_init[] =
 	"wait4,waitid,waitpid,read,write,close,poll,ppoll,ppoll_time64,rt_sigprocmask,rt_"
 	"sigpending,"
 	"rt_sigtimedwait,rt_sigtimedwait_time64,rt_sigreturn,sigreturn,restart_syscall,madvise,"
-	"exit,exit_group";
+	"kill,exit,exit_group";
 
 /* ipc(2) takes only the low 16 bits of its first argument for the call and a version above them, so
  * that denying it by number alone would not hold. */

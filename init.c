@@ -14,6 +14,7 @@
 #include "kernel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
@@ -80,10 +81,11 @@ static void give_up_privilege(const struct run *run)
 static void close_what_init_needs_not(const struct run *run, const int *locks, int command_socket)
 {
 	const struct plan *plan = run->plan;
-	int *keep = arena_alloc((plan->n_lock_files + plan->sync.n + 2) * sizeof(*keep));
+	int *keep = arena_alloc((plan->n_lock_files + plan->sync.n + 3) * sizeof(*keep));
 	size_t n = 0;
 	keep[n++] = run->monitor_fd;
 	keep[n++] = command_socket;
+	keep[n++] = run->parent_pidfd;
 	for (size_t i = 0; i < plan->sync.n; i++)
 		keep[n++] = plan->sync.items[i].fd;
 	for (size_t i = 0; i < plan->n_lock_files; i++)
@@ -92,36 +94,71 @@ static void close_what_init_needs_not(const struct run *run, const int *locks, i
 		die_errno(errno, "Can't close the descriptors that the reaper must not have");
 }
 
-/* SIGCHLD is blocked in all processes of ours (monitor_prepare()). */
-static bool is_quiet(void)
-{
-	sigset_t child_only;
-	sigemptyset(&child_only);
-	sigaddset(&child_only, SIGCHLD);
-	struct timespec patience = { .tv_nsec = RELEASE_AFTER_MS * 1000000L };
-	return sigtimedwait(&child_only, NULL, &patience) < 0 && errno != EINTR;
-}
+/* COMMAND and what it starts may end faster than they can be reaped. */
+enum { MOST_AT_ONCE = 256 };
 
 /* Takes what has ended, without waiting. False: there is nobody any more. */
 static bool take_the_ended(void)
 {
-	pid_t pid;
-	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-		;
-	return pid == 0 || errno != ECHILD;
+	pid_t pid = 1;
+	for (int n = 0; n < MOST_AT_ONCE && pid > 0; n++)
+		pid = waitpid(-1, NULL, WNOHANG);
+	return pid >= 0 || errno != ECHILD;
+}
+
+/* The parent is gone. The supervisor ends us for that, unless COMMAND keeps on stopping it: pid 1 of a
+ * namespace is stopped only from outside (pid_namespaces(7)). The supervisor, which is in our process
+ * group, is continued once nobody is left who could stop it again. */
+static _Noreturn void end_without_supervisor(void)
+{
+	enum { STEP_MS = 50, MOST_STEPS = 20 };
+	const struct timespec patience = { .tv_sec = 1 }, step = { .tv_nsec = STEP_MS * 1000000L };
+	ppoll(NULL, 0, &patience, NULL);
+	kill(-1, SIGKILL);
+	/* Whom a uid of its own keeps from being killed so is killed when we end; and whose end needs
+	 * the supervisor's help gets it then. */
+	for (int n = 0; n < MOST_STEPS && take_the_ended(); n++)
+		ppoll(NULL, 0, &step, NULL);
+	kill(0, SIGCONT);
+	_exit(1);
+}
+
+static sigset_t mask_while_waiting; /* with run->parent_pidfd */
+
+/* Waits until a child ends, or somebody inside sends SIGCHLD; or for `patience` at most. Returns
+ * whether that passed. */
+static bool is_quiet(const struct run *run, const struct timespec *patience)
+{
+	struct pollfd parent = { .fd = run->parent_pidfd, .events = POLLIN };
+	sigset_t child_only;
+	if (run->parent_pidfd < 0) { /* SIGCHLD is blocked: signals_block() */
+		sigemptyset(&child_only);
+		sigaddset(&child_only, SIGCHLD);
+		return sigtimedwait(&child_only, NULL, patience) < 0 && errno != EINTR;
+	}
+	int n = ppoll(&parent, 1, patience, &mask_while_waiting);
+	if (n > 0)
+		end_without_supervisor();
+	if (n < 0 && errno != EINTR)
+		die_errno(errno, "--die-with-parent: Can't watch the parent");
+	return n == 0;
 }
 
 /* `may_release`: that is still to be done, once nothing happens any more. */
 static _Noreturn void reap(const struct run *run, pid_t command, bool may_release)
 {
+	const struct timespec patience = { .tv_nsec = RELEASE_AFTER_MS * 1000000L }, none = { 0 };
+	bool watches = run->parent_pidfd >= 0;
 	int command_status = 0;
-	for (;;) {
+	for (unsigned n_taken = 0;;) {
 		int status;
-		pid_t pid = waitpid(-1, &status, may_release ? WNOHANG : 0);
-		if (pid == 0 && is_quiet()) {
+		pid_t pid = waitpid(-1, &status, may_release || watches ? WNOHANG : 0);
+		if (pid == 0 && is_quiet(run, may_release ? &patience : NULL)) {
 			release_code_pages();
 			may_release = false;
 		}
+		if (pid > 0 && watches && ++n_taken % MOST_AT_ONCE == 0)
+			is_quiet(run, &none);
 		if (pid == 0 || (pid < 0 && errno == EINTR))
 			continue;
 		if (pid < 0 && errno != ECHILD)
@@ -143,6 +180,7 @@ static _Noreturn void reap(const struct run *run, pid_t command, bool may_releas
 enum { EXIT_LAST_RESORT = 137 }; /* as the supervisor's for what it has killed */
 
 static int64_t last_resort_ms;
+static struct sigaction outer_alarm; /* what the caller has arranged for SIGALRM */
 static void end_when_due(int number)
 {
 	(void) number; /* COMMAND may send it, too */
@@ -167,10 +205,27 @@ static void keep_time(const struct run *run)
 	sigaddset(&only, SIGALRM);
 	if (left <= 0)
 		_exit(EXIT_LAST_RESORT);
-	if (sigaction(SIGALRM, &action, NULL) < 0 || setitimer(ITIMER_REAL, &when, NULL) < 0 ||
-	    sigprocmask(SIG_UNBLOCK, &only, NULL) < 0)
+	if (sigaction(SIGALRM, &action, &outer_alarm) < 0 ||
+	    setitimer(ITIMER_REAL, &when, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) < 0)
 		die_errno(errno, "%s: Can't arrange for the end",
 			  place_name(options_place(run->plan, "--timeout")));
+}
+
+static void ignore(int number)
+{
+	(void) number;
+}
+
+/* So that waiting for the parent's end ends with a child's, too. */
+static void watch_parent(const struct run *run)
+{
+	struct sigaction action = { .sa_handler = ignore };
+	if (run->parent_pidfd < 0)
+		return;
+	if (sigaction(SIGCHLD, &action, NULL) < 0 ||
+	    sigprocmask(SIG_BLOCK, NULL, &mask_while_waiting) < 0)
+		die_errno(errno, "--die-with-parent: Can't arrange for the end");
+	sigdelset(&mask_while_waiting, SIGCHLD);
 }
 
 /* Pid 1 from the split on. COMMAND waits at the other end of `socket`. */
@@ -199,6 +254,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 		die_errno(errno, "Can't protect the reaper from COMMAND");
 	give_up_privilege(run);
 	keep_time(run);
+	watch_parent(run);
 	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it.
 	 */
 	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, 0, pidfd);
@@ -247,6 +303,9 @@ static bool can_lend_memory(const struct run *run)
 
 static void borrow_and_go(struct run *run)
 {
+	/* Handlers become the default action at exec, which is SIGCHLD's for COMMAND. */
+	if (last_resort_ms && sigaction(SIGALRM, &outer_alarm, NULL) < 0)
+		die_errno(errno, "Can't restore what SIGALRM does");
 	command_prepare(run);
 	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
 	if (pidfd < 0)
@@ -264,6 +323,7 @@ static void lend_memory(struct run *run, const int *locks)
 	caps_drop_bounding(0); /* or COMMAND could not do without a second level any more */
 	give_up_privilege(run);
 	keep_time(run);
+	watch_parent(run);
 	pid_t command = ns_start_inner(run, borrow_and_go);
 	if (command < 0)
 		return;

@@ -241,9 +241,9 @@ static void set_deadline(struct run *run)
 	monitor.deadline_ms = monitor.silent_ms = now_ms() + plan->timeout_ms;
 	int64_t kill_ms = monitor.deadline_ms + plan->kill_after_ms;
 	run->last_resort_ms = kill_ms + LAST_RESORT_MS;
-	signals_wake_at(monitor.deadline_ms);
-	signals_wake_at(kill_ms);
-	signals_wake_at(run->last_resort_ms + LAST_RESORT_MS);
+	signals_wake_at(monitor.deadline_ms, 0);
+	signals_wake_at(kill_ms, 0);
+	signals_wake_at(run->last_resort_ms + LAST_RESORT_MS, 0);
 }
 
 void monitor_prepare(struct run *run)
@@ -314,9 +314,14 @@ static bool may_go_on_writing(void)
 	       !parent_is_gone();
 }
 
-void monitor_leave_to_supervisor(void)
+void monitor_leave_to_supervisor(struct run *run)
 {
+	const struct shape *shape = &run->shape;
 	signals_leave_to_supervisor();
+	if (shape->topology == RUN_WITH_INIT && shape->pid_namespace && !shape->has_guard) {
+		run->parent_pidfd = monitor.parent_pidfd;
+		monitor.parent_pidfd = -1;
+	}
 	close_fd(&monitor.parent_pidfd);
 }
 
@@ -410,30 +415,56 @@ static bool has_pid_1(const struct run *run)
 	return run->plan->as_pid_1 || run->shape.topology == RUN_WITH_INIT;
 }
 
-/* As pid 1 COMMAND itself is the one whom nobody inside can stop, while it can stop us (kill(2) with 0). So
- * somebody who is not in its process group keeps the time as well. */
-static void start_guard(const struct run *run)
+/* In a session of its own: neither the terminal nor what is sent to COMMAND's process group gets here. */
+static _Noreturn void be_guard(const struct run *run, int child, int supervisor)
 {
-	if (!run->plan->as_pid_1 || run->plan->new_session || !run->last_resort_ms)
-		return;
-	AUTO_CLOSE int pidfd = sys_pidfd_open(monitor.child, 0);
-	monitor.guard = pidfd < 0 ? -1 : sys_clone_process(0);
-	if (monitor.guard < 0)
-		die_errno(errno, "%s: Can't start the process that keeps the time",
-			  place_name(options_place(run->plan, "--timeout")));
-	if (monitor.guard > 0)
-		return;
+	enum { PATIENCE_MS = 1000 };
+	int keep[] = { child, supervisor, monitor.parent_pidfd };
 	die_first_call(NULL);
-	if (setsid() < 0 || !close_all_except(&pidfd, 1))
+	if (setsid() < 0 || !close_all_except(keep, ARRAY_SIZE(keep)))
 		_exit(1);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		close(fd); /* their readers wait for the end of file */
-	struct pollfd end = { .fd = pidfd, .events = POLLIN };
-	for (int64_t left; (left = run->last_resort_ms - now_ms()) > 0;)
-		if (poll(&end, 1, left > INT_MAX ? INT_MAX : (int) left) > 0)
+	struct pollfd events[] = { { .fd = child, .events = POLLIN },
+				   { .fd = supervisor, .events = POLLIN },
+				   { .fd = monitor.parent_pidfd, .events = POLLIN } };
+	int64_t end_ms = run->last_resort_ms ? run->last_resort_ms : INT64_MAX;
+	for (int64_t left; !events[1].revents && (left = end_ms - now_ms()) > 0;) {
+		poll(events, ARRAY_SIZE(events), left > INT_MAX ? INT_MAX : (int) left);
+		if (events[0].revents)
 			_exit(0);
-	sys_pidfd_send_signal(pidfd, SIGKILL);
+		if (events[2].revents) { /* the supervisor does what is to be done, if it can */
+			events[2].fd = -1;
+			if (now_ms() + PATIENCE_MS < end_ms)
+				end_ms = now_ms() + PATIENCE_MS;
+		}
+	}
+	sys_pidfd_send_signal(child, SIGKILL);
+	do /* it may have to help along the end, and nobody is left afterwards to stop it again */
+		sys_pidfd_send_signal(supervisor, SIGCONT);
+	while (poll(events, 1, STEP_MS) == 0);
+	sys_pidfd_send_signal(supervisor, SIGCONT);
 	_exit(0);
+}
+
+/* COMMAND can stop us by its process group (kill(2) with 0) or have the terminal stop or kill us, with a
+ * session of its own, too; and as pid 1 it can take back that it dies with us. */
+static void start_guard(const struct run *run)
+{
+	if (!run->shape.has_guard)
+		return;
+	AUTO_CLOSE int child = sys_pidfd_open(monitor.child, 0);
+	AUTO_CLOSE int supervisor = sys_pidfd_open(getpid(), 0);
+	monitor.guard = child < 0 || supervisor < 0 ? -1 : sys_clone_process(0);
+	if (monitor.guard < 0)
+		die_errno(errno,
+			  "%s: Can't start the process that ends the sandbox where the supervisor "
+			  "is kept from it",
+			  place_name(options_place(run->plan, run->plan->as_pid_1
+								      ? "--as-pid-1"
+								      : "--die-with-parent")));
+	if (monitor.guard == 0)
+		be_guard(run, child, supervisor);
 }
 
 static void drop_privilege(struct run *run)
@@ -866,6 +897,7 @@ static bool reap_until_child(int *ret_status)
 
 void monitor_run(struct run *run, pid_t child, int socket)
 {
+	enum { AWAKE_MS = 200 };
 	monitor.child = child;
 	monitor.socket = socket;
 	die_first_call(end_and_remove);
@@ -899,6 +931,9 @@ void monitor_run(struct run *run, pid_t child, int socket)
 		if (n_ready < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for the sandbox");
 		if (events[2].revents) { /* the parent is gone, and so is everything */
+			/* COMMAND may stop us once more before it is over, and nobody continues us
+			 * then. */
+			signals_wake_at(now_ms() + AWAKE_MS, AWAKE_MS);
 			end_and_remove();
 			leave(1);
 		}

@@ -82,6 +82,10 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 				  overlay_lists_changes(plan);
 	shape.dies_with_supervisor = plan->die_with_parent || shape.ends_with_command;
 
+	bool may_deny_init = plan->n_seccomp && shape.topology == RUN_WITH_INIT;
+	shape.has_guard = shape.pid_namespace && ((plan->as_pid_1 && shape.dies_with_supervisor) ||
+						  (plan->die_with_parent && may_deny_init));
+
 	bool joins = plan->userns.fd >= 0;
 	shape.user_namespace = !joins && (plan->unshare_user != WANT_NO || !caller->may_mount);
 	shape.user_namespace_optional =

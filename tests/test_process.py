@@ -211,17 +211,18 @@ while True: signal.pause()"""
 
 
 @forms
-def test_sigchld_is_default_and_unblocked_and_the_rest_inherited(form):
+@pytest.mark.parametrize("more", [[], ["--timeout", "60"], ["--timeout", "60", "--die-with-parent"]], ids=" ".join)
+def test_sigchld_is_default_and_unblocked_and_the_rest_inherited(form, more):
     prefix = python_prefix("""from signal import *
-for n in (SIGCHLD, SIGUSR1): signal(n, SIG_IGN)
+for n in (SIGCHLD, SIGUSR1, SIGALRM): signal(n, SIG_IGN)
 for n in (SIGPIPE, SIGXFSZ): signal(n, SIG_DFL)
 pthread_sigmask(SIG_BLOCK, [SIGCHLD, SIGUSR2, SIGRTMIN + 3])""")
-    result = run([*WITH_PROC, *form_args(form)], ["cat", "/proc/self/status"], prefix=prefix)
+    result = run([*WITH_PROC, *form_args(form), *more], ["cat", "/proc/self/status"], prefix=prefix)
     fields = dict(line.split(":\t") for line in result.stdout.splitlines() if line.startswith("Sig"))
-    bit = {name: 1 << (number - 1) for name, number in (("CHLD", signal.SIGCHLD), ("USR1", signal.SIGUSR1),
+    bit = {name: 1 << (number - 1) for name, number in (("CHLD", signal.SIGCHLD), ("USR1", signal.SIGUSR1), ("ALRM", signal.SIGALRM),
                                                         ("USR2", signal.SIGUSR2), ("RT", signal.SIGRTMIN + 3))}
     ignored, blocked = int(fields["SigIgn"], 16), int(fields["SigBlk"], 16)
-    assert ignored == bit["USR1"] and blocked == bit["USR2"] | bit["RT"], fields
+    assert ignored == bit["USR1"] | bit["ALRM"] and blocked == bit["USR2"] | bit["RT"], fields
 
 
 def test_the_supervisor_survives_an_ignored_or_blocked_sigchld():

@@ -1,5 +1,6 @@
 """The supervisor: nothing that COMMAND does keeps it from ending the sandbox in time; signals and the terminal reach who
 is meant."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,8 +8,8 @@ import time
 
 import pytest
 
-from sandbox import (BASE, ENV, IS_ROOT, Terminal, as_user, at_eof, close, command_line, data_fd, keep, line_from, pipe,
-                     python, python_prefix, readable, start)
+from sandbox import (BASE, ENV, IS_ROOT, Terminal, as_user, at_eof, bpf, close, command_line, data_fd, keep, kill_session,
+                     line_from, pipe, python, python_prefix, readable, session_members, start, wait_for)
 
 pytestmark = pytest.mark.core
 PID_FORMS = {"with pid 1": ["--unshare-pid"], "everything": ["--unshare-all"], "as pid 1": ["--unshare-pid", "--as-pid-1"]}
@@ -110,6 +111,115 @@ while True: os.kill(0, {int(number)})"""
     with start([*BASE, *PID_FORMS[form], *SHORT], python(hostile), pass_fds=[life.held]) as process:
         life.assert_over()
         assert process.wait(LONG) == 137
+
+
+# Has the terminal send a signal to its foreground process group, the supervisor's, whenever there is room for output.
+DRIVER = """
+import ctypes, fcntl, os, signal, time
+libc = ctypes.CDLL(None)
+libc.prctl(1, 0)  # PR_SET_PDEATHSIG
+for n in (signal.SIGTERM, signal.SIGHUP, signal.SIGTTOU, signal.SIGCONT): signal.signal(n, signal.SIG_IGN)
+if not FORKS or os.fork() == 0:
+    os.setsid() if FORKS else None
+    fcntl.fcntl(0, fcntl.F_SETSIG, SIGNAL)
+    fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    os.write(LIFE, b"started")
+    while True:
+        try: os.write(0, b"x" * 64)
+        except BlockingIOError: time.sleep(0.0001)
+        except OSError: time.sleep(0.01)
+time.sleep(60)"""
+
+
+@pid_forms
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=lambda n: n.name)
+def test_a_command_in_a_new_session_that_drives_the_terminal_does_not_stop_the_time(form, number):
+    life = Life()
+    code = DRIVER.replace("FORKS", "False").replace("SIGNAL", str(int(number))).replace("LIFE", str(life.held))
+    with Terminal([*BASE, "--no-tty-guard", "--new-session", *PID_FORMS[form], *SHORT], python(code), pass_fds=[life.held],
+                  prefix=SHELL) as terminal:
+        assert readable(life.end, LONG)
+        with draining(terminal.master):
+            life.assert_silent()
+
+
+@contextlib.contextmanager
+def draining(fd):
+    """Somebody reads from it as fast as it goes."""
+    reader = subprocess.Popen(python(f"import os\ntry:\n    while os.read({fd}, 65536): pass\nexcept OSError: pass"), pass_fds=[fd])
+    try:
+        yield
+    finally:
+        reader.kill()
+        reader.wait()
+
+
+STOPPER = """
+import ctypes, os, signal
+libc = ctypes.CDLL(None)
+libc.prctl(1, 0)  # PR_SET_PDEATHSIG
+if BELOW:
+    libc.unshare(0x10000000); libc.unshare(0x20000000)  # CLONE_NEWUSER, CLONE_NEWPID
+    if os.fork(): signal.pause()
+os.write(LIFE, b"started")
+while True: os.kill(0, signal.SIGSTOP)"""
+
+
+@pid_forms
+@pytest.mark.parametrize("more", ["", "filters", "profile", "time"])
+def test_a_command_that_stops_its_process_group_for_ever_does_not_survive_the_parent(form, more):
+    """Nor is a stopped supervisor left."""
+    life = Life()
+    args = {"": [], "filters": ["--seccomp", data_fd(bpf({}))], "profile": ["--seccomp-deny", "kill:log,ppoll"],
+            "time": ["--timeout", "60"]}[more]
+    if (form, more) == ("as pid 1", "profile"):
+        pytest.skip("there is no pid 1 of ours whose filter could matter")
+    code = STOPPER.replace("BELOW", str(form != "as pid 1")).replace("LIFE", str(life.held))
+    line = command_line([*BASE, *PID_FORMS[form], "--die-with-parent", *args], python(code))
+    fds = [life.held, *(a for a in args if type(a) is int)]
+    parent = subprocess.Popen([*python(f"import subprocess, sys\nsubprocess.call(sys.argv[1:], pass_fds={fds})"), *line], pass_fds=fds,
+                              start_new_session=True, env=ENV, cwd="/")
+    try:
+        assert readable(life.end, LONG)
+        time.sleep(0.2)
+        parent.kill()
+        parent.wait()
+        life.assert_silent()
+        close(life.held)
+        wait_for(lambda: os.read(life.end, 4096) == b"", LONG, "the end of the sandbox")
+        wait_for(lambda: not any(session_members(parent.pid)), LONG, "the end of the supervisor")
+    finally:
+        kill_session(parent.pid)
+        parent.wait()
+
+
+@pytest.mark.parametrize("option", ["--die-with-parent", "--timeout"])
+def test_a_pid_1_of_the_callers_does_not_survive_a_killed_supervisor(option):
+    """... although it has taken back that it dies with it."""
+    life = Life()
+    code = f"import ctypes, os, time\nctypes.CDLL(None).prctl(1, 0)\nos.write({life.held}, b'x')\ntime.sleep(60)"
+    with start([*BASE, "--unshare-pid", "--as-pid-1", option, *(["60"] if option == "--timeout" else [])], python(code),
+               pass_fds=[life.held]) as process:
+        assert os.read(life.end, 1) == b"x"
+        process.kill()
+        life.assert_over()
+
+
+def test_children_that_end_for_ever_keep_nobody_from_noticing_what_is_due():
+    """... as the end of the parent, and of COMMAND itself."""
+    hostile = """import os
+if os.fork() == 0:
+    for n in range(3): os.fork()
+    while True:
+        if os.fork() == 0:
+            if os.fork() == 0: os._exit(0)
+            os._exit(0)
+        os.wait()
+os._exit(3)"""
+    life = Life()
+    with start([*BASE, "--unshare-pid", "--die-with-parent"], python(hostile), pass_fds=[life.held]) as process:
+        assert process.wait(LONG) == 3
+        life.assert_over()
 
 
 @pid_forms
