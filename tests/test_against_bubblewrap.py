@@ -3,9 +3,12 @@ status and mounts inside.
 
 Where bwrapish differs on purpose the difference itself is asserted: expected() below, and the tests at the end.
 """
+import contextlib
 import json
 import os
 import re
+import signal
+import struct
 import subprocess
 
 import pytest
@@ -299,6 +302,36 @@ def test_every_sync_fd_is_held_by_both(args):
             assert line_from(process) == "ready" and not any(readable(life, 0.1) for life, _ in pipes)
             assert process.communicate("\n", timeout=10)[1] == ""
             assert all(at_eof(life) for life, _ in pipes)
+
+
+# Lines, and the descriptors that they are given: what a shell opens.
+FEW = {
+    "image loader": (["--unshare-all", "--die-with-parent", "--chdir", "/", "--dev", "/dev", "--ro-bind-try", "/missing", "/m",
+                      "--tmpfs", "/home", "--clearenv", "--setenv", "HOME", "/home", "--seccomp", "3"], "3<{}/filter"),
+    "several dev": ([word for i in range(4) for word in ("--dev", f"/dev{i}")], ""),
+    "bind-fd": ([word for fd in range(3, 9) for word in ("--bind-fd", str(fd), f"/b{fd}")],
+                " ".join(f"{fd}</usr/share" for fd in range(3, 9))),
+}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_these_lines_need_no_more_descriptors(name, box):
+    if VERSION < (0, 13):
+        pytest.skip("bubblewrap before 0.13 needs others")
+    (box / "filter").write_bytes(struct.pack("=HBBI", 6, 0, 0, 0x7fff0000))  # allows all
+    args, opened = FEW[name]
+
+    def runs(program, most):
+        line = ["sh", "-c", f'exec "$@" {opened.format(box)}', "sh", "prlimit", f"--nofile={most}:{most}", program, *BASE, *args,
+                "sh", "-c", "exit 42"]
+        with subprocess.Popen(line, env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              start_new_session=True) as process:
+            status = process.wait(timeout=20)
+            with contextlib.suppress(ProcessLookupError):  # bubblewrap may leave a process that waits for it
+                os.killpg(process.pid, signal.SIGKILL)
+        return status == 42
+    theirs = next(most for most in range(6, 64) if runs(BUBBLEWRAP, most))
+    assert runs(BINARY, theirs), theirs
 
 
 # ---- where bwrapish is better on purpose ----
