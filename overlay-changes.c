@@ -15,8 +15,8 @@
  * keeps nothing else from being listed.
  *
  * A directory is walked with its names in memory, not with itself open: how deep a tree is, too, is
- * COMMAND's choice. Only the last levels are open; the way back up is "..", and has to lead to the
- * directory that it was.
+ * COMMAND's choice. Only the last levels are open; the way back up is "..", in the layers as well, and
+ * has to lead to the directory that it was.
  *
  * Must not: follow a link; resolve a path but names within an open directory; keep memory for what it
  * is done with; write a list that looks whole when it is not: the last line says that it is.
@@ -49,18 +49,24 @@ struct names {
 };
 
 /* What of the layers is seen in one merged directory, top first. */
+struct part {
+	int fd; /* -1: closed */
+	size_t layer;
+	dev_t device;
+	ino_t inode;
+};
 struct view {
-	int *fds;
+	struct part *parts;
 	size_t n;
 };
 
 /* A directory of the upper tree that the walk is in. */
 struct level {
-	int fd; /* -1: closed for want of descriptors, and the view with it */
+	int fd; /* -1: closed for want of descriptors, and of the view what the level below has */
 	dev_t device;
 	ino_t inode;
 	struct view view;
-	bool has_view; /* it is not empty */
+	bool was_renamed; /* it or one above: the layers have it elsewhere */
 	struct names names;
 	size_t next;      /* of the names */
 	bool hides_below; /* or so it claims: what is in it is listed, whatever the layers show */
@@ -336,27 +342,43 @@ static bool stat_below(const struct walk *walk, const struct view *view, const c
 		struct stat hidden;
 		char mark[PATH_MAX];
 		snprintf(mark, sizeof(mark), ".wh.%s", name);
+		int fd = view->parts[i].fd;
 		if (walk->marks == MARKS_FUSE &&
-		    fstatat(view->fds[i], mark, &hidden, AT_SYMLINK_NOFOLLOW) == 0)
+		    fstatat(fd, mark, &hidden, AT_SYMLINK_NOFOLLOW) == 0)
 			return false;
-		if (fstatat(view->fds[i], name, ret_status,
-			    AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
+		if (fstatat(fd, name, ret_status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
 			return !is_whiteout(ret_status);
 	}
 	return false;
 }
 
+static struct view new_view(const struct walk *walk, size_t room)
+{
+	return (struct view){ .parts = resize(walk, NULL, room + 1, sizeof(struct part)) };
+}
+
+/* Takes fd over. */
+static void add_part(const struct walk *walk, struct view *view, int fd, size_t layer)
+{
+	struct stat status;
+	if (fd < 0 || fstat(fd, &status) < 0)
+		die_of(walk);
+	view->parts[view->n++] = (struct part){
+		.fd = fd, .layer = layer, .device = status.st_dev, .inode = status.st_ino
+	};
+}
+
 static struct view open_below(const struct walk *walk, const struct view *view, const char *name)
 {
-	struct view below = { .fds = resize(walk, NULL, view->n + 1, sizeof(int)) };
+	struct view below = new_view(walk, view->n);
 	for (size_t i = 0; i < view->n; i++) {
-		int fd =
-			openat(view->fds[i], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		const struct part *part = &view->parts[i];
+		int fd = openat(part->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT)
 			continue;
 		if (fd < 0)
 			break;
-		below.fds[below.n++] = fd;
+		add_part(walk, &below, fd, part->layer);
 		if (opacity_of(walk, fd))
 			break;
 	}
@@ -366,18 +388,26 @@ static struct view open_below(const struct walk *walk, const struct view *view, 
 static void close_view(struct view *view)
 {
 	for (size_t i = 0; i < view->n; i++)
-		close(view->fds[i]);
-	free(view->fds);
+		close_fd(&view->parts[i].fd);
+	free(view->parts);
 	*view = (struct view){ 0 };
+}
+
+static const struct part *find_part(const struct view *view, size_t layer)
+{
+	for (size_t i = 0; i < view->n; i++)
+		if (view->parts[i].layer == layer)
+			return &view->parts[i];
+	return NULL;
 }
 
 /* What the layers show at lower_path. */
 static struct view open_lower_path(const struct walk *walk)
 {
 	const char *path = walk->lower_path.bytes;
-	struct view view = { .fds = resize(walk, NULL, walk->top.n + 1, sizeof(int)) };
-	for (; view.n < walk->top.n; view.n++)
-		view.fds[view.n] = fcntl(walk->top.fds[view.n], F_DUPFD_CLOEXEC, 3);
+	struct view view = new_view(walk, walk->top.n);
+	for (size_t i = 0; i < walk->top.n; i++)
+		add_part(walk, &view, fcntl(walk->top.parts[i].fd, F_DUPFD_CLOEXEC, 3), i);
 	while (*(path = skip_slashes(path))) {
 		char name[NAME_MAX + 1];
 		size_t length = strcspn(path, "/");
@@ -503,6 +533,19 @@ static void close_level(struct level *level)
 	close_view(&level->view);
 }
 
+/* Until open_again(). What ".." of the level below will not lead to stays open: each layer ends once
+ * on the way down. Renamed directories can have any number of such ends, and are found by path. */
+static void close_for_now(struct level *level)
+{
+	const struct level *below = level + 1;
+	close_fd(&level->fd);
+	for (size_t i = 0; i < level->view.n; i++) {
+		struct part *part = &level->view.parts[i];
+		if (below->was_renamed || find_part(&below->view, part->layer))
+			close_fd(&part->fd);
+	}
+}
+
 /* Enters a directory, which walk->path names; takes fd, view and names over. */
 static struct level *push(struct walk *walk, int fd, struct view view, struct names names)
 {
@@ -512,7 +555,7 @@ static struct level *push(struct walk *walk, int fd, struct view view, struct na
 		walk->levels = resize(walk, walk->levels, walk->room, sizeof(struct level));
 	}
 	if (walk->depth >= walk->most_open)
-		close_level(&walk->levels[walk->depth - walk->most_open]);
+		close_for_now(&walk->levels[walk->depth - walk->most_open]);
 	if (fstat(fd, &status) < 0)
 		die_of(walk);
 	struct level *level = &walk->levels[walk->depth];
@@ -520,9 +563,9 @@ static struct level *push(struct walk *walk, int fd, struct view view, struct na
 				 .device = status.st_dev,
 				 .inode = status.st_ino,
 				 .view = view,
-				 .has_view = view.n > 0,
 				 .names = names };
 	if (walk->depth) {
+		level->was_renamed = level[-1].was_renamed;
 		level->anchor = level[-1].anchor;
 		level->anchor_length = level[-1].anchor_length;
 	}
@@ -542,19 +585,44 @@ static void leave_directory(struct walk *walk, const struct level *level)
 	leave(&walk->lower_path, level->lower_length);
 }
 
-/* The directory above, where it was closed. */
-static void open_again(struct walk *walk, struct level *above, int fd)
+static int try_open_above(int fd, dev_t device, ino_t inode)
 {
 	struct stat status;
-	above->fd = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (above->fd < 0 || fstat(above->fd, &status) < 0)
-		die_of(walk);
-	if (status.st_dev != above->device || status.st_ino != above->inode) {
+	int above_fd = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (above_fd >= 0 && fstat(above_fd, &status) == 0 && status.st_dev == device &&
+	    status.st_ino == inode)
+		return above_fd;
+	if (above_fd >= 0) {
+		close(above_fd);
 		errno = ESTALE;
-		die_of(walk);
 	}
-	if (above->has_view)
+	return -1;
+}
+
+static bool try_open_view_above(struct view *above, const struct view *view)
+{
+	for (size_t i = 0; i < above->n; i++) {
+		struct part *part = &above->parts[i];
+		const struct part *below = find_part(view, part->layer);
+		if (part->fd < 0 && below)
+			part->fd = try_open_above(below->fd, part->device, part->inode);
+		if (part->fd < 0)
+			return false;
+	}
+	return true;
+}
+
+/* The directory above `level`, where it was closed. By path only where the layers have it elsewhere:
+ * from the top to each directory would be the square of the depth. */
+static void open_again(struct walk *walk, struct level *above, const struct level *level)
+{
+	above->fd = try_open_above(level->fd, above->device, above->inode);
+	if (above->fd < 0)
+		die_of(walk);
+	if (!try_open_view_above(&above->view, &level->view)) {
+		close_view(&above->view);
 		above->view = open_lower_path(walk);
+	}
 }
 
 static void pop(struct walk *walk)
@@ -563,7 +631,7 @@ static void pop(struct walk *walk)
 	if (walk->depth)
 		leave_directory(walk, level);
 	if (walk->depth && level[-1].fd < 0)
-		open_again(walk, level - 1, level->fd);
+		open_again(walk, level - 1, level);
 	close_level(level);
 	free(level->names.bytes);
 	free(level->names.at);
@@ -594,7 +662,7 @@ static void visit_directory(struct walk *walk, const struct level *parent, const
 		if (opacity)
 			add_line(walk, "opaque", now, NULL);
 		else if (hides_below || status_differs(walk, before, now, !names.n) ||
-			 (below.n && attributes_differ(walk, fd, below.fds[0])))
+			 (below.n && attributes_differ(walk, fd, below.parts[0].fd)))
 			add_line(walk, "changed", now, NULL);
 		hides_below |= opacity != OPACITY_NONE;
 	}
@@ -603,6 +671,7 @@ static void visit_directory(struct walk *walk, const struct level *parent, const
 	level->lower_length = lower_length;
 	level->lower_before = lower_before;
 	level->hides_below = hides_below;
+	level->was_renamed |= lower_before != NULL;
 }
 
 /* fuse-overlayfs notes on a copied-up file where it came from, as a path below the overlay. False: it
@@ -753,9 +822,9 @@ void overlay_changes_write(const struct op *op, enum overlay_marks marks, int up
 	struct walk walk;
 	begin(&walk, op, marks);
 	walk.most_open = 2 + MOST_OPEN_VIEWS / (n_lowers + 1);
-	walk.top.fds = resize(&walk, NULL, n_lowers, sizeof(int));
-	for (; walk.top.n < n_lowers; walk.top.n++)
-		walk.top.fds[walk.top.n] = open_readable(&walk, lowers[walk.top.n]);
+	walk.top = new_view(&walk, n_lowers);
+	for (size_t i = 0; i < n_lowers; i++)
+		add_part(&walk, &walk.top, open_readable(&walk, lowers[i]), i);
 	int fd = open_readable(&walk, upper_fd);
 	struct names names = read_names(&walk, fd);
 	list_top(&walk, fd, !names.n);

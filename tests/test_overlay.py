@@ -953,6 +953,52 @@ def test_a_tree_of_any_depth_is_listed_whole_and_shortly(backend, name, tree):
                                                 "/m/file", "/m/z"]
 
 
+def deep_layers(tree, depth, ends):
+    """`low` as deep as that, `high` down to where it ends; what is in both is taken away from below."""
+    for layer, levels in (("low", depth), ("high", ends)):
+        fd = os.open(tree / layer, os.O_PATH)
+        for level in range(levels):
+            os.mkdir("d", dir_fd=fd)
+            below = os.open("d", os.O_PATH, dir_fd=fd)
+            os.close(fd)
+            fd = below
+            os.close(os.open(f"only-{layer}", os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=fd))
+        os.close(fd)
+
+
+# Goes down as deep as that, and at each level takes away what it finds and makes one file.
+CHANGE_ALL = """import os
+os.chdir("/m")
+for level in range({depth}):
+    os.chdir("d")
+    for name in os.listdir("."):
+        if name != "d": os.unlink(name)
+    open("z", "w").close()"""
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace to count with")
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_what_is_deep_in_the_layers_is_listed_in_steps_that_grow_with_the_depth(caller, backend, tree):
+    depth, ends = 300, 40
+    deep_layers(tree, depth, ends)
+    need_kernel_overlay(caller)
+    give(caller, tree)
+    fd = data_fd()
+    result = run([*BASE, "--overlay-backend", backend, "--overlay-changes", fd, *layers(tree), "--tmp-overlay", "/m"],
+                 python(CHANGE_ALL.format(depth=depth)),
+                 prefix=[*fuse_prefix(caller), "strace", "-ff", "-qqq", "-o", tree / "calls", "-e", "trace=openat", "-e", "signal=none"],
+                 timeout=120)
+    assert result.returncode == 0, result
+    os.lseek(fd, 0, os.SEEK_SET)
+    found = {line["path"].removeprefix("/m"): line["change"] for line in changes(fd)}
+    assert found == {"/d" * level + name: change for level in range(1, depth + 1) for name, change, levels in (
+        ("/z", "added", depth), ("/only-low", "removed", depth), ("/only-high", "removed", ends)) if level <= levels}
+    # Of what is not dumpable strace cannot read the names.
+    most = max(len(re.findall(r"O_RDONLY\|(?:O_NOFOLLOW\|)?O_CLOEXEC\|O_DIRECTORY\)", path.read_text())) for path in tree.glob("calls.*"))
+    assert 2 * depth < most < 10 * depth
+
+
 # ---- limits ----
 
 def can_limit_memory():
