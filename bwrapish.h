@@ -488,11 +488,13 @@ void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text 
  * links are refused (ELOOP). `flags` as in open(2), O_CLOEXEC implied. -1 and errno. */
 int path_open(int root_fd, const char *path, int flags);
 /* Which operation's tree a mount of the new root belongs to. */
-enum { PATH_NO_TREE = -1 }; /* nobody's but ours, or nobody can write to it */
+enum { PATH_NO_TREE = -1 };
 struct path_mount {
 	uint64_t id; /* as statx(2) tells it */
 	int tree;
-	bool in_reach; /* the walk's: it has passed a directory that COMMAND can change */
+	bool has_links; /* that an earlier COMMAND may have left */
+	bool has_worth; /* what is changed in it is changed on the host */
+	bool in_reach;  /* the walk's: it has passed a directory that COMMAND can change */
 };
 struct path_link {
 	const char *name; /* the way to it; arena memory. NULL: none */
@@ -510,7 +512,7 @@ struct path_guard {
 	/* What the last look-up met: the first link that lies in a tree that can be written to, or, with
 	 * EXDEV, one that led into another. */
 	struct path_link link;
-	int led_into;
+	int led_into; /* PATH_NO_TREE without */
 };
 /* As path_open(), for a place that is to be changed: EXDEV, and the guard tells why, where a link
  * leads from one tree into another. Without a guard it is path_open(). */

@@ -29,7 +29,7 @@ static int take_lock(const struct run *run, const struct path_at *file)
 	/* A lock keeps others from writing, so it is a change. */
 	int fd = path_open_to_change(run->root.fd, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK,
 				     run->guard);
-	if (fd < 0 && errno == EXDEV && run->guard)
+	if (fd < 0 && errno == EXDEV && run->guard && run->guard->led_into != PATH_NO_TREE)
 		die("%s: Can't lock %s: %s", place_name(file->place), file->path,
 		    newroot_link_words(run));
 	if (fd < 0)

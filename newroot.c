@@ -217,11 +217,35 @@ static void note_type(const struct op *op, struct pin *pin)
 	pin->mount_id = status.stx_mnt_id;
 }
 
-/* What COMMAND can write to and stays on the host: an earlier one may have left a link there. */
+/* What COMMAND can write to and stays on the host. */
 static bool is_writable_tree(const struct op *op)
 {
 	return (op->kind == OP_BIND && !op->read_only) ||
 	       (op->kind == OP_OVERLAY && op->overlay->upper.path);
+}
+
+/* Also where the host's devices and processes are. */
+static bool has_worth(const struct run *run, const struct op *op)
+{
+	return is_writable_tree(op) || op->kind == OP_DEV ||
+	       (op->kind == OP_PROC && !run->shape.new_proc);
+}
+
+/* A link's owner without a number is nobody that an earlier COMMAND of the same caller was, unless that
+ * was root, or had other numbers than the caller's own. */
+static bool owners_tell(const struct run *run)
+{
+	return run->caller->uid != 0 && run->caller->uid != OVERFLOW_UID &&
+	       run->shape.user_namespace && run->plan->userns_block.fd < 0 &&
+	       run->shape.inner_uid != OVERFLOW_UID;
+}
+
+/* An earlier COMMAND may have left links there, when it could write to what cannot be written to now,
+ * too. Those of /etc and its like are many: where nothing tells them apart they are the system's. */
+static bool has_links(const struct run *run, const struct op *op)
+{
+	return is_writable_tree(op) ||
+	       ((op->kind == OP_BIND || op->kind == OP_OVERLAY) && owners_tell(run));
 }
 
 static bool is_same_object(int a, int b)
@@ -233,8 +257,8 @@ static bool is_same_object(int a, int b)
 	       x.stx_dev_minor == y.stx_dev_minor;
 }
 
-/* Takes note of where on the host a writable bind's source is, if by the words of the line it may be a
- * part of another's, or the other way round. A neighbour may have put something else there since it
+/* Takes note of where on the host a bind's source is, if by the words of the line it may be a part of
+ * another's, or the other way round, and the part is writable. A neighbour may have put something else there since it
  * was cloned, which is then not that. */
 static void note_source(const struct run *run, const struct op *op, struct pin *pin)
 {
@@ -242,10 +266,10 @@ static void note_source(const struct run *run, const struct op *op, struct pin *
 	bool wanted = false;
 	for (const struct op *other = plan->ops; !wanted && other < plan->ops + plan->n_ops;
 	     other++)
-		wanted = other != op && is_writable_tree(op) && is_writable_tree(other) &&
-			 op->outer_path && other->outer_path &&
-			 (path_is_within(op->outer_path, other->outer_path) ||
-			  path_is_within(other->outer_path, op->outer_path));
+		wanted = other != op && other->kind == OP_BIND && op->outer_path &&
+			 other->outer_path &&
+			 ((!op->read_only && path_is_within(op->outer_path, other->outer_path)) ||
+			  (!other->read_only && path_is_within(other->outer_path, op->outer_path)));
 	AUTO_CLOSE int fd = wanted ? open(op->outer_path, O_PATH | O_CLOEXEC) : -1;
 	if (fd < 0 || !is_same_object(fd, pin->mount_fd))
 		return;
@@ -539,7 +563,9 @@ static void tell_guard(struct run *run, const struct op *op, int mount_fd)
 		return;
 	size_t i = (size_t) (op - run->plan->ops);
 	struct path_mount mount = { .id = run->pins[i].mount_id,
-				    .tree = is_writable_tree(op) ? (int) i : PATH_NO_TREE };
+				    .tree = (int) i,
+				    .has_links = has_links(run, op),
+				    .has_worth = has_worth(run, op) };
 	struct kernel_statx status;
 	if (!mount.id) {
 		if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
@@ -556,17 +582,19 @@ static void tell_guard(struct run *run, const struct op *op, int mount_fd)
 static void set_guard(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	size_t n_trees = plan->verbose;
-	for (size_t i = 0; i < plan->n_ops; i++)
-		n_trees += is_writable_tree(&plan->ops[i]);
-	if (n_trees < 2)
+	size_t n_with_links = 0, n_of_worth = 0, n_of_both = 0;
+	for (size_t i = 0; i < plan->n_ops; i++) {
+		bool links = has_links(run, &plan->ops[i]), worth = has_worth(run, &plan->ops[i]);
+		n_with_links += links;
+		n_of_worth += worth;
+		n_of_both += links && worth;
+	}
+	bool none = !n_with_links || !n_of_worth;
+	if (!plan->verbose && (none || (n_with_links + n_of_worth == 2 && n_of_both)))
 		return;
 	run->guard = arena_alloc(sizeof(*run->guard));
-	/* A link's owner without a number is nobody that an earlier COMMAND of the same caller was, unless
-	 * that was root, or had other numbers than the caller's own. */
-	run->guard->owners_tell = run->caller->uid != 0 && run->caller->uid != OVERFLOW_UID &&
-				  run->shape.user_namespace && plan->userns_block.fd < 0 &&
-				  run->shape.inner_uid != OVERFLOW_UID;
+	run->guard->led_into = PATH_NO_TREE;
+	run->guard->owners_tell = owners_tell(run);
 	run->guard->sources = arena_alloc(plan->n_ops * sizeof(*run->guard->sources));
 	for (size_t i = 0; i < plan->n_ops; i++)
 		run->guard->sources[i] = run->pins[i].source;
@@ -593,7 +621,7 @@ static void tell_of_links(const struct run *run, const struct op *op)
 	close_fd(&fd);
 	if (run->guard->link.name)
 		say_note("%s: follows the link %s, which can be another next time: it lies in what "
-			 "%s shows writable",
+			 "%s shows",
 			 place_name(op->place), run->guard->link.name,
 			 place_name(run->plan->ops[run->guard->link.tree].place));
 }
@@ -604,7 +632,7 @@ static _Noreturn void die_of_destination(const struct run *run, const struct op 
 					 const char *what, int error)
 {
 	const char *why = "";
-	if (error == EXDEV && run->guard)
+	if (error == EXDEV && run->guard && run->guard->led_into != PATH_NO_TREE)
 		die("%s: Can't %s %s: %s", place_name(op->place), what, op->inner_path,
 		    newroot_link_words(run));
 	const struct op *blamed = error == EROFS ? plan_who_made_read_only(run->plan, op) : NULL;

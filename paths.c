@@ -20,7 +20,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/statvfs.h>
 
 enum path_engine path_engine;
 
@@ -78,8 +77,12 @@ static bool find_mount(const struct walk *walk, int fd, struct path_mount *ret)
 	struct kernel_statx status;
 	if (sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
 		return false;
-	ret->id = status.stx_mnt_id;
-	ret->tree = walk->n_entered ? walk->entered[walk->n_entered - 1].tree : PATH_NO_TREE;
+	*ret = (struct path_mount){ .id = status.stx_mnt_id, .tree = PATH_NO_TREE };
+	uint64_t id = ret->id;
+	if (walk->n_entered)
+		*ret = walk->entered[walk->n_entered - 1];
+	ret->id = id;
+	ret->in_reach = false;
 	for (size_t i = walk->n_entered; i-- > 0;)
 		if (walk->entered[i].id == ret->id) {
 			*ret = walk->entered[i];
@@ -97,7 +100,7 @@ static void note_reach(const struct walk *walk)
 {
 	struct path_mount *mount = &walk->entered[walk->n_entered - 1];
 	struct stat status;
-	if (!walk->guard->owners_tell || mount->tree == PATH_NO_TREE || mount->in_reach)
+	if (!walk->guard->owners_tell || !mount->has_links || mount->in_reach)
 		return;
 	mount->in_reach = fstat(walk->at_fd, &status) < 0 || status.st_uid != OVERFLOW_UID ||
 			  sys_faccessat2(walk->at_fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ||
@@ -153,17 +156,16 @@ static bool is_out_of_reach(const struct walk *walk, int link_fd)
 	       fstat(link_fd, &status) == 0 && status.st_uid == OVERFLOW_UID;
 }
 
-/* A link that somebody else can have made: one in another's tree that is writable. An errno. */
+/* A link that an earlier COMMAND can have made. An errno. */
 static int note_link(struct walk *walk, int link_fd, const char *name)
 {
 	struct path_mount mount;
-	struct statfs fs;
 	if (!walk->guard)
 		return 0;
-	if (!find_mount(walk, link_fd, &mount) || fstatfs(link_fd, &fs) < 0)
+	if (!find_mount(walk, link_fd, &mount))
 		return errno;
-	if (mount.tree == PATH_NO_TREE || fs.f_flags & ST_RDONLY ||
-	    walk->n_noted == ARRAY_SIZE(walk->links) || is_out_of_reach(walk, link_fd))
+	if (!mount.has_links || walk->n_noted == ARRAY_SIZE(walk->links) ||
+	    is_out_of_reach(walk, link_fd))
 		return 0;
 	walk->links[walk->n_noted++] = (struct path_link){
 		.name = arena_join(
@@ -204,7 +206,7 @@ static int judge_place(struct walk *walk, int fd)
 	for (size_t i = 0; i < 2 * walk->n_noted; i++) {
 		const struct path_link *link = &walk->links[i / 2];
 		int tree = mounts[i % 2].tree;
-		if (tree == PATH_NO_TREE || is_part_of(walk->guard, link->tree, tree))
+		if (!mounts[i % 2].has_worth || is_part_of(walk->guard, link->tree, tree))
 			continue;
 		walk->guard->link = *link;
 		walk->guard->led_into = tree;
@@ -367,6 +369,7 @@ int path_open_to_change(int root_fd, const char *path, int flags, struct path_gu
 		return path_open(root_fd, path, flags);
 	/* The kernel does not tell which links it followed. Most often there is none. */
 	guard->link.name = NULL;
+	guard->led_into = PATH_NO_TREE;
 	int fd = open_inside(root_fd, path, flags, true);
 	return fd >= 0 || errno != ELOOP ? fd : walk_path(root_fd, path, flags, false, guard);
 }

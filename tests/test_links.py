@@ -141,6 +141,53 @@ def test_submounts_belong_to_their_operation(trees):
     assert "the link /proj/m/out in what" in result.stderr
 
 
+@pytest.mark.parametrize("closed", ["remount", "bind", "overlay"])
+def test_a_tree_that_was_writable_once_still_holds_traps(closed, trees):
+    plant(trees, conf="/safe/file", dir="/safe/dir")
+    proj = {"bind": ["--ro-bind", trees / "proj", "/proj"], "overlay": ["--overlay-src", trees / "proj", "--ro-overlay", "/proj"],
+            "remount": ["--bind", trees / "proj", "/proj", "--remount-ro", "/proj"]}[closed]
+    if IS_ROOT and closed != "remount":
+        pytest.skip("which links are root's own nothing tells")
+    if closed == "overlay":
+        proj[2:2] = ["--overlay-src", "/usr/lib"]
+    before = tree(trees)
+    args = [*BASE, *proj, "--bind", trees / "safe", "/safe"]
+    if run(args, ["true"]).returncode:
+        pytest.skip("no overlay here")
+    for operation in (["--file", data_fd("evil"), "/proj/conf"], ["--dir", "/proj/dir/new"], ["--chmod", "0777", "/proj/conf"]):
+        assert_refused(run([*args, *operation], ["true"]), "the link /proj/", "shows leads into what --bind (argument")
+    assert (trees / "safe" / "file").read_text() == "precious" and tree(trees) == before
+
+
+@pytest.mark.parametrize("target, operation", [
+    ("/dev/null", ["--chmod", "0600", "/proj/conf"]), ("/dev/full", ["--file", "DATA", "/proj/conf"]),
+    ("/dev/tty", ["--lock-file", "/proj/conf"]),
+], ids=str)
+def test_no_device_is_changed_through_a_link(target, operation, trees):
+    plant(trees, conf=target)
+    before = os.stat(target).st_mode
+    for dev in (["--dev", "/dev", "--bind", trees / "proj", "/proj"], ["--bind", trees / "proj", "/proj", "--dev", "/dev"]):
+        assert_refused(run([*BASE, *dev, *words(trees, operation)], ["true"]),
+                       "the link /proj/conf in what --bind", "leads into what --dev (argument")
+    assert os.stat(target).st_mode == before
+
+
+def test_nothing_in_the_hosts_proc_is_changed_through_a_link(trees):
+    plant(trees, conf=f"/proc/{os.getpid()}/oom_score_adj")
+    before = open("/proc/self/oom_score_adj").read()
+    args = [*BASE, "--proc", "/proc", "--bind", trees / "proj", "/proj", "--file", data_fd("777"), "/proj/conf"]
+    assert_refused(run(args, ["true"]), "the link /proj/conf in what --bind", "leads into what --proc (argument")
+    assert open("/proc/self/oom_score_adj").read() == before
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+def test_the_kernels_own_refusal_to_cross_names_no_link(trees):
+    result = run([*both(trees), "--chmod", "0700", "/proj"], ["true"],
+                 prefix=["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "inject=openat2:error=EXDEV", "--"])
+    assert_refused(result, "Invalid cross-device link")
+    assert "the link" not in result.stderr
+
+
 # ---- what goes on as ever ----
 
 @pytest.mark.parametrize("operation, shown", [
@@ -188,14 +235,21 @@ def test_links_of_our_own_making_lead_where_they_say(args, path, trees):
     assert (trees / "safe" / "new").read_text() == "new" and (trees / "safe" / "new-dir" / "deep").is_dir()
 
 
-def test_links_in_read_only_trees_lead_where_they_say(trees):
+@pytest.mark.skipif(IS_ROOT, reason="which links are root's own nothing tells")
+def test_links_in_read_only_trees_into_their_own_parts_and_into_what_is_ours_lead_where_they_say(trees):
+    plant(trees, own="/safe/dir", tmp="/tmp")
+    args = [*BASE, "--ro-bind", trees, "/all", "--ro-bind", trees / "proj", "/proj", "--bind", trees / "safe", "/safe",
+            "--tmpfs", "/tmp"]
+    assert_ok(run([*args, "--file", data_fd("new"), "/all/proj/own/new", "--dir", "/proj/tmp/new"], ["true"]))
+    assert (trees / "safe" / "dir" / "new").read_text() == "new"
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="a user's own links in read-only trees are traps")
+def test_links_in_read_only_trees_lead_root_where_they_say(trees):
     plant(trees, conf="/safe/file")
-    (trees / "proj" / "t").mkdir()
-    safe = ["--bind", trees / "safe", "/safe", "--bind", trees / "safe", "/more"]
-    for proj in (["--ro-bind", trees / "proj", "/proj"], ["--bind", trees / "proj", "/proj", "--remount-ro", "/proj"]):
-        text = proj[0]
-        assert_ok(run([*BASE, *proj, *safe, "--file", data_fd(text), "/proj/conf"], ["true"]))
-        assert (trees / "safe" / "file").read_text() == text
+    args = [*BASE, "--ro-bind", trees / "proj", "/proj", "--bind", trees / "safe", "/safe"]
+    assert_ok(run([*args, "--file", data_fd("text"), "/proj/conf"], ["true"]))
+    assert (trees / "safe" / "file").read_text() == "text"
 
 
 def test_links_within_a_tree_and_into_what_is_ours_lead_where_they_say(trees):
