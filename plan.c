@@ -533,31 +533,43 @@ static void explain_mounts_on_overlay(const struct plan *plan, const struct op *
 
 static bool stays_writable(const struct plan *plan, const struct op *op)
 {
-	return op->kind == OP_BIND && !op->read_only && !find_remount(plan, plan->n_ops, op);
+	bool writable = op->kind == OP_OVERLAY ? op->overlay->upper.path != NULL
+					       : op->kind == OP_BIND && !op->read_only;
+	return writable && !find_remount(plan, plan->n_ops, op);
 }
 
 const char *plan_op_risk(const struct plan *plan, const struct op *op)
 {
 	bool protects = (op->kind == OP_BIND && op->read_only) || op->kind == OP_OVERLAY ||
 			op->kind == OP_TMPFS || op->kind == OP_DATA || op->kind == OP_REMOUNT_RO;
-	const char *path = protects ? normal_path(op->inner_path) : NULL, *rest = path;
+	const char *path = protects ? normal_path(op->inner_path) : NULL;
 	if (!protects)
 		return NULL;
-	/* What stands on another's top goes with that one. */
-	const struct op *cover = op;
-	do
-		cover = find_cover(plan, (size_t) (cover - plan->ops), path);
-	while (cover && !*(rest = rest_below(cover, path)));
-	if (!cover || !stays_writable(plan, cover))
-		return NULL;
-	return arena_printf(
-		"it lies in what %s shows writable: %s%swhoever renames or removes it on the "
-		"host takes it off",
-		place_name(cover->place),
-		strchr(rest, '/') ? "COMMAND can put something else in place of a "
-				    "directory above it; "
-				  : "",
-		plan->disable_userns ? "" : "without --disable-userns COMMAND can take it off; ");
+	struct text covers = { 0 }, risks = { 0 };
+	bool on_bind = false, is_deep = false;
+	/* What stands on another's top goes with that one; what may be missing may cover nothing. */
+	for (const struct op *cover = op;
+	     (cover = find_cover(plan, (size_t) (cover - plan->ops), path));) {
+		const char *rest = rest_below(cover, path);
+		if (*rest && stays_writable(plan, cover)) {
+			text_add(&covers, "%s%s", covers.length ? " or " : "",
+				 place_name(cover->place));
+			on_bind |= cover->kind == OP_BIND;
+			is_deep |= strchr(rest, '/') != NULL;
+		}
+		if (*rest && !cover->skip_missing)
+			break;
+	}
+	if (is_deep)
+		text_add(&risks,
+			 "; COMMAND can put something else in place of a directory above it");
+	if (!plan->disable_userns)
+		text_add(&risks, "; without --disable-userns COMMAND can take it off");
+	if (on_bind) /* an overlay does not look for changes of what is below it */
+		text_add(&risks, "; whoever renames or removes it on the host takes it off");
+	return covers.length && risks.length ? arena_printf("it lies in what %s shows writable: %s",
+							    covers.bytes, risks.bytes + 2)
+					     : NULL;
 }
 
 static void explain_build(const struct plan *plan, const struct shape *shape, struct text *text)

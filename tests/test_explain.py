@@ -92,3 +92,36 @@ def test_what_is_protected_in_a_writable_bind_is_warned_about_when_somebody_asks
         assert result.returncode == 0 and len(told) == 1 and "in place of a directory above" in told[0], result
         assert ("without --disable-userns" in told[0]) == (not more)
     assert_ok(run(line, ["true"]))
+
+
+def risks(*line):
+    told = run([*BASE, *line, "--dry-run"], ["true"])
+    assert_ok(told)
+    return re.findall(r"it lies in what .*", told.stdout)
+
+
+def test_a_bind_whose_source_may_be_missing_may_cover_nothing():
+    n = len(BASE)
+    for line, shown in (
+            (["--bind", "/b", "/b", "--ro-bind-try", "/none", "/b/a", "--ro-bind", "/usr", "/b/a/git"],
+             [f"--bind (argument {n + 1})"] * 2),
+            (["--bind", "/b", "/b", "--bind-try", "/none", "/b/a", "--ro-bind", "/usr", "/b/a/git"],
+             [f"--bind-try (argument {n + 4}) or --bind (argument {n + 1})"]),
+            (["--bind", "/b", "/b", "--ro-bind", "/none", "/b/a", "--ro-bind", "/usr", "/b/a/git"],
+             [f"--bind (argument {n + 1})"]),
+            (["--bind-try", "/none", "/b", "--ro-bind-try", "/none", "/c", "--ro-bind", "/usr", "/c/git"], [])):
+        found = risks(*line)
+        assert len(found) == len(shown), found
+        assert all(f"it lies in what {words} shows writable: " in text for words, text in zip(shown, found))
+
+
+def test_what_is_protected_on_an_overlay_that_keeps_changes_is_warned_about():
+    overlay = ["--overlay-src", "/low", "--overlay", "/rw", "/work", "/proj"]
+    for more, deep, off in ((["/proj/.git"], False, True), (["/proj/a/.git"], True, True),
+                            (["/proj/a/.git", "--unshare-user", "--disable-userns"], True, False)):
+        [text] = risks(*overlay, "--ro-bind", "/usr", *more)
+        assert f"--overlay (argument {len(BASE) + 3}) shows writable: " in text and "on the host" not in text
+        assert ("in place of a directory above" in text) == deep and ("without --disable-userns" in text) == off
+    assert not risks(*overlay, "--ro-bind", "/usr", "/proj/.git", "--unshare-user", "--disable-userns")
+    assert not risks(*overlay, "--ro-bind", "/usr", "/proj/.git", "--remount-ro", "/proj")
+    assert not risks("--overlay-src", "/low", "--tmp-overlay", "/proj", "--ro-bind", "/usr", "/proj/.git")
