@@ -71,7 +71,7 @@ static uint64_t note_own_tmpfs(int mount_fd)
 static bool is_on_own_tmpfs(int fd)
 {
 	struct kernel_statx status;
-	if (sys_statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0)
+	if (own_tmpfs.n && sys_statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0)
 		for (size_t i = 0; i < own_tmpfs.n; i++)
 			if (own_tmpfs.mount_ids[i] == status.stx_mnt_id)
 				return true;
@@ -667,16 +667,19 @@ static int make_at(int dir_fd, const char *name, mode_t type_and_mode)
 				      : mknodat(dir_fd, name, type_and_mode, 0);
 }
 
-/* Creates the last component, which was not there a moment ago. */
-static void make_last(const struct run *run, const struct op *op, mode_t type_and_mode)
+/* Creates the last component, which was not there a moment ago, in parent_fd, which is taken over;
+ * -1: that has still to be found. */
+static void make_last(const struct run *run, const struct op *op, int parent_fd,
+		      mode_t type_and_mode)
 {
 	const char *name;
-	AUTO_CLOSE int parent_fd = open_parent(run, op, &name);
+	AUTO_CLOSE int fd = parent_fd < 0 ? open_parent(run, op, &name) : parent_fd;
+	path_split(op->inner_path, &name);
 	struct stat status;
 	/* Another sandbox may just have made the same on a shared tree; a link is no directory and
 	 * no file. */
-	if (make_at(parent_fd, name, type_and_mode) < 0 &&
-	    !(errno == EEXIST && fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (make_at(fd, name, type_and_mode) < 0 &&
+	    !(errno == EEXIST && fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 	      (status.st_mode & S_IFMT) == (type_and_mode & S_IFMT)))
 		die_of_destination(run, op,
 				   S_ISDIR(type_and_mode) ? "make the directory" : "make the file",
@@ -708,17 +711,19 @@ static int same_own_directory(const struct op *op, const char **ret_name)
 }
 
 /* The directory that the last component of a destination belongs in, made if it is missing; -1 where
- * the host, too, has a say in what is there. What can be made in it needs no second look; all else,
- * and every failure, is for the long way. */
-static int open_own_directory(const struct run *run, const struct op *op, const char **ret_name)
+ * the host, too, has a say in what is there, and it is the caller's as ret_parent_fd. What can be made
+ * in it needs no second look; all else, and every failure, is for the long way. */
+static int open_own_directory(const struct run *run, const struct op *op, int *ret_parent_fd,
+			      const char **ret_name)
 {
 	int fd = same_own_directory(op, ret_name);
-	if (fd >= 0 || !own_tmpfs.n)
+	*ret_parent_fd = -1;
+	if (fd >= 0)
 		return fd;
 	forget_own_directory();
-	fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, run->guard, ret_name);
-	if (fd < 0 || !is_on_own_tmpfs(fd)) {
-		close_fd(&fd);
+	fd = open_parent(run, op, ret_name);
+	if (!is_on_own_tmpfs(fd)) {
+		*ret_parent_fd = fd;
 		return -1;
 	}
 	own_directory.path = op->inner_path;
@@ -743,15 +748,16 @@ static int look_at(const struct run *run, int fd, struct kernel_statx *ret_statu
 	return again >= 0 || errno == ENOTDIR ? 0 : -1;
 }
 
-/* Opens what a mount will cover, unless `fd` is it, made if it is missing; dies if it is of the wrong
+/* Opens what a mount will cover, unless `fd` is it, made if it is missing, for which parent_fd, if there
+ * is one, is taken over; dies if it is of the wrong
  * type. ret_is_root: it is the root of the new root. */
-static int open_mount_point(const struct run *run, const struct op *op, int fd, bool directory,
-			    mode_t mode, bool *ret_is_root)
+static int open_mount_point(const struct run *run, const struct op *op, int fd, int parent_fd,
+			    bool directory, mode_t mode, bool *ret_is_root)
 {
-	if (fd < 0)
+	if (fd < 0 && parent_fd < 0)
 		fd = path_open(run->root.fd, op->inner_path, O_PATH);
-	if (fd < 0 && errno == ENOENT) {
-		make_last(run, op, directory ? S_IFDIR | mode : S_IFREG | mode);
+	if (fd < 0 && (parent_fd >= 0 || errno == ENOENT)) {
+		make_last(run, op, parent_fd, directory ? S_IFDIR | mode : S_IFREG | mode);
 		fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	}
 	struct kernel_statx status;
@@ -776,11 +782,11 @@ static bool attach(struct run *run, const struct op *op, int mount_fd, bool dire
 	tell_of_links(run, op);
 	tell_guard(run, op, mount_fd);
 	const char *name;
-	int there = -1, own_fd = same_own_directory(op, &name);
+	int there = -1, parent_fd = -1, own_fd = same_own_directory(op, &name);
 	if (own_fd < 0)
 		there = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (own_fd < 0 && there < 0 && errno == ENOENT)
-		own_fd = open_own_directory(run, op, &name);
+		own_fd = open_own_directory(run, op, &parent_fd, &name);
 	if (own_fd >= 0 &&
 	    make_at(own_fd, name, (directory ? S_IFDIR : S_IFREG) | stub_mode) == 0) {
 		bind_attach(op, mount_fd, own_fd, name);
@@ -788,7 +794,8 @@ static bool attach(struct run *run, const struct op *op, int mount_fd, bool dire
 	}
 	forget_own_directory();
 	bool is_root;
-	AUTO_CLOSE int dest_fd = open_mount_point(run, op, there, directory, stub_mode, &is_root);
+	AUTO_CLOSE int dest_fd =
+		open_mount_point(run, op, there, parent_fd, directory, stub_mode, &is_root);
 	if (!is_root)
 		bind_attach(op, mount_fd, dest_fd, "");
 	return !is_root;
@@ -1016,10 +1023,12 @@ static void build_data(struct run *run, const struct op *op)
 static void build_symlink(const struct run *run, const struct op *op)
 {
 	const char *name;
-	int own_fd = open_own_directory(run, op, &name);
+	AUTO_CLOSE int parent_fd = -1;
+	int own_fd = open_own_directory(run, op, &parent_fd, &name);
 	if (own_fd >= 0 && symlinkat(op->link_target, own_fd, name) == 0)
 		return;
-	AUTO_CLOSE int parent_fd = open_parent(run, op, &name);
+	if (parent_fd < 0)
+		parent_fd = open_parent(run, op, &name);
 	if (symlinkat(op->link_target, parent_fd, name) == 0)
 		return;
 	if (errno != EEXIST)
@@ -1043,9 +1052,10 @@ static void build_directory(const struct run *run, const struct op *op)
 		return;
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (fd < 0 && errno == ENOENT) {
-		own_fd = open_own_directory(run, op, &name);
+		int parent_fd;
+		own_fd = open_own_directory(run, op, &parent_fd, &name);
 		if (own_fd < 0 || mkdirat(own_fd, name, op->mode) < 0)
-			make_last(run, op, S_IFDIR | op->mode);
+			make_last(run, op, parent_fd, S_IFDIR | op->mode);
 		return;
 	}
 	struct kernel_statx status;

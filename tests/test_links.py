@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
-from sandbox import (BASE, IS_ROOT, args_fd, as_user, assert_ok, assert_refused, data_fd, host_mounts, mounts_inside, run, shell,
-                     swapping, tree, user_ids)
+from sandbox import (BASE, IS_ROOT, REFUSE, args_fd, as_user, assert_ok, assert_refused, data_fd, host_mounts, mounts_inside, run,
+                     shell, swapping, tree, user_ids)
 
 pytestmark = pytest.mark.core
 
@@ -370,3 +370,18 @@ def test_nothing_is_changed_while_the_first_command_swaps_the_link(kind, trees):
             result = run([*both(trees), *what], ["true"])
             assert result.returncode in (0, 1), result
     assert tree(trees / "safe") == before and (trees / "safe" / "file").read_text() == "precious"
+
+
+# ---- what it costs ----
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+@pytest.mark.skipif(bool(REFUSE), reason="there is no openat2 to count")
+def test_a_new_place_in_a_bind_is_looked_for_its_parent_opened_and_it_is_opened(trees):
+    counts = []
+    for number in (5, 15):
+        many = [word for n in range(number) for word in ("--ro-bind", "/usr/bin/env", f"/safe/{number}-{n}")]
+        log = trees / f"log{number}"
+        assert_ok(run([*both(trees), *many], ["true"],
+                      prefix=["strace", "-f", "-qqq", "-o", log, "-e", "trace=openat2", "-e", "signal=none", "--"]))
+        counts.append(log.read_text().count("openat2("))
+    assert counts[1] - counts[0] == 3 * 10
