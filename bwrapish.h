@@ -818,8 +818,9 @@ void signals_stop(int number);
  * often if that is not 0. */
 void signals_wake_at(int64_t time_ms, int64_t then_every_ms);
 /* Whether one that has come to us has come to pid 1 as well, which has the number pid_1 in /proc, and so to
- * all of the group that was meant: told of the first of each kind. */
-bool signals_went_to_group(const struct run *run, pid_t pid_1, int number);
+ * all of the group that was meant: told of the first of each kind, and of what its sender sends to us at
+ * the same time. */
+bool signals_went_to_group(const struct run *run, pid_t pid_1, const struct signalfd_siginfo *info);
 /* One of this kind has gone to the whole group. */
 void signals_note_group(int number);
 

@@ -66,12 +66,11 @@ enum { STEP_MS = 50 };
 static void hear_the_end(int ms)
 {
 	struct pollfd events[] = { { .fd = signals_fd(), .events = POLLIN },
-				   { .fd = monitor.parent_pidfd, .events = POLLIN } };
+				   { .fd = monitor.cut_short ? -1 : monitor.parent_pidfd,
+				     .events = POLLIN } };
 	poll(events, ARRAY_SIZE(events), ms);
-	if (events[1].revents) {
+	if (events[1].revents)
 		monitor.cut_short = 1;
-		close_fd(&monitor.parent_pidfd);
-	}
 	int ending = signals_take();
 	if (ending)
 		monitor.cut_short = 128 + ending;
@@ -603,10 +602,10 @@ static int is_in_masks(const struct run *run, pid_t pid, int number, const char 
 }
 
 /* Pid 1 of a namespace that has not arranged for a signal never gets it, not even from outside:
- * pid_namespaces(7). */
-static bool is_lost_on_pid_1(const struct run *run, int number)
+ * pid_namespaces(7). One that it has blocked waits for it, as signalfd(2) needs it. */
+static bool may_be_lost_on_pid_1(const struct run *run, int number)
 {
-	static const char *const arranged[] = { "\nSigIgn:", "\nSigCgt:" };
+	static const char *const arranged[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
 	return run->plan->as_pid_1 &&
 	       is_in_masks(run, monitor.child_in_proc, number, arranged, ARRAY_SIZE(arranged)) == 0;
 }
@@ -625,6 +624,22 @@ static void send_signal(int signal)
 		sys_pidfd_send_signal(monitor.command_pidfd, signal);
 	else
 		kill(monitor.child, signal);
+}
+
+/* Who waits for it by sigwait(3), as tini(1) does, shows none of that; but one that is asleep is woken
+ * by what it gets, at once, and by nothing that is lost on it. */
+static bool is_woken_by(const struct run *run, int signal)
+{
+	static const char asleep[] = "\nState:\tS", switches[] = "\nvoluntary_ctxt_switches:";
+	char before[16384], after[16384], path[32];
+	snprintf(path, sizeof(path), "%d/status", monitor.child_in_proc);
+	if (!read_file_into(run->proc_fd, path, before, sizeof(before)))
+		before[0] = '\0';
+	send_signal(signal);
+	if (!strstr(before, asleep) || !read_file_into(run->proc_fd, path, after, sizeof(after)))
+		return false;
+	const char *then = strstr(before, switches), *now = strstr(after, switches);
+	return !strstr(after, asleep) || !then || !now || !streq(then, now);
 }
 
 static void send_to_session(int signal)
@@ -684,8 +699,9 @@ static bool reached_command(const struct run *run, const struct signalfd_siginfo
 	}
 	if (run->shape.topology != RUN_WITH_INIT || monitor.child_in_proc <= 0)
 		return false;
-	poll(NULL, 0, ALL_CALLED_MS);
-	return signals_went_to_group(run, monitor.child_in_proc, number);
+	if (signals_end_us(number)) /* of others, two are one */
+		poll(NULL, 0, ALL_CALLED_MS);
+	return signals_went_to_group(run, monitor.child_in_proc, info);
 }
 
 static void pass_signal_on(const struct run *run, const struct signalfd_siginfo *info)
@@ -701,9 +717,11 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 			signals_stop(number);
 		return;
 	}
-	/* Before COMMAND runs nobody could answer; nor can a pid 1 that has no handler. */
+	/* Before COMMAND runs nobody could answer; nor can a pid 1 that has not arranged for it. */
 	bool started = monitor.started && !monitor.not_started;
-	if (signals_end_us(number) && (!started || is_lost_on_pid_1(run, number))) {
+	if (signals_end_us(number) && (!started || may_be_lost_on_pid_1(run, number))) {
+		if (started && is_woken_by(run, number))
+			return;
 		end_and_remove();
 		if (started)
 			report_exit(run, 128 + number);
@@ -715,14 +733,18 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 		send_signal(number);
 }
 
-/* Not for longer than there is something to look at besides: COMMAND can send them as fast as they are
+/* Each kind once, and then whatever else there is to look at: COMMAND can send them as fast as they are
  * taken, to all of its process group. */
 static void hear_signals(const struct run *run)
 {
-	enum { MOST = 16 };
 	struct signalfd_siginfo info;
-	for (int n = 0; n < MOST && signals_next(&info); n++)
+	sigset_t heard;
+	sigemptyset(&heard);
+	for (bool again = false; !again && signals_next(&info);) {
+		again = sigismember(&heard, (int) info.ssi_signo);
+		sigaddset(&heard, (int) info.ssi_signo);
 		pass_signal_on(run, &info);
+	}
 }
 
 /* How long poll(2) may sleep. */

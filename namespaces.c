@@ -292,11 +292,14 @@ pid_t ns_pid_in_proc(const struct run *run, int pidfd)
 
 /* The socket's end of file was seen: the intermediate process is ending, or one that it has started
  * before it ended well. Those are our children too, whose numbers only it knew. */
-static int end_of_intermediate(void)
+static int end_of_intermediate(const struct run *run)
 {
+	enum { STEP_MS = 1 };
 	int status = 0;
-	while (status == 0 && (waitpid(-1, &status, 0) >= 0 || errno == EINTR))
-		;
+	pid_t pid;
+	while (status == 0 && ((pid = waitpid(-1, &status, WNOHANG)) >= 0 || errno == EINTR))
+		if (pid == 0)
+			monitor_await(run, -1, STEP_MS);
 	return status;
 }
 
@@ -327,7 +330,7 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 	int pidfd = -1;
 	monitor_await(run, ends[0], -1); /* in there somebody may stop it */
 	if (sync_receive(ends[0], true, &message, &pidfd) != 1 || message.kind != MESSAGE_CHILD) {
-		int status = end_of_intermediate();
+		int status = end_of_intermediate(run);
 		cgroups_remove(run);
 		run_end_with_setup(status);
 	}

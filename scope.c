@@ -128,6 +128,7 @@ static bool hear_busctl(const struct run *run, int fd, int pidfd, int64_t end_ms
 static problem call_manager(const struct run *run, const char *program, const char *directory,
 			    const char *name, int64_t end_ms)
 {
+	enum { KILLED_MS = 1000 };
 	int report[2], status;
 	char said[1024];
 	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -143,10 +144,12 @@ static problem call_manager(const struct run *run, const char *program, const ch
 		die_errno(errno, "Can't watch %s", program);
 	bool in_time = hear_busctl(run, report[0], pidfd, end_ms, said, sizeof(said));
 	close(report[0]);
-	if (!in_time)
+	if (!in_time) {
 		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+		monitor_await(run, pidfd, KILLED_MS);
+	}
+	if (waitpid(pid, &status, WNOHANG) != pid) /* it does not even die */
+		status = SIGKILL;
 	if (status == 0)
 		return NULL;
 	if (!in_time || (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM))

@@ -17,10 +17,11 @@
 #include <time.h>
 
 static struct {
-	int fd;                  /* they are blocked, and read from here */
-	sigset_t ignored;        /* of those forwarded, by the caller */
-	sigset_t marked;         /* wait at pid 1 since one went to the whole group */
-	int64_t marked_ms[NSIG]; /* when that was noticed */
+	int fd;                   /* they are blocked, and read from here */
+	sigset_t ignored;         /* of those forwarded, by the caller */
+	sigset_t marked;          /* wait at pid 1 since one went to the whole group */
+	int64_t marked_ms[NSIG];  /* when that was noticed */
+	uint32_t marked_by[NSIG]; /* who had sent it to us */
 } signals = { .fd = -1 };
 
 static const struct {
@@ -151,13 +152,15 @@ void signals_note_group(int number)
 
 /* Our pid 1 is in the same process group, control group and unit as COMMAND; it has the signals
  * blocked and never takes one, so that the first of each kind waits there for good. */
-bool signals_went_to_group(const struct run *run, pid_t pid_1, int number)
+bool signals_went_to_group(const struct run *run, pid_t pid_1, const struct signalfd_siginfo *info)
 {
+	int number = (int) info->ssi_signo;
 	enum { ONE_CALL_MS = 100 }; /* timeout(1) sends one to us, and one to all */
 	static const char label[] = "\nShdPnd:";
 	char text[16384], path[32];
 	if (sigismember(&signals.marked, number)) /* what waits there may be an earlier one */
-		return now_ms() - signals.marked_ms[number] < ONE_CALL_MS;
+		return now_ms() - signals.marked_ms[number] < ONE_CALL_MS &&
+		       info->ssi_pid == signals.marked_by[number];
 	snprintf(path, sizeof(path), "%d/status", pid_1);
 	if (!read_file_into(run->proc_fd, path, text, sizeof(text)))
 		return false;
@@ -166,5 +169,6 @@ bool signals_went_to_group(const struct run *run, pid_t pid_1, int number)
 		return false;
 	signals_note_group(number);
 	signals.marked_ms[number] = now_ms();
+	signals.marked_by[number] = info->ssi_pid;
 	return true;
 }

@@ -470,6 +470,58 @@ def test_an_alarm_from_before_bwrapish_was_executed_ends_command(args):
         life.assert_over()
 
 
+@pytest.mark.parametrize("way", ["sigwait", "signalfd", "handler"])
+def test_a_pid_1_that_waits_for_its_signals_gets_them(way):
+    """tini, dumb-init and systemd block them for that."""
+    arrange = {"sigwait": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\nend = lambda: signal.sigwait([signal.SIGTERM])",
+               "signalfd": "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+                           "def end():\n    while signal.SIGTERM not in signal.sigpending(): time.sleep(0.01)",
+               "handler": "signal.signal(signal.SIGTERM, lambda *_: os._exit(7))\nend = signal.pause"}[way]
+    code = f"import os, signal, time\n{arrange}\nos.write(1, b'ready\\n')\nend()\nos._exit(7)"
+    with start([*BASE, "--unshare-pid", "--as-pid-1"], python(code)) as process:
+        assert line_from(process) == "ready"
+        process.terminate()
+        assert process.wait(LONG) == 7
+
+
+FLOOD = """import os, signal
+for n in range(1, 32):
+    if n not in (signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP): signal.signal(n, signal.SIG_IGN)
+if MANY: os.fork()
+os.write(1, b"ready\\n")
+for _ in range(COUNT): os.kill(0, NUMBER)
+os.write(1, b"done\\n")
+while True: os.kill(0, NUMBER) if MANY else signal.pause()
+"""
+
+
+def resident_kib(pid):
+    return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS:"))
+
+
+@pytest.mark.parametrize("args,number", [(["--as-pid-1"], signal.SIGUSR1), ([], signal.SIGUSR1), (["--timeout", "60"], signal.SIGALRM)], ids=str)
+def test_signals_cost_the_supervisor_no_memory(args, number):
+    code = FLOOD.replace("MANY", "False").replace("COUNT", "200").replace("NUMBER", f"{int(number)}); signal.sigtimedwait([], 0.01")
+    with start([*BASE, "--unshare-pid", *args], python(code)) as process:
+        assert line_from(process) == "ready"
+        before = resident_kib(process.pid)
+        assert line_from(process) == "done"
+        time.sleep(0.3)
+        assert resident_kib(process.pid) < before + 256
+        process.kill()
+
+
+@pytest.mark.parametrize("args", [["--unshare-pid"], ["--unshare-pid", "--as-pid-1"]], ids=str)
+def test_a_parents_death_is_heard_among_signals_that_do_not_end(args):
+    life = Life()
+    line = command_line([*BASE, *args, "--die-with-parent"], python(FLOOD.replace("MANY", "True").replace("COUNT", "9").replace("NUMBER", "28")))
+    code = f"import subprocess, sys\nsubprocess.run(sys.argv[1:], pass_fds=[{life.held}], process_group=0)"
+    with subprocess.Popen([*python(code), *line], stdout=subprocess.PIPE, text=True, env=ENV, pass_fds=[life.held]) as parent:
+        assert line_from(parent) == "ready"
+        parent.kill()
+        life.assert_over()
+
+
 # ---- what is left ----
 
 def test_a_dead_foreground_group_is_not_left_at_the_terminal():
