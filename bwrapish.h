@@ -815,8 +815,8 @@ bool signals_stop_us(int number);
 /* Does what one that stops would have done had it not been taken. */
 void signals_stop(int number);
 /* Has the kernel continue this process then (CLOCK_MONOTONIC), whoever has stopped it, and once more every so
- * often if that is not 0. */
-void signals_wake_at(int64_t time_ms, int64_t then_every_ms);
+ * often if that is not 0. False with errno: EAGAIN where too many signals wait for processes of this user. */
+bool signals_wake_at(int64_t time_ms, int64_t then_every_ms);
 /* Whether one that has come to us has come to pid 1 as well, which has the number pid_1 in /proc, and so to
  * all of the group that was meant: told of the first of each kind, and of what its sender sends to us at
  * the same time. */

@@ -49,6 +49,7 @@ static struct {
 	bool timed_out;      /* SIGTERM was sent because the time was up */
 	bool killed;         /* and that was not enough */
 	int64_t deadline_ms; /* of the next of these steps, CLOCK_MONOTONIC; 0: none */
+	bool lacks_timers;   /* the kernel gives none, so that the guard has to do for --timeout */
 	pid_t guard;         /* start_guard(); 0: there is none */
 	int64_t silent_ms;   /* from when on no write is waited for; 0: for ever */
 	int terminal;        /* a descriptor of it, where we came in the foreground; or -1 */
@@ -240,9 +241,13 @@ static void set_deadline(struct run *run)
 	monitor.deadline_ms = monitor.silent_ms = now_ms() + plan->timeout_ms;
 	int64_t kill_ms = monitor.deadline_ms + plan->kill_after_ms;
 	run->last_resort_ms = kill_ms + LAST_RESORT_MS;
-	signals_wake_at(monitor.deadline_ms, 0);
-	signals_wake_at(kill_ms, 0);
-	signals_wake_at(run->last_resort_ms + LAST_RESORT_MS, 0);
+	monitor.lacks_timers = !signals_wake_at(monitor.deadline_ms, 0) ||
+			       !signals_wake_at(kill_ms, 0) ||
+			       !signals_wake_at(run->last_resort_ms + LAST_RESORT_MS, 0);
+	/* Any program of the user's can bring that about; start_guard() does without. */
+	if (monitor.lacks_timers && errno != EAGAIN)
+		die_errno(errno, "%s: Can't make a timer",
+			  place_name(options_place(plan, "--timeout")));
 }
 
 void monitor_prepare(struct run *run)
@@ -428,9 +433,10 @@ static _Noreturn void be_guard(const struct run *run, int child, int supervisor)
 				   { .fd = supervisor, .events = POLLIN },
 				   { .fd = monitor.parent_pidfd, .events = POLLIN } };
 	int64_t end_ms = run->last_resort_ms ? run->last_resort_ms : INT64_MAX;
-	for (int64_t left; !events[1].revents && (left = end_ms - now_ms()) > 0;) {
+	for (int64_t left;
+	     !events[0].revents && !events[1].revents && (left = end_ms - now_ms()) > 0;) {
 		poll(events, ARRAY_SIZE(events), left > INT_MAX ? INT_MAX : (int) left);
-		if (events[0].revents)
+		if (events[0].revents && !monitor.lacks_timers)
 			_exit(0);
 		if (events[2].revents) { /* the supervisor does what is to be done, if it can */
 			events[2].fd = -1;
@@ -442,7 +448,10 @@ static _Noreturn void be_guard(const struct run *run, int child, int supervisor)
 	do /* it may have to help along the end, and nobody is left afterwards to stop it again */
 		sys_pidfd_send_signal(supervisor, SIGCONT);
 	while (poll(events, 1, STEP_MS) == 0);
-	sys_pidfd_send_signal(supervisor, SIGCONT);
+	do { /* it ends us */
+		sys_pidfd_send_signal(supervisor, SIGCONT);
+		sys_pidfd_send_signal(supervisor, WAKE_WRITER);
+	} while (poll(events + 1, 1, STEP_MS) == 0);
 	_exit(0);
 }
 
@@ -450,7 +459,7 @@ static _Noreturn void be_guard(const struct run *run, int child, int supervisor)
  * session of its own, too; and as pid 1 it can take back that it dies with us. */
 static void start_guard(const struct run *run)
 {
-	if (!run->shape.has_guard)
+	if (!run->shape.has_guard && !monitor.lacks_timers)
 		return;
 	AUTO_CLOSE int child = sys_pidfd_open(monitor.child, 0);
 	AUTO_CLOSE int supervisor = sys_pidfd_open(getpid(), 0);
@@ -459,7 +468,8 @@ static void start_guard(const struct run *run)
 		die_errno(errno,
 			  "%s: Can't start the process that ends the sandbox where the supervisor "
 			  "is kept from it",
-			  place_name(options_place(run->plan, run->plan->as_pid_1
+			  place_name(options_place(run->plan, monitor.lacks_timers ? "--timeout"
+							      : run->plan->as_pid_1
 								      ? "--as-pid-1"
 								      : "--die-with-parent")));
 	if (monitor.guard == 0)
@@ -924,9 +934,12 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	monitor.socket = socket;
 	die_first_call(end_and_remove);
 	/* Otherwise nobody has been promised that it is never waited for too long. */
-	if (!write_patiently(may_go_on_writing) && run->plan->timeout_ms)
-		die_errno(errno, "%s: Can't make a timer",
-			  place_name(options_place(run->plan, "--timeout")));
+	if (!write_patiently(may_go_on_writing) && run->plan->timeout_ms) {
+		if (errno != EAGAIN)
+			die_errno(errno, "%s: Can't make a timer",
+				  place_name(options_place(run->plan, "--timeout")));
+		monitor.lacks_timers = true;
+	}
 	if (has_pid_1(run)) {
 		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
 		monitor.child_in_proc = ns_pid_in_proc(run, pidfd);

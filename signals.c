@@ -128,7 +128,7 @@ void signals_stop(int number)
 	sigprocmask(SIG_BLOCK, &only, NULL);
 }
 
-void signals_wake_at(int64_t time_ms, int64_t then_every_ms)
+bool signals_wake_at(int64_t time_ms, int64_t then_every_ms)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT };
 	struct itimerspec when = { .it_value = { .tv_sec = time_ms / 1000,
@@ -138,9 +138,8 @@ void signals_wake_at(int64_t time_ms, int64_t then_every_ms)
 	timer_t timer;
 	/* The kernel continues a process that gets it before it looks at what the process does with
 	 * it. */
-	if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0 ||
-	    timer_settime(timer, TIMER_ABSTIME, &when, NULL) < 0)
-		die_errno(errno, "Can't make a timer");
+	return timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 &&
+	       timer_settime(timer, TIMER_ABSTIME, &when, NULL) == 0;
 }
 
 /* ---- one that went to all of us ---- */

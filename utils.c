@@ -459,6 +459,7 @@ void close_fd(int *fd)
 
 static struct {
 	bool (*may_go_on)(void);
+	bool ticks; /* there is a timer */
 	timer_t timer;
 } patience;
 
@@ -471,17 +472,15 @@ bool write_patiently(bool (*may_go_on)(void))
 {
 	/* Without SA_RESTART: the call that sleeps returns. */
 	struct sigaction action = { .sa_handler = wake };
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = WAKE_WRITER };
 	sigset_t only;
 	sigemptyset(&only);
-	sigaddset(&only, SIGRTMIN);
-	patience.may_go_on = NULL;
-	if (may_go_on &&
-	    (sigaction(SIGRTMIN, &action, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) < 0 ||
-	     timer_create(CLOCK_MONOTONIC, &event, &patience.timer) < 0))
-		return false;
+	sigaddset(&only, WAKE_WRITER);
 	patience.may_go_on = may_go_on;
-	return true;
+	patience.ticks = may_go_on && sigaction(WAKE_WRITER, &action, NULL) == 0 &&
+			 sigprocmask(SIG_UNBLOCK, &only, NULL) == 0 &&
+			 timer_create(CLOCK_MONOTONIC, &event, &patience.timer) == 0;
+	return !may_go_on || patience.ticks;
 }
 
 /* Of a timer that goes off again and again, as the first time may come before the call sleeps. */
@@ -489,7 +488,7 @@ enum { TICK_MS = 50 };
 static void tick_every(int ms)
 {
 	const struct timespec tick = { .tv_nsec = ms * 1000000L };
-	if (patience.may_go_on)
+	if (patience.ticks)
 		timer_settime(patience.timer, 0,
 			      &(struct itimerspec){ .it_value = tick, .it_interval = tick }, NULL);
 }

@@ -112,7 +112,8 @@ bool write_all(int fd, const void *bytes, size_t length);
 /* From now on a write that cannot go on, messages too, asks from time to time whether it may still wait, and is
  * ETIMEDOUT when it may not: a terminal that was stopped, a pipe that nobody reads. (A file does not
  * let itself be interrupted.) For one process: its children wait as ever. NULL: no more. False with errno
- * when the kernel gives no timer: then writes wait as ever. */
+ * when the kernel gives no timer: then it asks when somebody sends WAKE_WRITER. */
+#define WAKE_WRITER SIGRTMIN
 bool write_patiently(bool (*may_go_on)(void));
 /* Reads to the end into arena memory, at most `max_bytes` (EFBIG beyond), with a NUL behind it.
  * Returns false with errno set. */

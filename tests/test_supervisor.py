@@ -293,6 +293,41 @@ def test_a_report_that_nobody_takes_is_not_waited_for_beyond_the_end(option, end
         assert process.stdout.read() == ""
 
 
+# ---- without timers ----
+
+# As a program of the same user brings it about that queues as many signals to itself as it may have.
+NO_TIMERS = python_prefix("import resource\nresource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))")
+
+
+@pytest.mark.parametrize("form", [*PID_FORMS, "alone"])
+@pytest.mark.parametrize("more", [[], ["--die-with-parent"], ["--timeout", "60"]], ids=str)
+def test_a_sandbox_starts_where_the_kernel_gives_no_timer(form, more):
+    with start([*BASE, *PID_FORMS.get(form, []), *more], ["sh", "-c", "echo ok; exit 3"], prefix=NO_TIMERS) as process:
+        assert line_from(process) == "ok"
+        assert process.wait(LONG) == 3
+
+
+@pid_forms
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+def test_the_time_is_kept_where_the_kernel_gives_no_timer(form, stopped):
+    life = Life()
+    with start([*BASE, *PID_FORMS[form], *SHORT], ["sh", "-c", "echo ready; exec sleep 60"], prefix=NO_TIMERS, pass_fds=[life.held]) as process:
+        line_from(process)
+        if stopped:
+            process.send_signal(signal.SIGSTOP)
+        life.assert_over()
+        assert process.wait(LONG) in (124, 137)
+
+
+@pid_forms
+def test_a_full_pipe_does_not_block_the_time_where_the_kernel_gives_no_timer(form):
+    life = Life()
+    with start([*BASE, *PID_FORMS[form], *SHORT, "--verbose"], python("import os\nwhile True: os.write(2, b'x' * 65536)"),
+               prefix=NO_TIMERS, pass_fds=[life.held]) as process:
+        life.assert_over()
+        assert process.wait(LONG) in (124, 137)
+
+
 # ---- in somebody else's pid namespace ----
 
 # Stops all others of its pid namespace, as fast as it goes.
