@@ -35,6 +35,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -207,6 +208,21 @@ static void learn_inherited(struct run *run)
 	closedir(directory);
 }
 
+/* Where /dev/tty does not exist outside, as in a container, --dev may show it all the same. True as well
+ * where that cannot be told. */
+static bool has_controlling_terminal(const struct run *run)
+{
+	AUTO_CLOSE int fd = openat(run->proc_fd, "self/stat", O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t length;
+	int terminal;
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+		return true;
+	/* the name before may have spaces in it: proc_pid_stat(5) */
+	const char *rest = strrchr(text, ')');
+	return !rest || sscanf(rest, ") %*c %*d %*d %*d %d", &terminal) != 1 || terminal != 0;
+}
+
 /* A controlling terminal counts even when no descriptor refers to it: COMMAND could open /dev/tty.
  */
 static bool terminal_is_in_reach(const struct run *run)
@@ -220,7 +236,7 @@ static bool terminal_is_in_reach(const struct run *run)
 		if (isatty(run->inherited_fds[i]))
 			return true;
 	AUTO_CLOSE int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-	return fd >= 0;
+	return fd >= 0 || (errno == ENOENT ? has_controlling_terminal(run) : errno != ENXIO);
 }
 
 /* ---- 2 read, 3 check ---- */

@@ -150,6 +150,7 @@ struct call_rule {
 	uint32_t mask; /* the call is meant when (argument & mask) == value; 0: when argument >=
 			  value */
 	uint32_t value;
+	uint32_t clear;  /* ... and none of these bits is in the argument after it */
 	uint32_t action; /* 0: the policy's own */
 	const char *why; /* of a profile's row */
 };

@@ -21,26 +21,35 @@
 #define OPEN_TO_CHANGE (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
 /* int domain: the kernel looks at the low 32 bits only, and so do we. */
-#define FAMILY(family)                                     \
-	{ "socket", #family, 0, ALL_BITS, family },        \
-	{                                                  \
-		"socketpair", #family, 0, ALL_BITS, family \
+#define FAMILY(family)                                        \
+	{ "socket", #family, 0, ALL_BITS, family, 0 },        \
+	{                                                     \
+		"socketpair", #family, 0, ALL_BITS, family, 0 \
 	}
-#define FLAG(flag)                              \
-	{ "clone", #flag, 0, flag, flag },      \
-	{                                       \
-		"unshare", #flag, 0, flag, flag \
+#define FLAG(flag)                                 \
+	{ "clone", #flag, 0, flag, flag, 0 },      \
+	{                                          \
+		"unshare", #flag, 0, flag, flag, 0 \
 	}
 /* Numbers in place of names: this is compiled for another machine than that of the headers, too. */
-#define REQUEST(request, number)                       \
+#define REQUEST(request, number)                          \
+	{                                                 \
+		"ioctl", #request, 1, ALL_BITS, number, 0 \
+	}
+#define FCNTL(word, mask, value)                   \
+	{ "fcntl", word, 1, mask, value, 0 },      \
+	{                                          \
+		"fcntl64", word, 1, mask, value, 0 \
+	}
+
+/* F_SETFL without O_ASYNC: for a terminal the kernel lets that send a signal, F_SETSIG's, to the
+ * foreground process group, in whatever pid namespace it is (tty_fasync()). */
+#define SET_FLAGS(word)                                \
+	{ "fcntl", word, 1, ALL_BITS, 4, ASYNC },      \
 	{                                              \
-		"ioctl", #request, 1, ALL_BITS, number \
+		"fcntl64", word, 1, ALL_BITS, 4, ASYNC \
 	}
-#define FCNTL(word, mask, value)                \
-	{ "fcntl", word, 1, mask, value },      \
-	{                                       \
-		"fcntl64", word, 1, mask, value \
-	}
+#define ASYNC 020000
 
 /* clang-format off */
 const struct call_argument call_arguments[] = {
@@ -51,47 +60,47 @@ const struct call_argument call_arguments[] = {
 	FAMILY(AF_LLC), FAMILY(AF_IB), FAMILY(AF_MPLS), FAMILY(AF_CAN), FAMILY(AF_TIPC), FAMILY(AF_BLUETOOTH),
 	FAMILY(AF_IUCV), FAMILY(AF_RXRPC), FAMILY(AF_ISDN), FAMILY(AF_PHONET), FAMILY(AF_IEEE802154), FAMILY(AF_CAIF),
 	FAMILY(AF_ALG), FAMILY(AF_NFC), FAMILY(AF_VSOCK), FAMILY(AF_KCM), FAMILY(AF_QIPCRTR), FAMILY(AF_SMC),
-	FAMILY(AF_XDP), { "socket", "AF_MCTP", 0, ALL_BITS, 45 },
+	FAMILY(AF_XDP), { "socket", "AF_MCTP", 0, ALL_BITS, 45, 0 },
 
 	FLAG(CLONE_NEWUSER), FLAG(CLONE_NEWNS), FLAG(CLONE_NEWPID), FLAG(CLONE_NEWNET), FLAG(CLONE_NEWIPC),
-	FLAG(CLONE_NEWUTS), FLAG(CLONE_NEWCGROUP), { "unshare", "CLONE_NEWTIME", 0, 0x80, 0x80 },
+	FLAG(CLONE_NEWUTS), FLAG(CLONE_NEWCGROUP), { "unshare", "CLONE_NEWTIME", 0, 0x80, 0x80, 0 },
 	/* A thread of the same process, and nothing new with it. */
-	{ "clone", "CLONE_THREAD", 0, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD },
+	{ "clone", "CLONE_THREAD", 0, CLONE_THREAD | NEW_NAMESPACES, CLONE_THREAD, 0 },
 
 	/* An empty mount namespace, which is a new one all the same (7.1). */
-	{ "unshare", "CLONE_NEWNS", 0, 0x00100000, 0x00100000 /* UNSHARE_EMPTY_MNTNS */ },
+	{ "unshare", "CLONE_NEWNS", 0, 0x00100000, 0x00100000 /* UNSHARE_EMPTY_MNTNS */, 0 },
 	/* Mount namespaces without clone(2) and unshare(2): since 7.0 and 7.1. */
-	{ "open_tree", "OPEN_TREE_NAMESPACE", 2, 0x2, 0x2 }, { "open_tree_attr", "OPEN_TREE_NAMESPACE", 2, 0x2, 0x2 },
-	{ "fsmount", "FSMOUNT_NAMESPACE", 1, 0x2, 0x2 },
+	{ "open_tree", "OPEN_TREE_NAMESPACE", 2, 0x2, 0x2, 0 }, { "open_tree_attr", "OPEN_TREE_NAMESPACE", 2, 0x2, 0x2, 0 },
+	{ "fsmount", "FSMOUNT_NAMESPACE", 1, 0x2, 0x2, 0 },
 
 	/* unsigned int request: comparing 64 bits would let 0x100005412 through (CVE-2019-10063). */
 	REQUEST(TIOCSTI, 0x5412), REQUEST(TIOCLINUX, 0x541c), REQUEST(TCGETS, 0x5401), REQUEST(TIOCGWINSZ, 0x5413),
 	REQUEST(FIONREAD, 0x541b), REQUEST(USERFAULTFD_IOC_NEW, 0xaa00),
 
 	/* unsigned int cmd: F_DUPFD, F_GETFD, F_SETFD, F_GETFL; F_SETFL; F_DUPFD_CLOEXEC. */
-	FCNTL("DESCRIPTOR", ~3u, 0), FCNTL("DESCRIPTOR", ALL_BITS, 4), FCNTL("DESCRIPTOR", ALL_BITS, 1030),
+	FCNTL("DESCRIPTOR", ~3u, 0), SET_FLAGS("DESCRIPTOR"), FCNTL("DESCRIPTOR", ALL_BITS, 1030),
 	/* A signal, SIGKILL too, for whomever F_SETOWN names, or a lease that has one sent. */
 	FCNTL("F_SETOWN", ALL_BITS, 8), FCNTL("F_SETSIG", ALL_BITS, 10), FCNTL("F_SETOWN_EX", ALL_BITS, 15),
 	FCNTL("F_SETLEASE", ALL_BITS, 1024), FCNTL("F_NOTIFY", ALL_BITS, 1026),
 	/* All others up to F_SET_FILE_RW_HINT (4.13): those above and locks; F_GETOWN, F_GETSIG; locks of 32 bits; locks
 	 * of open files; F_GETLEASE; F_DUPFD_QUERY; F_CREATED_QUERY to F_SETPIPE_SZ; F_GETPIPE_SZ to the hints. */
-	FCNTL("NO_SIGNALS", ~7u, 0), FCNTL("NO_SIGNALS", ~2u, 9), FCNTL("NO_SIGNALS", ~1u, 12),
-	FCNTL("NO_SIGNALS", ALL_BITS, 14),
+	FCNTL("NO_SIGNALS", ~3u, 0), SET_FLAGS("NO_SIGNALS"), FCNTL("NO_SIGNALS", ALL_BITS, 5), FCNTL("NO_SIGNALS", ~1u, 6),
+	FCNTL("NO_SIGNALS", ~2u, 9), FCNTL("NO_SIGNALS", ~1u, 12), FCNTL("NO_SIGNALS", ALL_BITS, 14),
 	FCNTL("NO_SIGNALS", ~3u, 36), FCNTL("NO_SIGNALS", ALL_BITS, 1025), FCNTL("NO_SIGNALS", ALL_BITS, 1027),
 	FCNTL("NO_SIGNALS", ~3u, 1028), FCNTL("NO_SIGNALS", ~7u, 1032),
 	/* pid_t pid: RLIMIT_CPU of another process kills it. */
-	{ "prlimit64", "SELF", 0, ALL_BITS, 0 },
+	{ "prlimit64", "SELF", 0, ALL_BITS, 0, 0 },
 
 	/* its first argument is the call; those of the call are in memory */
-	{ "socketcall", "SOCKET", 0, ALL_BITS, 1 }, { "socketcall", "SOCKETPAIR", 0, ALL_BITS, 8 },
+	{ "socketcall", "SOCKET", 0, ALL_BITS, 1, 0 }, { "socketcall", "SOCKETPAIR", 0, ALL_BITS, 8, 0 },
 
-	{ "open", "O_RDONLY", 1, OPEN_TO_CHANGE, 0 },
-	{ "openat", "O_RDONLY", 2, OPEN_TO_CHANGE, 0 },
+	{ "open", "O_RDONLY", 1, OPEN_TO_CHANGE, 0, 0 },
+	{ "openat", "O_RDONLY", 2, OPEN_TO_CHANGE, 0, 0 },
 
 	/* The personality is the low byte: 0 is Linux, 8 is Linux of 32 bits, 0xff (all bits) asks and changes
 	 * nothing. These four mean every other one that exists, up to 16. */
-	{ "personality", "OBSOLETE", 0, 0x81, 0x01 }, { "personality", "OBSOLETE", 0, 0x82, 0x02 },
-	{ "personality", "OBSOLETE", 0, 0x84, 0x04 }, { "personality", "OBSOLETE", 0, 0x90, 0x10 },
+	{ "personality", "OBSOLETE", 0, 0x81, 0x01, 0 }, { "personality", "OBSOLETE", 0, 0x82, 0x02, 0 },
+	{ "personality", "OBSOLETE", 0, 0x84, 0x04, 0 }, { "personality", "OBSOLETE", 0, 0x90, 0x10, 0 },
 };
 /* clang-format on */
 const size_t n_call_arguments = ARRAY_SIZE(call_arguments);

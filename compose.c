@@ -80,12 +80,15 @@ static void add_rule(scmp_filter_ctx context, const struct call_rule *general, u
 {
 	struct call_rule rule_there = policy_rule_on(general, arch);
 	const struct call_rule *rule = &rule_there;
-	struct scmp_arg_cmp compare = { .arg = rule->index,
-					.op = rule->mask ? SCMP_CMP_MASKED_EQ : SCMP_CMP_GE,
-					.datum_a = rule->mask ? rule->mask : rule->value,
-					.datum_b = rule->value };
-	int error =
-		seccomp_rule_add_array(context, action, rule->number, rule->word ? 1 : 0, &compare);
+	const struct scmp_arg_cmp compare[] = {
+		{ .arg = rule->index,
+		  .op = rule->mask ? SCMP_CMP_MASKED_EQ : SCMP_CMP_GE,
+		  .datum_a = rule->mask ? rule->mask : rule->value,
+		  .datum_b = rule->value },
+		{ .arg = rule->index + 1u, .op = SCMP_CMP_MASKED_EQ, .datum_a = rule->clear },
+	};
+	unsigned n = rule->word ? rule->clear ? 2 : 1 : 0;
+	int error = seccomp_rule_add_array(context, action, rule->number, n, compare);
 	if (error)
 		die_composing(error, policy_rule_words(rule));
 }

@@ -209,7 +209,7 @@ const struct option_row option_rows[] = {
 	ROW("unsetenv", "VAR", COMMAND, "forget a variable", H_ENV, 0, ENV_UNSET),
 	ROW("env", "NAME", COMMAND, "take a variable from the caller again, after --clearenv", H_ENV, 0, ENV_KEEP),
 	ROW("new-session", "", COMMAND, "a new terminal session (setsid)", H_FLAG, AT(new_session), 0),
-	ROW("no-tty-guard", "", COMMAND, "allow typing into the caller's terminal (TIOCSTI, TIOCLINUX)", H_FLAG, AT(no_tty_guard), 0),
+	ROW("no-tty-guard", "", COMMAND, "allow typing into the caller's terminal, and signals (O_ASYNC)", H_FLAG, AT(no_tty_guard), 0),
 	ROW("allow-keys", "", COMMAND, "leave COMMAND the caller's kernel keys (keyctl)", H_FLAG, AT(allow_keys), 0),
 	ROW("die-with-parent", "", COMMAND, "kill the sandbox when bwrapish or its parent dies", H_FLAG, AT(die_with_parent), 0),
 	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", H_FLAG, AT(as_pid_1), 0),

@@ -176,6 +176,7 @@ static bool add_argument_rules(const struct list_reader *reader, struct call_rul
 			continue;
 		rule.mask = from ? 0 : argument->mask;
 		rule.value = argument->value;
+		rule.clear = argument->clear;
 		add_rule(reader->rules, &rule);
 		found = true;
 	}
@@ -311,10 +312,15 @@ static bool is_same_call(const struct call_rule *a, const struct call_rule *b)
 	return a->number == b->number;
 }
 
+static bool is_same_comparison(const struct call_rule *a, const struct call_rule *b)
+{
+	return a->mask == b->mask && a->value == b->value && a->index == b->index;
+}
+
 bool policy_is_same_rule(const struct call_rule *a, const struct call_rule *b)
 {
 	return is_same_call(a, b) && !a->word == !b->word &&
-	       (!a->word || (a->mask == b->mask && a->value == b->value && a->index == b->index));
+	       (!a->word || (is_same_comparison(a, b) && a->clear == b->clear));
 }
 
 struct call_rule policy_rule_on(const struct call_rule *rule, uint32_t arch)
@@ -338,14 +344,17 @@ static bool only_logs(const struct call_rule *rule, uint32_t deny_action)
 	return (rule->action ? rule->action : deny_action) == SCMP_ACT_LOG;
 }
 
-/* Whether `general`, which means a call whatever its arguments, leaves nothing to say for one with
- * an argument. It takes the place of a built-in row; but what only logs opens nothing. */
+/* Whether `general`, which means a call whatever its arguments (or whatever the one after that which
+ * both judge), leaves nothing to say for `rule`. It takes the place of a built-in row; but what only
+ * logs opens nothing. */
 static bool makes_superfluous(const struct call_rule *general, const struct call_rule *rule,
 			      uint32_t deny_action)
 {
 	bool same = (general->action ? general->action : deny_action) ==
 		    (rule->action ? rule->action : deny_action);
-	return rule->word && !general->word && is_same_call(rule, general) &&
+	bool is_wider = !general->word ||
+			(is_same_comparison(general, rule) && rule->clear && !general->clear);
+	return rule->word && is_wider && is_same_call(rule, general) &&
 	       (same ||
 		(!only_logs(general, deny_action) && (only_logs(rule, deny_action) || rule->why)));
 }
@@ -671,7 +680,8 @@ static bool is_meant(const struct call_rule *general, const char *name, uint32_t
 	struct call_rule rule = policy_rule_on(general, arch);
 	uint64_t value = rule.word ? arguments[rule.index] : 0;
 	return !rule.word ||
-	       (rule.mask ? ((uint32_t) value & rule.mask) == rule.value : value >= rule.value);
+	       ((rule.mask ? ((uint32_t) value & rule.mask) == rule.value : value >= rule.value) &&
+		!(rule.clear && arguments[rule.index + 1] & rule.clear));
 }
 
 /* "AF_PACKET" for the value of an argument that is judged as a number, where it has a name. */
@@ -679,7 +689,8 @@ static const char *value_word(const struct call_rule *rule)
 {
 	for (size_t i = 0; i < n_call_arguments; i++)
 		if (streq(call_arguments[i].name, rule->name) &&
-		    call_arguments[i].mask == UINT32_MAX && call_arguments[i].value == rule->value)
+		    call_arguments[i].mask == UINT32_MAX && !call_arguments[i].clear &&
+		    call_arguments[i].value == rule->value)
 			return call_arguments[i].word;
 	return arena_printf("%#x", rule->value);
 }
@@ -717,7 +728,7 @@ bool policy_find_denial(const struct verdicts *verdicts, const char *name, uint3
 		const struct call_rule *rule = &verdicts->denied.items[i];
 		if (!is_meant(rule, name, arch, arguments))
 			continue;
-		if (rule->word && (rule->mask == 0 || rule->mask == UINT32_MAX))
+		if (rule->word && !rule->clear && (rule->mask == 0 || rule->mask == UINT32_MAX))
 			add_value_rule(used, *rule, arguments);
 		else
 			add_rule(used, rule);

@@ -11,6 +11,7 @@ struct call_argument {
 	char name[16], word[24]; /* not pointers: see struct option_row */
 	uint8_t index;
 	uint32_t mask, value;
+	uint32_t clear; /* bits that must not be in the argument after it */
 };
 extern const struct call_argument call_arguments[];
 extern const size_t n_call_arguments;

@@ -3,8 +3,9 @@
  *
  * What may deny anything comes last: between loading it and exec there is nothing but exec, so it
  * may deny whatever setup needs. The guards deny nothing that setup needs and come as soon as it is
- * clear who needs them. They are read back, by asking for what they deny; of the others seccomp(2)
- * returning 0 is the only witness: whatever asks could itself be what a filter kills.
+ * clear who needs them. They are read back, by asking for what they deny. Of the others it is made
+ * sure that the kernel answers the call that loads them: whatever else asks could itself be what a
+ * filter kills.
  */
 #include "bwrapish.h"
 
@@ -104,28 +105,45 @@ void filters_read(struct run *run)
 		die("%s", bad);
 }
 
-/* Returns the error; 0 for none. */
-static int try_load(const struct sock_filter *code, size_t n, unsigned long flags)
+enum { ANSWERED_BY_A_FILTER = -1 };
+
+/* Returns the error; 0 for none. A filter in force, one of the caller's too, may answer in the kernel's
+ * place that a program is loaded. It sees the arguments, and not what they point to, so that it lets
+ * both of these calls pass or none; the kernel says EINVAL to the first, whose program is empty. */
+static int try_load(bool by_prctl, const struct sock_filter *code, size_t n, unsigned long flags)
 {
-	struct sock_fprog program = { .len = (unsigned short) n,
-				      .filter = (struct sock_filter *) (uintptr_t) code };
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0 ? errno : 0;
+	struct sock_fprog program = { .filter = (struct sock_filter *) (uintptr_t) code };
+	for (;;) {
+		long result =
+			by_prctl ? prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0)
+				 : syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+		if (program.len || (result < 0 && errno != EINVAL))
+			return result < 0 ? errno : 0;
+		if (result >= 0)
+			return ANSWERED_BY_A_FILTER;
+		program.len = (unsigned short) n;
+	}
 }
 
-static const char *why_not_loaded(int error)
+static const char *load_error(int error)
 {
-	return error == ENOSYS ? "; this kernel has no seccomp filters, or one forbids more"
-	       : error == EACCES || error == EPERM
-		       ? "; a filter that is already in force forbids it"
-		       : "";
+	if (error == ANSWERED_BY_A_FILTER)
+		return "a filter that is already in force answers in the kernel's place that it is "
+		       "loaded, and it does not hold";
+	return arena_printf("%s%s", errno_text(error),
+			    error == ENOSYS
+				    ? "; this kernel has no seccomp filters, or one forbids "
+				      "more"
+			    : error == EACCES || error == EPERM
+				    ? "; a filter that is already in force forbids it"
+				    : "");
 }
 
 static void require_loaded(int error, const char *what)
 {
 	if (error)
-		die("%s: Can't load the seccomp program: %s%s", what, errno_text(error),
-		    error == EINVAL ? "; it is no valid classic BPF for seccomp"
-				    : why_not_loaded(error));
+		die("%s: Can't load the seccomp program: %s%s", what, load_error(error),
+		    error == EINVAL ? "; it is no valid classic BPF for seccomp" : "");
 }
 
 /* One of the caller's: by prctl(2) if possible, as bubblewrap does it. An allow list that stands before
@@ -136,21 +154,21 @@ static void load_given(const char *bytes, size_t length, struct place place)
 	const struct sock_filter *code =
 		__builtin_assume_aligned(bytes, _Alignof(struct sock_filter));
 	size_t n = length / sizeof(*code);
-	struct sock_fprog program = { .len = (unsigned short) n,
-				      .filter = (struct sock_filter *) (uintptr_t) code };
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-		require_loaded(try_load(code, n, 0), place_name(place));
+	int error = try_load(true, code, n, 0);
+	if (error && error != ANSWERED_BY_A_FILTER)
+		error = try_load(false, code, n, 0);
+	require_loaded(error, place_name(place));
 }
 
 /* ---- the guards ---- */
 
 #define FIELD(name) ((uint32_t) offsetof(struct seccomp_data, name))
-/* The low 32 bits of an argument: the kernel takes the request of ioctl(2) as an unsigned int, so
- * comparing all 64 would let 0x100005412 through (CVE-2019-10063). */
+/* The low 32 bits of an argument: the kernel takes the request of ioctl(2) and the command of fcntl(2)
+ * as an unsigned int, so comparing all 64 would let 0x100005412 through (CVE-2019-10063). */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define REQUEST_LOW (FIELD(args[1]))
+#define LOW_HALF(argument) (FIELD(argument))
 #else
-#define REQUEST_LOW (FIELD(args[1]) + 4)
+#define LOW_HALF(argument) (FIELD(argument) + 4)
 #endif
 
 /* The architecture that this is built for, and the other one that its kernels may take: a guard
@@ -160,28 +178,37 @@ static void load_given(const char *bytes, size_t length, struct place place)
 #if defined(__x86_64__) || defined(__i386__)
 #define FIRST_ARCH     AUDIT_ARCH_X86_64
 #define FIRST_IOCTL    16
+#define FIRST_FCNTL    72
 #define FIRST_ADD_KEY  248
 #define OTHER_IOCTL    (X32 + 514)
 #define OTHER_ADD_KEY  (X32 + FIRST_ADD_KEY)
+#define OTHER_FCNTL    (X32 + FIRST_FCNTL)
 #define SECOND_ARCH    AUDIT_ARCH_I386
 #define SECOND_IOCTL   54
+#define SECOND_FCNTL   55
+#define SECOND_FCNTL64 221
 #define SECOND_ADD_KEY 286
 #elif defined(__aarch64__) || defined(__arm__)
 #define FIRST_ARCH     AUDIT_ARCH_AARCH64
 #define FIRST_IOCTL    29
+#define FIRST_FCNTL    25
 #define FIRST_ADD_KEY  217
 #define SECOND_ARCH    AUDIT_ARCH_ARM
 #define SECOND_IOCTL   54
+#define SECOND_FCNTL   55
+#define SECOND_FCNTL64 221
 #define SECOND_ADD_KEY 309
 #elif defined(__riscv) && __riscv_xlen == 64
 #define FIRST_ARCH  AUDIT_ARCH_RISCV64
 #define SECOND_ARCH AUDIT_ARCH_RISCV32
 #elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define FIRST_ARCH  AUDIT_ARCH_PPC64LE
-#define SECOND_ARCH (AUDIT_ARCH_PPC | __AUDIT_ARCH_LE)
+#define FIRST_ARCH     AUDIT_ARCH_PPC64LE
+#define SECOND_ARCH    (AUDIT_ARCH_PPC | __AUDIT_ARCH_LE)
+#define SECOND_FCNTL64 204
 #elif defined(__s390x__)
-#define FIRST_ARCH  AUDIT_ARCH_S390X
-#define SECOND_ARCH AUDIT_ARCH_S390
+#define FIRST_ARCH     AUDIT_ARCH_S390X
+#define SECOND_ARCH    AUDIT_ARCH_S390
+#define SECOND_FCNTL64 221
 #elif defined(__loongarch64)
 #define FIRST_ARCH  AUDIT_ARCH_LOONGARCH64
 #define SECOND_ARCH AUDIT_ARCH_LOONGARCH32
@@ -190,24 +217,33 @@ static void load_given(const char *bytes, size_t length, struct place place)
 #endif
 #ifndef FIRST_IOCTL /* both have the same numbers */
 #define FIRST_IOCTL    SYS_ioctl
+#define FIRST_FCNTL    SYS_fcntl
 #define FIRST_ADD_KEY  SYS_add_key
 #define SECOND_IOCTL   SYS_ioctl
+#define SECOND_FCNTL   SYS_fcntl
 #define SECOND_ADD_KEY SYS_add_key
 #endif
 #ifndef OTHER_IOCTL
 #define OTHER_IOCTL   FIRST_IOCTL
 #define OTHER_ADD_KEY FIRST_ADD_KEY
+#define OTHER_FCNTL   FIRST_FCNTL
 #endif
-_Static_assert((SYS_ioctl == FIRST_IOCTL && SYS_add_key == FIRST_ADD_KEY) ||
-		       (SYS_ioctl == SECOND_IOCTL && SYS_add_key == SECOND_ADD_KEY),
+#ifndef SECOND_FCNTL64
+#define SECOND_FCNTL64 SECOND_FCNTL
+#endif
+_Static_assert((SYS_ioctl == FIRST_IOCTL && SYS_fcntl == FIRST_FCNTL &&
+		SYS_add_key == FIRST_ADD_KEY) ||
+		       (SYS_ioctl == SECOND_IOCTL && SYS_fcntl == SECOND_FCNTL &&
+			SYS_add_key == SECOND_ADD_KEY),
 	       "this architecture is one of the two");
 _Static_assert(SYS_request_key == SYS_add_key + 1 && SYS_keyctl == SYS_add_key + 2,
 	       "the key guard denies the three from add_key(2) on");
 
-#define LOAD(at)          BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
-#define IF_IS(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
-#define IF_GE(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, k, yes, no)
-#define ANSWER(action)    BPF_STMT(BPF_RET | BPF_K, action)
+#define LOAD(at)              BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
+#define IF_IS(k, yes, no)     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, k, yes, no)
+#define IF_GE(k, yes, no)     BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, k, yes, no)
+#define IF_HAS(bits, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, bits, yes, no)
+#define ANSWER(action)        BPF_STMT(BPF_RET | BPF_K, action)
 
 /* No key, whoever's. A session keyring of one's own separates nothing: the caller's keyrings belong
  * to the same user, and KEYCTL_LINK brings them into it. add_key(2), request_key(2) and keyctl(2)
@@ -234,25 +270,37 @@ static const struct sock_filter key_guard[] = {
 	ANSWER(SECCOMP_RET_ALLOW),
 };
 
-/* No ioctl can put bytes into the input of a terminal: TIOCSTI types, TIOCLINUX pastes on a
- * console. */
+/* Nothing puts bytes into the input of a terminal: TIOCSTI types, TIOCLINUX pastes on a console.
+ * And nothing has a signal sent where its input comes: with O_ASYNC the kernel makes the terminal's
+ * foreground process group the one that gets it (tty_fasync()), whoever that is, in whatever pid
+ * namespace, and F_SETSIG makes it SIGKILL. A filter cannot tell a terminal from a socket.
+ * Most calls pass after a few comparisons, as in the key guard. */
 static const struct sock_filter tty_guard[] = {
 	LOAD(FIELD(arch)),
 	IF_IS(FIRST_ARCH, 1, 0),
-	IF_IS(SECOND_ARCH, 3, 8),
+	IF_IS(SECOND_ARCH, 5, 18),
 	LOAD(FIELD(nr)), /* first */
-	IF_IS(FIRST_IOCTL, 3, 0),
-	IF_IS(OTHER_IOCTL, 2, 7),
+	IF_IS(FIRST_IOCTL, 7, 0),
+	IF_IS(FIRST_FCNTL, 10, 0),
+	IF_IS(OTHER_IOCTL, 5, 0),
+	IF_IS(OTHER_FCNTL, 8, 15),
 	LOAD(FIELD(nr)), /* second */
-	IF_IS(SECOND_IOCTL, 0, 5),
-	LOAD(REQUEST_LOW),
-	IF_IS(TIOCSTI, 2, 0),
-	IF_IS(TIOCLINUX, 1, 2),
+	IF_IS(SECOND_IOCTL, 2, 0),
+	IF_IS(SECOND_FCNTL, 5, 0),
+	IF_IS(SECOND_FCNTL64, 4, 11),
+	LOAD(LOW_HALF(args[1])), /* the request of ioctl(2) */
+	IF_IS(TIOCSTI, 8, 0),
+	IF_IS(TIOCLINUX, 7, 0),
+	IF_IS(FIOASYNC, 6, 7),
+	LOAD(LOW_HALF(args[1])), /* the command of fcntl(2) */
+	IF_IS(F_SETSIG, 4, 0),
+	IF_IS(F_SETFL, 0, 4),
+	LOAD(LOW_HALF(args[2])),
+	IF_HAS(O_ASYNC, 1, 2),
 	ANSWER(SECCOMP_RET_ERRNO | ENOSYS), /* an architecture that is not known here */
 	ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	ANSWER(SECCOMP_RET_ALLOW),
 };
-
 enum { N_GUARDS = 2 };
 
 /* Returns how many are due. `denies_keys`: what they are to be part of does already. */
@@ -285,16 +333,15 @@ void filters_load_guards(struct run *run)
 		return;
 	struct program program = n == 1 ? guards[0] : compose_joined(guards, n);
 	/* Not for the speculation mitigation's sake: no other call shall become slower. */
-	int error = try_load(program.code, program.n, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+	int error = try_load(false, program.code, program.n, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
 	const char *options = !run->has_tty           ? "--allow-keys does"
 			      : run->plan->allow_keys ? "--no-tty-guard does"
 						      : "--allow-keys and --no-tty-guard do";
 	if (error)
 		die("Can't keep COMMAND from the caller's %s%s%s: Can't load a seccomp program: "
-		    "%s%s; %s without",
+		    "%s; %s without",
 		    run->plan->allow_keys ? "" : "kernel keys", n == 2 ? " and " : "",
-		    run->has_tty ? "terminal" : "", errno_text(error), why_not_loaded(error),
-		    options);
+		    run->has_tty ? "terminal" : "", load_error(error), options);
 	if (!guards_hold(run))
 		die("A seccomp program is loaded and does not hold; %s without", options);
 	run->guarded = true;
@@ -394,7 +441,7 @@ static void load_composed(const struct run *run, enum filtered whom)
 		return;
 	}
 	unsigned long flags = run->plan->policy.log ? SECCOMP_FILTER_FLAG_LOG : 0;
-	require_loaded(try_load(program->code, program->n, flags), "seccomp lists");
+	require_loaded(try_load(false, program->code, program->n, flags), "seccomp lists");
 }
 
 void filters_load(struct run *run, enum filtered whom)

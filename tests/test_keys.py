@@ -126,6 +126,9 @@ def test_what_the_caller_wants_answered_is_answered():
 def test_a_guard_that_the_kernel_says_to_have_loaded_and_has_not_ends_the_run(form):
     prefix = ["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=seccomp", "-e", "inject=seccomp:retval=0"]
     refused(form, "does not hold", "--allow-keys", base=BASE, prefix=prefix)
+    for more in (["--seccomp-profile", "default"], ["--seccomp-profile", "minimal"],
+                 ["--allow-keys", "--seccomp-deny", "mkdir", "--seccomp-errno", "kill"]):
+        refused([*form, *more], "does not hold", base=BASE, prefix=prefix)
 
 
 LOADED = """

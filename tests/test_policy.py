@@ -23,6 +23,7 @@ ARM_COMPILER = "arm-linux-gnueabihf-gcc"
 PROFILE = ["--seccomp-profile", "default"]
 WITH_PROC = [*BASE, "--proc", "/proc"]
 HIGH = 1 << 32
+ASYNC = 0o20000  # O_ASYNC, on all architectures here
 
 
 # ---- the tables, as the build has them ----
@@ -37,9 +38,9 @@ def numbers(arch):
 
 
 class Rule:
-    def __init__(self, verdict, name, word, index, mask, value, action):
+    def __init__(self, verdict, name, word, index, mask, value, clear, action):
         self.denies, self.name, self.whole, self.word = verdict == "deny", name, word == "-", word
-        self.index, self.mask, self.value = int(index), int(mask, 0), int(value, 0)
+        self.index, self.mask, self.value, self.clear = int(index), int(mask, 0), int(value, 0), int(clear, 0)
         self.error = getattr(errno, action)
 
     def values(self):
@@ -167,19 +168,50 @@ def test_minimal_judges_arguments(raw, arch):
 
 @pytest.mark.parametrize("arch", [NATIVE, *OTHERS])
 def test_an_allow_list_has_no_signal_sent_to_anybody(raw, arch):
-    """F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY, and the limits of another process."""
+    """F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY, F_SETFL with O_ASYNC, and the limits of another process."""
     known = numbers(arch)
     high = 0 if arch in OF_32_BITS else HIGH
     calls = [(arch, known[name], {0: 0, 1: command | bits, 2: 0}) for name in ("fcntl", "fcntl64") if name in known
              for command in (8, 10, 15, 1024, 1026) for bits in {0, high}]
+    calls += [(arch, known[name], {0: 0, 1: 4 | bits, 2: flags}) for name in ("fcntl", "fcntl64") if name in known
+              for flags in (ASYNC, ASYNC | os.O_NONBLOCK, ASYNC | high) for bits in {0, high}]
     calls += [(arch, known["prlimit64"], {0: pid, 1: 0, 2: 0, 3: 0}) for pid in (1, os.getpid(), high | 1)]
     for args in (["--seccomp-profile", "minimal"], ["--seccomp-allow", "@basic-io"]):
         assert set(raw(args, calls)) == {errno.EPERM}
     free = [(NATIVE, numbers(NATIVE)["fcntl"], {0: 0, 1: command, 2: 0}) for command in (0, 1, 2, 3, 4, 1030)]
-    assert raw(["--seccomp-profile", "minimal"], [*free, (NATIVE, numbers(NATIVE)["prlimit64"], {0: 0, 1: 7, 2: 0, 3: 0})]) == [0] * 7
+    free += [(NATIVE, numbers(NATIVE)["fcntl"], {0: 0, 1: 4, 2: os.O_NONBLOCK})]
+    assert raw(["--seccomp-profile", "minimal"], [*free, (NATIVE, numbers(NATIVE)["prlimit64"], {0: 0, 1: 7, 2: 0, 3: 0})]) == [0] * 8
+
+
+def test_what_an_allow_list_judges_by_flags_is_allowed_by_number(raw):
+    calls = [(NATIVE, numbers(NATIVE)["fcntl"], {0: 0, 1: 4, 2: flags}) for flags in (ASYNC, 0)]
+    for word in ("fcntl:4", "fcntl:0x4", "fcntl"):
+        for args in (["--seccomp-profile", "minimal", "--seccomp-allow", word], ["--seccomp-allow", f"{word},@basic-io"],
+                     ["--seccomp-allow", f"@basic-io,{word}"]):
+            assert raw(args, calls) == [0, 0], args
+
+
+@pytest.mark.parametrize("arch", [NATIVE, *OTHERS])
+def test_the_terminals_guard_knows_every_architecture(raw, arch):
+    known = numbers(arch)
+    high = 0 if arch in OF_32_BITS else HIGH
+    master, terminal = os.openpty()
+    keep(master), keep(terminal)
+    calls = [(arch, known["ioctl"], {0: 0, 1: request | bits, 2: 0}) for request in (0x5412, 0x541C, 0x5452) for bits in {0, high}]
+    free = [(arch, known["ioctl"], {0: 0, 1: 0x5451, 2: 0})]  # FIOCLEX
+    for name in {"fcntl", "fcntl64"} & set(known):
+        calls += [(arch, known[name], {0: 0, 1: 10 | bits, 2: 9}) for bits in {0, high}]
+        calls += [(arch, known[name], {0: 0, 1: 4 | bits, 2: ASYNC | os.O_RDWR | other}) for bits in {0, high} for other in {0, high}]
+        free += [(arch, known[name], {0: 0, 1: 4, 2: os.O_NONBLOCK}), (arch, known[name], {0: 0, 1: 1, 2: ASYNC})]
+    for more in ([], ["--seccomp-profile", "default"], ["--seccomp-deny", "ptrace"]):
+        args = ["--close-fds", "--keep-fd", terminal, *more]
+        assert set(raw(args, calls)) == {errno.EPERM}
+        answers = set(raw(args, free))
+        assert answers == {0} or (arch == "x32" and answers == {errno.ENOSYS})  # few kernels have x32
 
 
 @pytest.mark.parametrize("call", ["fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid())", "fcntl.fcntl(0, fcntl.F_SETSIG, 9)",
+                                  "fcntl.fcntl(0, fcntl.F_SETFL, os.O_ASYNC)",
                                   "resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (0, 0))"])
 def test_minimal_kills_nobody_outside(call):
     code = f"import fcntl, os, resource\nos.getppid()\ntry: {call}\nexcept PermissionError: print('denied')"

@@ -19,6 +19,7 @@ pairs = pytest.mark.parametrize("built, arch", PAIRS)
 EPERM, ENOSYS = ERRNO | errno.EPERM, ERRNO | errno.ENOSYS
 NEWUSER, THREAD = 0x10000000, 0x00010000
 HIGH = 1 << 32
+ASYNC = 0o20000  # O_ASYNC
 _made = {}
 
 
@@ -113,13 +114,19 @@ def test_flags_of_clone_are_judged_where_the_architecture_has_them(built, arch):
 
 @pairs
 def test_minimal_reaches_no_process_outside(built, arch):
-    """F_SETOWN with F_SETSIG sends SIGKILL, and a limit of processor time does."""
+    """F_SETOWN with F_SETSIG sends SIGKILL, O_ASYNC on a terminal does without the first, and a limit of processor time does."""
     known = numbers(arch)
     for name in {"fcntl", "fcntl64"} & set(known):
         for command in (8, 10, 15, 1024, 1026, 8 | HIGH, 6, 7, 1031):
             assert answers(built, arch, "minimal", known[name], {1: command}) == EPERM, command
         for command in (0, 1, 2, 3, 4, 1030):
             assert answers(built, arch, "minimal", known[name], {0: 3, 1: command, 2: 1}) == ALLOW, command
+        for high in (0, HIGH):
+            for flags in (ASYNC, ASYNC | 2, 0xFFFFFFFF, ASYNC | HIGH):
+                assert answers(built, arch, "minimal", known[name], {1: 4 | high, 2: flags}) == EPERM, flags
+            for flags in (0, 2, 0x800, 0xFFFFFFFF & ~ASYNC, HIGH, HIGH * 0xFFFF):
+                assert answers(built, arch, "minimal", known[name], {1: 4 | high, 2: flags}) == ALLOW, flags
+        assert answers(built, arch, "minimal", known[name], {1: 0, 2: ASYNC}) == ALLOW
     for pid in (1, 4711, 2**32 - 1, HIGH | 1):
         assert answers(built, arch, "minimal", known["prlimit64"], {0: pid}) == EPERM
     assert answers(built, arch, "minimal", known["prlimit64"], {0: 0, 1: 7}) == ALLOW

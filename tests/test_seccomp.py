@@ -104,6 +104,20 @@ def test_a_later_program_needs_prctl_and_no_seccomp_of_an_earlier_one():
         assert inside([*form, *args], fails_with("mkdirat")) == "EXDEV"
 
 
+@FORMS
+@pytest.mark.parametrize("more", [["--seccomp-profile", "default"], ["--seccomp-profile", "minimal"], ["--seccomp-deny", "mkdir"],
+                                  ["--allow-keys", "--seccomp-deny", "mkdir:kill", "--seccomp-errno", "kill"]], ids=str)
+def test_a_filter_that_pretends_to_load_another_ends_the_run(more, form):
+    for option in ("--seccomp", "--add-seccomp-fd"):
+        refused([*form, option, data_fd(bpf({"seccomp": 0})), *more], "seccomp lists", "does not hold", base=BASE)
+
+
+@FORMS
+def test_a_filter_that_pretends_to_load_one_of_the_callers_ends_the_run(form):
+    refused([*form, "--add-seccomp-fd", data_fd(bpf({"prctl": 0})), "--add-seccomp-fd", data_fd(bpf({"mkdirat": errno.EXDEV}))],
+            "--add-seccomp-fd", "does not hold", base=BASE)
+
+
 def test_pid_1_runs_under_the_same_filters():
     seen = shell(["--unshare-pid", "--seccomp", data_fd(bpf({}))], "grep Seccomp: /proc/1/status", base=WITH_PROC)
     assert seen == "Seccomp:\t2\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import BASE, FULL, Terminal, python, status_inside
+from sandbox import BASE, BINARY, FULL, Terminal, pipe, python, python_prefix, status_inside
 
 TTY_INPUT = """
 FIRST = 0
@@ -39,6 +39,73 @@ def test_terminal_input_cannot_be_forged_through_an_inherited_descriptor():
                   prefix=["sh", "-c", 'exec "$@" 9<>/dev/tty </dev/null', "sh"]) as terminal:
         terminal.read_until("tried all")
     assert "INJECTED" not in terminal.text and "UNGUARDED" not in terminal.text, terminal.text
+
+
+# Keeps the foreground of the terminal for a reader, and goes on in the background.
+BEHIND_A_READER = """import os, signal
+ready, started = os.pipe()
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.tcsetpgrp(0, os.getpid())
+    os.write(started, b"x")
+    print("the reader has", os.read(0, 9), flush=True)
+    os._exit(0)
+os.read(ready, 1)"""
+
+SIGNALS = """import fcntl, os, struct
+def try_to(name, call, *arguments):
+    try: call(0, *arguments)
+    except PermissionError: print(name, "is denied")
+    else: print(name, "IS DONE")
+try_to("F_SETSIG", fcntl.fcntl, 10, 9)
+try_to("O_ASYNC", fcntl.fcntl, 4, fcntl.fcntl(0, 3) | 0o20000)
+{last}
+print("tried all", flush=True)
+os.read(WAIT, 1)"""
+
+
+@pytest.mark.parametrize("args, last", [([], True), (["--unshare-all"], True), (["--unshare-all", "--new-session"], True),
+                                        (["--unshare-all", "--seccomp-profile", "default"], True),
+                                        (["--unshare-all", "--seccomp-profile", "minimal"], False),
+                                        (["--unshare-all", "--seccomp-profile", "minimal", "--no-tty-guard"], False)], ids=str)
+def test_no_signal_is_sent_to_the_foreground_of_the_terminal(args, last):
+    """The kernel sends what F_SETSIG says to whoever is there, at the next key, in whatever pid namespace."""
+    read_end, write_end = pipe()
+    # the request of FIOASYNC is of no profile that allows few, and not the same everywhere
+    last = "import termios\ntry_to('FIOASYNC', fcntl.ioctl, termios.FIOASYNC, struct.pack('i', 1))" if last else ""
+    code = SIGNALS.replace("{last}", last).replace("WAIT", str(read_end))
+    with Terminal([*BASE, *args], python(code), prefix=python_prefix(BEHIND_A_READER), pass_fds=[read_end]) as terminal:
+        terminal.read_until("tried all")
+        terminal.type("keys\n")
+        terminal.read_until("the reader has b'keys")
+        assert "DONE" not in terminal.text and terminal.text.count("is denied") == (3 if last else 2)
+        os.write(write_end, b"x")
+
+
+@pytest.mark.parametrize("args", [[], ["--unshare-all"]], ids=str)
+def test_flags_of_the_terminal_can_be_set_otherwise(args):
+    code = """import fcntl, os
+flags = fcntl.fcntl(0, fcntl.F_GETFL)
+fcntl.fcntl(0, fcntl.F_SETFL, flags | os.O_NONBLOCK | os.O_APPEND)
+print("set", fcntl.fcntl(0, fcntl.F_GETFL) & os.O_NONBLOCK != 0, fcntl.fcntl(0, 11), fcntl.fcntl(0, fcntl.F_DUPFD, 0o20000 // 64))"""
+    with Terminal([*BASE, *args], python(code)) as terminal:
+        terminal.read_until("set True 0 128")
+
+
+# As in a container: with none of the standard three a terminal, and what is at /dev/tty not it.
+@pytest.mark.parametrize("device", [[], ["--dir", "/dev/tty"], ["--symlink", "tty", "/dev/tty"]], ids=str)
+def test_a_controlling_terminal_is_in_reach_whatever_is_at_dev_tty(device):
+    read_end, write_end = os.pipe()
+    outer = [*BASE, "--proc", "/proc", "--ro-bind", BINARY, "/bwrapish", "--no-tty-guard", "--allow-keys", *device]
+    inner = ["/bwrapish", "--ro-bind", "/", "/", "--unshare-user", "--allow-keys", "grep", "Seccomp:", "/proc/self/status"]
+    for more, mode in (([], "2"), (["--new-session"], "0")):
+        with Terminal([*outer, *more], ["sh", "-c", 'exec "$@" <&- 2>&1', "sh", *inner], stdout=write_end) as terminal:
+            terminal.wait()
+        if not (mode == "0" and device):  # then it cannot be told
+            assert os.read(read_end, 999) == f"Seccomp:\t{mode}\n".encode(), more
+    os.close(read_end)
+    os.close(write_end)
 
 
 def test_no_tty_guard_passes_it_on():

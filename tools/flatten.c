@@ -51,7 +51,9 @@ static bool is_jump_taken(const struct sock_filter *instruction, uint32_t value)
 struct call {
 	uint32_t arch, number;
 	bool has_arguments;
-	uint32_t halves[2]; /* the low and the high one of every argument */
+	/* The low and the high one of the arguments with an even and with an odd index: no two that are
+	 * judged together are of one kind. */
+	uint32_t halves[2][2];
 };
 
 static bool is_argument(const struct sock_filter *instruction)
@@ -76,7 +78,8 @@ static struct answer run(const struct program *program, size_t first, struct cal
 			return (struct answer){ true, (uint32_t) i };
 		if (instruction->code == LOAD)
 			value = is_argument(instruction)
-					? call.halves[is_high_half(instruction->k, call.arch)]
+					? call.halves[instruction->k / 8 % 2]
+						     [is_high_half(instruction->k, call.arch)]
 				: instruction->k == ARCH_AT ? call.arch
 							    : call.number;
 		else if (instruction->code == MASK)
@@ -386,7 +389,7 @@ static bool put_argument(struct copier *copier, const struct sock_filter *from,
 		uint32_t value = i ? steps.items[i - 1] : 0;
 		struct call call = { .arch = copier->arch,
 				     .has_arguments = true,
-				     .halves = { value, 0 } };
+				     .halves = { { value, 0 }, { value, 0 } } };
 		if (i == 0 || value > 0)
 			add_range(&ranges, value,
 				  run(program, (size_t) (from - program->code), call));
@@ -460,7 +463,7 @@ static struct ranges find_ranges(const struct program *program, uint32_t arch)
 	uint32_t *steps = find_steps(program, has_x32, &n);
 	for (size_t i = 0; i < n; i++) {
 		bool is_x32s_own = has_x32 && steps[i] >= X32_FIRST && steps[i] < X32_END;
-		struct call call = { arch, steps[i] | (is_x32s_own ? X32 : 0), false, { 0 } };
+		struct call call = { .arch = arch, .number = steps[i] | (is_x32s_own ? X32 : 0) };
 		add_range(&ranges, steps[i], run(program, 0, call));
 	}
 	return ranges;
@@ -488,7 +491,7 @@ static size_t put_arch(struct writer *writer, const struct program *program, uin
 static void compare_at(const struct program *old, const struct program *new, uint32_t arch,
 		       uint32_t number)
 {
-	struct call call = { arch, number, false, { 0 } };
+	struct call call = { .arch = arch, .number = number };
 	struct answer was_at_once = run(old, 0, call);
 	if (!was_at_once.looks_at_arguments && is_same(was_at_once, run(new, 0, call)))
 		return;
@@ -498,11 +501,19 @@ static void compare_at(const struct program *old, const struct program *new, uin
 		const uint32_t tried[][2] = { { k, 0 }, { k - 1, 0 }, { k + 1, 0 },
 					      { k, 1 }, { ~k, 0 },    { ~k, UINT32_MAX } };
 		for (size_t t = 0; t < ARRAY_SIZE(tried); t++) {
-			struct call whole = call, low = call;
-			whole.halves[0] = low.halves[0] = tried[t][0];
-			whole.halves[1] = tried[t][1];
-			if (!is_same(run(old, 0, low), run(new, 0, whole)))
-				die("A filter has become another at call %u of %#x", number, arch);
+			const uint32_t others[] = { tried[t][0], 0, UINT32_MAX };
+			for (size_t other = 0; other < 2 * ARRAY_SIZE(others); other++) {
+				struct call whole = call;
+				size_t kind = other % 2;
+				memcpy(whole.halves[kind], tried[t], sizeof(tried[t]));
+				whole.halves[!kind][0] = others[other / 2];
+				whole.halves[!kind][1] = tried[t][1];
+				struct call low = whole;
+				low.halves[0][1] = low.halves[1][1] = 0;
+				if (!is_same(run(old, 0, low), run(new, 0, whole)))
+					die("A filter has become another at call %u of %#x", number,
+					    arch);
+			}
 		}
 	}
 }
@@ -542,8 +553,7 @@ struct program flatten(const struct program *program, uint32_t native)
 							 : native;
 	size_t other = foreign == native ? 0 : put_arch(&writer, program, foreign);
 	size_t own = put_arch(&writer, program, native);
-	size_t unknown =
-		put_return(&writer, run(program, 0, (struct call){ 0, 0, false, { 0 } }).value);
+	size_t unknown = put_return(&writer, run(program, 0, (struct call){ 0 }).value);
 	if (foreign != native)
 		unknown = put_jump(&writer, BPF_JEQ, foreign, other, unknown);
 	put_step(&writer, LOAD, ARCH_AT, put_jump(&writer, BPF_JEQ, native, own, unknown));

@@ -4,7 +4,7 @@
  *   profiles ARCHITECTURE >built-profiles.h
  *   profiles --manual                the part of the man page that lists them call by call
  *   profiles --calls PROFILE [ARCHITECTURE]
- *                                    each rule of a profile: "deny NAME WORD INDEX MASK VALUE ACTION"
+ *                                    each rule of a profile: "deny NAME WORD INDEX MASK VALUE CLEAR ACTION"
  *   profiles --linear PROFILE        as BPF, one comparison after the other, for the benchmark
  *   profiles --numbers               each call libseccomp knows: "ARCHITECTURE NAME NUMBER", for the tests
  *
@@ -169,9 +169,10 @@ static void print_calls(const struct profile *profile, uint32_t arch)
 		for (size_t i = 0; i < lists[list]->n; i++) {
 			struct call_rule there = policy_rule_on(&lists[list]->items[i], arch);
 			const struct call_rule *rule = &there;
-			printf("%s %s %s %u %#x %#x %s\n", list && !rule->action ? "allow" : "deny",
-			       rule->name, rule->word ? rule->word : "-", rule->index, rule->mask,
-			       rule->value,
+			printf("%s %s %s %u %#x %#x %#x %s\n",
+			       list && !rule->action ? "allow" : "deny", rule->name,
+			       rule->word ? rule->word : "-", rule->index, rule->mask, rule->value,
+			       rule->clear,
 			       policy_action_words(rule->action ? rule->action
 								: POLICY_DEFAULT_ACTION));
 		}
