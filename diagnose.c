@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -37,6 +38,16 @@ static const char *user_namespaces_forbidden(const struct run *run)
 		       "that has "
 		       "\"userns,\", or sysctl kernel.apparmor_restrict_unprivileged_userns=0";
 	return NULL;
+}
+
+static const char *too_many_processes(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NPROC, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return "; the control group may have no more processes (pids.max)";
+	return arena_printf("; this user may have %llu processes (RLIMIT_NPROC, ulimit -u), or the "
+			    "control group no more (pids.max)",
+			    (unsigned long long) limit.rlim_cur);
 }
 
 const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error)
@@ -68,6 +79,8 @@ const char *diagnose_new_namespace(const struct run *run, unsigned long flags, i
 		return "; this kernel was built without one of the namespaces asked for";
 	if (error == ENOMEM)
 		return "; the kernel is out of memory, or pid 1 of a joined pid namespace is gone";
+	if (error == EAGAIN)
+		return too_many_processes();
 	if (error != EPERM && error != EACCES)
 		return "";
 	const char *forbidden = user_namespaces_forbidden(run);

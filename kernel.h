@@ -24,6 +24,9 @@
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U /* 6.3 */
+#endif
 #ifndef MNT_DETACH
 #define MNT_DETACH 2
 #endif

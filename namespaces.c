@@ -84,8 +84,24 @@ static void verify_left(const struct run *run, unsigned long flags)
 
 /* ---- making and joining ---- */
 
+static bool joins_strangers(const struct plan *plan)
+{
+	return plan->userns.fd >= 0 || plan->pidns.fd >= 0;
+}
+
+/* Our processes may share a user or pid namespace with strangers once they have joined it; until
+ * COMMAND is executed nobody there shall read their memory or borrow their descriptors. Root of a
+ * joined user namespace has every capability over us, so that only this keeps it out. A change of ids
+ * or of the user namespace sets it to what the sysctl fs.suid_dumpable says: commit_creds(). */
+static void hide(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_GET_DUMPABLE) != 0)
+		die("Can't hide from the processes of a joined namespace; nothing was run");
+}
+
 static void join(const struct fd_at *fd, int kind)
 {
+	hide();
 	if (setns(fd->fd, kind) < 0)
 		die("%s: Can't join the %s namespace that descriptor %d refers to: %s%s",
 		    place_name(fd->place), kind == CLONE_NEWUSER ? "user" : "pid", fd->fd,
@@ -94,6 +110,7 @@ static void join(const struct fd_at *fd, int kind)
 		    : errno == EINVAL ? "; the descriptor is no namespace of that kind, or the "
 					"caller is in it already"
 				      : "");
+	hide();
 }
 
 static void verify_joined(const struct run *run, const struct fd_at *fd, const char *name)
@@ -187,24 +204,8 @@ static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *
 	}
 }
 
-static bool joins_strangers(const struct plan *plan)
-{
-	return plan->userns.fd >= 0 || plan->pidns.fd >= 0;
-}
-
-/* Our processes may share a user or pid namespace with strangers once they have joined it; until
- * COMMAND is executed nobody there shall read their memory or borrow their descriptors. Root of a
- * joined user namespace has every capability over us, so that only this keeps it out. */
-static void hide(void)
-{
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		die_errno(errno, "Can't hide from the processes of a joined namespace");
-}
-
 void ns_enter_in_place(struct run *run)
 {
-	if (joins_strangers(run->plan))
-		hide();
 	if (run->plan->userns.fd >= 0)
 		join(&run->plan->userns, CLONE_NEWUSER);
 	unshare_first_level(run);
@@ -234,7 +235,6 @@ static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int 
 static void join_and_go_on(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	hide();
 	if (plan->userns.fd >= 0)
 		join(&plan->userns, CLONE_NEWUSER);
 	if (plan->pidns.fd < 0 && !run->shape.pid_namespace) {
@@ -433,9 +433,11 @@ static void switch_ids(const struct run *run)
 		die_errno(errno, "%s: Can't become uid %u",
 			  place_name(options_place(plan, "--uid")), plan->inner_uid);
 	caps_raise_permitted();
-	/* A change of uid makes a process undumpable: prctl(2). In a namespace of our own whoever
-	 * has mapped it is to reach child-pid all the same. */
-	if (!joins_strangers(plan) && prctl(PR_SET_DUMPABLE, 1) < 0)
+	/* A change of ids sets it: see hide(). In a namespace of our own whoever has mapped it is to
+	 * reach child-pid all the same. */
+	if (joins_strangers(plan))
+		hide();
+	else if (prctl(PR_SET_DUMPABLE, 1) < 0)
 		die_errno(errno, "Can't become dumpable again after the change of uid");
 	if (prctl(PR_SET_KEEPCAPS, 0) < 0)
 		die_errno(errno, "Can't stop keeping capabilities");
@@ -597,9 +599,14 @@ static int make_empty_program(void)
 	image.segment.p_vaddr = image.segment.p_paddr = 0x400000;
 	image.segment.p_filesz = image.segment.p_memsz = sizeof(image);
 	image.segment.p_align = 0x10000;
-	int fd = memfd_create("empty", MFD_CLOEXEC);
+	int fd = memfd_create("empty", MFD_CLOEXEC | MFD_EXEC);
+	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 it can be executed anyway */
+		fd = memfd_create("empty", MFD_CLOEXEC);
 	if (fd < 0 || !write_all(fd, &image, sizeof(image)))
-		die_errno(errno, "Can't prepare the second user namespace");
+		die("Can't prepare the second user namespace: %s%s", errno_text(errno),
+		    errno == EACCES ? "; it takes a memory file that can be executed: sysctl "
+				      "vm.memfd_noexec=1 or 0"
+				    : "");
 	return fd;
 }
 
@@ -624,9 +631,10 @@ static int make_mapped_namespace(const struct run *run)
 {
 	struct inner_maps maps;
 	find_inner_maps(run, &maps);
-	AUTO_CLOSE int program_fd = make_empty_program();
+	bool among_strangers = joins_strangers(run->plan);
+	AUTO_CLOSE int program_fd = among_strangers ? make_empty_program() : -1;
 	pid_t child = sys_clone_process(CLONE_NEWUSER);
-	if (child == 0 && joins_strangers(run->plan))
+	if (child == 0 && among_strangers)
 		become_empty(program_fd);
 	if (child == 0) {
 		raise(SIGSTOP);
@@ -718,7 +726,6 @@ bool ns_enter_inner(struct run *run)
 {
 	const struct shape *shape = &run->shape;
 	if (run->plan->userns2.fd >= 0) {
-		hide();
 		join(&run->plan->userns2, CLONE_NEWUSER);
 		verify_joined(run, &run->plan->userns2, "user");
 		return true;

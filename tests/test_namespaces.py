@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from sandbox import (BASE, BINARY, IS_ROOT, Holder, args_fd, assert_ok, bpf, data_fd, errno_inside, inside, keep,
+from sandbox import (BASE, BINARY, IS_ROOT, Holder, args_fd, as_user, assert_ok, bpf, data_fd, errno_inside, inside, keep,
                      overflow_id, python, refused, run, run_python, shell, without_rights)
 
 WITH_PROC = [*BASE, "--proc", "/proc"]
@@ -223,6 +223,12 @@ def test_a_namespace_limit_of_zero_is_told_as_such(limit, option):
     prefix = without_rights(f"echo 0 >/proc/sys/user/max_{limit}_namespaces")
     message = refused([option], f"max_{limit}_namespaces", base=BASE, prefix=prefix)
     assert "Creating new namespace failed" in message and "No space left" not in message
+
+
+def test_a_limit_of_processes_is_told_as_such():
+    prefix = [*(as_user() if IS_ROOT else []), "prlimit", "--nproc=1"]
+    message = refused(["--unshare-pid"], "RLIMIT_NPROC", "ulimit -u", base=BASE, prefix=prefix)
+    assert "Creating new namespace failed: Resource temporarily unavailable" in message
 
 
 @pytest.mark.user

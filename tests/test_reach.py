@@ -1,6 +1,7 @@
 """Who reaches our processes: the caller from outside does, COMMAND from inside does not."""
 import fcntl
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -175,6 +176,60 @@ def test_setup_is_out_of_reach_of_root_of_a_joined_namespace_with_other_ids(line
         assert shown[:2] == ["7", "7"] and (shown[3] != "0" * 16) == ("--cap-add" in line)
         assert shown[4:] == (["0", "0", "1000", "1000", "1000", "1"] if "--cap-add" in line
                              else ["0", "100000", "1000", "1000", "0", "1"])
+
+
+NO_STRACE = pytest.mark.skipif(not os.path.exists("/usr/bin/strace"), reason="needs strace")
+
+
+def calls_of(args, calls, *more, follow=("-f",)):
+    """What the processes of a run say by `calls`, as strace writes it, and how it ended."""
+    read_end, write_end = pipe()
+    prefix = ["strace", *follow, "-qqq", "-o", f"/proc/self/fd/{write_end}", "-e", f"trace={calls}", *more]
+    result = run([*BASE, *args], ["true"], prefix=prefix, pass_fds=[write_end])
+    close(write_end)
+    with open(read_end, closefd=False) as file:
+        return file.read().splitlines(), result
+
+
+@NO_STRACE
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"], ["--die-with-parent"], ["--uid", "0", "--gid", "0"]], ids=str)
+def test_processes_hide_again_after_what_may_show_them(more):
+    """A change of ids or of the user namespace sets dumpable to what fs.suid_dumpable says."""
+    with Holder("--user", "--map-root-user") as holder:
+        lines, result = calls_of(["--userns", holder.namespace("user"), *more], "setns,setresuid,setresgid,prctl")
+    assert_ok(result)
+    shown = False
+    for line in lines:
+        if re.search(r"setns\(\d+, CLONE_NEWUSER|setres[ug]id\(", line):
+            shown = True
+        elif "PR_GET_DUMPABLE" in line and line.endswith("= 0 (SUID_DUMP_DISABLE)"):
+            shown = False
+        assert not (shown and "PR_CAPBSET_DROP" in line), lines
+    assert not shown and any("CLONE_NEWUSER" in line for line in lines), lines
+
+
+@NO_STRACE
+def test_nothing_is_run_where_processes_cannot_hide():
+    with Holder("--user", "--map-root-user") as holder:
+        args = ["--userns", holder.namespace("user"), "--die-with-parent"]
+        lines, _ = calls_of(args, "prctl")
+        asked = {}  # by each process
+        for pid, call in (line.split(" ", 1) for line in lines):
+            asked.setdefault(pid, []).append("PR_GET_DUMPABLE" in call)
+        when = next(calls.index(True) + 1 for calls in asked.values() if True in calls)
+        _, result = calls_of(args, "prctl", "-e", f"inject=prctl:retval=1:when={when}")
+    assert result.returncode == 1 and "Can't hide" in result.stderr, result
+
+
+@NO_STRACE
+def test_a_kernel_that_lets_no_memory_file_be_executed_is_told():
+    with Holder("--user", "--map-root-user") as holder:
+        args = ["--userns", holder.namespace("user"), "--cap-add", "CAP_NET_ADMIN", "--unshare-net"]
+        _, result = calls_of(args, "memfd_create", "-e", "inject=memfd_create:error=EACCES")
+        assert result.returncode == 1 and "vm.memfd_noexec" in result.stderr, result
+        lines, result = calls_of(args, "memfd_create", "-e", "inject=memfd_create:error=EINVAL:when=1", follow=())
+        assert_ok(result)  # before 6.3 there was no such flag
+        assert sum("memfd_create(" in line for line in lines) == 2, lines
 
 
 @pytest.mark.parametrize("line", [["--unshare-all", "--share-net"], ["--unshare-all", "--cap-add", "ALL"]], ids=" ".join)
