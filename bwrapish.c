@@ -157,12 +157,14 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 	return fds;
 }
 
-/* Another option may use what --sync-fd keeps open, and close it: so it is kept under a number of its
+/* Another option that uses what --sync-fd keeps open may close it: so it is kept under a number of its
  * own. */
 static void hold_apart(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->sync.n; i++) {
 		struct fd_at *held = &plan->sync.items[i];
+		if (!held->is_shared)
+			continue;
 		int copy = fcntl(held->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (copy < 0)
 			die_errno(errno, "%s: Can't keep descriptor %d open",

@@ -62,6 +62,7 @@ struct layer {
 struct fd_at {
 	int fd; /* -1: not given */
 	struct place place;
+	bool is_shared; /* --sync-fd: another option names it, too */
 };
 
 struct fds_at {

@@ -337,6 +337,7 @@ void init_split(struct run *run)
 	int ends[2], *locks = arena_alloc((plan->n_lock_files + 1) * sizeof(*locks));
 	for (size_t i = 0; i < plan->n_lock_files; i++)
 		locks[i] = take_lock(run, &plan->lock_files[i]);
+	close_fd(&run->root.fd);
 	filters_prepare(run);
 	if (!run->shape.inner_namespaces) {
 		command_wait(run);

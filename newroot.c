@@ -49,8 +49,9 @@ struct pin {
  * mounted on either of them: a ".." that arrives at a root from below enters what covers that, with
  * RESOLVE_IN_ROOT as well. It is gone before COMMAND starts. */
 static struct {
-	int fd; /* -1: there is none */
-} workshop = { .fd = -1 };
+	bool exists;
+	int fd; /* AT_FDCWD once nothing of the host is looked up any more: we stand in it */
+} workshop;
 
 /* The mounts in the new root that are new file systems: nobody else can change what is in them. */
 static struct {
@@ -141,12 +142,16 @@ static _Noreturn void die_of_pivot(int error)
 			    : diagnose_mount_api(error));
 }
 
-/* Makes the workshop, and leaves us in it. */
+static void make_workshop(void)
+{
+	workshop.fd = newroot_make_tmpfs((struct place){ .option = "setup" }, 0700, 0);
+	workshop.exists = true;
+}
+
 static void enter_workshop(const struct run *run)
 {
 	if (run->in_chroot)
 		ns_stand_on_root(run);
-	workshop.fd = newroot_make_tmpfs((struct place){ .option = "setup" }, 0700, 0);
 	attach_on_root(workshop.fd);
 	if (fchdir(workshop.fd) < 0 || mkdirat(workshop.fd, "host", 0700) < 0 ||
 	    sys_pivot_root(".", "host") < 0)
@@ -156,12 +161,14 @@ static void enter_workshop(const struct run *run)
 /* The same while sources are still to be looked up: we go back to where we were, as into a chroot. */
 static void make_workshop_beside(const struct run *run)
 {
-	AUTO_CLOSE int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	make_workshop();
+	AUTO_CLOSE int root_fd = run->in_chroot ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	AUTO_CLOSE int directory_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root_fd < 0 || directory_fd < 0)
+	if ((run->in_chroot && root_fd < 0) || directory_fd < 0)
 		die_errno(errno, "Can't look at / and the present directory");
 	enter_workshop(run);
-	if (fchdir(root_fd) < 0 || chroot(".") < 0 || fchdir(directory_fd) < 0)
+	if ((run->in_chroot ? fchdir(root_fd) : chdir("host")) < 0 || chroot(".") < 0 ||
+	    fchdir(directory_fd) < 0)
 		die_errno(errno, "Can't go back to / and the present directory");
 }
 
@@ -178,7 +185,7 @@ static bool descriptors_run_short(int newest_fd)
  * operation's number, and closed. */
 static void park_pins(struct run *run, size_t n_ops)
 {
-	if (workshop.fd < 0)
+	if (!workshop.exists)
 		make_workshop_beside(run);
 	for (size_t i = 0; i < n_ops; i++) {
 		struct pin *pin = &run->pins[i];
@@ -461,15 +468,14 @@ static void leave_host(void)
 
 static void leave_workshop(struct run *run)
 {
-	if (workshop.fd < 0)
+	if (!workshop.exists)
 		return;
-	close_fd(&workshop.fd);
 	move_into(run);
 }
 
 static void attach_new_root(int mount_fd)
 {
-	if (workshop.fd < 0)
+	if (!workshop.exists)
 		attach_on_root(mount_fd);
 	else if (mkdirat(workshop.fd, "root", 0700) < 0 ||
 		 sys_move_mount(mount_fd, "", workshop.fd, "root", MOVE_MOUNT_F_EMPTY_PATH) < 0)
@@ -516,17 +522,20 @@ static bool has_data(const struct plan *plan)
 
 void newroot_enter(struct run *run)
 {
-	bool has_parked = workshop.fd >= 0;
-	if (!has_parked && has_data(run->plan))
+	bool has_parked = workshop.exists;
+	if (!has_parked && has_data(run->plan)) {
+		make_workshop();
 		enter_workshop(run);
-	else if (has_parked || run->in_chroot)
+	} else if (has_parked || run->in_chroot)
 		ns_stand_on_root(run); /* no source is looked up any more */
 	make_root_mount(run, &run->root.fd);
-	if (workshop.fd < 0) {
+	if (!workshop.exists) {
 		move_into(run);
 		return;
 	}
 	leave_host();
+	close_fd(&workshop.fd);
+	workshop.fd = AT_FDCWD;
 	learn_root(&run->root);
 }
 
@@ -541,13 +550,13 @@ static void enter_again(struct run *run, const struct op *op, int mount_fd)
 	}
 	if (op->kind == OP_TMPFS)
 		note_own_tmpfs(mount_fd);
-	if (workshop.fd < 0)
+	if (!workshop.exists)
 		attach_on_root(mount_fd);
 	else
 		bind_attach(op, mount_fd, run->root.fd, "");
 	close_fd(&run->root.fd);
 	run->root.fd = mount_fd;
-	if (workshop.fd < 0)
+	if (!workshop.exists)
 		move_into(run);
 	else
 		learn_root(&run->root);
@@ -843,19 +852,18 @@ static bool is_out_of_reach(const struct run *run, const struct op *op, int proc
 /* In a user namespace the kernel makes a procfs only where a whole one can be found, and no less
  * read-only than that (mnt_already_visible()); one in which something is covered does not count. So
  * that a sandbox in the sandbox can have one, a whole read-only one lies below what covers `name`,
- * where no path leads. */
+ * where no path leads: in a tmpfs that has covered / meanwhile, which takes no descriptor. */
 static void leave_whole_proc(const struct op *op, int proc_fd, const char *name)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 				   .propagation = MS_PRIVATE };
-	AUTO_CLOSE int room = newroot_make_tmpfs(op->place, 0700, 0);
 	AUTO_CLOSE int whole =
 		sys_open_tree(proc_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (whole < 0 || sys_mount_setattr(whole, "", AT_EMPTY_PATH, &attr) < 0 ||
-	    mkdirat(room, "proc", 0) < 0 ||
-	    sys_move_mount(room, "", proc_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
-	    sys_move_mount(whole, "", room, "proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+	    mkdir("/../proc", 0) < 0 ||
+	    sys_move_mount(whole, "", AT_FDCWD, "/../proc", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    sys_move_mount(AT_FDCWD, "/..", proc_fd, name, 0) < 0)
 		die_errno(errno, "%s: Can't leave a whole procfs for sandboxes inside",
 			  place_name(op->place));
 }
@@ -871,6 +879,9 @@ static void protect_proc(const struct run *run, const struct op *op, int proc_fd
 	};
 	if (is_out_of_reach(run, op, proc_fd))
 		return;
+	AUTO_CLOSE int room = newroot_make_tmpfs(op->place, 0700, 0);
+	attach_on_root(room);
+	close_fd(&room);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 						       MOUNT_ATTR_NODEV,
@@ -894,6 +905,7 @@ static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 	if (!attach(run, op, pin->mount_fd, true, 0755))
 		die("%s: %s: the root cannot be a procfs", place_name(op->place),
 		    newroot_no_proc_words(op));
+	forget_own_directory(); /* what protects it takes three descriptors */
 	protect_proc(run, op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
 }

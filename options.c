@@ -390,6 +390,16 @@ static problem check_shared_fds(const struct reader *reader)
 	return NULL;
 }
 
+/* What only --sync-fd names nobody else closes. */
+static void note_shared_sync_fds(const struct reader *reader)
+{
+	const struct fds_at *sync = &reader->plan->sync;
+	for (size_t i = 0; i < sync->n; i++)
+		for (size_t j = 0; j < reader->n_named_fds; j++)
+			sync->items[i].is_shared |= reader->named_fds[j].fd == sync->items[i].fd &&
+						    reader->named_fds[j].use != USE_HELD;
+}
+
 /* ---- paths, operations and their modifiers ---- */
 
 static problem check_path(struct place place, const char *kind, const char *word)
@@ -1004,6 +1014,7 @@ problem options_read(int argc, char *const argv[], const struct doors *doors, st
 		bad = check_shared_fds(&reader);
 	if (bad)
 		return bad;
+	note_shared_sync_fds(&reader);
 	*ret_reading = reader.reading;
 	if (reader.reading == READ_PLAN && used == n_words)
 		*ret_reading = READ_NOTHING;

@@ -146,6 +146,17 @@ def test_the_last_sync_fd_may_be_the_first_once_more():
         assert at_eof(life)
 
 
+@pytest.mark.parametrize("most, args", [
+    (9, ["--unshare-user", "--unshare-pid", "--disable-userns", "--proc", "/proc"]),
+    (10, ["--unshare-all", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]),
+    (10, ["--ro-bind", "/etc/passwd", "/lock", "--lock-file", "/lock", "--sync-fd", "3", "--sync-fd", "4"]),
+    (10, ["--unshare-pid", "--as-pid-1", "--die-with-parent", "--sync-fd", "3", "--sync-fd", "4"]),
+], ids=["no namespaces", "all namespaces", "held", "as pid 1"])
+def test_as_few_descriptors_are_enough_as_with_bubblewrap(most, args):
+    held = 'exec prlimit --nofile="$0:$0" "$@"' + " 3</dev/null 4</dev/null" * ("3" in args)
+    assert run([*BASE, *args], ["sh", "-c", "exit 6"], prefix=["sh", "-c", held, most]).returncode == 6
+
+
 def test_sync_fd_stays_open_as_long_as_a_daemon_lives():
     life, held = pipe()
     orders, order = pipe()

@@ -557,3 +557,14 @@ def test_few_descriptors_are_enough(args, most):
     result = run([*BASE, *args], ["sh", "-c", script], prefix=["prlimit", f"--nofile={most}:{most}"])
     assert_ok(result)
     assert result.stdout == "ran\n"
+
+
+@pytest.mark.parametrize("args, shown", [([*BASE, "--ro-bind", "/", "/host"], "/host"),
+                                         (["--ro-bind", "/usr", "/", "--ro-bind", "/", "/share"], "/share")],
+                         ids=["own root", "bound root"])
+def test_the_hosts_root_is_shown_as_it_is_with_few_descriptors(args, shown):
+    """What has been set aside for want of descriptors lies on top of it."""
+    results = [run(args, ["/bin/ls", "-A", shown], prefix=["prlimit", f"--nofile={few}:{few}"]) for few in (12, 256)]
+    for result in results:
+        assert_ok(result)
+    assert results[0].stdout == results[1].stdout and "usr" in results[0].stdout.split()
