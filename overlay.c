@@ -51,8 +51,8 @@ struct merge {
 	const struct overlay *overlay;
 	int *layers; /* top first */
 	size_t n_layers;
-	int upper_fd, work_fd;
-	int scratch_fd; /* a tmpfs that holds both, where RWSRC is not given */
+	int upper_fd, work_fd; /* work_fd: -1 where scratch holds it, for want of descriptors */
+	bool has_scratch;      /* a tmpfs that holds both, where RWSRC is not given */
 	bool user_xattrs;
 	bool upper_refused; /* by the kernel, as a file system that it cannot write to */
 	unsigned n_parts;
@@ -248,14 +248,16 @@ static void open_layers(struct merge *merge)
 }
 
 /* Kernels up to 6.12 want upper and work directory attached: on top of /, where no look-up from our
- * root meets it, until the overlay exists. */
+ * root meets it but that of "/..", until the overlay exists. */
+static const char scratch_path[] = "/..", scratch_work[] = "/../work";
+
 static void make_scratch(struct merge *merge)
 {
-	int fd = merge->scratch_fd = newroot_make_tmpfs(merge->op->place, 0700, 0);
+	AUTO_CLOSE int fd = newroot_make_tmpfs(merge->op->place, 0700, 0);
+	merge->has_scratch = true;
 	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    mkdirat(fd, "upper", 0755) < 0 || mkdirat(fd, "work", 0700) < 0 ||
-	    (merge->upper_fd = openat(fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-	    (merge->work_fd = openat(fd, "work", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+	    (merge->upper_fd = openat(fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		die_errno(errno, "%s: Can't make a place for what is written",
 			  place_name(merge->op->place));
 	/* What is merged looks like the topmost layer. */
@@ -272,10 +274,15 @@ static void make_scratch(struct merge *merge)
 
 static void detach_scratch(const struct merge *merge)
 {
-	if (merge->scratch_fd >= 0 &&
-	    sys_umount2(arena_printf("/proc/self/fd/%d", merge->scratch_fd), MNT_DETACH) < 0)
+	if (merge->has_scratch && sys_umount2(scratch_path, MNT_DETACH) < 0)
 		die_errno(errno, "%s: Can't put the place for what is written aside",
 			  place_name(merge->op->place));
+}
+
+static int open_work(const struct merge *merge)
+{
+	return merge->has_scratch ? open(scratch_work, O_PATH | O_DIRECTORY | O_CLOEXEC)
+				  : fcntl(merge->work_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
 static void check_work_directory(const struct merge *merge)
@@ -328,12 +335,13 @@ static struct part_taker take_part(int fd, bool is_layer, const char *name, stru
 	return (struct part_taker){ fd, is_layer, name, place, status.st_dev, status.st_ino };
 }
 
-/* What holds the directory. The scratch file system lies on top of /, and is what the way up finds
- * there. */
-static int open_parent(const struct merge *merge, int fd)
+/* What holds the directory. What lies on top of / is what the way up finds there. */
+static int open_parent(int fd)
 {
+	struct stat top, found;
 	int up = openat(fd, "..", O_PATH | O_CLOEXEC);
-	if (up >= 0 && merge->scratch_fd >= 0 && is_same_object(up, merge->scratch_fd)) {
+	if (up >= 0 && stat("/..", &top) == 0 && fstat(up, &found) == 0 &&
+	    top.st_dev == found.st_dev && top.st_ino == found.st_ino) {
 		close(up);
 		up = open("/", O_PATH | O_CLOEXEC);
 	}
@@ -341,8 +349,7 @@ static int open_parent(const struct merge *merge, int fd)
 }
 
 /* Walks from `one` up to /; an upper directory may lie in a layer, but not be one. */
-static void refuse_above(const struct merge *merge, const struct part_taker *one,
-			 const struct part_taker *all, size_t n)
+static void refuse_above(const struct part_taker *one, const struct part_taker *all, size_t n)
 {
 	struct stat at, before = { 0 };
 	int fd = openat(one->fd, ".", O_PATH | O_CLOEXEC);
@@ -356,7 +363,7 @@ static void refuse_above(const struct merge *merge, const struct part_taker *one
 				die("%s: %s and %s overlap", place_name(one->place), one->name,
 				    other->name);
 		before = at;
-		int up = open_parent(merge, fd);
+		int up = open_parent(fd);
 		close(fd);
 		fd = up;
 	}
@@ -384,7 +391,7 @@ static void refuse_overlap(const struct merge *merge)
 				     arena_printf("the layer %s", layer_name(layer)), layer->place);
 	}
 	for (size_t i = 0; i < n; i++)
-		refuse_above(merge, &all[i], all, n);
+		refuse_above(&all[i], all, n);
 }
 
 /* The kernel would merge all the same, read-only. */
@@ -467,6 +474,12 @@ static int set_directory(int fs_fd, const char *key, int fd)
 	return set_string(fs_fd, key, arena_printf("/proc/self/fd/%d", fd));
 }
 
+static int set_work(int fs_fd, int work_fd)
+{
+	return work_fd < 0 ? set_string(fs_fd, "workdir", scratch_work)
+			   : set_directory(fs_fd, "workdir", work_fd);
+}
+
 static int set_layers_and_create(const struct merge *merge, int fs_fd, const int *lowers, size_t n,
 				 bool one_string)
 {
@@ -536,7 +549,7 @@ static int try_create(struct merge *merge, const int *lowers, size_t n, int uppe
 		if (set_option(fs_fd, merge->overlay->options[i].word) < 0)
 			return -1;
 	merge->upper_refused = upper_fd >= 0 && (set_directory(fs_fd, "upperdir", upper_fd) < 0 ||
-						 set_directory(fs_fd, "workdir", work_fd) < 0);
+						 set_work(fs_fd, work_fd) < 0);
 	if (merge->upper_refused)
 		return -1;
 	if (set_layers_and_create(merge, fs_fd, lowers, n, one_string) < 0)
@@ -578,8 +591,8 @@ static int try_kernel(struct merge *merge, const int *lowers, size_t n, int uppe
 static bool upper_has_xattrs(const struct merge *merge)
 {
 	const char *name = merge->user_xattrs ? "user.bwrapish" : "trusted.bwrapish";
-	return merge->work_fd < 0 ||
-	       getxattr(arena_printf("/proc/self/fd/%d", merge->work_fd), name, NULL, 0) >= 0 ||
+	return merge->upper_fd < 0 ||
+	       getxattr(arena_printf("/proc/self/fd/%d", merge->upper_fd), name, NULL, 0) >= 0 ||
 	       errno != EOPNOTSUPP;
 }
 
@@ -702,6 +715,7 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 	struct submount *list = NULL;
 	if (fd < 0 || !read_all(fd, SIZE_MAX / 4, &bytes, &length))
 		die_errno(errno, "Can't read /proc/self/mountinfo");
+	close_fd(&fd);
 	for (size_t i = 0; i < n_dirs; i++) {
 		tops[i] = bind_shown_path(run, (struct place){ .option = "overlay" }, dir_fds[i]);
 		top_lengths[i] = streq(tops[i], "/") ? 0 : strlen(tops[i]);
@@ -779,10 +793,11 @@ static int try_part(struct merge *merge, const char *path, int above_fd, size_t 
 		const char *work = arena_printf("work.%u", ++merge->n_parts);
 		AUTO_CLOSE int upper_fd =
 			open_upper_at(merge, above_fd, above_length, path, views[0]);
-		if (upper_fd >= 0 &&
-		    (mkdirat(merge->work_fd, work, 0700) == 0 || errno == EEXIST)) {
+		AUTO_CLOSE int all_work_fd = upper_fd < 0 ? -1 : open_work(merge);
+		if (all_work_fd >= 0 &&
+		    (mkdirat(all_work_fd, work, 0700) == 0 || errno == EEXIST)) {
 			AUTO_CLOSE int work_fd =
-				openat(merge->work_fd, work, O_PATH | O_DIRECTORY | O_CLOEXEC);
+				openat(all_work_fd, work, O_PATH | O_DIRECTORY | O_CLOEXEC);
 			result = try_kernel(merge, views, n, upper_fd, work_fd);
 		}
 		error = errno;
@@ -954,8 +969,8 @@ static bool clone_writable(const struct merge *merge, struct overlay_writable *r
 	if (merge->upper_fd < 0)
 		return true;
 	const char *upper = "upper", *work = "work";
-	AUTO_CLOSE int common_fd = merge->scratch_fd >= 0
-					   ? fcntl(merge->scratch_fd, F_DUPFD_CLOEXEC, 3)
+	AUTO_CLOSE int common_fd = merge->has_scratch
+					   ? open(scratch_path, O_PATH | O_DIRECTORY | O_CLOEXEC)
 					   : open_common_directory(merge, &upper, &work);
 	if (strchr(upper, ':')) {
 		*ret_why = "it takes no RWSRC whose name has a colon";
@@ -972,8 +987,9 @@ static bool clone_writable(const struct merge *merge, struct overlay_writable *r
 	    (ret->work_fd = path_open(ret->mount_fd, work, O_PATH | O_DIRECTORY)) < 0)
 		die_errno(errno, "%s: Can't clone the place for what is written",
 			  place_name(merge->op->place));
+	AUTO_CLOSE int work_fd = open_work(merge);
 	if (!is_same_object(ret->upper_fd, merge->upper_fd) ||
-	    !is_same_object(ret->work_fd, merge->work_fd))
+	    !is_same_object(ret->work_fd, work_fd))
 		die("%s: RWSRC or WORKDIR is another directory now", place_name(merge->op->place));
 	return true;
 }
@@ -1084,7 +1100,6 @@ int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_
 			       .overlay = op->overlay,
 			       .upper_fd = -1,
 			       .work_fd = -1,
-			       .scratch_fd = -1,
 			       .user_xattrs = !in_initial_user_namespace(run) };
 	bool fuse;
 	open_layers(&merge);
@@ -1100,7 +1115,6 @@ int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_
 	detach_scratch(&merge);
 	for (size_t i = 0; i < merge.n_layers; i++)
 		close(merge.layers[i]);
-	close_fd(&merge.scratch_fd);
 	close_fd(&merge.upper_fd);
 	close_fd(&merge.work_fd);
 	return fd;

@@ -1330,3 +1330,23 @@ def test_options_reach_the_kernel(tree):
     give(CALLERS[-1], tree)
     mounts = mounts_inside(["--overlay-opt", "volatile", *layers(tree), "--tmp-overlay", "/m"], prefix=fuse_prefix(CALLERS[-1]))
     assert mounts["/m"].type == "overlay"
+
+
+@pytest.mark.parametrize("kind, most", [("ro", 9), ("tmp", 10), ("rw", 11), ("three of six layers", 14)])
+def test_few_descriptors_are_enough_for_overlays(kind, most, tree):
+    caller = CALLERS[0]
+    more = [tree / name for name in "abcd"]
+    for path in more:
+        path.mkdir()
+    give(caller, tree)
+    need_kernel_overlay(caller, tree / "up" if kind == "rw" else "/dev/shm")
+    if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 7):
+        most += 1  # layers are one string, relative to a directory
+    args = {"ro": [*layers(tree), "--ro-overlay", "/o"],
+            "tmp": [*layers(tree), "--tmp-overlay", "/o"],
+            "rw": [*layers(tree), "--overlay", tree / "up", tree / "work", "/o"],
+            "three of six layers": [word for i in range(3) for word in (
+                *layers(tree), *(w for path in more for w in ("--overlay-src", path)), "--tmp-overlay", f"/o{i}")]}[kind]
+    result = run([*BASE, *args], ["sh", "-c", "cat /o*/both"], prefix=["prlimit", f"--nofile={most}:{most}"])
+    assert_ok(result)
+    assert result.stdout == "high" * (3 if "three" in kind else 1)
