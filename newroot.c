@@ -214,13 +214,28 @@ static void take_pin(struct run *run, size_t i)
 			  place_name(run->plan->ops[i].place));
 }
 
-static void note_type(const struct op *op, struct pin *pin)
+/* Asks no FUSE server, which may be stopped, dead or another user's: the kernel knows the mount and,
+ * where it may tell, the type; elsewhere O_DIRECTORY tells. -1 and errno. */
+static int look_at(const struct run *run, int fd, struct kernel_statx *ret_status,
+		   bool *ret_is_directory)
+{
+	if (sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, ret_status) < 0)
+		return -1;
+	if (ret_status->stx_mask & STATX_TYPE) {
+		*ret_is_directory = S_ISDIR(ret_status->stx_mode);
+		return 0;
+	}
+	AUTO_CLOSE int again = openat(run->proc_fd, arena_printf("self/fd/%d", fd),
+				      O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*ret_is_directory = again >= 0;
+	return again >= 0 || errno == ENOTDIR ? 0 : -1;
+}
+
+static void note_type(const struct run *run, const struct op *op, struct pin *pin)
 {
 	struct kernel_statx status;
-	if (sys_statx(pin->mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-		      STATX_TYPE | STATX_MNT_ID, &status) < 0)
+	if (look_at(run, pin->mount_fd, &status, &pin->is_directory) < 0)
 		die_errno(errno, "%s: Can't look at the source", place_name(op->place));
-	pin->is_directory = S_ISDIR(status.stx_mode);
 	pin->mount_id = status.stx_mnt_id;
 }
 
@@ -358,7 +373,7 @@ static void pin_op(struct run *run, size_t number)
 		pin->mount_fd = bind_pin(run, op);
 		pin->skipped = pin->mount_fd < 0;
 		if (!pin->skipped) {
-			note_type(op, pin);
+			note_type(run, op, pin);
 			note_source(run, op, pin);
 		}
 		break;
@@ -740,23 +755,6 @@ static int open_own_directory(const struct run *run, const struct op *op, int *r
 	return own_directory.fd = fd;
 }
 
-/* Another user's FUSE server tells us nothing (EACCES); the kernel knows the mount and, since that is
- * needed to go there, whether it is a directory. -1 and errno. */
-static int look_at(const struct run *run, int fd, struct kernel_statx *ret_status,
-		   bool *ret_is_directory)
-{
-	if (sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, ret_status) == 0) {
-		*ret_is_directory = S_ISDIR(ret_status->stx_mode);
-		return 0;
-	}
-	if (errno != EACCES || sys_statx(fd, "", AT_EMPTY_PATH, 0, ret_status) < 0)
-		return -1;
-	AUTO_CLOSE int again = openat(run->proc_fd, arena_printf("self/fd/%d", fd),
-				      O_PATH | O_DIRECTORY | O_CLOEXEC);
-	*ret_is_directory = again >= 0;
-	return again >= 0 || errno == ENOTDIR ? 0 : -1;
-}
-
 /* Opens what a mount will cover, unless `fd` is it, made if it is missing, for which parent_fd, if there
  * is one, is taken over; dies if it is of the wrong
  * type. ret_is_root: it is the root of the new root. */
@@ -779,7 +777,10 @@ static int open_mount_point(const struct run *run, const struct op *op, int fd, 
 	/* Its inode number others may have, too: subvolumes of btrfs, whatever a FUSE server likes. */
 	*ret_is_root = status.stx_mnt_id == run->root.mount_id &&
 		       status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-	overlay_note_mount(run, op, fd, status.stx_mnt_id);
+	/* A top is no name that COMMAND could remove there, and a FUSE server need not answer
+	 * statfs(2). */
+	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		overlay_note_mount(run, op, fd, status.stx_mnt_id);
 	return fd;
 }
 
@@ -1095,7 +1096,7 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 	struct kernel_statx status;
 	tell_of_links(run, op);
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
-	if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &status) < 0)
+	if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) < 0)
 		die_of_destination(run, op, "find", errno);
 	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		die("%s: Can't make %s read-only: it is no mount point", place_name(op->place),

@@ -481,6 +481,20 @@ def test_a_fuse_mount_below_a_layer_that_does_not_answer_holds_nothing_up(caller
 
 @needs_fuse
 @pytest.mark.root
+@pytest.mark.parametrize("who", ["", ",allow_other"])
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("args", [["--tmpfs", "/b/mnt"], ["--ro-bind", "/usr", "/b/mnt"], ["--dir", "/b/mnt"], ["--remount-ro", "/b/mnt"],
+                                  ["--ro-bind", "{mnt}", "/x"]], ids=" ".join)
+def test_a_fuse_mount_that_does_not_answer_is_covered_and_shown_unasked(args, caller, who, tree):
+    (tree / "mnt").mkdir()
+    give(caller, tree)
+    prefix = [*fuse_prefix("root"), *python_prefix(SILENT_FUSE % (tree / "mnt", who)), *(as_user() if caller == "user" else [])]
+    bind = [] if "/x" in args else ["--bind", tree, "/b"]
+    assert_ok(run([*BASE, *bind, *[arg.format(mnt=tree / "mnt") for arg in args]], ["true"], prefix=prefix, timeout=20))
+
+
+@needs_fuse
+@pytest.mark.root
 @pytest.mark.parametrize("mode", [0o711, 0o744])
 def test_fuse_overlayfs_takes_no_layer_that_the_user_cannot_read(mode, tree):
     """It would show an empty directory."""
