@@ -419,16 +419,21 @@ static bool has_pid_1(const struct run *run)
 	return run->plan->as_pid_1 || run->shape.topology == RUN_WITH_INIT;
 }
 
-/* In a session of its own: neither the terminal nor what is sent to COMMAND's process group gets here. */
-static _Noreturn void be_guard(const struct run *run, int child, int supervisor)
+/* In a process group of its own: neither the terminal nor what is sent to COMMAND's gets here. */
+static _Noreturn void be_guard(const struct run *run, int child, pid_t supervisor_pid)
 {
 	enum { PATIENCE_MS = 1000 };
-	int keep[] = { child, supervisor, monitor.parent_pidfd };
+	int keep[] = { child, monitor.parent_pidfd };
 	die_first_call(NULL);
-	if (setsid() < 0 || !close_all_except(keep, ARRAY_SIZE(keep)))
+	if (!close_all_except(keep, ARRAY_SIZE(keep)))
 		_exit(1);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		close(fd); /* their readers wait for the end of file */
+	int supervisor = sys_pidfd_open(supervisor_pid, 0);
+	if (getppid() != supervisor_pid || supervisor < 0) {
+		sys_pidfd_send_signal(child, SIGKILL);
+		_exit(1);
+	}
 	struct pollfd events[] = { { .fd = child, .events = POLLIN },
 				   { .fd = supervisor, .events = POLLIN },
 				   { .fd = monitor.parent_pidfd, .events = POLLIN } };
@@ -461,10 +466,13 @@ static void start_guard(const struct run *run)
 {
 	if (!run->shape.has_guard && !monitor.lacks_timers)
 		return;
+	pid_t ours = getpid();
 	AUTO_CLOSE int child = sys_pidfd_open(monitor.child, 0);
-	AUTO_CLOSE int supervisor = sys_pidfd_open(getpid(), 0);
-	monitor.guard = child < 0 || supervisor < 0 ? -1 : sys_clone_process(0);
-	if (monitor.guard < 0)
+	monitor.guard = child < 0 ? -1 : sys_clone_process(0);
+	if (monitor.guard == 0)
+		be_guard(run, child, ours);
+	/* Before COMMAND can run, and so by us. */
+	if (monitor.guard < 0 || setpgid(monitor.guard, monitor.guard) < 0)
 		die_errno(errno,
 			  "%s: Can't start the process that ends the sandbox where the supervisor "
 			  "is kept from it",
@@ -472,8 +480,6 @@ static void start_guard(const struct run *run)
 							      : run->plan->as_pid_1
 								      ? "--as-pid-1"
 								      : "--die-with-parent")));
-	if (monitor.guard == 0)
-		be_guard(run, child, supervisor);
 }
 
 static void drop_privilege(struct run *run)
@@ -927,9 +933,8 @@ static bool reap_until_child(int *ret_status)
 	return false;
 }
 
-void monitor_run(struct run *run, pid_t child, int socket)
+static void begin(struct run *run, pid_t child, int socket)
 {
-	enum { AWAKE_MS = 200 };
 	monitor.child = child;
 	monitor.socket = socket;
 	die_first_call(end_and_remove);
@@ -950,9 +955,14 @@ void monitor_run(struct run *run, pid_t child, int socket)
 	if (run->shape.topology == RUN_WITH_INIT && !run->shape.ends_with_command)
 		monitor.reaper_is_ours = init_may_reap_nobody(run);
 	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
-
-	bool connected = true;
 	monitor.listens = must_listen(run->plan, &run->shape);
+}
+
+void monitor_run(struct run *run, pid_t child, int socket)
+{
+	enum { AWAKE_MS = 200 };
+	bool connected = true;
+	begin(run, child, socket);
 	for (;;) {
 		struct pollfd events[] = {
 			{ .fd = signals_fd(), .events = POLLIN },

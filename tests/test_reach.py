@@ -198,13 +198,13 @@ def test_processes_hide_again_after_what_may_show_them(more):
     with Holder("--user", "--map-root-user") as holder:
         lines, result = calls_of(["--userns", holder.namespace("user"), *more], "setns,setresuid,setresgid,prctl")
     assert_ok(result)
-    shown = False
-    for line in lines:
+    shown = set()
+    for pid, line in (line.split(" ", 1) for line in lines):
         if re.search(r"setns\(\d+, CLONE_NEWUSER|setres[ug]id\(", line):
-            shown = True
+            shown.add(pid)
         elif "PR_GET_DUMPABLE" in line and line.endswith("= 0 (SUID_DUMP_DISABLE)"):
-            shown = False
-        assert not (shown and "PR_CAPBSET_DROP" in line), lines
+            shown.discard(pid)
+        assert not (pid in shown and "PR_CAPBSET_DROP" in line), lines
     assert not shown and any("CLONE_NEWUSER" in line for line in lines), lines
 
 
