@@ -178,6 +178,8 @@ WITH_PROC = [*BASE, "--proc", "/proc"]
 @pytest.mark.parametrize("form", [[], ["--unshare-pid"], ["--die-with-parent"], ["--unshare-pid", "--disable-userns", "--unshare-user"]],
                          ids=str)
 def test_the_guards_are_one_program_with_each_other_and_with_a_policy(form, args, more):
+    if IS_SANITIZED and "--unshare-pid" in form and "--seccomp-allow" in args:
+        pytest.skip("AddressSanitizer calls sigaltstack(2) when pid 1 ends, which such a list does not allow")
     if more:
         args = [*args, data_fd(bpf({}))]
     counted = status_inside([*form, *args])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, PREFIX, REFUSE, Holder, assert_ok, at_eof, close, command_line, data_fd,
+from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, IS_SANITIZED, PREFIX, REFUSE, Holder, assert_ok, at_eof, close, command_line, data_fd,
                      in_pid_namespace_with_outer_proc, inside, keep, killed_by, line_from, pipe, python, python_prefix, read_json, readable,
                      refused, run, run_python, session_members, shell, start, syscall_number, wait_for)
 
@@ -105,6 +105,7 @@ def test_setup_that_a_signal_ends_is_128_plus_it_or_the_signal_itself(form):
     assert ended_setup(form_args(form), "pivot_root") == (-signal.SIGSYS if alone else 128 + signal.SIGSYS)
 
 
+@pytest.mark.skipif(IS_SANITIZED, reason="no memory is lent under AddressSanitizer, and pid 1 has said then that COMMAND starts")
 def test_a_signal_that_ends_setup_beside_pid_1_is_told_too():
     lent = ["--unshare-user", "--uid", "1", "--unshare-pid", "--cap-drop", "ALL"]
     assert ended_setup([*lent, "--new-session"], "setsid") == 128 + signal.SIGSYS
