@@ -187,8 +187,14 @@ def calls_of(args, calls, *more, follow=("-f",)):
     prefix = ["strace", *follow, "-qqq", "-o", f"/proc/self/fd/{write_end}", "-e", f"trace={calls}", *more]
     result = run([*BASE, *args], ["true"], prefix=prefix, pass_fds=[write_end])
     close(write_end)
+    lines, begun = [], {}  # a call during which another process made one is written in two parts
     with open(read_end, closefd=False) as file:
-        return file.read().splitlines(), result
+        for pid, text in (line.split(" ", 1) for line in file.read().splitlines()):
+            if text.endswith(" <unfinished ...>"):
+                begun[pid] = text.removesuffix(" <unfinished ...>")
+                continue
+            lines.append(f"{pid} {re.sub(r'^ *<... [a-z0-9_]+ resumed>', lambda _: begun.pop(pid), text)}")
+    return lines, result
 
 
 @NO_STRACE
