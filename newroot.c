@@ -364,7 +364,8 @@ static void pin_dev(struct run *run, size_t number)
 	}
 }
 
-static void pin_op(struct run *run, size_t number)
+/* may_nest: something is bound writable, and whether that is a part of another's source matters. */
+static void pin_op(struct run *run, size_t number, bool may_nest)
 {
 	const struct op *op = &run->plan->ops[number];
 	struct pin *pin = &run->pins[number];
@@ -374,7 +375,8 @@ static void pin_op(struct run *run, size_t number)
 		pin->skipped = pin->mount_fd < 0;
 		if (!pin->skipped) {
 			note_type(run, op, pin);
-			note_source(run, op, pin);
+			if (may_nest)
+				note_source(run, op, pin);
 		}
 		break;
 	case OP_OVERLAY:
@@ -405,7 +407,9 @@ void newroot_pin(struct run *run)
 	const struct plan *plan = run->plan;
 	run->pins = arena_alloc(plan->n_ops * sizeof(*run->pins));
 	size_t n_wanted = plan->n_ops + SPARE;
+	bool may_nest = false;
 	for (size_t i = 0; i < plan->n_ops; i++) {
+		may_nest |= plan->ops[i].kind == OP_BIND && !plan->ops[i].read_only;
 		run->pins[i].mount_fd = run->pins[i].console = -1;
 		for (size_t j = 0; j < ARRAY_SIZE(device_nodes); j++)
 			run->pins[i].nodes[j] = -1;
@@ -422,7 +426,7 @@ void newroot_pin(struct run *run)
 	}
 	n_descriptors = limit.rlim_cur;
 	for (size_t i = 0; i < plan->n_ops; i++) {
-		pin_op(run, i);
+		pin_op(run, i, may_nest);
 		if (run->pins[i].mount_fd >= 0 && descriptors_run_short(run->pins[i].mount_fd))
 			park_pins(run, i + 1);
 	}
