@@ -425,12 +425,11 @@ static _Noreturn void be_guard(const struct run *run, int child, pid_t superviso
 	enum { PATIENCE_MS = 1000 };
 	int keep[] = { child, monitor.parent_pidfd };
 	die_first_call(NULL);
-	if (!close_all_except(keep, ARRAY_SIZE(keep)))
-		_exit(1);
+	bool closed = close_all_except(keep, ARRAY_SIZE(keep));
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		close(fd); /* their readers wait for the end of file */
 	int supervisor = sys_pidfd_open(supervisor_pid, 0);
-	if (getppid() != supervisor_pid || supervisor < 0) {
+	if (!closed || supervisor < 0 || getppid() != supervisor_pid) { /* nothing runs unguarded */
 		sys_pidfd_send_signal(child, SIGKILL);
 		_exit(1);
 	}
