@@ -10,7 +10,7 @@
  *
  * ARCHITECTURE is libseccomp's name of the one that bwrapish will run on. Runs on the machine that builds.
  */
-#include "../policy.h"
+#include "../plan/policy.h"
 
 #include <errno.h>
 #include <linux/filter.h>

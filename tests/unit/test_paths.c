@@ -1,6 +1,6 @@
 /* paths.c: one path inside a root, by openat2 and by the walk; both must give the same answer to everything. */
 #include "../../bwrapish.h"
-#include "../../kernel.h"
+#include "../../sys/kernel.h"
 
 #include <errno.h>
 #include <ftw.h>
