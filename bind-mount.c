@@ -7,9 +7,15 @@
  *
  * Must not: set a flag after the mount can be seen; look up a source once the host is gone.
  */
-#include "bwrapish.h"
+#include "bind-mount.h"
 
-#include "kernel.h"
+#include "mount/newroot.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/diagnose.h"
+#include "run/run.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,35 +1,24 @@
 /* bwrapish - a sandbox that a normal user composes from command-line flags.
  *
- * A map of the folder, in the order in which a command line travels:
- *
- *   options.c      argv -> plan; the option table                 (pure)
- *   places.c       where on the line something stands          (pure)
- *   plan.c         is the plan sound, what follows, in words      (pure)
- *   namespaces.c   the two levels of namespaces, id maps
- *   newroot.c      pin the sources, move into the new /, build it
- *   paths.c        one path inside the new root
- *   bind-mount.c   one host path or descriptor shown at one place
- *   overlay.c      layers merged into one tree; overlay-helper.c  fuse-overlayfs
- *   overlay-changes.c  what was changed in one, as JSON lines
- *   network.c      loopback        capabilities.c  kept and lost
- *   policy.c       lists of system calls, read and put together   (pure)
- *   calls.c        groups and profiles of them                    (data)
- *   compose.c      BPF made of them by libseccomp   trace.c   what they would deny
- *   seccomp.c      filters         limits.c        resource limits
- *   cgroups.c      the sandbox's control groups   scope.c  one from systemd
- *   descendants.c  what COMMAND leaves behind, found and killed
- *   command.c      environment, directory, exec
- *   init.c         pid 1 inside    monitor.c       the supervisor outside
- *   signals.c      what comes to the supervisor
- *   sync.c         the messages between them
- *   run.c          telling of a run   diagnose.c   the cause behind an errno
- *   utils.c        what any program could use     kernel.h  bare system calls
- *
- * This file is the story: main(), and what each process does, in order.
+ * HACKING.md has the map of the folders. This file is the story: main(), and what each process does, in order.
  */
-#include "bwrapish.h"
-
-#include "kernel.h"
+#include "filter/filters.h"
+#include "limit/cgroup.h"
+#include "mount/newroot.h"
+#include "ns/namespaces.h"
+#include "plan/explain.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "plan/shape.h"
+#include "process/command.h"
+#include "process/init.h"
+#include "process/supervisor.h"
+#include "run/run.h"
+#include "sys/capabilities.h"
+#include "sys/channel.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <dirent.h>
 #include <errno.h>

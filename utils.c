@@ -5,7 +5,7 @@
  */
 #include "utils.h"
 
-#include "kernel.h"
+#include "sys/kernel.h"
 
 #include <errno.h>
 #include <limits.h>

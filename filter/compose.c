@@ -4,7 +4,11 @@
  * nothing of a run. Every architecture that a kernel of this one accepts is covered; anything else
  * is answered with ENOSYS.
  */
-#include "policy.h"
+#include "filter/compose.h"
+
+#include "plan/plan.h"
+#include "plan/policy.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <linux/audit.h>

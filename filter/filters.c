@@ -1,4 +1,4 @@
-/* seccomp.c - filters in force: the guards of the caller's keys and terminal, the caller's
+/* filters.c - filters in force: the guards of the caller's keys and terminal, the caller's
  * programs, and what the lists and profiles of policy.c come to.
  *
  * What may deny anything comes last: between loading it and exec there is nothing but exec, so it
@@ -7,10 +7,18 @@
  * sure that the kernel answers the call that loads them: whatever else asks could itself be what a
  * filter kills.
  */
-#include "bwrapish.h"
+#include "filter/filters.h"
 
-#include "kernel.h"
-#include "policy.h"
+#include "filter/compose.h"
+#include "filter/trace.h"
+#include "plan/calls.h"
+#include "plan/plan.h"
+#include "plan/policy.h"
+#include "plan/position.h"
+#include "plan/shape.h"
+#include "run/run.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <asm/ioctls.h>
 #include <asm/termbits.h>

@@ -5,9 +5,15 @@
  * nothing is denied, and even a supervisor that meant to deny would look at arguments that may have
  * changed since.
  */
-#include "policy.h"
+#include "filter/trace.h"
 
-#include "kernel.h"
+#include "plan/plan.h"
+#include "plan/policy.h"
+#include "plan/position.h"
+#include "run/run.h"
+#include "sys/channel.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <linux/audit.h>

@@ -1,4 +1,4 @@
-/* cgroups.c - the control groups that hold exactly the sandbox: made before it, entered with its
+/* cgroup.c - the control groups that hold exactly the sandbox: made before it, entered with its
  * first process, emptied and removed behind it. All of it happens in the supervisor, outside.
  *
  * A group is two directories: the outer one carries the limits and the use, the inner one ("in")
@@ -18,9 +18,16 @@
  * version 1 with its own names for the limits. So there may be up to one group of version 2 and
  * some of version 1.
  */
-#include "bwrapish.h"
+#include "limit/cgroup.h"
 
-#include "kernel.h"
+#include "limit/rlimits.h"
+#include "limit/scope.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/run.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,12 +1,18 @@
-/* limits.c - what COMMAND may use: resource limits of the process, and how the words of --limit are
+/* rlimits.c - what COMMAND may use: resource limits of the process, and how the words of --limit are
  * to be read.
  *
  * The first half is pure: words in, values out, or a problem. The second half applies --rlimit in
  * the process that becomes COMMAND, as late as can be, so that setup never runs into a limit that
- * was meant for COMMAND. Control groups are cgroups.c's; the time is kept by the supervisor
- * (monitor.c).
+ * was meant for COMMAND. Control groups are cgroup.c's; the time is kept by the supervisor
+ * (supervisor.c).
  */
-#include "bwrapish.h"
+#include "limit/rlimits.h"
+
+#include "limit/cgroup.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/run.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <string.h>

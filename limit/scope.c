@@ -10,9 +10,13 @@
  * does not say is relied upon: we are in the scope when /proc/self/cgroup says so. The scope is the
  * manager's to remove, which it does as soon as the last process in it has ended, however that did.
  */
-#include "bwrapish.h"
+#include "limit/scope.h"
 
-#include "kernel.h"
+#include "process/supervisor.h"
+#include "run/run.h"
+#include "sys/capabilities.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,12 +8,24 @@
  *          namespace, with / below it, until all is built;
  *   build  the operations in command-line order, all of them inside.
  *
- * Must not: look up a path in any other way than through paths.c; keep a descriptor of the host's tree but the
+ * Must not: look up a path in any other way than through path.c; keep a descriptor of the host's tree but the
  * O_PATH /proc of the run.
  */
-#include "bwrapish.h"
+#include "mount/newroot.h"
 
-#include "kernel.h"
+#include "bind-mount.h"
+#include "mount/overlay-fuse.h"
+#include "mount/overlay.h"
+#include "ns/namespaces.h"
+#include "plan/explain.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "plan/shape.h"
+#include "run/diagnose.h"
+#include "run/run.h"
+#include "sys/kernel.h"
+#include "sys/path.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* overlay-changes.c - what was changed in an overlay, one JSON line for each path, from its upper
  * directory.
  *
- * Runs in the reader's process (overlay-helper.c) when everything in the sandbox has ended. The
+ * Runs in the reader's process (overlay-fuse.c) when everything in the sandbox has ended. The
  * upper directory is walked by descriptor, next to what the layers show at the same place: that
  * tells added from changed, and a directory that was only copied up because something below it
  * changed from one that was itself.
@@ -21,9 +21,12 @@
  * Must not: follow a link; resolve a path but names within an open directory; keep memory for what it
  * is done with; write a list that looks whole when it is not: the last line says that it is.
  */
-#include "bwrapish.h"
+#include "mount/overlay-changes.h"
 
-#include "kernel.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* overlay-helper.c - the processes that an overlay may need beside COMMAND: fuse-overlayfs, and the
+/* overlay-fuse.c - the processes that an overlay may need beside COMMAND: fuse-overlayfs, and the
  * reader that lists what was changed.
  *
  * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a
@@ -23,9 +23,21 @@
  * Without a pid namespace COMMAND can stop and kill its user's helpers all the same. A helper that
  * ended early makes the list fail.
  */
-#include "bwrapish.h"
+#include "mount/overlay-fuse.h"
 
-#include "kernel.h"
+#include "bind-mount.h"
+#include "limit/cgroup.h"
+#include "mount/newroot.h"
+#include "mount/overlay-changes.h"
+#include "mount/overlay.h"
+#include "ns/namespaces.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/run.h"
+#include "sys/capabilities.h"
+#include "sys/channel.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -21,9 +21,19 @@
  * Must not: fall back when the cause may be a mistake of the caller's (EPERM, EBUSY, ELOOP); leave
  * anything attached.
  */
-#include "bwrapish.h"
+#include "mount/overlay.h"
 
-#include "kernel.h"
+#include "bind-mount.h"
+#include "mount/newroot.h"
+#include "mount/overlay-changes.h"
+#include "mount/overlay-fuse.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "plan/shape.h"
+#include "run/run.h"
+#include "sys/kernel.h"
+#include "sys/path.h"
+#include "utils.h"
 
 #include <dirent.h>
 #include <errno.h>

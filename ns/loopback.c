@@ -1,10 +1,12 @@
-/* network.c - what a new network namespace needs: its loopback device up.
+/* loopback.c - what a new network namespace needs: its loopback device up.
  *
  * One ioctl is enough: the kernel gives lo 127.0.0.1/8 and ::1 by itself when it comes up
  * (devinet.c inetdev_event(), addrconf.c init_loopback(); since before 5.12), so there is no
  * netlink here. Any socket will do for it; AF_UNIX is the family that outer filters leave alone.
  */
-#include "bwrapish.h"
+#include "ns/loopback.h"
+
+#include "utils.h"
 
 #include <errno.h>
 #include <net/if.h>

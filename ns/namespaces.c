@@ -9,9 +9,22 @@
  * (cap_ptrace_access_check()) then keeps COMMAND away from pid 1, and a mount namespace copied into
  * it has setup's mounts locked (mount_namespaces(7)).
  */
-#include "bwrapish.h"
+#include "ns/namespaces.h"
 
-#include "kernel.h"
+#include "limit/cgroup.h"
+#include "ns/loopback.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "plan/shape.h"
+#include "process/supervisor.h"
+#include "run/diagnose.h"
+#include "run/run.h"
+#include "sys/capabilities.h"
+#include "sys/channel.h"
+#include "sys/kernel.h"
+#include "sys/nskind.h"
+#include "utils.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -4,9 +4,12 @@
  * Data only. The profiles are compiled to BPF when bwrapish is built (tools/profiles.c), explained
  * by --dry-run, and listed in the man page, all from here. A name that the libseccomp at hand does
  * not know is passed over: it is newer than what that library knows, and all such calls are
- * answered with ENOSYS (seccomp.c).
+ * answered with ENOSYS (filters.c).
  */
-#include "policy.h"
+#include "plan/calls.h"
+
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <fcntl.h>
 #include <linux/audit.h>

@@ -1,8 +1,20 @@
-/* plan.c - what makes a plan sound, what follows from it, and how it is told to a person.
+/* explain.c - what makes a plan sound, what follows from it, and how it is told to a person.
  *
  * Pure: everything is decided from the plan and the caller's facts; no system call, no exit.
  */
-#include "policy.h"
+#include "plan/explain.h"
+
+#include "limit/rlimits.h"
+#include "mount/overlay.h"
+#include "plan/calls.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/policy.h"
+#include "plan/position.h"
+#include "plan/shape.h"
+#include "sys/capabilities.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <sched.h>
 #include <string.h>

@@ -6,7 +6,16 @@
  * the words behind --args), returns problems instead of ending the process, and changes nothing but
  * the plan.
  */
-#include "bwrapish.h"
+#include "plan/options.h"
+
+#include "filter/filters.h"
+#include "limit/rlimits.h"
+#include "mount/overlay.h"
+#include "plan/plan.h"
+#include "plan/policy.h"
+#include "plan/position.h"
+#include "sys/capabilities.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,9 +1,15 @@
 /* policy.c - lists of system calls, read, put together, and told to a person.
  *
  * Pure: libseccomp is asked for names and numbers, nothing else. What may be denied or allowed and
- * what that comes to is decided here; compose.c makes BPF of it, seccomp.c loads it.
+ * what that comes to is decided here; compose.c makes BPF of it, filters.c loads it.
  */
-#include "policy.h"
+#include "plan/policy.h"
+
+#include "plan/calls.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>

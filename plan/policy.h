@@ -1,54 +1,24 @@
-/* policy.h - which system calls a filter denies: the words of calls.c, policy.c, compose.c and of
- * the generator of the built-in profiles. */
-#ifndef POLICY_H
-#define POLICY_H
+/* policy.h - which system calls a filter denies: lists read, put together, told. */
+#ifndef PLAN_POLICY_H
+#define PLAN_POLICY_H
 
-#include "bwrapish.h"
+#include "plan/plan.h"
 
-/* What a word behind the name of a call stands for. One word may have several rows: each makes a
- * rule. */
-struct call_argument {
-	char name[16], word[24]; /* not pointers: see struct option_row */
-	uint8_t index;
-	uint32_t mask, value;
-	uint32_t clear; /* bits that must not be in the argument after it */
-};
-extern const struct call_argument call_arguments[];
-extern const size_t n_call_arguments;
-/* What is different on one architecture, AUDIT_ARCH_.... `word` "": whatever the word. */
-struct call_difference {
-	uint32_t arch;
-	char name[16], word[24];
-	uint8_t index;
-	uint32_t value; /* with a word */
-};
-extern const struct call_difference call_differences[];
-extern const size_t n_call_differences;
+enum rule_use { USE_DENY, USE_ALLOW };
+/* Reads a LIST as --seccomp-deny and --seccomp-allow take it, behind what is there. */
+problem policy_read_list(struct place place, const char *list, enum rule_use use,
+			 struct rules *rules);
+problem policy_read_action(struct place place, const char *word, uint32_t *ret_action);
+problem policy_read_profile(struct place place, const char *word,
+			    const struct profile **ret_profile);
+/* Anything beside the caller's own programs. */
+bool policy_is_given(const struct policy *policy);
+/* Lines of --dry-run, each handed to `line`. */
+void policy_explain(const struct plan *plan, void (*line)(struct text *, const char *),
+		    struct text *text);
 
-struct call_group {
-	const char *name, *list, *help;
-};
-extern const struct call_group call_groups[];
-extern const size_t n_call_groups;
-
-extern const char calls_always[];  /* execve(2) and the dynamic loader; part of every allow list */
-extern const char calls_of_init[]; /* pid 1, once its filter is loaded */
-extern const char calls_of_sysv_ipc[]; /* i386 reaches these through ipc(2) as well */
-
-struct profile_row {
-	const char *list, *why;
-};
-struct profile {
-	const char *name, *help;
-	bool allows; /* the rows are what is allowed, not what is denied */
-	const struct profile_row *rows;
-	size_t n_rows;
-};
-extern const struct profile profiles[];
-extern const size_t n_profiles;
-const struct profile *profile_find(const char *name);
-
-/* ---- the policy of a plan ---- */
+/* Whose calls are judged: pid 1 runs under the same filters, but for what it needs itself. */
+enum filtered { FILTER_COMMAND, FILTER_INIT };
 
 /* What a policy comes to. A call passes when no rule in `denied` means it and, with an allow list,
  * one in `allowed` does. Rules in `allowed` may carry an action of their own. */
@@ -89,24 +59,5 @@ void policy_keep_found(struct call_rule *rule);
 bool policy_is_same_rule(const struct call_rule *a, const struct call_rule *b);
 /* The --seccomp-* options that would let the calls in `used` pass, in place of those given. */
 const char *policy_flags_that_allow(const struct policy *policy, const struct rules *used);
-
-/* ---- compose.c: verdicts to BPF, by libseccomp ---- */
-struct sock_filter;
-struct program {
-	const struct sock_filter *code;
-	size_t n;
-};
-/* `native` is libseccomp's token of the architecture (0: the running one); those that its kernels
- * also take are covered with it. `part` of the verdicts becomes one program. What is denied without
- * an action of its own is answered by `deny_action`. */
-struct program compose_denied(const struct rules *denied, uint32_t deny_action, uint32_t native,
-			      bool linear);
-struct program compose_allowed(const struct rules *allowed, uint32_t deny_action, uint32_t native,
-			       bool linear);
-/* One program that lets pass what each of them lets pass. */
-struct program compose_joined(const struct program *parts, size_t n_parts);
-
-/* ---- tools/flatten.c, at build time: the same answers in fewer instructions ---- */
-struct program flatten(const struct program *program, uint32_t native);
 
 #endif

@@ -1,5 +1,7 @@
-/* places.c - where on the line something stands, in words. Pure. */
-#include "bwrapish.h"
+/* position.c - where on the line something stands, in words. Pure. */
+#include "plan/position.h"
+
+#include "utils.h"
 
 const char *place_name(struct place place)
 {

@@ -4,9 +4,22 @@
  * but the O_PATH /proc. It must not look up any path but COMMAND's, --chdir's, and the fallbacks of
  * the working directory.
  */
-#include "bwrapish.h"
+#include "process/command.h"
 
-#include "kernel.h"
+#include "filter/filters.h"
+#include "limit/rlimits.h"
+#include "plan/explain.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/policy.h"
+#include "plan/position.h"
+#include "plan/shape.h"
+#include "run/diagnose.h"
+#include "run/run.h"
+#include "sys/capabilities.h"
+#include "sys/channel.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <linux/keyctl.h>
@@ -16,7 +29,7 @@
 
 /* ---- keyring and labels ---- */
 
-/* The calls on keys are denied by a guard (seccomp.c). This is for what uses keys without them: the
+/* The calls on keys are denied by a guard (filters.c). This is for what uses keys without them: the
  * kernel itself looks into the session keyring for AF_ALG's and AF_RXRPC's sockets, for AFS and for
  * fscrypt's older policies. */
 void command_new_keyring(const struct run *run)

@@ -3,9 +3,10 @@
  * The supervisor is a subreaper, so that whoever loses its parent becomes its child. What descends
  * from it and was not the caller's before the sandbox is the sandbox's, helpers aside.
  */
-#include "bwrapish.h"
+#include "process/descendants.h"
 
-#include "kernel.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <dirent.h>
 #include <errno.h>

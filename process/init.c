@@ -9,9 +9,24 @@
  *
  * Without a pid namespace (a lock or sync descriptor alone) the same process is a subreaper.
  */
-#include "bwrapish.h"
+#include "process/init.h"
 
-#include "kernel.h"
+#include "filter/filters.h"
+#include "limit/rlimits.h"
+#include "mount/newroot.h"
+#include "ns/namespaces.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/policy.h"
+#include "plan/position.h"
+#include "process/command.h"
+#include "process/supervisor.h"
+#include "run/run.h"
+#include "sys/capabilities.h"
+#include "sys/channel.h"
+#include "sys/kernel.h"
+#include "sys/path.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <poll.h>

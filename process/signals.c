@@ -5,9 +5,11 @@
  * so the terminal's signals come to both, and so does what COMMAND sends to its own group, since
  * process groups reach through pid namespaces (kill(2) with 0).
  */
-#include "bwrapish.h"
+#include "process/signals.h"
 
-#include "kernel.h"
+#include "plan/plan.h"
+#include "run/run.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <stdio.h>

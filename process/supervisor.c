@@ -1,4 +1,4 @@
-/* monitor.c - the process outside: waits for COMMAND, passes signals on, reports, and dies with its
+/* supervisor.c - the process outside: waits for COMMAND, passes signals on, reports, and dies with its
  * parent.
  *
  * It keeps no capability and no descriptor that it does not need, cannot be looked into from inside
@@ -10,9 +10,25 @@
  * It must never end without its child having ended, or at least been killed, except that a reaper
  * goes on when COMMAND is over.
  */
-#include "bwrapish.h"
+#include "process/supervisor.h"
 
-#include "kernel.h"
+#include "filter/trace.h"
+#include "limit/cgroup.h"
+#include "limit/rlimits.h"
+#include "mount/overlay-fuse.h"
+#include "mount/overlay.h"
+#include "ns/namespaces.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "plan/shape.h"
+#include "process/descendants.h"
+#include "process/signals.h"
+#include "run/run.h"
+#include "sys/capabilities.h"
+#include "sys/channel.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <limits.h>

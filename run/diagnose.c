@@ -4,9 +4,11 @@
  * behind the errno's text, or is "". Reads kernel settings through the run's /proc; changes
  * nothing.
  */
-#include "bwrapish.h"
+#include "run/diagnose.h"
 
-#include "kernel.h"
+#include "run/run.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -1,7 +1,10 @@
 /* run.c - what every room may ask of the run: to tell what happens (--verbose), to close what an option
  * consumed, to find a program of the host's, to end as setup has ended. Decides nothing.
  */
-#include "bwrapish.h"
+#include "run/run.h"
+
+#include "plan/explain.h"
+#include "utils.h"
 
 #include <string.h>
 #include <sys/wait.h>

@@ -3,7 +3,9 @@
  * Whatever is set here is read back: COMMAND is not started unless all five sets are what was asked
  * for.
  */
-#include "bwrapish.h"
+#include "sys/capabilities.h"
+
+#include "utils.h"
 
 #include <errno.h>
 #include <string.h>

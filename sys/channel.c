@@ -1,9 +1,12 @@
-/* sync.c - the messages between the supervisor, pid 1 and COMMAND before it is COMMAND.
+/* channel.c - the messages between the supervisor, pid 1 and COMMAND before it is COMMAND.
  *
  * A socket pair and never an eventfd: when one side dies, at whatever instant, the other side reads
  * the end of file and cannot be left waiting. Messages are whole (SOCK_SEQPACKET).
  */
-#include "bwrapish.h"
+#include "sys/channel.h"
+
+#include "run/run.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* paths.c - one path inside the new root, found or made, never leaving it.
+/* path.c - one path inside the new root, found or made, never leaving it.
  *
  * Invariant: a path of the sandbox is resolved against the root's descriptor and nothing else.
  * Links, absolute ones included, are followed inside the root; ".." ends there; magic links
@@ -10,9 +10,10 @@
  * O_PATH|O_NOFOLLOW, gives the same answers. O_PATH throughout: search permission on a directory is
  * enough, as for anybody.
  */
-#include "bwrapish.h"
+#include "sys/path.h"
 
-#include "kernel.h"
+#include "sys/kernel.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <limits.h>

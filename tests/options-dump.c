@@ -1,6 +1,6 @@
 /* Prints the option table, a row a line: name, words, group, help, between tabs. The completions are made from it
  * and the man page is compared with it. */
-#include "../bwrapish.h"
+#include "plan/options.h"
 
 #include <stdio.h>
 

@@ -8,7 +8,10 @@
  * numbers are x86_64's with bit 30 set, which the tree does not look at. The result is run beside
  * what it was made from, or nothing is built.
  */
-#include "../plan/policy.h"
+#include "tools/flatten.h"
+
+#include "filter/compose.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <linux/audit.h>

@@ -10,7 +10,12 @@
  *
  * ARCHITECTURE is libseccomp's name of the one that bwrapish will run on. Runs on the machine that builds.
  */
-#include "../plan/policy.h"
+#include "filter/compose.h"
+#include "plan/calls.h"
+#include "plan/plan.h"
+#include "plan/policy.h"
+#include "tools/flatten.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -125,7 +130,7 @@ static struct program compile(const struct profile *profile, enum filtered whom,
 		       : compose_denied(&verdicts.denied, POLICY_DEFAULT_ACTION, native, linear);
 }
 
-/* Where a built-in profile is loaded no key guard is (seccomp.c). */
+/* Where a built-in profile is loaded no key guard is (filters.c). */
 static void check_keys(const struct profile *profile)
 {
 	static const char *const calls[] = { "add_key", "request_key", "keyctl" };

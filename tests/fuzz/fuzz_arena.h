@@ -2,7 +2,9 @@
 #ifndef FUZZ_ARENA_H
 #define FUZZ_ARENA_H
 
-#include "../../utils.h"
+#include "tests/fuzz/fuzz_arena.h"
+
+#include "utils.h"
 
 #include <stdlib.h>
 

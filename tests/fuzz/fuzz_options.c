@@ -4,7 +4,12 @@
  * all words before the first such are argv. */
 #include "fuzz_arena.h"
 
-#include "../../bwrapish.h"
+#include "plan/explain.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/shape.h"
+#include "sys/capabilities.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,10 @@
 #ifndef FAKE_DOORS_H
 #define FAKE_DOORS_H
 
-#include "../../bwrapish.h"
+#include "tests/unit/fake_doors.h"
+
+#include "plan/options.h"
+#include "utils.h"
 
 #include <errno.h>
 

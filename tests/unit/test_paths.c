@@ -1,6 +1,6 @@
-/* paths.c: one path inside a root, by openat2 and by the walk; both must give the same answer to everything. */
-#include "../../bwrapish.h"
-#include "../../sys/kernel.h"
+/* path.c: one path inside a root, by openat2 and by the walk; both must give the same answer to everything. */
+#include "sys/path.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "assert_between.h"
+#include "sys/kernel.h"
 
 static char *tree;       /* a temporary directory, on the host */
 static int root_fd = -1; /* its "root", the new root of these tests */

@@ -1,10 +1,12 @@
-/* plan.c: what is refused, what follows from a plan, and how it is told. Lines are read by options.c, so that they
+/* explain.c: what is refused, what follows from a plan, and how it is told. Lines are read by options.c, so that they
  * can be written as a caller writes them.
  *
  * tests/golden/NAME.args is a command line, a word a line (lines that begin with # are for the reader; with a NUL in
  * it: words that each end in one); NAME.fdN is what descriptor N holds, a word a line; NAME.plan is what --dry-run
  * tells, or the problem. UPDATE_GOLDEN=1 rewrites the .plan files. */
 #include "fake_doors.h"
+#include "plan/explain.h"
+#include "sys/capabilities.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Numbers, text, messages and descriptors: utils.c alone. */
-#include "../../utils.h"
+#include "utils.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,9 @@
+/* loopback.h - loopback. */
+#ifndef NS_LOOPBACK_H
+#define NS_LOOPBACK_H
+
+#include "utils.h"
+
+void network_loopback_up(void);
+
+#endif

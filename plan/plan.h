@@ -1,0 +1,215 @@
+/* plan.h - the plan: all that was asked for, const once it was checked.
+ *
+ * `outer_` is the host's, `inner_` the sandbox's; -1 is "no descriptor". */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include "plan/position.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+enum propagation { PROPAGATION_DEFAULT, PROPAGATION_PRIVATE, PROPAGATION_SLAVE };
+
+enum op_kind {
+	OP_BIND,    /* outer_path or outer_fd shown at inner_path */
+	OP_OVERLAY, /* layers merged at inner_path */
+	OP_REMOUNT_RO,
+	OP_TMPFS,
+	OP_PROC,
+	OP_DEV,
+	OP_MQUEUE,
+	OP_DIR,
+	OP_FILE,    /* outer_fd copied to inner_path */
+	OP_DATA,    /* outer_fd copied to a private file shown at inner_path */
+	OP_SYMLINK, /* inner_path -> text */
+	OP_CHMOD,
+};
+
+/* A directory of the host that takes part in an overlay. */
+struct layer {
+	const char *path;
+	int fd; /* when path is NULL */
+	struct place place;
+};
+
+struct fd_at {
+	int fd; /* -1: not given */
+	struct place place;
+	bool is_shared; /* --sync-fd: another option names it, too */
+};
+
+struct fds_at {
+	struct fd_at *items;
+	size_t n, room;
+};
+
+struct word_at {
+	const char *word;
+	struct place place;
+};
+
+enum overlay_backend { OVERLAY_AUTO, OVERLAY_KERNEL, OVERLAY_FUSE };
+
+struct overlay {
+	struct layer *layers; /* bottom first */
+	size_t n_layers, room_layers;
+	bool writable;
+	struct layer upper, work; /* path NULL: a tmpfs of our own, or nothing to write to */
+	enum overlay_backend backend;
+	struct place backend_place;
+	struct word_at *options;
+	size_t n_options, room_options;
+	struct fd_at changes; /* where the list of what was changed goes */
+};
+
+struct op {
+	enum op_kind kind;
+	bool read_only;
+	bool devices;      /* device nodes work */
+	bool skip_missing; /* a source that does not exist is skipped */
+	enum propagation propagation;
+	int outer_fd;
+	const char *outer_path;
+	const char *inner_path;
+	const char *link_target;
+	mode_t mode;         /* what the made object gets; decided by the reader */
+	mode_t parent_mode;  /* what missing parents get */
+	uint64_t size_bytes; /* tmpfs; 0: the kernel's default */
+	const struct overlay *overlay;
+	struct place place;
+};
+
+enum env_action { ENV_CLEAR, ENV_SET, ENV_UNSET, ENV_KEEP };
+struct env_op {
+	enum env_action action;
+	const char *name, *value;
+};
+
+struct cap_op {
+	bool add;
+	int cap; /* -1: all */
+	struct place place;
+};
+
+struct rlimit_op {
+	uint8_t resource; /* RLIMIT_* */
+	struct rlimit limit;
+	struct place place;
+};
+
+struct limit_op {
+	const char *key;        /* the file's name in cgroup v2 */
+	const char *controller; /* "" for the core's own */
+	const char *value;      /* what is written there */
+	uint64_t number;        /* the same as a number where it is one; UINT64_MAX: max */
+	uint64_t period_us;     /* cpu.max */
+	bool optional;          /* only a warning where it cannot be had */
+	struct place place;
+};
+
+struct seccomp_source {
+	struct fd_at at;
+	const char *bytes; /* --add-seccomp-fd: read at once; NULL for --seccomp, read late */
+	size_t length;
+};
+
+/* One call, or one call with one argument. Actions are as seccomp(2) encodes them. */
+struct call_rule {
+	const char *name;
+	const char *word; /* the argument as it is written, "AF_NETLINK"; NULL: whatever the
+			     arguments */
+	int number; /* as libseccomp numbers it for the machine it runs on; negative for a call of
+		       others */
+	uint8_t index; /* of the argument, from 0 */
+	uint32_t mask; /* the call is meant when (argument & mask) == value; 0: when argument >=
+			  value */
+	uint32_t value;
+	uint32_t clear;  /* ... and none of these bits is in the argument after it */
+	uint32_t action; /* 0: the policy's own */
+	const char *why; /* of a profile's row */
+};
+
+struct rules {
+	struct call_rule *items;
+	size_t n, room;
+};
+
+struct profile;
+#define POLICY_DEFAULT_ACTION 0x00050001u /* SECCOMP_RET_ERRNO with EPERM */
+/* What the --seccomp-* options said. */
+struct policy {
+	struct rules deny, allow;
+	const struct profile *profile;
+	uint32_t deny_action; /* for what is denied and has no action of its own */
+	bool log;
+	struct fd_at dump, trace;
+};
+
+struct path_at {
+	const char *path;
+	struct place place;
+};
+
+enum want { WANT_NO, WANT_TRY, WANT_YES };
+
+struct plan {
+	struct place *seen; /* for each row of the option table where it stood last; argument 0:
+			       nowhere */
+
+	/* namespaces */
+	enum want unshare_user, unshare_cgroup;
+	bool unshare_ipc, unshare_pid, unshare_net, unshare_uts;
+	bool disable_userns, assert_userns_disabled;
+	struct fd_at userns, userns2, pidns;
+	bool has_uid, has_gid;
+	uid_t inner_uid;
+	gid_t inner_gid;
+	const char *hostname;
+
+	/* the new root */
+	struct op *ops;
+	size_t n_ops, room_ops;
+	bool tolerate_submounts; /* --not-a-security-boundary */
+	const char *file_label;
+
+	/* the command */
+	char *const *command; /* NULL-terminated, its words are argv's */
+	const char *argv0, *chdir, *exec_label;
+	struct env_op *env_ops;
+	size_t n_env_ops, room_env_ops;
+	struct cap_op *cap_ops;
+	size_t n_cap_ops, room_cap_ops;
+	struct seccomp_source *seccomp; /* in loading order */
+	size_t n_seccomp, room_seccomp;
+	struct policy policy; /* loaded behind them */
+	bool new_session, die_with_parent, as_pid_1, no_tty_guard, allow_keys, close_fds;
+	struct fds_at keep_fds;
+
+	/* limits */
+	struct rlimit_op *rlimits;
+	size_t n_rlimits, room_rlimits;
+	struct limit_op *limits;
+	size_t n_limits, room_limits;
+	const char *cgroup;    /* the control group to make ours in; NULL: the one we are in */
+	int64_t timeout_ms;    /* 0: none */
+	int64_t kill_after_ms; /* from SIGTERM to SIGKILL */
+
+	/* descriptors for the caller */
+	struct path_at *lock_files;
+	size_t n_lock_files, room_lock_files;
+	struct fds_at sync; /* held as long as the sandbox lives */
+	struct fd_at block, userns_block, info, json_status;
+
+	int *superseded_fds; /* of options whose last one won: consumed all the same */
+	size_t n_superseded_fds, room_superseded_fds;
+
+	/* how to talk */
+	bool dry_run, verbose, level_prefix;
+	const char **warnings;
+	size_t n_warnings, room_warnings;
+};
+
+#endif

@@ -1,0 +1,21 @@
+/* position.h - where on the line something stands, in words. */
+#ifndef PLAN_POSITION_H
+#define PLAN_POSITION_H
+
+#include "utils.h"
+
+struct place {
+	const char *option; /* as spelt, NULL for COMMAND */
+	unsigned argument;  /* 1 is the first word after the program's name */
+	unsigned args_word; /* within --args: 1 is its first word; 0: directly on the line */
+};
+/* Why a line cannot be used: one sentence, in arena memory; NULL is "no problem". */
+typedef const char *problem;
+
+/* "--bind (argument 3)"; arena memory. */
+const char *place_name(struct place place);
+/* The sentence, with the place before it. */
+problem problem_at(struct place place, const char *fmt, ...) PRINTF_LIKE(2, 3)
+	__attribute__((returns_nonnull));
+
+#endif

@@ -1,0 +1,55 @@
+/* shape.h - what makes a plan sound, and what follows from it. */
+#ifndef PLAN_SHAPE_H
+#define PLAN_SHAPE_H
+
+#include "plan/plan.h"
+
+/* What is true of the caller; read once on arrival, given to the pure rooms so that they need ask
+ * nobody. */
+struct caller {
+	uid_t uid;
+	gid_t gid;
+	uint64_t permitted_caps; /* bit per capability number */
+	bool may_mount;          /* CAP_SYS_ADMIN is effective */
+	bool is_group_leader;    /* of its process group: setsid() would fail */
+	pid_t parent;            /* at the very start; 0: in an outer pid namespace */
+	const char *directory;   /* absolute, or NULL when it has no path */
+};
+
+enum topology {
+	RUN_ALONE,      /* bwrapish becomes COMMAND */
+	RUN_SUPERVISED, /* a supervisor outside; its child becomes COMMAND */
+	RUN_WITH_INIT,  /* a supervisor outside, a reaper inside, COMMAND */
+};
+
+/* What follows from a plan and its caller; derived once, never asked for twice. */
+struct shape {
+	enum topology topology;
+	const char *topology_reason;  /* the option that wants it, or NULL */
+	bool user_namespace;          /* a new one is made */
+	bool user_namespace_optional; /* --unshare-user-try, and the caller may do without */
+	bool pid_namespace;           /* a new one is made */
+	bool new_proc;         /* --proc mounts a procfs: the pid namespace is new or joined */
+	bool inner_level;      /* COMMAND gets a second user namespace */
+	bool inner_required;   /* ... without which the run must not go on */
+	uint64_t caps;         /* what COMMAND keeps or is given, a bit for each */
+	uint64_t ambient_caps; /* those of them that were given */
+	uid_t inner_uid;
+	gid_t inner_gid;
+	unsigned long
+		namespaces; /* CLONE_NEW* made with the first level, the user namespace included */
+	unsigned long inner_namespaces; /* CLONE_NEW* made with the second level */
+	bool dies_with_supervisor;      /* --die-with-parent, and what ends with COMMAND */
+	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the
+				   supervisor dies */
+	bool has_guard; /* a process more ends the pid namespace where the supervisor cannot: as pid 1
+			   COMMAND would have to, and programs of the caller's may keep pid 1 from
+			   it */
+	bool info_late; /* --info-fd can only be answered once the second level exists */
+};
+struct shape plan_shape(const struct plan *plan, const struct caller *caller);
+/* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
+bool plan_first_op_is_root(const struct plan *plan);
+problem plan_check(const struct plan *plan, const struct caller *caller);
+
+#endif

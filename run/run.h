@@ -1,0 +1,66 @@
+/* run.h - what is true so far, per process, and telling of it. */
+#ifndef RUN_RUN_H
+#define RUN_RUN_H
+
+#include "plan/explain.h"
+#include "plan/shape.h"
+#include "sys/nskind.h"
+
+#include <signal.h>
+
+struct pin;
+struct cgroups;
+struct late_program;
+struct composed;
+
+struct root {
+	int fd;            /* O_PATH of the new root directory; -1 before it is entered */
+	uint64_t mount_id; /* of its mount, as statx(2) tells it */
+};
+
+struct run {
+	const struct plan *plan;
+	const struct caller *caller;
+	struct shape shape;
+	char **argv, **envp;         /* as the kernel laid them out */
+	int proc_fd;                 /* O_PATH of the host's /proc */
+	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
+	uint64_t outer_mount_id;     /* of / where we were before new namespaces */
+	int monitor_fd;              /* our end of the supervisor's socket; -1 when there is none */
+	bool supervisor_is_ready;    /* it has said so: MESSAGE_READY */
+	mode_t umask;
+	sigset_t signal_mask; /* the caller's; COMMAND gets it back */
+	int *inherited_fds;   /* open above 2 on arrival and consumed by no option; ascending */
+	size_t n_inherited_fds;
+	bool inherited_known; /* false without a /proc to look in */
+	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
+	bool guarded;         /* filters_load_guards() has done its work */
+	int parent_pidfd; /* pid 1's, to end the sandbox with --die-with-parent; -1: others do */
+	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
+	struct rlimit nofile;   /* the caller's; COMMAND gets it back */
+	bool nofile_raised;
+	bool in_chroot; /* / is not the mount namespace's, and what is there is the host's */
+	struct root root;
+	struct path_guard *guard;          /* NULL: no two trees that a link could lead between */
+	struct cgroups *cgroups;           /* the supervisor's; NULL: none were made */
+	struct pin *pins;                  /* one for each operation */
+	struct late_program *late_program; /* what --seccomp held, shared with children */
+	struct composed *composed;         /* what the --seccomp-* options come to; NULL: nothing */
+	char **environment;                /* COMMAND's, once made */
+};
+
+/* --verbose: what --dry-run says of the stage, on stderr; otherwise nothing. */
+void run_tell_stage(const struct run *run, enum stage stage);
+/* Ends this process since another one of setup's has ended, with this status of wait(2), and COMMAND
+ * has not been started: with 128 + the signal that ended it or the one that it waited for, which
+ * callers read to tell a filter around us (SIGSYS) from what failed; otherwise with 1. */
+_Noreturn void run_end_with_setup(int status);
+/* Closes what an option consumed, but for 0 to 2, which are close-on-exec. */
+void close_consumed(int fd);
+/* --verbose: one line on stderr; otherwise nothing, and the words are not even made. */
+#define run_tell(run, ...) ((run)->plan->verbose ? say_note(__VA_ARGS__) : (void) 0)
+/* The path of a program that a run may need beside COMMAND, never looked for in the caller's PATH;
+ * arena memory. NULL when it is not installed. */
+const char *run_find_program(const char *name);
+
+#endif
