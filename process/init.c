@@ -31,13 +31,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
-/* Returns the descriptor that holds the lock: of its open file description, for a process loses its own
- * when it closes any descriptor of the same file, such as one that the caller has left open
- * (fcntl_locking(2)). Both kinds exclude each other. */
+/* The lock is of the open file description, for a process loses its own when it closes any descriptor of
+ * the same file, such as one that the caller has left open (fcntl_locking(2)). Both kinds exclude each
+ * other. A mapping keeps the description as well as a descriptor does (mmap(2)), and there may be few
+ * of those. Returns the descriptor to keep, or -1: what does not let itself be mapped needs one. */
 static int take_lock(const struct run *run, const struct path_at *file)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
@@ -54,6 +56,8 @@ static int take_lock(const struct run *run, const struct path_at *file)
 		die("%s: Can't lock %s: %s%s", place_name(file->place), file->path,
 		    errno_text(errno),
 		    errno == EAGAIN || errno == EACCES ? "; somebody holds it exclusively" : "");
+	if (mmap(NULL, 1, PROT_NONE, MAP_PRIVATE, fd, 0) != MAP_FAILED)
+		close_fd(&fd);
 	return fd;
 }
 

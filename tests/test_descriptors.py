@@ -150,11 +150,20 @@ def test_the_last_sync_fd_may_be_the_first_once_more():
     (9, ["--unshare-user", "--unshare-pid", "--disable-userns", "--proc", "/proc"]),
     (10, ["--unshare-all", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]),
     (10, ["--ro-bind", "/etc/passwd", "/lock", "--lock-file", "/lock", "--sync-fd", "3", "--sync-fd", "4"]),
+    (8, [word for i in range(9) for word in ("--ro-bind", "/etc/passwd", f"/l{i}", "--lock-file", f"/l{i}")]),
     (10, ["--unshare-pid", "--as-pid-1", "--die-with-parent", "--sync-fd", "3", "--sync-fd", "4"]),
-], ids=["no namespaces", "all namespaces", "held", "as pid 1"])
+], ids=["no namespaces", "all namespaces", "held", "locks", "as pid 1"])
 def test_as_few_descriptors_are_enough_as_with_bubblewrap(most, args):
     held = 'exec prlimit --nofile="$0:$0" "$@"' + " 3</dev/null 4</dev/null" * ("3" in args)
     assert run([*BASE, *args], ["sh", "-c", "exit 6"], prefix=["sh", "-c", held, most]).returncode == 6
+
+
+def test_a_lock_is_held_also_on_a_file_that_cannot_be_mapped():
+    """What holds a lock is a mapping of the file, where it lets itself be mapped."""
+    listed = 'grep -c "OFDLCK .* [^ ]*:$(stat -c %i /proc/uptime) " /proc/locks'
+    result = run([*WITH_PROC, "--unshare-pid", "--lock-file", "/proc/uptime"], ["sh", "-c", listed])
+    assert_ok(result)
+    assert result.stdout == "1\n"
 
 
 def test_sync_fd_stays_open_as_long_as_a_daemon_lives():
