@@ -596,7 +596,7 @@ void overlay_cover_mounted(void)
 
 /* ---- fuse-overlayfs, setup's side ---- */
 
-static int make_fuse_mount(const struct run *run, int device_fd, unsigned attributes)
+static int try_fuse_mount(const struct run *run, int device_fd, unsigned attributes)
 {
 	AUTO_CLOSE int fs_fd = sys_fsopen("fuse", FSOPEN_CLOEXEC);
 	const char *const options[] = { "source",   "fuse-overlayfs",
@@ -640,17 +640,15 @@ static const char *last_words(int report_fd)
 	return found;
 }
 
-int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
-		       struct overlay_writable *writable, unsigned attributes, bool squash,
-		       const char **ret_why)
+int overlay_make_fuse_mount(const struct run *run, unsigned attributes, int *ret_device_fd,
+			    const char **ret_why)
 {
-	int report[2];
 	if (!run_find_program("fuse-overlayfs")) {
 		*ret_why = "it is not installed (package fuse-overlayfs)";
 		return -1;
 	}
-	AUTO_CLOSE int device_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (device_fd < 0) {
+	*ret_device_fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (*ret_device_fd < 0) {
 		*ret_why =
 			arena_printf("Can't open /dev/fuse: %s%s", errno_text(errno),
 				     errno == EACCES ? "; usually everybody may open it (mode 0666)"
@@ -659,23 +657,28 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 					     : "");
 		return -1;
 	}
-	int mount_fd = make_fuse_mount(
-		run, device_fd, attributes | (op->overlay->writable ? 0u : MOUNT_ATTR_RDONLY));
-	if (mount_fd < 0) {
+	int mount_fd = try_fuse_mount(run, *ret_device_fd, attributes);
+	if (mount_fd < 0)
 		*ret_why = arena_printf("Can't make a FUSE mount: %s", errno_text(errno));
-		return -1;
-	}
+	return mount_fd;
+}
+
+bool overlay_serve_fuse(struct run *run, const struct op *op, const int *layers, size_t n_layers,
+			int mount_fd, int *device_fd, struct overlay_writable *writable,
+			bool squash, const char **ret_why)
+{
+	int report[2];
 	if (pipe2(report, O_CLOEXEC) < 0)
 		die_errno(errno, "%s: Can't make a pipe", place_name(op->place));
 	struct job job = { .op = op,
 			   .squash = squash,
-			   .fds = { writable->upper_fd, writable->work_fd, device_fd, report[1],
+			   .fds = { writable->upper_fd, writable->work_fd, *device_fd, report[1],
 				    writable->mount_fd } };
 	clone_layers(op, layers, n_layers, &job);
 	AUTO_CLOSE int socket = start_job(run, &job);
 	close_fd(&writable->mount_fd);
 	close_fd(&writable->work_fd);
-	close_fd(&device_fd);
+	close_fd(device_fd);
 	close(report[1]);
 	struct message message;
 	int ns_fd = -1;
@@ -684,17 +687,17 @@ int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, 
 	/* Waits for the helper's first answer; when it ends instead, so does the connection. */
 	AUTO_CLOSE int root_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat status;
-	if (ns_fd < 0 || root_fd < 0 || fstat(root_fd, &status) < 0) {
+	bool is_served = ns_fd >= 0 && root_fd >= 0 && fstat(root_fd, &status) == 0;
+	if (is_served) {
+		note_served(&job, mount_fd, ns_fd);
+	} else {
 		close_fd(&ns_fd);
-		close_fd(&mount_fd);
 		close_layers(&job);
 		close_fd(&writable->upper_fd);
 		*ret_why = last_words(report[0]);
-	} else {
-		note_served(&job, mount_fd, ns_fd);
 	}
 	close(report[0]);
-	return mount_fd;
+	return is_served;
 }
 
 void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_marks marks,

@@ -9,11 +9,15 @@
 struct overlay_writable {
 	int mount_fd, upper_fd, work_fd;
 };
-/* A detached FUSE mount that fuse-overlayfs serves, with these MOUNT_ATTR_* beside nosuid and nodev;
- * `layers` top first. Closes what is in `writable`. -1 and a sentence. */
-int overlay_fuse_mount(struct run *run, const struct op *op, const int *layers, size_t n_layers,
-		       struct overlay_writable *writable, unsigned attributes, bool squash,
-		       const char **ret_why);
+/* A detached FUSE mount that nobody serves yet, with these MOUNT_ATTR_* beside nosuid and nodev, for
+ * fuse-overlayfs, if that is installed. -1 and a sentence. */
+int overlay_make_fuse_mount(const struct run *run, unsigned attributes, int *ret_device_fd,
+			    const char **ret_why);
+/* Has fuse-overlayfs serve it; `layers` top first. Closes *device_fd and what is in `writable`. False and a
+ * sentence. */
+bool overlay_serve_fuse(struct run *run, const struct op *op, const int *layers, size_t n_layers,
+			int mount_fd, int *device_fd, struct overlay_writable *writable,
+			bool squash, const char **ret_why);
 /* In setup: something is about to be mounted on dest_fd, which is on the mount of this id. Where that is
  * a FUSE mount of ours, remembers to cover the place in the layers, else warns where it is FUSE. */
 void overlay_note_mount(const struct run *run, const struct op *op, int dest_fd, uint64_t mount_id);

@@ -61,8 +61,8 @@ struct merge {
 	const struct overlay *overlay;
 	int *layers; /* top first */
 	size_t n_layers;
-	int upper_fd, work_fd; /* work_fd: -1 where scratch holds it, for want of descriptors */
-	bool has_scratch;      /* a tmpfs that holds both, where RWSRC is not given */
+	bool has_scratch;      /* a tmpfs for what is written, where RWSRC is not given */
+	int upper_fd, work_fd; /* -1 where scratch holds them, which needs no descriptor */
 	bool user_xattrs;
 	bool upper_refused; /* by the kernel, as a file system that it cannot write to */
 	unsigned n_parts;
@@ -259,25 +259,21 @@ static void open_layers(struct merge *merge)
 
 /* Kernels up to 6.12 want upper and work directory attached: on top of /, where no look-up from our
  * root meets it but that of "/..", until the overlay exists. */
-static const char scratch_path[] = "/..", scratch_work[] = "/../work";
+static const char scratch_path[] = "/..", scratch_upper[] = "/../upper",
+		  scratch_work[] = "/../work";
 
 static void make_scratch(struct merge *merge)
 {
 	AUTO_CLOSE int fd = newroot_make_tmpfs(merge->op->place, 0700, 0);
 	merge->has_scratch = true;
-	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
-	    mkdirat(fd, "upper", 0755) < 0 || mkdirat(fd, "work", 0700) < 0 ||
-	    (merge->upper_fd = openat(fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
-		die_errno(errno, "%s: Can't make a place for what is written",
-			  place_name(merge->op->place));
 	/* What is merged looks like the topmost layer. */
 	struct stat status;
 	bool may_chown = !merge->user_xattrs; /* elsewhere not every id exists */
-	if (fstat(merge->layers[0], &status) < 0 ||
-	    (may_chown &&
-	     fchownat(merge->upper_fd, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0) ||
-	    fchmodat(merge->run->proc_fd, arena_printf("self/fd/%d", merge->upper_fd),
-		     status.st_mode & 07777, 0) < 0)
+	if (sys_move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    mkdirat(fd, "upper", 0755) < 0 || mkdirat(fd, "work", 0700) < 0 ||
+	    fstat(merge->layers[0], &status) < 0 ||
+	    (may_chown && fchownat(fd, "upper", status.st_uid, status.st_gid, 0) < 0) ||
+	    fchmodat(fd, "upper", status.st_mode & 07777, 0) < 0)
 		die_errno(errno, "%s: Can't make a place for what is written",
 			  place_name(merge->op->place));
 }
@@ -289,10 +285,20 @@ static void detach_scratch(const struct merge *merge)
 			  place_name(merge->op->place));
 }
 
+static int open_again(int fd, const char *in_scratch)
+{
+	return fd < 0 ? open(in_scratch, O_PATH | O_DIRECTORY | O_CLOEXEC)
+		      : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+static int open_upper(const struct merge *merge)
+{
+	return open_again(merge->upper_fd, scratch_upper);
+}
+
 static int open_work(const struct merge *merge)
 {
-	return merge->has_scratch ? open(scratch_work, O_PATH | O_DIRECTORY | O_CLOEXEC)
-				  : fcntl(merge->work_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return open_again(merge->work_fd, scratch_work);
 }
 
 static void check_work_directory(const struct merge *merge)
@@ -412,7 +418,7 @@ static void refuse_unwritable(const struct merge *merge, int fd, const char *wor
 		    errno_text(errno));
 }
 
-static void open_upper(struct merge *merge)
+static void prepare_upper(struct merge *merge)
 {
 	if (!merge->overlay->writable)
 		return;
@@ -484,8 +490,13 @@ static int set_directory(int fs_fd, const char *key, int fd)
 	return set_string(fs_fd, key, arena_printf("/proc/self/fd/%d", fd));
 }
 
-static int set_work(int fs_fd, int work_fd)
+/* -1: scratch's. */
+static int set_writable(int fs_fd, int upper_fd, int work_fd)
 {
+	int result = upper_fd < 0 ? set_string(fs_fd, "upperdir", scratch_upper)
+				  : set_directory(fs_fd, "upperdir", upper_fd);
+	if (result < 0)
+		return -1;
 	return work_fd < 0 ? set_string(fs_fd, "workdir", scratch_work)
 			   : set_directory(fs_fd, "workdir", work_fd);
 }
@@ -558,14 +569,14 @@ static int try_create(struct merge *merge, const int *lowers, size_t n, int uppe
 	for (size_t i = 0; with_options && i < merge->overlay->n_options; i++)
 		if (set_option(fs_fd, merge->overlay->options[i].word) < 0)
 			return -1;
-	merge->upper_refused = upper_fd >= 0 && (set_directory(fs_fd, "upperdir", upper_fd) < 0 ||
-						 set_work(fs_fd, work_fd) < 0);
+	bool writable = merge->overlay->writable;
+	merge->upper_refused = writable && set_writable(fs_fd, upper_fd, work_fd) < 0;
 	if (merge->upper_refused)
 		return -1;
 	if (set_layers_and_create(merge, fs_fd, lowers, n, one_string) < 0)
 		return -1;
 	int mount_fd = sys_fsmount(fs_fd, FSMOUNT_CLOEXEC,
-				   (upper_fd < 0 ? MOUNT_ATTR_RDONLY : 0u) | MOUNT_ATTR_NOSUID |
+				   (writable ? 0u : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NOSUID |
 					   MOUNT_ATTR_NODEV | kept_attributes(merge, lowers, n) |
 					   kept_attributes(merge, &upper_fd, 1));
 	if (mount_fd >= 0 && work_fd >= 0)
@@ -601,8 +612,9 @@ static int try_kernel(struct merge *merge, const int *lowers, size_t n, int uppe
 static bool upper_has_xattrs(const struct merge *merge)
 {
 	const char *name = merge->user_xattrs ? "user.bwrapish" : "trusted.bwrapish";
-	return merge->upper_fd < 0 ||
-	       getxattr(arena_printf("/proc/self/fd/%d", merge->upper_fd), name, NULL, 0) >= 0 ||
+	const char *upper = merge->has_scratch ? scratch_upper
+					       : arena_printf("/proc/self/fd/%d", merge->upper_fd);
+	return !merge->overlay->writable || getxattr(upper, name, NULL, 0) >= 0 ||
 	       errno != EOPNOTSUPP;
 }
 
@@ -789,7 +801,8 @@ static int open_upper_at(const struct merge *merge, int above_fd, size_t above_l
 	    utimensat(merge->run->proc_fd, link,
 		      (struct timespec[]){ status.st_atim, status.st_mtim }, 0) < 0)
 		return -1;
-	return path_open(merge->upper_fd, path, O_PATH | O_DIRECTORY);
+	AUTO_CLOSE int all_upper_fd = open_upper(merge);
+	return path_open(all_upper_fd, path, O_PATH | O_DIRECTORY);
 }
 
 /* An overlay of what the layers show at `path`; -1 and errno where that cannot be had, ENOTDIR for a
@@ -976,7 +989,7 @@ static bool clone_writable(const struct merge *merge, struct overlay_writable *r
 			   const char **ret_why)
 {
 	*ret = (struct overlay_writable){ -1, -1, -1 };
-	if (merge->upper_fd < 0)
+	if (!merge->overlay->writable)
 		return true;
 	const char *upper = "upper", *work = "work";
 	AUTO_CLOSE int common_fd = merge->has_scratch
@@ -997,9 +1010,10 @@ static bool clone_writable(const struct merge *merge, struct overlay_writable *r
 	    (ret->work_fd = path_open(ret->mount_fd, work, O_PATH | O_DIRECTORY)) < 0)
 		die_errno(errno, "%s: Can't clone the place for what is written",
 			  place_name(merge->op->place));
+	close_fd(&common_fd);
+	AUTO_CLOSE int upper_fd = open_upper(merge);
 	AUTO_CLOSE int work_fd = open_work(merge);
-	if (!is_same_object(ret->upper_fd, merge->upper_fd) ||
-	    !is_same_object(ret->work_fd, work_fd))
+	if (!is_same_object(ret->upper_fd, upper_fd) || !is_same_object(ret->work_fd, work_fd))
 		die("%s: RWSRC or WORKDIR is another directory now", place_name(merge->op->place));
 	return true;
 }
@@ -1024,13 +1038,22 @@ static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const
 	bool squash = shape->user_namespace && merge->run->plan->userns_block.fd < 0;
 	struct overlay_writable writable;
 	refuse_overlap(merge);
-	if (!can_read_layers(merge, ret_why) || !clone_writable(merge, &writable, ret_why))
+	if (!can_read_layers(merge, ret_why))
 		return -1;
-	unsigned attributes = kept_attributes(merge, merge->layers, merge->n_layers) |
-			      kept_attributes(merge, &merge->upper_fd, 1);
-	int fd = overlay_fuse_mount(merge->run, merge->op, merge->layers, merge->n_layers,
-				    &writable, attributes, squash, ret_why);
-	if (fd >= 0)
+	AUTO_CLOSE int device_fd = -1;
+	int fd =
+		overlay_make_fuse_mount(merge->run,
+					kept_attributes(merge, merge->layers, merge->n_layers) |
+						kept_attributes(merge, &merge->upper_fd, 1) |
+						(merge->overlay->writable ? 0u : MOUNT_ATTR_RDONLY),
+					&device_fd, ret_why);
+	if (fd < 0)
+		return -1;
+	if (!clone_writable(merge, &writable, ret_why) ||
+	    !overlay_serve_fuse(merge->run, merge->op, merge->layers, merge->n_layers, fd,
+				&device_fd, &writable, squash, ret_why))
+		close_fd(&fd);
+	else
 		*ret_parts = make_parts(merge, fd, false);
 	return fd;
 }
@@ -1113,15 +1136,16 @@ int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_
 			       .user_xattrs = !in_initial_user_namespace(run) };
 	bool fuse;
 	open_layers(&merge);
-	open_upper(&merge);
+	prepare_upper(&merge);
 	int fd = make_mount(&merge, ret_parts, &fuse);
-	if (op->overlay->changes.fd >= 0)
+	if (op->overlay->changes.fd >= 0) {
+		AUTO_CLOSE int upper_fd = open_upper(&merge);
 		overlay_watch_changes(run, op,
 				      fuse                ? MARKS_FUSE
 				      : merge.user_xattrs ? MARKS_USER
 							  : MARKS_TRUSTED,
-				      merge.layers, merge.n_layers, merge.upper_fd);
-
+				      merge.layers, merge.n_layers, upper_fd);
+	}
 	detach_scratch(&merge);
 	for (size_t i = 0; i < merge.n_layers; i++)
 		close(merge.layers[i]);
