@@ -24,15 +24,15 @@
 
 /* ---- sources ---- */
 
-const char *bind_shown_path(const struct run *run, struct place place, int fd)
+const char *bind_shown_path(const struct run *run, struct position position, int fd)
 {
 	char *path = arena_alloc(PATH_MAX + 1);
 	ssize_t length = readlinkat(run->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
 	if (length < 0)
-		die_errno(errno, "%s: Can't look up descriptor %d", place_name(place), fd);
+		die_errno(errno, "%s: Can't look up descriptor %d", position_text(position), fd);
 	if (path[0] != '/')
 		die("%s: Can't bind descriptor %d: it is no file or directory (%s)",
-		    place_name(place), fd, path);
+		    position_text(position), fd, path);
 	return path;
 }
 
@@ -42,19 +42,20 @@ const char *bind_shown_path(const struct run *run, struct place place, int fd)
 static int clone_by_shown_path(const struct run *run, const struct op *op, int fd)
 {
 	struct stat wanted, found;
-	const char *path = bind_shown_path(run, op->place, fd);
+	const char *path = bind_shown_path(run, op->position, fd);
 	if (fstat(fd, &wanted) < 0)
-		die_errno(errno, "%s: Can't look up descriptor %d", place_name(op->place), fd);
+		die_errno(errno, "%s: Can't look up descriptor %d", position_text(op->position),
+			  fd);
 	int clone = sys_open_tree(AT_FDCWD, path,
 				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
 					  AT_SYMLINK_NOFOLLOW);
 	if (clone < 0)
-		die("%s: Can't bind descriptor %d: %s: %s%s", place_name(op->place), fd, path,
+		die("%s: Can't bind descriptor %d: %s: %s%s", position_text(op->position), fd, path,
 		    errno_text(errno), diagnose_mount_api(errno));
 	if (fstat(clone, &found) < 0 || found.st_dev != wanted.st_dev ||
 	    found.st_ino != wanted.st_ino)
-		die("%s: Can't bind descriptor %d: %s is another file now", place_name(op->place),
-		    fd, path);
+		die("%s: Can't bind descriptor %d: %s is another file now",
+		    position_text(op->position), fd, path);
 	return clone;
 }
 
@@ -79,7 +80,8 @@ int bind_pin(const struct run *run, const struct op *op)
 			return -1;
 		if (mount_fd < 0)
 			die("Can't find source path %s: %s, at %s%s", op->outer_path,
-			    errno_text(errno), place_name(op->place), diagnose_mount_api(errno));
+			    errno_text(errno), position_text(op->position),
+			    diagnose_mount_api(errno));
 	} else {
 		mount_fd = clone_by_shown_path(run, op, op->outer_fd);
 	}
@@ -129,14 +131,14 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 	int error = errno;
 	const char *source =
 		op->outer_path ? op->outer_path : arena_printf("descriptor %d", op->outer_fd);
-	if (run->plan->tolerate_submounts && error != ENOSYS &&
+	if (run->plan->root.tolerate_submounts && error != ENOSYS &&
 	    sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) == 0) {
 		say_warning("%s: Can't set the flags of a mount below %s: %s; going on "
 			    "(--not-a-security-boundary)",
-			    place_name(op->place), source, errno_text(error));
+			    position_text(op->position), source, errno_text(error));
 		return;
 	}
-	die("%s: Can't set the mount flags of %s: %s%s", place_name(op->place), source,
+	die("%s: Can't set the mount flags of %s: %s%s", position_text(op->position), source,
 	    errno_text(error), diagnose_mount_api(error));
 }
 
@@ -149,9 +151,10 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 		return;
 	int error = errno;
 	if (op->kind == OP_PROC)
-		die("%s: %s: %s", place_name(op->place), newroot_no_proc_words(op),
+		die("%s: %s: %s", position_text(op->position), newroot_no_proc_text(op),
 		    errno_text(error));
-	die("%s: Can't mount on %s: %s%s", place_name(op->place), op->inner_path, errno_text(error),
+	die("%s: Can't mount on %s: %s%s", position_text(op->position), op->inner_path,
+	    errno_text(error),
 	    error == ENOSPC ? "; the limit of mounts in a namespace is reached (fs.mount-max)"
 	    : error == ENOTDIR
 		    ? "; a directory can only be mounted on a directory, a file on a file"

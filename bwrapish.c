@@ -104,29 +104,31 @@ static void arrive(struct run *run, struct caller *caller)
  */
 static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 {
-	const struct fd_at single[] = { plan->userns,      plan->userns2,     plan->pidns,
-					plan->block,       plan->info,        plan->userns_block,
-					plan->json_status, plan->policy.dump, plan->policy.trace };
+	const struct fd_at single[] = { plan->ns.userns,          plan->ns.userns2,
+					plan->ns.pidns,           plan->report.block,
+					plan->report.info,        plan->report.userns_block,
+					plan->report.json_status, plan->filter.policy.dump,
+					plan->filter.policy.trace };
 	size_t n = 0, n_unique = 0;
-	size_t n_most = ARRAY_SIZE(single) + 2 * plan->n_ops + plan->sync.n + plan->n_seccomp +
-			plan->n_superseded_fds;
-	for (size_t i = 0; i < plan->n_ops; i++)
-		n_most += plan->ops[i].overlay ? plan->ops[i].overlay->n_layers : 0;
+	size_t n_most = ARRAY_SIZE(single) + 2 * plan->root.n_ops + plan->report.sync.n +
+			plan->filter.n_seccomp + plan->n_superseded_fds;
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		n_most += plan->root.ops[i].overlay ? plan->root.ops[i].overlay->n_layers : 0;
 	int *fds = arena_alloc(n_most * sizeof(*fds));
 	for (size_t i = 0; i < ARRAY_SIZE(single); i++)
 		fds[n++] = single[i].fd;
-	for (size_t i = 0; i < plan->n_ops; i++) {
-		const struct overlay *overlay = plan->ops[i].overlay;
-		fds[n++] = plan->ops[i].outer_fd;
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		const struct overlay *overlay = plan->root.ops[i].overlay;
+		fds[n++] = plan->root.ops[i].outer_fd;
 		if (overlay)
 			fds[n++] = overlay->changes.fd;
 		for (size_t j = 0; overlay && j < overlay->n_layers; j++)
 			fds[n++] = overlay->layers[j].fd;
 	}
-	for (size_t i = 0; i < plan->sync.n; i++)
-		fds[n++] = plan->sync.items[i].fd;
-	for (size_t i = 0; i < plan->n_seccomp; i++)
-		fds[n++] = plan->seccomp[i].bytes ? -1 : plan->seccomp[i].at.fd;
+	for (size_t i = 0; i < plan->report.sync.n; i++)
+		fds[n++] = plan->report.sync.items[i].fd;
+	for (size_t i = 0; i < plan->filter.n_seccomp; i++)
+		fds[n++] = plan->filter.seccomp[i].bytes ? -1 : plan->filter.seccomp[i].at.fd;
 	for (size_t i = 0; i < plan->n_superseded_fds; i++)
 		fds[n++] = plan->superseded_fds[i];
 	size_t n_given = 0; /* most lines give none: nothing to sort, then */
@@ -150,14 +152,14 @@ static int *mark_consumed(const struct plan *plan, size_t *ret_n)
  * own. */
 static void hold_apart(struct plan *plan)
 {
-	for (size_t i = 0; i < plan->sync.n; i++) {
-		struct fd_at *held = &plan->sync.items[i];
+	for (size_t i = 0; i < plan->report.sync.n; i++) {
+		struct fd_at *held = &plan->report.sync.items[i];
 		if (!held->is_shared)
 			continue;
 		int copy = fcntl(held->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (copy < 0)
 			die_errno(errno, "%s: Can't keep descriptor %d open",
-				  place_name(held->place), held->fd);
+				  position_text(held->position), held->fd);
 		options_supersede_fd(plan, held->fd);
 		held->fd = copy;
 	}
@@ -168,7 +170,7 @@ static void hold_apart(struct plan *plan)
  * and the consumed ones is looked up. */
 static void learn_inherited(struct run *run)
 {
-	size_t n_consumed, n_room = 0, n_known = 3;
+	size_t n_consumed, capacity = 0, n_known = 3;
 	int *consumed = mark_consumed(run->plan, &n_consumed);
 	for (size_t i = 0; i < n_consumed; i++)
 		n_known += consumed[i] > 2;
@@ -192,8 +194,8 @@ static void learn_inherited(struct run *run)
 		    found == dirfd(directory) ||
 		    bsearch(&found, consumed, n_consumed, sizeof(int), compare_ints))
 			continue;
-		run->inherited_fds =
-			arena_grow(run->inherited_fds, run->n_inherited_fds, &n_room, sizeof(int));
+		run->inherited_fds = arena_grow(run->inherited_fds, run->n_inherited_fds, &capacity,
+						sizeof(int));
 		run->inherited_fds[run->n_inherited_fds++] = found;
 	}
 	closedir(directory);
@@ -251,13 +253,13 @@ static _Noreturn void print_and_exit(const char *text)
 	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : 1);
 }
 
-static const char *what_is_last(const char *word, unsigned argument, struct place last)
+static const char *what_is_last(const char *word, unsigned argument, struct position last)
 {
 	if (streq(word, "--"))
 		return "nothing stands behind --";
 	if (last.argument == argument)
-		return arena_printf("the last word is an option, %s", place_name(last));
-	return arena_printf("%s took the last word, %s", place_name(last), word);
+		return arena_printf("the last word is an option, %s", position_text(last));
+	return arena_printf("%s took the last word, %s", position_text(last), word);
 }
 
 static void read_and_check(int argc, char **argv, bool as_bwrap, const struct caller *caller,
@@ -301,23 +303,23 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 
 /* ---- 4 to 11 ---- */
 
-static int told_monitor_fd = -1;
+static int told_supervisor_fd = -1;
 static void tell_not_started(void)
 {
-	sync_try_send(told_monitor_fd, MESSAGE_NOT_STARTED, 0);
+	channel_try_send(told_supervisor_fd, MESSAGE_NOT_STARTED, 0);
 }
 
 /* What becomes the sandbox does, in whatever process it is. */
 static _Noreturn void be_sandbox(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (run->monitor_fd >= 0) {
-		told_monitor_fd = run->monitor_fd;
-		monitor_leave_to_supervisor(run);
+	if (run->supervisor_fd >= 0) {
+		told_supervisor_fd = run->supervisor_fd;
+		supervisor_leave_to_it(run);
 		die_first_call(tell_not_started);
 		/* The supervisor writes to them, and their readers wait for the end of file. */
-		close_consumed(plan->info.fd);
-		close_consumed(plan->json_status.fd);
+		close_consumed(plan->report.info.fd);
+		close_consumed(plan->report.json_status.fd);
 	}
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
@@ -330,9 +332,9 @@ static _Noreturn void be_sandbox(struct run *run)
 	newroot_pin(run);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
-	command_set_label(run, "fscreate", "--file-label", plan->file_label);
+	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	newroot_build(run);
-	monitor_await_ready(run);
+	supervisor_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);
 	run_tell_stage(run, STAGE_PREPARE);
@@ -345,7 +347,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	command_make_environment(run);
 	ns_enter_inner(run);
 	if (run->shape.info_late)
-		monitor_tell_namespaces(run);
+		supervisor_tell_namespaces(run);
 	command_wait(run);
 	filters_read(run);
 	command_prepare(run);
@@ -362,7 +364,7 @@ int main(int argc, char **argv, char **envp)
 			   .argv = argv,
 			   .envp = envp,
 			   .proc_fd = -1,
-			   .monitor_fd = -1,
+			   .supervisor_fd = -1,
 			   .parent_pidfd = -1,
 			   .root.fd = -1 };
 
@@ -387,7 +389,7 @@ int main(int argc, char **argv, char **envp)
 	hold_apart(&plan);
 	learn_inherited(&run);
 	/* In a new session, too: its leader may take the terminal once the old session is gone. */
-	run.has_tty = !plan.no_tty_guard && terminal_is_in_reach(&run);
+	run.has_tty = !plan.filter.no_tty_guard && terminal_is_in_reach(&run);
 	command_check_labels(&plan);
 	filters_compose(&run);
 	ns_remember(&run);
@@ -396,11 +398,11 @@ int main(int argc, char **argv, char **envp)
 		ns_enter_in_place(&run);
 		be_sandbox(&run);
 	}
-	monitor_prepare(&run);
+	supervisor_prepare(&run);
 	cgroups_make(&run);
 	int socket;
 	pid_t child = ns_split(&run, &socket);
 	if (child > 0)
-		monitor_run(&run, child, socket);
+		supervisor_run(&run, child, socket);
 	be_sandbox(&run);
 }

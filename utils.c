@@ -102,32 +102,32 @@ char *arena_printf(const char *fmt, ...)
 	return text;
 }
 
-void *arena_grow(void *items, size_t n_items, size_t *n_room, size_t item_bytes)
+void *arena_grow(void *items, size_t n_items, size_t *capacity, size_t item_bytes)
 {
-	if (n_items < *n_room)
+	if (n_items < *capacity)
 		return items;
-	size_t n_new = *n_room ? *n_room * 2 : 8, size_bytes;
+	size_t n_new = *capacity ? *capacity * 2 : 8, size_bytes;
 	if (__builtin_mul_overflow(n_new, item_bytes, &size_bytes))
 		die_errno(ENOMEM, "Can't reserve memory for %zu items", n_new);
 	void *grown = arena_alloc(size_bytes);
 	if (n_items)
 		memcpy(grown, items, n_items * item_bytes);
-	*n_room = n_new;
+	*capacity = n_new;
 	return grown;
 }
 
 void text_add_bytes(struct text *text, const void *bytes, size_t length)
 {
 	size_t need = text->length + length + 1;
-	if (need > text->room) {
-		size_t room = text->room ? text->room : 256;
-		while (room < need)
-			room *= 2;
-		char *grown = arena_alloc(room);
+	if (need > text->capacity) {
+		size_t capacity = text->capacity ? text->capacity : 256;
+		while (capacity < need)
+			capacity *= 2;
+		char *grown = arena_alloc(capacity);
 		if (text->length)
 			memcpy(grown, text->bytes, text->length);
 		text->bytes = grown;
-		text->room = room;
+		text->capacity = capacity;
 	}
 	memcpy(text->bytes + text->length, bytes, length);
 	text->length += length;
@@ -541,16 +541,16 @@ bool write_all(int fd, const void *bytes, size_t length)
 
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length)
 {
-	size_t room = 4096, length = 0;
-	char *bytes = arena_alloc(room);
+	size_t capacity = 4096, length = 0;
+	char *bytes = arena_alloc(capacity);
 	for (;;) {
-		if (length + 1 == room) {
-			char *grown = arena_alloc(room * 2);
+		if (length + 1 == capacity) {
+			char *grown = arena_alloc(capacity * 2);
 			memcpy(grown, bytes, length);
 			bytes = grown;
-			room *= 2;
+			capacity *= 2;
 		}
-		ssize_t n = read(fd, bytes + length, room - length - 1);
+		ssize_t n = read(fd, bytes + length, capacity - length - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
@@ -587,13 +587,13 @@ bool wait_for_byte(int fd)
 	return true;
 }
 
-bool read_file_into(int dir_fd, const char *path, char *text, size_t room)
+bool read_file_into(int dir_fd, const char *path, char *text, size_t capacity)
 {
 	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
 	size_t length = 0;
 	ssize_t n = fd < 0 ? -1 : 1;
-	while (n > 0 && length + 1 < room) {
-		n = read(fd, text + length, room - length - 1);
+	while (n > 0 && length + 1 < capacity) {
+		n = read(fd, text + length, capacity - length - 1);
 		length += n > 0 ? (size_t) n : 0;
 	}
 	text[length] = '\0';

@@ -28,15 +28,15 @@ char *arena_join(const char *first, const char *second) __attribute__((returns_n
 /* In base 8 or 10. */
 char *arena_number(uint64_t value, unsigned base) __attribute__((returns_nonnull));
 
-/* Makes room for one more element in `items` (arena memory, `n_items` used, `*n_room` there) and
+/* Makes room for one more element in `items` (arena memory, `n_items` used, `*capacity` there) and
  * returns where the array is now; grows by doubling, so n appends cost O(n). */
-void *arena_grow(void *items, size_t n_items, size_t *n_room, size_t item_bytes)
+void *arena_grow(void *items, size_t n_items, size_t *capacity, size_t item_bytes)
 	__attribute__((returns_nonnull));
 
 /* ---- text that grows ---- */
 struct text {
 	char *bytes; /* NUL-terminated once anything was added */
-	size_t length, room;
+	size_t length, capacity;
 };
 void text_add(struct text *text, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void text_add_bytes(struct text *text, const void *bytes, size_t length);
@@ -120,7 +120,7 @@ bool write_patiently(bool (*may_go_on)(void));
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);
 /* Reads a short file of procfs as text, without arena memory: what is asked for often. False when it
  * cannot be read; what has no room is left out. */
-bool read_file_into(int dir_fd, const char *path, char *text, size_t room);
+bool read_file_into(int dir_fd, const char *path, char *text, size_t capacity);
 bool fd_is_open(int fd);
 /* Ascending, for qsort(3) and bsearch(3). */
 int compare_ints(const void *a, const void *b);

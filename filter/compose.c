@@ -94,7 +94,7 @@ static void add_rule(scmp_filter_ctx context, const struct call_rule *general, u
 	unsigned n = rule->word ? rule->clear ? 2 : 1 : 0;
 	int error = seccomp_rule_add_array(context, action, rule->number, n, compare);
 	if (error)
-		die_composing(error, policy_rule_words(rule));
+		die_composing(error, policy_rule_text(rule));
 }
 
 static bool has_socketcall(uint32_t arch)
@@ -195,13 +195,13 @@ static bool is_allow(const struct sock_filter *instruction)
  * single program is loaded by a single seccomp(2), so it may well deny that call. */
 struct program compose_joined(const struct program *parts, size_t n_parts)
 {
-	size_t room = 0;
+	size_t capacity = 0;
 	for (size_t i = 0; i < n_parts; i++)
-		room += parts[i].n;
-	if (room > BPF_MAXINSNS)
-		die("The lists of system calls come to %zu instructions; the kernel takes %d", room,
-		    BPF_MAXINSNS);
-	struct sock_filter *code = arena_alloc(room * sizeof(*code)), *next = code;
+		capacity += parts[i].n;
+	if (capacity > BPF_MAXINSNS)
+		die("The lists of system calls come to %zu instructions; the kernel takes %d",
+		    capacity, BPF_MAXINSNS);
+	struct sock_filter *code = arena_alloc(capacity * sizeof(*code)), *next = code;
 	for (size_t i = 0; i < n_parts; i++) {
 		bool is_last = i + 1 == n_parts;
 		/* What jumps to an allowing end jumps to the next part's beginning. */

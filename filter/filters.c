@@ -53,7 +53,7 @@ struct composed {
 
 /* ---- the caller's programs ---- */
 
-problem filters_check(struct place place, const char *bytes, size_t length)
+problem filters_check(struct position position, const char *bytes, size_t length)
 {
 	const char *why = NULL;
 	size_t n_printable = 0;
@@ -74,12 +74,13 @@ problem filters_check(struct place place, const char *bytes, size_t length)
 	else if (length / sizeof(struct sock_filter) > BPF_MAXINSNS)
 		why = arena_printf("it has more than the %d instructions that the kernel takes",
 				   BPF_MAXINSNS);
-	return why ? arena_printf("%s: Not a seccomp program: %s", place_name(place), why) : NULL;
+	return why ? arena_printf("%s: Not a seccomp program: %s", position_text(position), why)
+		   : NULL;
 }
 
 static bool is_late(const struct plan *plan)
 {
-	return plan->n_seccomp && !plan->seccomp[0].bytes;
+	return plan->filter.n_seccomp && !plan->filter.seccomp[0].bytes;
 }
 
 void filters_prepare(struct run *run)
@@ -96,19 +97,19 @@ void filters_read(struct run *run)
 {
 	if (!is_late(run->plan))
 		return;
-	const struct fd_at *at = &run->plan->seccomp[0].at;
+	const struct fd_at *at = &run->plan->filter.seccomp[0].at;
 	struct late_program *program = run->late_program;
 	while (program->length < sizeof(program->bytes)) {
 		ssize_t n = read(at->fd, program->bytes + program->length,
 				 sizeof(program->bytes) - program->length);
 		if (n < 0 && errno != EINTR)
-			die_errno(errno, "%s: Can't read descriptor %d", place_name(at->place),
-				  at->fd);
+			die_errno(errno, "%s: Can't read descriptor %d",
+				  position_text(at->position), at->fd);
 		if (n == 0)
 			break;
 		program->length += n > 0 ? (size_t) n : 0;
 	}
-	problem bad = filters_check(at->place, program->bytes, program->length);
+	problem bad = filters_check(at->position, program->bytes, program->length);
 	if (bad)
 		die("%s", bad);
 }
@@ -156,7 +157,7 @@ static void require_loaded(int error, const char *what)
 
 /* One of the caller's: by prctl(2) if possible, as bubblewrap does it. An allow list that stands before
  * it may know no seccomp(2). */
-static void load_given(const char *bytes, size_t length, struct place place)
+static void load_given(const char *bytes, size_t length, struct position position)
 {
 	/* arena and mmap(2) memory is aligned for it */
 	const struct sock_filter *code =
@@ -165,7 +166,7 @@ static void load_given(const char *bytes, size_t length, struct place place)
 	int error = try_load(true, code, n, 0);
 	if (error && error != ANSWERED_BY_A_FILTER)
 		error = try_load(false, code, n, 0);
-	require_loaded(error, place_name(place));
+	require_loaded(error, position_text(position));
 }
 
 /* ---- the guards ---- */
@@ -315,7 +316,7 @@ enum { N_GUARDS = 2 };
 static size_t list_guards(const struct run *run, bool denies_keys, struct program *guards)
 {
 	size_t n = 0;
-	if (!run->plan->allow_keys && !denies_keys)
+	if (!run->plan->filter.allow_keys && !denies_keys)
 		guards[n++] = (struct program){ key_guard, ARRAY_SIZE(key_guard) };
 	if (run->has_tty)
 		guards[n++] = (struct program){ tty_guard, ARRAY_SIZE(tty_guard) };
@@ -325,9 +326,10 @@ static size_t list_guards(const struct run *run, bool denies_keys, struct progra
 /* Neither call does anything, guarded or not. */
 static bool guards_hold(const struct run *run)
 {
-	bool keys_held = run->plan->allow_keys || (syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID,
-							   KEY_SPEC_SESSION_KEYRING, 0) < 0 &&
-						   errno == ENOSYS);
+	bool keys_held =
+		run->plan->filter.allow_keys ||
+		(syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) < 0 &&
+		 errno == ENOSYS);
 	bool tty_held = !run->has_tty || (ioctl(-1, TIOCSTI, NULL) < 0 && errno == EPERM);
 	return keys_held && tty_held;
 }
@@ -342,13 +344,13 @@ void filters_load_guards(struct run *run)
 	struct program program = n == 1 ? guards[0] : compose_joined(guards, n);
 	/* Not for the speculation mitigation's sake: no other call shall become slower. */
 	int error = try_load(false, program.code, program.n, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
-	const char *options = !run->has_tty           ? "--allow-keys does"
-			      : run->plan->allow_keys ? "--no-tty-guard does"
-						      : "--allow-keys and --no-tty-guard do";
+	const char *options = !run->has_tty                  ? "--allow-keys does"
+			      : run->plan->filter.allow_keys ? "--no-tty-guard does"
+							     : "--allow-keys and --no-tty-guard do";
 	if (error)
 		die("Can't keep COMMAND from the caller's %s%s%s: Can't load a seccomp program: "
 		    "%s; %s without",
-		    run->plan->allow_keys ? "" : "kernel keys", n == 2 ? " and " : "",
+		    run->plan->filter.allow_keys ? "" : "kernel keys", n == 2 ? " and " : "",
 		    run->has_tty ? "terminal" : "", load_error(error), options);
 	if (!guards_hold(run))
 		die("A seccomp program is loaded and does not hold; %s without", options);
@@ -404,7 +406,7 @@ static struct program compose(const struct policy *policy, enum filtered whom, b
 
 void filters_compose(struct run *run)
 {
-	const struct policy *policy = &run->plan->policy;
+	const struct policy *policy = &run->plan->filter.policy;
 	if (!policy_is_given(policy))
 		return;
 	run->composed = arena_alloc(sizeof(*run->composed));
@@ -413,7 +415,7 @@ void filters_compose(struct run *run)
 		struct program program = compose(policy, FILTER_COMMAND, false, NULL, 0);
 		if (!write_all(policy->dump.fd, program.code, program.n * sizeof(*program.code)))
 			die_errno(errno, "%s: Can't write to descriptor %d",
-				  place_name(policy->dump.place), policy->dump.fd);
+				  position_text(policy->dump.position), policy->dump.fd);
 		if (policy->dump.fd > STDERR_FILENO)
 			close(policy->dump.fd);
 	}
@@ -435,7 +437,7 @@ void filters_compose(struct run *run)
 
 bool filters_are_asked_for(const struct run *run)
 {
-	return run->plan->n_seccomp || run->composed;
+	return run->plan->filter.n_seccomp || run->composed;
 }
 
 /* Behind the caller's own programs, whose author counted on loading some: an allow list, and more
@@ -448,7 +450,7 @@ static void load_composed(const struct run *run, enum filtered whom)
 			trace_load(run, program->code, program->n);
 		return;
 	}
-	unsigned long flags = run->plan->policy.log ? SECCOMP_FILTER_FLAG_LOG : 0;
+	unsigned long flags = run->plan->filter.policy.log ? SECCOMP_FILTER_FLAG_LOG : 0;
 	require_loaded(try_load(false, program->code, program->n, flags), "seccomp lists");
 }
 
@@ -456,11 +458,11 @@ void filters_load(struct run *run, enum filtered whom)
 {
 	const struct plan *plan = run->plan;
 	filters_load_guards(run);
-	for (size_t i = 0; i < plan->n_seccomp; i++) {
-		const struct seccomp_source *source = &plan->seccomp[i];
+	for (size_t i = 0; i < plan->filter.n_seccomp; i++) {
+		const struct seccomp_source *source = &plan->filter.seccomp[i];
 		const char *bytes = source->bytes ? source->bytes : run->late_program->bytes;
 		size_t length = source->bytes ? source->length : run->late_program->length;
-		load_given(bytes, length, source->at.place);
+		load_given(bytes, length, source->at.position);
 	}
 	if (run->composed)
 		load_composed(run, whom);

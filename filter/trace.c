@@ -46,7 +46,7 @@ static struct fd_letter letter;
  * means this very message and is gone with our memory at exec. */
 static size_t add_exception(struct sock_filter *code)
 {
-	uint64_t address = (uintptr_t) sync_letter_address(&letter);
+	uint64_t address = (uintptr_t) channel_letter_address(&letter);
 	const struct sock_filter exception[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 5),
@@ -66,12 +66,12 @@ void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 	size_t n_exception = add_exception(whole);
 	memcpy(whole + n_exception, code, n * sizeof(*code));
 	struct sock_fprog program = { .len = (unsigned short) (n + n_exception), .filter = whole };
-	sync_write_letter(&letter, MESSAGE_LISTENER);
+	channel_write_letter(&letter, MESSAGE_LISTENER);
 	int listener = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 				     SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	if (listener < 0)
 		die("%s: Can't be notified of system calls: %s%s",
-		    place_name(run->plan->policy.trace.place), errno_text(errno),
+		    position_text(run->plan->filter.policy.trace.position), errno_text(errno),
 		    errno == EBUSY    ? "; a filter that is in force outside has a listener of its "
 					"own, and the kernel "
 					"allows one"
@@ -79,7 +79,7 @@ void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 		    : errno == EACCES || errno == EPERM || errno == ENOSYS
 			    ? "; a filter that is in force outside forbids it"
 			    : "");
-	sync_send_letter(run->monitor_fd, &letter, listener);
+	channel_send_letter(run->supervisor_fd, &letter, listener);
 	close(listener);
 }
 
@@ -99,9 +99,10 @@ static struct {
 /* Where it may not wait any longer, since the run is to end, the line is lost. */
 static void write_line(const struct run *run, const char *line)
 {
-	const struct fd_at *to = &run->plan->policy.trace;
+	const struct fd_at *to = &run->plan->filter.policy.trace;
 	if (!write_all(to->fd, line, strlen(line)) && errno != ETIMEDOUT)
-		die_errno(errno, "%s: Can't write to descriptor %d", place_name(to->place), to->fd);
+		die_errno(errno, "%s: Can't write to descriptor %d", position_text(to->position),
+			  to->fd);
 }
 
 static uint32_t arch_of(const struct seccomp_data *data)
@@ -144,7 +145,7 @@ static void tell_kind(const struct run *run, const struct call_rule *rule,
 {
 	struct text json = { 0 };
 	text_add(&json, "{ \"call\": \"%s\", \"arch\": \"%s\", \"number\": %u, \"arguments\": [",
-		 policy_rule_words(rule), arch_name(arch), (unsigned) call->data.nr);
+		 policy_rule_text(rule), arch_name(arch), (unsigned) call->data.nr);
 	for (size_t i = 0; i < ARRAY_SIZE(call->data.args); i++)
 		text_add(&json, "%s\"%#llx\"", i ? ", " : "",
 			 (unsigned long long) call->data.args[i]);
@@ -160,7 +161,7 @@ static void note_call(const struct run *run, const struct seccomp_notif *call)
 	uint32_t arch = arch_of(&call->data);
 	char *name = seccomp_syscall_resolve_num_arch(arch, call->data.nr);
 	if (!trace.resolved)
-		trace.verdicts = policy_resolve(&run->plan->policy, FILTER_COMMAND);
+		trace.verdicts = policy_resolve(&run->plan->filter.policy, FILTER_COMMAND);
 	trace.resolved = true;
 	uint64_t arguments[6];
 	for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
@@ -176,7 +177,7 @@ static void note_call(const struct run *run, const struct seccomp_notif *call)
 		if (trace.truncated)
 			break;
 		policy_keep_found(rule);
-		trace.used.items = arena_grow(trace.used.items, trace.used.n, &trace.used.room,
+		trace.used.items = arena_grow(trace.used.items, trace.used.n, &trace.used.capacity,
 					      sizeof(*trace.used.items));
 		trace.arches[trace.used.n] = arch;
 		trace.used.items[trace.used.n++] = *rule;
@@ -190,11 +191,11 @@ void trace_hear(const struct run *run, int listener)
 	/* The kernel may know more of these structures than its header here did. */
 	static union {
 		struct seccomp_notif call;
-		char room[512];
+		char capacity[512];
 	} received;
 	static union {
 		struct seccomp_notif_resp answer;
-		char room[512];
+		char capacity[512];
 	} sent;
 	memset(&received, 0, sizeof(received));
 	if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &received.call) < 0) {
@@ -202,7 +203,7 @@ void trace_hear(const struct run *run, int listener)
 		    errno == ENOENT) /* ENOENT: it was interrupted or killed meanwhile */
 			return;
 		die_errno(errno, "%s: Can't receive what is notified",
-			  place_name(run->plan->policy.trace.place));
+			  position_text(run->plan->filter.policy.trace.position));
 	}
 	note_call(run, &received.call);
 	memset(&sent, 0, sizeof(sent));
@@ -210,14 +211,14 @@ void trace_hear(const struct run *run, int listener)
 	sent.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &sent.answer) < 0 && errno != ENOENT)
 		die_errno(errno, "%s: Can't let a system call through",
-			  place_name(run->plan->policy.trace.place));
+			  position_text(run->plan->filter.policy.trace.position));
 }
 
 void trace_finish(const struct run *run)
 {
-	if (run->plan->policy.trace.fd >= 0)
-		write_line(run,
-			   arena_printf("{ \"flags\": \"%s\"%s }\n",
-					policy_flags_that_allow(&run->plan->policy, &trace.used),
-					trace.truncated ? ", \"truncated\": true" : ""));
+	if (run->plan->filter.policy.trace.fd >= 0)
+		write_line(run, arena_printf("{ \"flags\": \"%s\"%s }\n",
+					     policy_flags_that_allow(&run->plan->filter.policy,
+								     &trace.used),
+					     trace.truncated ? ", \"truncated\": true" : ""));
 }

@@ -191,7 +191,7 @@ struct step {
 };
 static struct {
 	struct step *items; /* for all walks, and not in the arena, which would only grow */
-	size_t n, room;
+	size_t n, capacity;
 } steps;
 
 static void push_groups_in(int dir_fd)
@@ -201,13 +201,13 @@ static void push_groups_in(int dir_fd)
 	for (const struct dirent *entry; directory && (entry = readdir(directory));) {
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
-		if (steps.n == steps.room) {
-			size_t room = 2 * steps.room + 16;
-			struct step *items = realloc(steps.items, room * sizeof(*items));
+		if (steps.n == steps.capacity) {
+			size_t capacity = 2 * steps.capacity + 16;
+			struct step *items = realloc(steps.items, capacity * sizeof(*items));
 			if (!items)
 				break;
 			steps.items = items;
-			steps.room = room;
+			steps.capacity = capacity;
 		}
 		struct step *step = &steps.items[steps.n++];
 		step->entered = false;
@@ -473,8 +473,8 @@ static int make_below(const struct group *group, const char *name)
 static const char *wanted_controllers(const struct run *run, const char *available)
 {
 	const char *list = "";
-	for (size_t i = 0; i < run->plan->n_limits; i++) {
-		const char *controller = run->plan->limits[i].controller;
+	for (size_t i = 0; i < run->plan->limit.n_limits; i++) {
+		const char *controller = run->plan->limit.limits[i].controller;
 		if (*controller && has_word(available, controller) && !has_word(list, controller))
 			list = arena_join(*list ? arena_join(list, " ") : "", controller);
 	}
@@ -529,7 +529,7 @@ struct place_found {
 	problem bad;
 };
 
-static const char *not_usable_words(int error)
+static const char *not_usable_text(int error)
 {
 	return error == EACCES || error == EPERM || error == EROFS ? "is not writable"
 	       : error == EBUSY ? "has other processes in the same group"
@@ -540,7 +540,7 @@ static struct place_found not_usable(const char *path, const char *file, int err
 {
 	return (struct place_found){ -1, path,
 				     arena_printf("%s%s%s %s (%s)", path, *file ? "/" : "", file,
-						  not_usable_words(error), errno_text(error)) };
+						  not_usable_text(error), errno_text(error)) };
 }
 
 static struct place_found find_given(const struct run *run, const char *path,
@@ -714,15 +714,16 @@ static const char *v1_file(const struct plan *plan, const struct limit_op *op,
 		return op->key;
 	if (!streq(op->key, "memory.swap.max"))
 		return NULL;
-	for (size_t i = plan->n_limits; i-- > 0;) /* there it is memory and swap together */
-		if (streq(plan->limits[i].key, "memory.max") &&
-		    plan->limits[i].number != UINT64_MAX) {
+	for (size_t i = plan->limit.n_limits; i-- > 0;) /* there it is memory and swap together */
+		if (streq(plan->limit.limits[i].key, "memory.max") &&
+		    plan->limit.limits[i].number != UINT64_MAX) {
 			bool none = op->number == UINT64_MAX;
 			*ret_value =
 				none ? "-1"
-				     : arena_printf("%llu",
-						    (unsigned long long) (op->number +
-									  plan->limits[i].number));
+				     : arena_printf(
+					       "%llu",
+					       (unsigned long long) (op->number +
+								     plan->limit.limits[i].number));
 			return "memory.memsw.limit_in_bytes";
 		}
 	return NULL;
@@ -832,7 +833,7 @@ static bool v2_knows(struct cgroups *groups, const char *controller)
 
 static problem make_v2(struct cgroups *groups, const struct run *run, const char **ret_wanted)
 {
-	const char *given = run->plan->cgroup;
+	const char *given = run->plan->limit.cgroup;
 	*ret_wanted = "";
 	struct place_found found =
 		given ? find_given(run, given, ret_wanted) : find_own(groups, run, ret_wanted);
@@ -875,8 +876,8 @@ static void abandon(void)
 static void refuse(const struct limit_op *op, problem bad)
 {
 	if (!op->optional)
-		die("%s: %s: %s", place_name(op->place), op->key, bad);
-	say_warning("%s: Going on without %s: %s", place_name(op->place), op->key, bad);
+		die("%s: %s: %s", position_text(op->position), op->key, bad);
+	say_warning("%s: Going on without %s: %s", position_text(op->position), op->key, bad);
 }
 
 /* One limit, in the hierarchy that has its controller. */
@@ -900,7 +901,7 @@ static problem set_limit(struct cgroups *groups, const struct run *run, const st
 /* What COMMAND nests takes time to remove. Version 1 has no such limit. */
 static void limit_depth(const struct group *group, const struct plan *plan)
 {
-	if (!group->controller && !limits_place(plan, "cgroup.max.depth") &&
+	if (!group->controller && !limits_position(plan, "cgroup.max.depth") &&
 	    !write_file(group->fd, "cgroup.max.depth", "64"))
 		die_errno(errno, "Can't limit %s/%s/cgroup.max.depth", group->parent, group->name);
 }
@@ -923,20 +924,22 @@ static void finish_groups(struct cgroups *groups, const struct plan *plan, const
 /* Of two values for the same file the last one counts. */
 static void verify_limits(const struct cgroups *groups, const struct plan *plan, const bool *is_set)
 {
-	for (size_t i = 0; i < plan->n_limits; i++) {
+	for (size_t i = 0; i < plan->limit.n_limits; i++) {
 		bool is_last = true;
-		for (size_t j = i + 1; j < plan->n_limits; j++)
-			is_last &= !is_set[j] || !streq(plan->limits[i].key, plan->limits[j].key);
-		problem bad = is_set[i] && is_last ? verify_cpuset(groups, &plan->limits[i]) : NULL;
+		for (size_t j = i + 1; j < plan->limit.n_limits; j++)
+			is_last &= !is_set[j] ||
+				   !streq(plan->limit.limits[i].key, plan->limit.limits[j].key);
+		problem bad =
+			is_set[i] && is_last ? verify_cpuset(groups, &plan->limit.limits[i]) : NULL;
 		if (bad)
-			refuse(&plan->limits[i], bad);
+			refuse(&plan->limit.limits[i], bad);
 	}
 }
 
 void cgroups_make(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (!plan->n_limits && !plan->cgroup)
+	if (!plan->limit.n_limits && !plan->limit.cgroup)
 		return;
 	struct cgroups *groups = made = arena_alloc(sizeof(*groups));
 	groups->all[0] = groups->leaf = no_group;
@@ -947,18 +950,18 @@ void cgroups_make(struct run *run)
 	learn_own(groups, run);
 	const char *own = groups->own.groups; /* version 1 stays what it is */
 
-	bool needs_v2 = plan->cgroup;
-	for (size_t i = 0; i < plan->n_limits; i++)
-		needs_v2 |= v2_knows(groups, plan->limits[i].controller);
+	bool needs_v2 = plan->limit.cgroup;
+	for (size_t i = 0; i < plan->limit.n_limits; i++)
+		needs_v2 |= v2_knows(groups, plan->limit.limits[i].controller);
 	problem v2_bad = needs_v2 ? make_v2(groups, run, &wanted) : NULL;
-	if (v2_bad && plan->cgroup)
-		die("%s: %s", place_name(options_place(plan, "--cgroup")), v2_bad);
+	if (v2_bad && plan->limit.cgroup)
+		die("%s: %s", position_text(options_position(plan, "--cgroup")), v2_bad);
 
-	bool *is_set = arena_alloc((plan->n_limits + 1) * sizeof(*is_set));
+	bool *is_set = arena_alloc((plan->limit.n_limits + 1) * sizeof(*is_set));
 	/* Version 1 wants the memory's limit before that of memory and swap. */
 	for (int swap = 0; swap <= 1; swap++)
-		for (size_t i = 0; i < plan->n_limits; i++) {
-			const struct limit_op *op = &plan->limits[i];
+		for (size_t i = 0; i < plan->limit.n_limits; i++) {
+			const struct limit_op *op = &plan->limit.limits[i];
 			if (streq(op->key, "memory.swap.max") != swap)
 				continue;
 			problem bad = set_limit(groups, run, op, own, v2_bad, wanted);
@@ -984,8 +987,9 @@ int cgroups_birth_fd(const struct run *run)
 void cgroups_check_birth(const struct run *run, int error)
 {
 	const struct group *group = group_of_v2(run->cgroups);
-	const char *given =
-		run->plan->cgroup ? place_name(options_place(run->plan, "--cgroup")) : "";
+	const char *given = run->plan->limit.cgroup
+				    ? position_text(options_position(run->plan, "--cgroup"))
+				    : "";
 	const char *why =
 		error == EAGAIN
 			? "; pids.max or the user's limit of processes leaves no room for it"

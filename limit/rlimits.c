@@ -95,41 +95,41 @@ problem limits_read_rlimit(const char *name, const char *values, struct rlimit_o
 	return NULL;
 }
 
-const char *limits_rlim_words(rlim_t value)
+const char *limits_rlim_text(rlim_t value)
 {
 	return value == RLIM_INFINITY ? "unlimited" : arena_number(value, 10);
 }
 
 void limits_apply_rlimits(const struct plan *plan)
 {
-	for (size_t i = 0; i < plan->n_rlimits; i++) {
-		const struct rlimit_op *op = &plan->rlimits[i];
+	for (size_t i = 0; i < plan->limit.n_rlimits; i++) {
+		const struct rlimit_op *op = &plan->limit.rlimits[i];
 		struct rlimit now = { 0 };
 		if (setrlimit(op->resource, &op->limit) == 0)
 			continue;
 		int error = errno;
 		bool too_high = error == EPERM && getrlimit(op->resource, &now) == 0 &&
 				op->limit.rlim_max > now.rlim_max;
-		die("%s: Can't limit %s to %s: %s%s%s", place_name(op->place),
-		    limits_resource_name(op->resource), limits_rlim_words(op->limit.rlim_max),
+		die("%s: Can't limit %s to %s: %s%s%s", position_text(op->position),
+		    limits_resource_name(op->resource), limits_rlim_text(op->limit.rlim_max),
 		    errno_text(error), too_high ? "; the caller's own hard limit is " : "",
-		    too_high ? limits_rlim_words(now.rlim_max) : "");
+		    too_high ? limits_rlim_text(now.rlim_max) : "");
 	}
 }
 
-const char *limits_place(const struct plan *plan, const char *key)
+const char *limits_position(const struct plan *plan, const char *key)
 {
-	for (size_t i = plan->n_limits; i-- > 0;)
-		if (streq(plan->limits[i].key, key))
-			return place_name(plan->limits[i].place);
+	for (size_t i = plan->limit.n_limits; i-- > 0;)
+		if (streq(plan->limit.limits[i].key, key))
+			return position_text(plan->limit.limits[i].position);
 	return NULL;
 }
 
 const char *limits_cause(const struct plan *plan, int error)
 {
 	const char *key = error == EAGAIN ? "pids.max" : error == ENOMEM ? "memory.max" : NULL;
-	const char *place = key ? limits_place(plan, key) : NULL;
-	return place ? arena_printf("; the %s of %s leaves no room for it", key, place) : "";
+	const char *position = key ? limits_position(plan, key) : NULL;
+	return position ? arena_printf("; the %s of %s leaves no room for it", key, position) : "";
 }
 
 /* ---- --limit, its words ---- */

@@ -9,7 +9,7 @@ problem limits_read_rlimit(const char *name, const char *values, struct rlimit_o
 /* The words of --limit. */
 problem limits_read_limit(const char *key, const char *value, struct limit_op *op);
 const char *limits_resource_name(int resource);
-const char *limits_rlim_words(rlim_t value); /* arena memory or static */
+const char *limits_rlim_text(rlim_t value); /* arena memory or static */
 
 /* What was used; -1 is "not known". */
 struct usage {
@@ -25,6 +25,6 @@ void limits_read_usage(const struct run *run, struct usage *usage);
  * explains it. */
 const char *limits_cause(const struct plan *plan, int error);
 /* Where on the line a key is limited, in words; NULL: nowhere. */
-const char *limits_place(const struct plan *plan, const char *key);
+const char *limits_position(const struct plan *plan, const char *key);
 
 #endif

@@ -112,20 +112,21 @@ static int ms_until(int64_t end_ms)
 
 /* What it says, until it has ended; the rest of what does not fit is let go. False: the time is up. */
 static bool hear_busctl(const struct run *run, int fd, int pidfd, int64_t end_ms, char *said,
-			size_t room)
+			size_t capacity)
 {
 	size_t length = 0;
 	char rest[256];
 	for (ssize_t n = 1; n > 0 && now_ms() < end_ms;) {
-		monitor_await(run, fd, ms_until(end_ms));
-		bool fits = length + 1 < room;
-		n = read(fd, fits ? said + length : rest, fits ? room - 1 - length : sizeof(rest));
+		supervisor_await(run, fd, ms_until(end_ms));
+		bool fits = length + 1 < capacity;
+		n = read(fd, fits ? said + length : rest,
+			 fits ? capacity - 1 - length : sizeof(rest));
 		length += fits && n > 0 ? (size_t) n : 0;
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			n = 1;
 	}
 	said[length] = '\0';
-	monitor_await(run, pidfd, ms_until(end_ms));
+	supervisor_await(run, pidfd, ms_until(end_ms));
 	return now_ms() < end_ms;
 }
 
@@ -150,7 +151,7 @@ static problem call_manager(const struct run *run, const char *program, const ch
 	close(report[0]);
 	if (!in_time) {
 		kill(pid, SIGKILL);
-		monitor_await(run, pidfd, KILLED_MS);
+		supervisor_await(run, pidfd, KILLED_MS);
 	}
 	if (waitpid(pid, &status, WNOHANG) != pid) /* it does not even die */
 		status = SIGKILL;
@@ -197,7 +198,7 @@ problem scope_enter(const struct run *run)
 	while ((bad = call_manager(run, program, directory, name, end_ms))) {
 		if (now_ms() + RETRY_MS >= end_ms || ++n_calls == MOST_CALLS)
 			return bad;
-		monitor_await(run, -1, RETRY_MS);
+		supervisor_await(run, -1, RETRY_MS);
 	}
 	/* The answer was that the move is planned. */
 	while (!is_in(run, name)) {
@@ -205,7 +206,7 @@ problem scope_enter(const struct run *run)
 			return arena_printf("it did not move this process into %s within "
 					    "%d seconds",
 					    name, MOST_SECONDS);
-		monitor_await(run, -1, 1);
+		supervisor_await(run, -1, 1);
 	}
 	run_tell(run, "systemd's user manager has put bwrapish into %s", name);
 	return NULL;

@@ -68,7 +68,7 @@ static struct {
 /* The mounts in the new root that are new file systems: nobody else can change what is in them. */
 static struct {
 	uint64_t *mount_ids;
-	size_t n, n_room;
+	size_t n, capacity;
 } own_tmpfs;
 
 static uint64_t note_own_tmpfs(int mount_fd)
@@ -76,7 +76,7 @@ static uint64_t note_own_tmpfs(int mount_fd)
 	struct kernel_statx status;
 	if (sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't look at a new tmpfs");
-	own_tmpfs.mount_ids = arena_grow(own_tmpfs.mount_ids, own_tmpfs.n, &own_tmpfs.n_room,
+	own_tmpfs.mount_ids = arena_grow(own_tmpfs.mount_ids, own_tmpfs.n, &own_tmpfs.capacity,
 					 sizeof(*own_tmpfs.mount_ids));
 	return own_tmpfs.mount_ids[own_tmpfs.n++] = status.stx_mnt_id;
 }
@@ -111,18 +111,18 @@ static int try_make_fs(const char *type, unsigned attributes, const char *const 
 	return mount_fd;
 }
 
-int newroot_make_tmpfs(struct place place, mode_t mode, uint64_t size_bytes)
+int newroot_make_tmpfs(struct position position, mode_t mode, uint64_t size_bytes)
 {
 	const char *options[] = { "mode", arena_number(mode, 8), size_bytes ? "size" : NULL,
 				  arena_number(size_bytes, 10), NULL };
 	int fd = try_make_fs("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
 	if (fd < 0)
-		die("%s: Can't make a tmpfs: %s%s", place_name(place), errno_text(errno),
+		die("%s: Can't make a tmpfs: %s%s", position_text(position), errno_text(errno),
 		    diagnose_mount_api(errno));
 	return fd;
 }
 
-const char *newroot_no_proc_words(const struct op *op)
+const char *newroot_no_proc_text(const struct op *op)
 {
 	return arena_printf("Can't mount proc on /newroot%s%s: Can't mount proc on %s",
 			    op->inner_path[0] == '/' ? "" : "/", op->inner_path, op->inner_path);
@@ -133,7 +133,7 @@ static int make_proc(const struct op *op)
 	int fd = try_make_fs("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			     (const char *[]){ NULL });
 	if (fd < 0)
-		die("%s: %s: %s%s", place_name(op->place), newroot_no_proc_words(op),
+		die("%s: %s: %s%s", position_text(op->position), newroot_no_proc_text(op),
 		    errno_text(errno), diagnose_proc_mount(errno));
 	return fd;
 }
@@ -156,7 +156,7 @@ static _Noreturn void die_of_pivot(int error)
 
 static void make_workshop(void)
 {
-	workshop.fd = newroot_make_tmpfs((struct place){ .option = "setup" }, 0700, 0);
+	workshop.fd = newroot_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
 	workshop.exists = true;
 }
 
@@ -209,7 +209,7 @@ static void park_pins(struct run *run, size_t n_ops)
 		if (made < 0 || sys_move_mount(pin->mount_fd, "", workshop.fd, name,
 					       MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			die_errno(errno, "%s: Can't set the source aside",
-				  place_name(run->plan->ops[i].place));
+				  position_text(run->plan->root.ops[i].position));
 		close_fd(&pin->mount_fd);
 		pin->parked = true;
 	}
@@ -223,7 +223,7 @@ static void take_pin(struct run *run, size_t i)
 	pin->mount_fd = openat(workshop.fd, arena_number(i, 10), O_PATH | O_CLOEXEC);
 	if (pin->mount_fd < 0)
 		die_errno(errno, "%s: Can't take the source back",
-			  place_name(run->plan->ops[i].place));
+			  position_text(run->plan->root.ops[i].position));
 }
 
 /* Asks no FUSE server, which may be stopped, dead or another user's: the kernel knows the mount and,
@@ -247,7 +247,7 @@ static void note_type(const struct run *run, const struct op *op, struct pin *pi
 {
 	struct kernel_statx status;
 	if (look_at(run, pin->mount_fd, &status, &pin->is_directory) < 0)
-		die_errno(errno, "%s: Can't look at the source", place_name(op->place));
+		die_errno(errno, "%s: Can't look at the source", position_text(op->position));
 	pin->mount_id = status.stx_mnt_id;
 }
 
@@ -270,7 +270,7 @@ static bool has_worth(const struct run *run, const struct op *op)
 static bool owners_tell(const struct run *run)
 {
 	return run->caller->uid != 0 && run->caller->uid != OVERFLOW_UID &&
-	       run->shape.user_namespace && run->plan->userns_block.fd < 0 &&
+	       run->shape.user_namespace && run->plan->report.userns_block.fd < 0 &&
 	       run->shape.inner_uid != OVERFLOW_UID;
 }
 
@@ -298,8 +298,8 @@ static void note_source(const struct run *run, const struct op *op, struct pin *
 {
 	const struct plan *plan = run->plan;
 	bool wanted = false;
-	for (const struct op *other = plan->ops; !wanted && other < plan->ops + plan->n_ops;
-	     other++)
+	for (const struct op *other = plan->root.ops;
+	     !wanted && other < plan->root.ops + plan->root.n_ops; other++)
 		wanted = other != op && other->kind == OP_BIND && op->outer_path &&
 			 other->outer_path &&
 			 ((!op->read_only && path_is_within(op->outer_path, other->outer_path)) ||
@@ -338,7 +338,7 @@ static void show_devices(const struct op *op, struct pin *pin)
 			continue;
 		if (mknodat(pin->mount_fd, name, S_IFREG | 0444, 0) < 0 ||
 		    sys_move_mount(*node, "", pin->mount_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			die_errno(errno, "%s: Can't make %s/%s", place_name(op->place),
+			die_errno(errno, "%s: Can't make %s/%s", position_text(op->position),
 				  op->inner_path, name);
 		close_fd(node);
 	}
@@ -346,9 +346,9 @@ static void show_devices(const struct op *op, struct pin *pin)
 
 static void pin_dev(struct run *run, size_t number)
 {
-	const struct op *op = &run->plan->ops[number];
+	const struct op *op = &run->plan->root.ops[number];
 	struct pin *pin = &run->pins[number];
-	pin->mount_fd = newroot_make_tmpfs(op->place, 0755, 0);
+	pin->mount_fd = newroot_make_tmpfs(op->position, 0755, 0);
 	bool is_short = descriptors_run_short(pin->mount_fd);
 	if (is_short) {
 		park_pins(run, number + 1);
@@ -360,12 +360,13 @@ static void pin_dev(struct run *run, size_t number)
 		pin->nodes[i] = bind_pin_one(path, false);
 		if (pin->nodes[i] < 0 || fstat(pin->nodes[i], &status) < 0)
 			die("Can't find source path %s: %s, at %s", path, errno_text(errno),
-			    place_name(op->place));
+			    position_text(op->position));
 		/* Not what somebody who could write to the host's /dev has put there. */
 		if (!S_ISCHR(status.st_mode) ||
 		    status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))
-			die("%s: %s is not the device it should be (%u:%u)", place_name(op->place),
-			    path, device_nodes[i].major, device_nodes[i].minor);
+			die("%s: %s is not the device it should be (%u:%u)",
+			    position_text(op->position), path, device_nodes[i].major,
+			    device_nodes[i].minor);
 		if (is_short)
 			show_devices(op, pin);
 	}
@@ -379,7 +380,7 @@ static void pin_dev(struct run *run, size_t number)
 /* may_nest: something is bound writable, and whether that is a part of another's source matters. */
 static void pin_op(struct run *run, size_t number, bool may_nest)
 {
-	const struct op *op = &run->plan->ops[number];
+	const struct op *op = &run->plan->root.ops[number];
 	struct pin *pin = &run->pins[number];
 	switch (op->kind) {
 	case OP_BIND:
@@ -417,15 +418,15 @@ static void pin_op(struct run *run, size_t number, bool may_nest)
 void newroot_pin(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	run->pins = arena_alloc(plan->n_ops * sizeof(*run->pins));
-	size_t n_wanted = plan->n_ops + SPARE;
+	run->pins = arena_alloc(plan->root.n_ops * sizeof(*run->pins));
+	size_t n_wanted = plan->root.n_ops + SPARE;
 	bool may_nest = false;
-	for (size_t i = 0; i < plan->n_ops; i++) {
-		may_nest |= plan->ops[i].kind == OP_BIND && !plan->ops[i].read_only;
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		may_nest |= plan->root.ops[i].kind == OP_BIND && !plan->root.ops[i].read_only;
 		run->pins[i].mount_fd = run->pins[i].console = -1;
 		for (size_t j = 0; j < ARRAY_SIZE(device_nodes); j++)
 			run->pins[i].nodes[j] = -1;
-		n_wanted += plan->ops[i].overlay ? 2 * plan->ops[i].overlay->n_layers : 0;
+		n_wanted += plan->root.ops[i].overlay ? 2 * plan->root.ops[i].overlay->n_layers : 0;
 	}
 
 	struct rlimit limit = run->nofile;
@@ -437,7 +438,7 @@ void newroot_pin(struct run *run)
 			limit.rlim_cur = run->nofile.rlim_cur;
 	}
 	n_descriptors = limit.rlim_cur;
-	for (size_t i = 0; i < plan->n_ops; i++) {
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
 		pin_op(run, i, may_nest);
 		if (run->pins[i].mount_fd >= 0 && descriptors_run_short(run->pins[i].mount_fd))
 			park_pins(run, i + 1);
@@ -518,16 +519,17 @@ static void attach_new_root(int mount_fd)
 static void make_root_mount(struct run *run, int *ret_fd)
 {
 	const struct plan *plan = run->plan;
-	struct pin *first = plan->n_ops ? &run->pins[0] : NULL;
+	struct pin *first = plan->root.n_ops ? &run->pins[0] : NULL;
 	*ret_fd = -1;
 	bool is_own = true;
 	if (plan_first_op_is_root(plan)) {
-		const struct op *op = &plan->ops[0];
+		const struct op *op = &plan->root.ops[0];
 		take_pin(run, 0);
 		if (op->kind == OP_TMPFS)
-			*ret_fd = newroot_make_tmpfs(op->place, op->mode, op->size_bytes);
+			*ret_fd = newroot_make_tmpfs(op->position, op->mode, op->size_bytes);
 		else if (!first->skipped && !first->is_directory)
-			die("%s: Can't show %s at /: it is no directory", place_name(op->place),
+			die("%s: Can't show %s at /: it is no directory",
+			    position_text(op->position),
 			    op->outer_path ? op->outer_path : "the descriptor");
 		else if (!first->skipped)
 			*ret_fd = first->mount_fd;
@@ -537,7 +539,8 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		first->skipped = true;
 	}
 	if (*ret_fd < 0)
-		*ret_fd = newroot_make_tmpfs((struct place){ .option = "the new root" }, 0755, 0);
+		*ret_fd =
+			newroot_make_tmpfs((struct position){ .option = "the new root" }, 0755, 0);
 	if (is_own)
 		note_own_tmpfs(*ret_fd);
 	attach_new_root(*ret_fd);
@@ -545,8 +548,8 @@ static void make_root_mount(struct run *run, int *ret_fd)
 
 static bool has_data(const struct plan *plan)
 {
-	for (size_t i = 0; i < plan->n_ops; i++)
-		if (plan->ops[i].kind == OP_DATA)
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (plan->root.ops[i].kind == OP_DATA)
 			return true;
 	return false;
 }
@@ -601,7 +604,7 @@ static void tell_guard(struct run *run, const struct op *op, int mount_fd)
 	struct path_guard *guard = run->guard;
 	if (!guard)
 		return;
-	size_t i = (size_t) (op - run->plan->ops);
+	size_t i = (size_t) (op - run->plan->root.ops);
 	struct path_mount mount = { .id = run->pins[i].mount_id,
 				    .tree = (int) i,
 				    .has_links = has_links(run, op),
@@ -610,10 +613,11 @@ static void tell_guard(struct run *run, const struct op *op, int mount_fd)
 	if (!mount.id) {
 		if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
 			      &status) < 0)
-			die_errno(errno, "%s: Can't look at the mount", place_name(op->place));
+			die_errno(errno, "%s: Can't look at the mount",
+				  position_text(op->position));
 		mount.id = status.stx_mnt_id;
 	}
-	guard->mounts = arena_grow(guard->mounts, guard->n_mounts, &guard->room_mounts,
+	guard->mounts = arena_grow(guard->mounts, guard->n_mounts, &guard->capacity_mounts,
 				   sizeof(*guard->mounts));
 	guard->mounts[guard->n_mounts++] = mount;
 }
@@ -623,8 +627,9 @@ static void set_guard(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	size_t n_with_links = 0, n_of_worth = 0, n_of_both = 0;
-	for (size_t i = 0; i < plan->n_ops; i++) {
-		bool links = has_links(run, &plan->ops[i]), worth = has_worth(run, &plan->ops[i]);
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		bool links = has_links(run, &plan->root.ops[i]),
+		     worth = has_worth(run, &plan->root.ops[i]);
 		n_with_links += links;
 		n_of_worth += worth;
 		n_of_both += links && worth;
@@ -635,21 +640,22 @@ static void set_guard(struct run *run)
 	run->guard = arena_alloc(sizeof(*run->guard));
 	run->guard->led_into = PATH_NO_TREE;
 	run->guard->owners_tell = owners_tell(run);
-	run->guard->sources = arena_alloc(plan->n_ops * sizeof(*run->guard->sources));
-	for (size_t i = 0; i < plan->n_ops; i++)
+	run->guard->sources = arena_alloc(plan->root.n_ops * sizeof(*run->guard->sources));
+	for (size_t i = 0; i < plan->root.n_ops; i++)
 		run->guard->sources[i] = run->pins[i].source;
 	if (run->pins[0].is_root)
-		tell_guard(run, &plan->ops[0], run->root.fd);
+		tell_guard(run, &plan->root.ops[0], run->root.fd);
 }
 
-const char *newroot_link_words(const struct run *run)
+const char *newroot_link_text(const struct run *run)
 {
-	const struct op *ops = run->plan->ops;
+	const struct op *ops = run->plan->root.ops;
 	return arena_printf("the link %s in what %s shows leads into what %s shows, and may have "
 			    "been made for that; "
 			    "name the place that it leads to, or remove it",
-			    run->guard->link.name, place_name(ops[run->guard->link.tree].place),
-			    place_name(ops[run->guard->led_into].place));
+			    run->guard->link.name,
+			    position_text(ops[run->guard->link.tree].position),
+			    position_text(ops[run->guard->led_into].position));
 }
 
 /* --verbose: what is only mounted follows every link. */
@@ -662,8 +668,8 @@ static void tell_of_links(const struct run *run, const struct op *op)
 	if (run->guard->link.name)
 		say_note("%s: follows the link %s, which can be another next time: it lies in what "
 			 "%s shows",
-			 place_name(op->place), run->guard->link.name,
-			 place_name(run->plan->ops[run->guard->link.tree].place));
+			 position_text(op->position), run->guard->link.name,
+			 position_text(run->plan->root.ops[run->guard->link.tree].position));
 }
 
 /* ---- destinations ---- */
@@ -673,13 +679,13 @@ static _Noreturn void die_of_destination(const struct run *run, const struct op 
 {
 	const char *why = "";
 	if (error == EXDEV && run->guard && run->guard->led_into != PATH_NO_TREE)
-		die("%s: Can't %s %s: %s", place_name(op->place), what, op->inner_path,
-		    newroot_link_words(run));
+		die("%s: Can't %s %s: %s", position_text(op->position), what, op->inner_path,
+		    newroot_link_text(run));
 	const struct op *blamed = error == EROFS ? plan_who_made_read_only(run->plan, op) : NULL;
 	if (blamed)
 		why = arena_printf(
 			"; %s made it read-only: %s, or put this operation on a writable place",
-			place_name(blamed->place),
+			position_text(blamed->position),
 			op->kind == OP_CHMOD ? "change it on the host" : "create it on the host");
 	else if (error == EEXIST)
 		why = "; a symbolic link that leads nowhere is in the way";
@@ -688,8 +694,8 @@ static _Noreturn void die_of_destination(const struct run *run, const struct op 
 		      "sandbox";
 	else if (error == EACCES)
 		why = "; a directory on the way does not let this user in";
-	die("%s: Can't %s %s: %s%s", place_name(op->place), what, op->inner_path, errno_text(error),
-	    why);
+	die("%s: Can't %s %s: %s%s", position_text(op->position), what, op->inner_path,
+	    errno_text(error), why);
 }
 
 static int open_parent(const struct run *run, const struct op *op, const char **ret_name)
@@ -789,7 +795,7 @@ static int open_mount_point(const struct run *run, const struct op *op, int fd, 
 		die_of_destination(run, op, "find the mount point", errno);
 	if (directory != is_directory)
 		die("%s: Can't mount on %s: it is not a %s, and what is to be shown there is one",
-		    place_name(op->place), op->inner_path, directory ? "directory" : "file");
+		    position_text(op->position), op->inner_path, directory ? "directory" : "file");
 	/* Its inode number others may have, too: subvolumes of btrfs, whatever a FUSE server likes. */
 	*ret_is_root = status.stx_mnt_id == run->root.mount_id &&
 		       status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
@@ -862,7 +868,8 @@ static bool is_out_of_reach(const struct run *run, const struct op *op, int proc
 {
 	struct stat status;
 	if (fstatat(proc_fd, "sys", &status, 0) < 0)
-		die_errno(errno, "%s: Can't look at %s/sys", place_name(op->place), op->inner_path);
+		die_errno(errno, "%s: Can't look at %s/sys", position_text(op->position),
+			  op->inner_path);
 	return status.st_uid == OVERFLOW_UID && !is_overflow_uid_mapped(run);
 }
 
@@ -882,7 +889,7 @@ static void leave_whole_proc(const struct op *op, int proc_fd, const char *name)
 	    sys_move_mount(whole, "", AT_FDCWD, "/../proc", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    sys_move_mount(AT_FDCWD, "/..", proc_fd, name, 0) < 0)
 		die_errno(errno, "%s: Can't leave a whole procfs for sandboxes inside",
-			  place_name(op->place));
+			  position_text(op->position));
 }
 
 /* What a writable procfs lets root do to the host: core_pattern, sysrq, interrupts, hardware. Each
@@ -896,9 +903,9 @@ static void protect_proc(const struct run *run, const struct op *op, int proc_fd
 	};
 	if (is_out_of_reach(run, op, proc_fd))
 		return;
-	AUTO_CLOSE int room = newroot_make_tmpfs(op->place, 0700, 0);
-	attach_on_root(room);
-	close_fd(&room);
+	AUTO_CLOSE int capacity = newroot_make_tmpfs(op->position, 0700, 0);
+	attach_on_root(capacity);
+	close_fd(&capacity);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 						       MOUNT_ATTR_NODEV,
@@ -912,16 +919,16 @@ static void protect_proc(const struct run *run, const struct op *op, int proc_fd
 		if (view < 0 ||
 		    sys_mount_setattr(view, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 		    sys_move_mount(view, "", proc_fd, names[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			die_errno(errno, "%s: Can't make %s/%s read-only", place_name(op->place),
-				  op->inner_path, names[i]);
+			die_errno(errno, "%s: Can't make %s/%s read-only",
+				  position_text(op->position), op->inner_path, names[i]);
 	}
 }
 
 static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 {
 	if (!attach(run, op, pin->mount_fd, true, 0755))
-		die("%s: %s: the root cannot be a procfs", place_name(op->place),
-		    newroot_no_proc_words(op));
+		die("%s: %s: the root cannot be a procfs", position_text(op->position),
+		    newroot_no_proc_text(op));
 	forget_own_directory(); /* what protects it takes three descriptors */
 	protect_proc(run, op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
@@ -938,23 +945,23 @@ static void build_dev(struct run *run, const struct op *op, struct pin *pin)
 	};
 	int dev_fd = pin->mount_fd;
 	if (!attach(run, op, dev_fd, true, 0755))
-		die("%s: Can't mount on /: the root cannot be a /dev", place_name(op->place));
+		die("%s: Can't mount on /: the root cannot be a /dev", position_text(op->position));
 
 	/* Everything in a fresh tmpfs of ours: names relative to its descriptor meet no link. */
 	show_devices(op, pin);
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
-			die_errno(errno, "%s: Can't make the link %s/%s", place_name(op->place),
-				  op->inner_path, links[i].name);
+			die_errno(errno, "%s: Can't make the link %s/%s",
+				  position_text(op->position), op->inner_path, links[i].name);
 	if (mkdirat(dev_fd, "shm", 0755) < 0 || mkdirat(dev_fd, "pts", 0755) < 0)
-		die_errno(errno, "%s: Can't make a directory in %s", place_name(op->place),
+		die_errno(errno, "%s: Can't make a directory in %s", position_text(op->position),
 			  op->inner_path);
 	forget_own_directory(); /* a file system takes two descriptors while it is made */
 	AUTO_CLOSE int pts_fd =
 		try_make_fs("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 			    (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });
 	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		die_errno(errno, "%s: Can't mount devpts on %s/pts", place_name(op->place),
+		die_errno(errno, "%s: Can't mount devpts on %s/pts", position_text(op->position),
 			  op->inner_path);
 	close_fd(&pin->mount_fd);
 }
@@ -976,7 +983,7 @@ static const struct held_data *hold_data(const struct op *op)
 	struct held_data *held = arena_alloc(sizeof(*held));
 	*held = (struct held_data){ .fd = op->outer_fd, .next = all };
 	if (!read_all(op->outer_fd, SIZE_MAX / 4, &held->bytes, &held->length))
-		die_errno(errno, "%s: Can't read descriptor %d", place_name(op->place),
+		die_errno(errno, "%s: Can't read descriptor %d", position_text(op->position),
 			  op->outer_fd);
 	return all = held;
 }
@@ -984,8 +991,8 @@ static const struct held_data *hold_data(const struct op *op)
 static bool is_shared_fd(const struct run *run, int fd)
 {
 	int n = 0;
-	for (size_t i = 0; i < run->plan->n_ops; i++)
-		n += run->plan->ops[i].outer_fd == fd;
+	for (size_t i = 0; i < run->plan->root.n_ops; i++)
+		n += run->plan->root.ops[i].outer_fd == fd;
 	return n > 1;
 }
 
@@ -994,7 +1001,7 @@ static void copy_data(const struct run *run, const struct op *op, int file_fd)
 	if (is_shared_fd(run, op->outer_fd)) {
 		const struct held_data *held = hold_data(op);
 		if (!write_all(file_fd, held->bytes, held->length))
-			die_errno(errno, "%s: Can't write %s", place_name(op->place),
+			die_errno(errno, "%s: Can't write %s", position_text(op->position),
 				  op->inner_path);
 		return;
 	}
@@ -1004,12 +1011,12 @@ static void copy_data(const struct run *run, const struct op *op, int file_fd)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			die_errno(errno, "%s: Can't read descriptor %d", place_name(op->place),
-				  op->outer_fd);
+			die_errno(errno, "%s: Can't read descriptor %d",
+				  position_text(op->position), op->outer_fd);
 		if (n == 0)
 			return;
 		if (!write_all(file_fd, buffer, (size_t) n))
-			die_errno(errno, "%s: Can't write %s", place_name(op->place),
+			die_errno(errno, "%s: Can't write %s", position_text(op->position),
 				  op->inner_path);
 	}
 }
@@ -1035,18 +1042,18 @@ static void build_data(struct run *run, const struct op *op)
 	AUTO_CLOSE int file_fd =
 		openat(workshop.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
 	if (file_fd < 0)
-		die_errno(errno, "%s: Can't make a private file", place_name(op->place));
+		die_errno(errno, "%s: Can't make a private file", position_text(op->position));
 	copy_data(run, op, file_fd);
 	close_fd(&file_fd);
 	int mount_fd = sys_open_tree(workshop.fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd < 0)
-		die("%s: Can't clone a private file: %s%s", place_name(op->place),
+		die("%s: Can't clone a private file: %s%s", position_text(op->position),
 		    errno_text(errno), diagnose_mount_api(errno));
 	bind_set_flags(run, op, mount_fd);
 	show(run, op, mount_fd, false, 0444);
 	/* Only now: the kernel attaches no clone of an unlinked file (ENOENT). */
 	if (unlinkat(workshop.fd, name, 0) < 0)
-		die_errno(errno, "%s: Can't unlink a private file", place_name(op->place));
+		die_errno(errno, "%s: Can't unlink a private file", position_text(op->position));
 }
 
 static void build_symlink(const struct run *run, const struct op *op)
@@ -1066,11 +1073,11 @@ static void build_symlink(const struct run *run, const struct op *op)
 	ssize_t length = readlinkat(parent_fd, name, target, sizeof(target) - 1);
 	if (length < 0)
 		die("%s: Can't make symlink %s: what exists there is not a symlink",
-		    place_name(op->place), op->inner_path);
+		    position_text(op->position), op->inner_path);
 	target[length] = '\0';
 	if (!streq(target, op->link_target))
 		die("%s: Can't make symlink %s to %s: existing destination is %s",
-		    place_name(op->place), op->inner_path, op->link_target, target);
+		    position_text(op->position), op->inner_path, op->link_target, target);
 }
 
 static void build_directory(const struct run *run, const struct op *op)
@@ -1092,8 +1099,8 @@ static void build_directory(const struct run *run, const struct op *op)
 	if (fd < 0 || look_at(run, fd, &status, &is_directory) < 0)
 		die_of_destination(run, op, "make the directory", errno);
 	if (!is_directory)
-		die("%s: Can't make the directory %s: it exists and is none", place_name(op->place),
-		    op->inner_path);
+		die("%s: Can't make the directory %s: it exists and is none",
+		    position_text(op->position), op->inner_path);
 }
 
 /* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands
@@ -1115,11 +1122,11 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 	if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) < 0)
 		die_of_destination(run, op, "find", errno);
 	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
-		die("%s: Can't make %s read-only: it is no mount point", place_name(op->place),
-		    op->inner_path);
+		die("%s: Can't make %s read-only: it is no mount point",
+		    position_text(op->position), op->inner_path);
 	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
-		die("%s: Can't make %s read-only: %s%s", place_name(op->place), op->inner_path,
-		    errno_text(errno), diagnose_mount_api(errno));
+		die("%s: Can't make %s read-only: %s%s", position_text(op->position),
+		    op->inner_path, errno_text(errno), diagnose_mount_api(errno));
 }
 
 static void build_mqueue(struct run *run, const struct op *op)
@@ -1127,20 +1134,21 @@ static void build_mqueue(struct run *run, const struct op *op)
 	int fd = try_make_fs("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			     (const char *[]){ NULL });
 	if (fd < 0)
-		die("%s: Can't mount mqueue on %s: %s%s", place_name(op->place), op->inner_path,
-		    errno_text(errno), errno == EPERM ? "; message queues need --unshare-ipc" : "");
+		die("%s: Can't mount mqueue on %s: %s%s", position_text(op->position),
+		    op->inner_path, errno_text(errno),
+		    errno == EPERM ? "; message queues need --unshare-ipc" : "");
 	show(run, op, fd, true, 0755);
 }
 
 static void build_op(struct run *run, size_t i)
 {
-	const struct op *op = &run->plan->ops[i];
+	const struct op *op = &run->plan->root.ops[i];
 	struct pin *pin = &run->pins[i];
-	run_tell(run, "%s: %s%s", place_name(op->place), plan_op_words(op, &run->shape),
+	run_tell(run, "%s: %s%s", position_text(op->position), plan_op_text(op, &run->shape),
 		 pin->skipped && !pin->is_root ? " (it does not)" : "");
 	const char *risk = run->plan->verbose ? plan_op_risk(run->plan, op) : NULL;
 	if (risk)
-		say_note("%s: %s", place_name(op->place), risk);
+		say_note("%s: %s", position_text(op->position), risk);
 	if (pin->skipped && op->kind == OP_OVERLAY)
 		overlay_attach_parts(run, op, pin->parts);
 	if (pin->skipped)
@@ -1159,7 +1167,7 @@ static void build_op(struct run *run, size_t i)
 		build_remount_ro(run, op);
 		return;
 	case OP_TMPFS: {
-		int mount_fd = newroot_make_tmpfs(op->place, op->mode, op->size_bytes);
+		int mount_fd = newroot_make_tmpfs(op->position, op->mode, op->size_bytes);
 		pin->mount_id = note_own_tmpfs(mount_fd);
 		show(run, op, mount_fd, true, 0755);
 		return;
@@ -1196,7 +1204,7 @@ static void build_op(struct run *run, size_t i)
 void newroot_build(struct run *run)
 {
 	set_guard(run);
-	for (size_t i = 0; i < run->plan->n_ops; i++)
+	for (size_t i = 0; i < run->plan->root.n_ops; i++)
 		build_op(run, i);
 	forget_own_directory();
 	overlay_cover_mounted();

@@ -86,7 +86,7 @@ struct walk {
 	enum overlay_marks marks;
 	struct view top;
 	struct level *levels;
-	size_t depth, room, most_open; /* levels */
+	size_t depth, capacity, most_open; /* levels */
 	struct text lines;
 	unsigned long long n_lines, n_changes;
 	/* Of what is looked at: inside, and from the overlay's top in the layers, which is another
@@ -104,7 +104,7 @@ static _Noreturn void die_of(const struct walk *walk)
 	if (walk->path.length > MOST_PATH_BYTES)
 		path = arena_printf("...%s", path + walk->path.length - MOST_PATH_BYTES);
 	die_errno(error, "%s: Can't list the changes: %s",
-		  place_name(walk->op->overlay->changes.place), path);
+		  position_text(walk->op->overlay->changes.position), path);
 }
 
 static void *resize(const struct walk *walk, void *items, size_t n, size_t item_bytes)
@@ -355,9 +355,9 @@ static bool stat_below(const struct walk *walk, const struct view *view, const c
 	return false;
 }
 
-static struct view new_view(const struct walk *walk, size_t room)
+static struct view new_view(const struct walk *walk, size_t capacity)
 {
-	return (struct view){ .parts = resize(walk, NULL, room + 1, sizeof(struct part)) };
+	return (struct view){ .parts = resize(walk, NULL, capacity + 1, sizeof(struct part)) };
 }
 
 /* Takes fd over. */
@@ -500,7 +500,7 @@ static int compare_names(const void *a, const void *b)
 static struct names read_names(const struct walk *walk, int fd)
 {
 	struct names names = { 0 };
-	size_t used = 0, room = 0;
+	size_t used = 0, capacity = 0;
 	DIR *directory = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 	if (!directory)
 		die_of(walk);
@@ -509,9 +509,9 @@ static struct names read_names(const struct walk *walk, int fd)
 		size_t length = strlen(entry->d_name) + 1;
 		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
 			continue;
-		if (room - used < length) {
-			room = 2 * room + NAME_MAX + 1;
-			names.bytes = resize(walk, names.bytes, room, 1);
+		if (capacity - used < length) {
+			capacity = 2 * capacity + NAME_MAX + 1;
+			names.bytes = resize(walk, names.bytes, capacity, 1);
 		}
 		memcpy(names.bytes + used, entry->d_name, length);
 		used += length;
@@ -553,9 +553,9 @@ static void close_for_now(struct level *level)
 static struct level *push(struct walk *walk, int fd, struct view view, struct names names)
 {
 	struct stat status;
-	if (walk->depth == walk->room) {
-		walk->room = 2 * walk->room + 64;
-		walk->levels = resize(walk, walk->levels, walk->room, sizeof(struct level));
+	if (walk->depth == walk->capacity) {
+		walk->capacity = 2 * walk->capacity + 64;
+		walk->levels = resize(walk, walk->levels, walk->capacity, sizeof(struct level));
 	}
 	if (walk->depth >= walk->most_open)
 		close_for_now(&walk->levels[walk->depth - walk->most_open]);

@@ -73,7 +73,7 @@ static struct helper {
 
 static void enter_user_namespace(const struct run *run, pid_t child)
 {
-	if (!run->shape.user_namespace && run->plan->userns.fd < 0)
+	if (!run->shape.user_namespace && run->plan->ns.userns.fd < 0)
 		return;
 	AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
 	if (pidfd < 0 || setns(pidfd, CLONE_NEWUSER) < 0)
@@ -237,7 +237,7 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
 		die_errno(errno, "Can't make a mount namespace");
 	AUTO_CLOSE int root_fd =
-		newroot_make_tmpfs((struct place){ .option = "its root" }, 0755, 0);
+		newroot_make_tmpfs((struct position){ .option = "its root" }, 0755, 0);
 	/* On top of /, which no look-up from our root crosses. */
 	if (sys_move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    mkdirat(root_fd, "layers", 0700) < 0 || mkdirat(root_fd, "covers", 0700) < 0)
@@ -277,7 +277,7 @@ static void tell_mount_namespace(const struct run *run, int socket)
 	AUTO_CLOSE int ns_fd = openat(run->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (ns_fd < 0)
 		die_errno(errno, "Can't open its mount namespace");
-	sync_send_fd(socket, MESSAGE_FD, 0, ns_fd);
+	channel_send_fd(socket, MESSAGE_FD, 0, ns_fd);
 }
 
 static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job *job, int socket)
@@ -328,7 +328,7 @@ static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 	 * not in the upper directory. */
 	if (fchdir(job->fds[UPPER]) < 0 || chroot(".") < 0)
 		die_errno(errno, "%s: Can't leave the host's root",
-			  place_name(job->op->overlay->changes.place));
+			  position_text(job->op->overlay->changes.position));
 	keep_caps(reader_caps);
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -340,8 +340,8 @@ static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 	/* Not dumpable before it is let go; and it is not wanted without its parent. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0)
 		die_errno(errno, "%s: Can't protect the process that lists the changes",
-			  place_name(job->op->overlay->changes.place));
-	sync_send(socket, MESSAGE_GO, 0);
+			  position_text(job->op->overlay->changes.position));
+	channel_send(socket, MESSAGE_GO, 0);
 	close(socket);
 	ssize_t n;
 	while ((n = read(start_fd, &byte, 1)) < 0 && errno == EINTR)
@@ -364,20 +364,20 @@ static int job_flags(const struct job *job)
 
 static void send_job(const struct run *run, const struct job *job, int socket)
 {
-	sync_send(socket, MESSAGE_HELPER, (int) (job->op - run->plan->ops));
-	sync_send(socket, MESSAGE_HELPER, job_flags(job));
+	channel_send(socket, MESSAGE_HELPER, (int) (job->op - run->plan->root.ops));
+	channel_send(socket, MESSAGE_HELPER, job_flags(job));
 	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++)
 		if (job->fds[i] >= 0)
-			sync_send_fd(socket, MESSAGE_FD, 0, job->fds[i]);
+			channel_send_fd(socket, MESSAGE_FD, 0, job->fds[i]);
 	for (size_t i = 0; i < job->n_layers; i++)
-		sync_send_fd(socket, MESSAGE_FD, 0, job->layers[i]);
-	sync_send(socket, MESSAGE_GO, 0);
+		channel_send_fd(socket, MESSAGE_FD, 0, job->layers[i]);
+	channel_send(socket, MESSAGE_GO, 0);
 }
 
 static int receive(int socket, enum message_kind kind, int *ret_fd)
 {
 	struct message message;
-	if (sync_receive(socket, true, &message, ret_fd) != 1)
+	if (channel_receive(socket, true, &message, ret_fd) != 1)
 		_exit(1); /* setup is gone, and has said why */
 	return message.kind == kind ? message.value : -1;
 }
@@ -385,9 +385,9 @@ static int receive(int socket, enum message_kind kind, int *ret_fd)
 static void receive_job(const struct run *run, int socket, struct job *job)
 {
 	size_t number = (size_t) receive(socket, MESSAGE_HELPER, NULL);
-	if (number >= run->plan->n_ops || !run->plan->ops[number].overlay)
+	if (number >= run->plan->root.n_ops || !run->plan->root.ops[number].overlay)
 		_exit(1); /* not from setup */
-	*job = (struct job){ .op = &run->plan->ops[number] };
+	*job = (struct job){ .op = &run->plan->root.ops[number] };
 	int flags = receive(socket, MESSAGE_HELPER, NULL);
 	job->reads_changes = flags & 1;
 	job->squash = flags & 2;
@@ -425,8 +425,8 @@ static int await(pid_t pid)
 static int start_job(const struct run *run, const struct job *job)
 {
 	int ends[2];
-	sync_make_pair(ends);
-	if (run->monitor_fd < 0) {
+	channel_make_pair(ends);
+	if (run->supervisor_fd < 0) {
 		pid_t pid = fork_or_die();
 		if (pid == 0) {
 			close(ends[0]);
@@ -436,10 +436,10 @@ static int start_job(const struct run *run, const struct job *job)
 		}
 		await(pid);
 	} else {
-		sync_send_fd(run->monitor_fd, MESSAGE_HELPER, job->reads_changes, ends[1]);
+		channel_send_fd(run->supervisor_fd, MESSAGE_HELPER, job->reads_changes, ends[1]);
 	}
 	close(ends[1]);
-	if (run->monitor_fd >= 0)
+	if (run->supervisor_fd >= 0)
 		send_job(run, job, ends[0]);
 	return ends[0];
 }
@@ -451,7 +451,7 @@ static void clone_layers(const struct op *op, const int *layers, size_t n_layers
 	for (size_t i = 0; i < n_layers; i++) {
 		job->layers[i] = bind_clone_read_only(layers[i]);
 		if (job->layers[i] < 0)
-			die_errno(errno, "%s: Can't clone a layer", place_name(op->place));
+			die_errno(errno, "%s: Can't clone a layer", position_text(op->position));
 	}
 }
 
@@ -479,7 +479,7 @@ struct served {
 	int *tops;           /* what it works on there: its layers, and the upper directory */
 	size_t n_tops;
 	const char **covered;
-	size_t n_covered, room_covered;
+	size_t n_covered, capacity_covered;
 	struct served *next;
 };
 static struct served *all_served;
@@ -500,7 +500,7 @@ static void note_served(const struct job *job, int mount_fd, int ns_fd)
 		served->tops[served->n_tops++] = job->fds[UPPER];
 	if (served->mount_fd < 0 ||
 	    sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
-		die_errno(errno, "%s: Can't look at the overlay", place_name(job->op->place));
+		die_errno(errno, "%s: Can't look at the overlay", position_text(job->op->position));
 	served->mount_id = status.stx_mnt_id;
 	all_served = served;
 }
@@ -508,12 +508,12 @@ static void note_served(const struct job *job, int mount_fd, int ns_fd)
 /* Where dest_fd is below the overlay's top; "": it is the top, which never goes. */
 static const char *path_below(const struct run *run, const struct served *served, int dest_fd)
 {
-	const char *top = bind_shown_path(run, served->op->place, served->mount_fd);
-	const char *path = bind_shown_path(run, served->op->place, dest_fd);
+	const char *top = bind_shown_path(run, served->op->position, served->mount_fd);
+	const char *path = bind_shown_path(run, served->op->position, dest_fd);
 	size_t length = streq(top, "/") ? 0 : strlen(top);
 	if (strncmp(path, top, length) != 0 || (path[length] && path[length] != '/'))
 		die("%s: Can't tell where %s is in the overlay at %s",
-		    place_name(served->op->place), path, top);
+		    position_text(served->op->position), path, top);
 	return skip_slashes(path + length);
 }
 
@@ -529,12 +529,12 @@ void overlay_note_mount(const struct run *run, const struct op *op, int dest_fd,
 		if (!*path)
 			return;
 		served->covered = arena_grow(served->covered, served->n_covered,
-					     &served->room_covered, sizeof(char *));
+					     &served->capacity_covered, sizeof(char *));
 		served->covered[served->n_covered++] = path;
 		run_tell(run,
 			 "%s: COMMAND can take off what is mounted on an overlay of "
 			 "fuse-overlayfs's; it finds an empty %s then, nothing of the layers",
-			 place_name(op->place), op->inner_path);
+			 position_text(op->position), op->inner_path);
 		return;
 	}
 	struct statfs fs;
@@ -542,7 +542,7 @@ void overlay_note_mount(const struct run *run, const struct op *op, int dest_fd,
 		say_warning(
 			"%s: %s is on a FUSE file system: COMMAND may be able to take off what is "
 			"mounted there, and see what is behind it",
-			place_name(op->place), op->inner_path);
+			position_text(op->position), op->inner_path);
 	known_id = mount_id;
 }
 
@@ -562,18 +562,18 @@ static void cover_below(int top_fd, const char *path, int covers_fd)
 
 static _Noreturn void be_coverer(const struct served *served)
 {
-	const char *place = place_name(served->op->place);
+	const char *position = position_text(served->op->position);
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 	if (setns(served->ns_fd, CLONE_NEWNS) < 0)
-		die_errno(errno, "%s: Can't enter the mount namespace of fuse-overlayfs", place);
-	AUTO_CLOSE int covers_fd = newroot_make_tmpfs(served->op->place, 0700, 0);
+		die_errno(errno, "%s: Can't enter the mount namespace of fuse-overlayfs", position);
+	AUTO_CLOSE int covers_fd = newroot_make_tmpfs(served->op->position, 0700, 0);
 	if (sys_move_mount(covers_fd, "", AT_FDCWD, "/covers", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		die_errno(errno, "%s: Can't attach what covers the layers", place);
+		die_errno(errno, "%s: Can't attach what covers the layers", position);
 	for (size_t i = 0; i < served->n_covered; i++)
 		for (size_t top = 0; top < served->n_tops; top++)
 			cover_below(served->tops[top], served->covered[i], covers_fd);
 	if (sys_mount_setattr(covers_fd, "", AT_EMPTY_PATH, &read_only) < 0)
-		die_errno(errno, "%s: Can't make the covers read-only", place);
+		die_errno(errno, "%s: Can't make the covers read-only", position);
 	_exit(0);
 }
 
@@ -669,7 +669,7 @@ bool overlay_serve_fuse(struct run *run, const struct op *op, const int *layers,
 {
 	int report[2];
 	if (pipe2(report, O_CLOEXEC) < 0)
-		die_errno(errno, "%s: Can't make a pipe", place_name(op->place));
+		die_errno(errno, "%s: Can't make a pipe", position_text(op->position));
 	struct job job = { .op = op,
 			   .squash = squash,
 			   .fds = { writable->upper_fd, writable->work_fd, *device_fd, report[1],
@@ -682,7 +682,7 @@ bool overlay_serve_fuse(struct run *run, const struct op *op, const int *layers,
 	close(report[1]);
 	struct message message;
 	int ns_fd = -1;
-	if (sync_receive(socket, true, &message, &ns_fd) != 1 || message.kind != MESSAGE_FD)
+	if (channel_receive(socket, true, &message, &ns_fd) != 1 || message.kind != MESSAGE_FD)
 		close_fd(&ns_fd);
 	/* Waits for the helper's first answer; when it ends instead, so does the connection. */
 	AUTO_CLOSE int root_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -705,7 +705,7 @@ void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_ma
 {
 	AUTO_CLOSE int upper_clone = bind_clone_read_only(upper_fd);
 	if (upper_clone < 0)
-		die_errno(errno, "%s: Can't clone what is written", place_name(op->place));
+		die_errno(errno, "%s: Can't clone what is written", position_text(op->position));
 	struct job job = { .op = op,
 			   .reads_changes = true,
 			   .marks = marks,
@@ -714,17 +714,17 @@ void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_ma
 	AUTO_CLOSE int socket = start_job(run, &job);
 	close_layers(&job);
 	struct message message;
-	if (sync_receive(socket, true, &message, NULL) != 1)
+	if (channel_receive(socket, true, &message, NULL) != 1)
 		die("%s: The process that is to list the changes was ended; nothing was run",
-		    place_name(op->overlay->changes.place));
+		    position_text(op->overlay->changes.position));
 	if (message.kind != MESSAGE_GO)
 		_exit(1); /* it has said why */
 }
 
 void overlay_pinned(const struct run *run)
 {
-	if (run->monitor_fd >= 0 && overlay_may_need_helper(run->plan))
-		sync_send(run->monitor_fd, MESSAGE_PINNED, 0);
+	if (run->supervisor_fd >= 0 && overlay_may_need_helper(run->plan))
+		channel_send(run->supervisor_fd, MESSAGE_PINNED, 0);
 }
 
 /* ---- the supervisor's side ---- */
@@ -732,7 +732,7 @@ void overlay_pinned(const struct run *run)
 static int told_setup_socket;
 static void tell_not_started(void)
 {
-	sync_try_send(told_setup_socket, MESSAGE_NOT_STARTED, 0);
+	channel_try_send(told_setup_socket, MESSAGE_NOT_STARTED, 0);
 }
 
 static _Noreturn void be_helper(struct run *run, pid_t child, int socket, int start_fd)
@@ -780,10 +780,10 @@ void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_c
 
 int *overlay_helper_fds(size_t *ret_n)
 {
-	size_t n = 0, room = 0;
+	size_t n = 0, capacity = 0;
 	int *fds = NULL;
 	for (const struct helper *helper = helpers; helper; helper = helper->next) {
-		fds = arena_grow(fds, n, &room, sizeof(int));
+		fds = arena_grow(fds, n, &capacity, sizeof(int));
 		fds[n++] = helper->start_fd;
 	}
 	*ret_n = n;

@@ -127,7 +127,7 @@ static problem check_options(const struct overlay *overlay)
 			(overlay->backend != OVERLAY_KERNEL && backend_knows(option->word, true));
 		if (!known)
 			return arena_printf(
-				"%s: Unknown overlay option %s%s", place_name(option->place),
+				"%s: Unknown overlay option %s%s", position_text(option->position),
 				option->word,
 				overlay->backend == OVERLAY_KERNEL ? " (of the kernel's overlay)"
 				: overlay->backend == OVERLAY_FUSE ? " (of fuse-overlayfs)"
@@ -136,13 +136,13 @@ static problem check_options(const struct overlay *overlay)
 			   ',')) /* fuse-overlayfs would read another option behind it */
 			return arena_printf(
 				"%s: %s is more than one option: give --overlay-opt for each",
-				place_name(option->place), option->word);
+				position_text(option->position), option->word);
 	}
 	if (overlay->backend == OVERLAY_AUTO && !all_known(overlay, false) &&
 	    !all_known(overlay, true))
 		return arena_printf(
 			"%s: no backend knows all of the options given for this overlay",
-			place_name(overlay->options[0].place));
+			position_text(overlay->options[0].position));
 	return NULL;
 }
 
@@ -154,18 +154,18 @@ problem overlay_check(const struct op *op)
 	if (overlay->n_layers < least)
 		return arena_printf(
 			"%s requires at least %s --overlay-src before it, and has %s, at %s",
-			op->place.option, least == 1 ? "one" : "two",
-			overlay->n_layers ? "one" : "none", place_name(op->place));
+			op->position.option, least == 1 ? "one" : "two",
+			overlay->n_layers ? "one" : "none", position_text(op->position));
 	if (overlay->n_layers > MOST_LAYERS && overlay->backend != OVERLAY_FUSE)
 		return arena_printf("%s: too many layers: %zu, and the kernel's overlay takes %d",
-				    place_name(op->place), overlay->n_layers, MOST_LAYERS);
+				    position_text(op->position), overlay->n_layers, MOST_LAYERS);
 	if (overlay->changes.fd >= 0 && !overlay->writable)
 		return arena_printf("%s: nothing can change in a --ro-overlay",
-				    place_name(overlay->changes.place));
+				    position_text(overlay->changes.position));
 	return check_options(overlay);
 }
 
-const char *overlay_words(const struct op *op)
+const char *overlay_text(const struct op *op)
 {
 	const struct overlay *overlay = op->overlay;
 	struct text text = { 0 };
@@ -195,17 +195,18 @@ const char *overlay_words(const struct op *op)
 
 bool overlay_may_need_helper(const struct plan *plan)
 {
-	for (size_t i = 0; i < plan->n_ops; i++)
-		if (plan->ops[i].overlay && (plan->ops[i].overlay->backend != OVERLAY_KERNEL ||
-					     plan->ops[i].overlay->changes.fd >= 0))
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (plan->root.ops[i].overlay &&
+		    (plan->root.ops[i].overlay->backend != OVERLAY_KERNEL ||
+		     plan->root.ops[i].overlay->changes.fd >= 0))
 			return true;
 	return false;
 }
 
 bool overlay_lists_changes(const struct plan *plan)
 {
-	for (size_t i = 0; i < plan->n_ops; i++)
-		if (plan->ops[i].overlay && plan->ops[i].overlay->changes.fd >= 0)
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (plan->root.ops[i].overlay && plan->root.ops[i].overlay->changes.fd >= 0)
 			return true;
 	return false;
 }
@@ -235,16 +236,16 @@ static int open_layer(const struct merge *merge, const struct layer *layer, cons
 	if (!is_given && (strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/fd/", 8) == 0))
 		given_fd = through_proc = open(path, O_PATH | O_CLOEXEC);
 	if (given_fd >= 0)
-		path = bind_shown_path(merge->run, layer->place, given_fd);
+		path = bind_shown_path(merge->run, layer->position, given_fd);
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | (given_fd >= 0 ? O_NOFOLLOW : 0));
 	if (fd < 0 && errno == ENOTDIR)
-		die("%s: %s %s is no directory, and so no layer", place_name(layer->place), word,
-		    layer_name(layer));
+		die("%s: %s %s is no directory, and so no layer", position_text(layer->position),
+		    word, layer_name(layer));
 	if (fd < 0)
 		die("Can't find source path %s: %s, at %s", layer_name(layer), errno_text(errno),
-		    place_name(layer->place));
+		    position_text(layer->position));
 	if (given_fd >= 0 && !is_same_object(fd, given_fd))
-		die("%s: Can't use %s: %s is another file now", place_name(layer->place),
+		die("%s: Can't use %s: %s is another file now", position_text(layer->position),
 		    layer_name(layer), path);
 	return fd;
 }
@@ -264,7 +265,7 @@ static const char scratch_path[] = "/..", scratch_upper[] = "/../upper",
 
 static void make_scratch(struct merge *merge)
 {
-	AUTO_CLOSE int fd = newroot_make_tmpfs(merge->op->place, 0700, 0);
+	AUTO_CLOSE int fd = newroot_make_tmpfs(merge->op->position, 0700, 0);
 	merge->has_scratch = true;
 	/* What is merged looks like the topmost layer. */
 	struct stat status;
@@ -275,14 +276,14 @@ static void make_scratch(struct merge *merge)
 	    (may_chown && fchownat(fd, "upper", status.st_uid, status.st_gid, 0) < 0) ||
 	    fchmodat(fd, "upper", status.st_mode & 07777, 0) < 0)
 		die_errno(errno, "%s: Can't make a place for what is written",
-			  place_name(merge->op->place));
+			  position_text(merge->op->position));
 }
 
 static void detach_scratch(const struct merge *merge)
 {
 	if (merge->has_scratch && sys_umount2(scratch_path, MNT_DETACH) < 0)
 		die_errno(errno, "%s: Can't put the place for what is written aside",
-			  place_name(merge->op->place));
+			  position_text(merge->op->position));
 }
 
 static int open_again(int fd, const char *in_scratch)
@@ -304,19 +305,19 @@ static int open_work(const struct merge *merge)
 static void check_work_directory(const struct merge *merge)
 {
 	const struct overlay *overlay = merge->overlay;
-	const char *place = place_name(merge->op->place);
+	const char *position = position_text(merge->op->position);
 	struct kernel_statx upper, work;
 	if (sys_statx(merge->upper_fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &upper) < 0 ||
 	    sys_statx(merge->work_fd, "", AT_EMPTY_PATH, STATX_MNT_ID | STATX_INO, &work) < 0)
-		die_errno(errno, "%s: Can't look at RWSRC and WORKDIR", place);
+		die_errno(errno, "%s: Can't look at RWSRC and WORKDIR", position);
 	if (upper.stx_mnt_id != work.stx_mnt_id)
-		die("%s: WORKDIR %s is on another file system or mount than RWSRC %s", place,
+		die("%s: WORKDIR %s is on another file system or mount than RWSRC %s", position,
 		    overlay->work.path, overlay->upper.path);
 	int readable_fd = openat(merge->work_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = readable_fd < 0 ? NULL : fdopendir(readable_fd);
 	const char *found = NULL;
 	if (!directory)
-		die_errno(errno, "%s: Can't read WORKDIR %s", place, overlay->work.path);
+		die_errno(errno, "%s: Can't read WORKDIR %s", position, overlay->work.path);
 	errno = 0;
 	for (const struct dirent *entry; !found && (entry = readdir(directory));)
 		/* An overlay leaves directories of these names behind. */
@@ -324,10 +325,10 @@ static void check_work_directory(const struct merge *merge)
 		    !streq(entry->d_name, "index") && strncmp(entry->d_name, "work", 4) != 0)
 			found = arena_string(entry->d_name);
 	if (!found && errno)
-		die_errno(errno, "%s: Can't read WORKDIR %s", place, overlay->work.path);
+		die_errno(errno, "%s: Can't read WORKDIR %s", position, overlay->work.path);
 	closedir(directory);
 	if (found)
-		die("%s: WORKDIR %s is not empty (%s)", place, overlay->work.path, found);
+		die("%s: WORKDIR %s is not empty (%s)", position, overlay->work.path, found);
 }
 
 /* ---- mistakes that the kernel calls ELOOP, EBUSY or EINVAL, and fuse-overlayfs does not notice
@@ -338,17 +339,18 @@ struct part_taker {
 	int fd;
 	bool is_layer;
 	const char *name;
-	struct place place;
+	struct position position;
 	dev_t device;
 	ino_t inode;
 };
 
-static struct part_taker take_part(int fd, bool is_layer, const char *name, struct place place)
+static struct part_taker take_part(int fd, bool is_layer, const char *name,
+				   struct position position)
 {
 	struct stat status;
 	if (fstat(fd, &status) < 0)
-		die_errno(errno, "%s: Can't look at %s", place_name(place), name);
-	return (struct part_taker){ fd, is_layer, name, place, status.st_dev, status.st_ino };
+		die_errno(errno, "%s: Can't look at %s", position_text(position), name);
+	return (struct part_taker){ fd, is_layer, name, position, status.st_dev, status.st_ino };
 }
 
 /* What holds the directory. What lies on top of / is what the way up finds there. */
@@ -376,8 +378,8 @@ static void refuse_above(const struct part_taker *one, const struct part_taker *
 			if (other != one && other->device == at.st_dev &&
 			    other->inode == at.st_ino &&
 			    (is_itself || one->is_layer || !other->is_layer))
-				die("%s: %s and %s overlap", place_name(one->place), one->name,
-				    other->name);
+				die("%s: %s and %s overlap", position_text(one->position),
+				    one->name, other->name);
 		before = at;
 		int up = open_parent(fd);
 		close(fd);
@@ -394,17 +396,18 @@ static void refuse_overlap(const struct merge *merge)
 	struct part_taker *all = arena_alloc((merge->n_layers + 2) * sizeof(*all));
 	size_t n = 0;
 	if (overlay->upper.path) {
-		all[n++] =
-			take_part(merge->upper_fd, false,
-				  arena_printf("RWSRC %s", overlay->upper.path), merge->op->place);
-		all[n++] =
-			take_part(merge->work_fd, false,
-				  arena_printf("WORKDIR %s", overlay->work.path), merge->op->place);
+		all[n++] = take_part(merge->upper_fd, false,
+				     arena_printf("RWSRC %s", overlay->upper.path),
+				     merge->op->position);
+		all[n++] = take_part(merge->work_fd, false,
+				     arena_printf("WORKDIR %s", overlay->work.path),
+				     merge->op->position);
 	}
 	for (size_t i = 0; i < merge->n_layers; i++) {
 		const struct layer *layer = &overlay->layers[merge->n_layers - 1 - i];
-		all[n++] = take_part(merge->layers[i], true,
-				     arena_printf("the layer %s", layer_name(layer)), layer->place);
+		all[n++] =
+			take_part(merge->layers[i], true,
+				  arena_printf("the layer %s", layer_name(layer)), layer->position);
 	}
 	for (size_t i = 0; i < n; i++)
 		refuse_above(&all[i], all, n);
@@ -414,7 +417,7 @@ static void refuse_overlap(const struct merge *merge)
 static void refuse_unwritable(const struct merge *merge, int fd, const char *word, const char *path)
 {
 	if (faccessat(fd, ".", W_OK, AT_EACCESS) < 0)
-		die("%s: Can't write to %s %s: %s", place_name(merge->op->place), word, path,
+		die("%s: Can't write to %s %s: %s", position_text(merge->op->position), word, path,
 		    errno_text(errno));
 }
 
@@ -427,7 +430,7 @@ static void prepare_upper(struct merge *merge)
 		return;
 	}
 	struct layer upper = merge->overlay->upper, work = merge->overlay->work;
-	upper.place = work.place = merge->op->place;
+	upper.position = work.position = merge->op->position;
 	merge->upper_fd = open_layer(merge, &upper, "RWSRC");
 	merge->work_fd = open_layer(merge, &work, "WORKDIR");
 	/* Before the kernel sees them: it leaves a directory in WORKDIR also when it refuses. */
@@ -475,7 +478,7 @@ static int set_lowerdir(const struct merge *merge, int fs_fd, const int *lowers,
 	int error = errno;
 	if (fchdir(here) < 0)
 		die_errno(errno, "%s: Can't go back to the working directory",
-			  place_name(merge->op->place));
+			  position_text(merge->op->position));
 	errno = error;
 	return result;
 }
@@ -536,7 +539,7 @@ static void leave_removable(const struct merge *merge, int work_fd)
 		if (fd >= 0 && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) &&
 		    fchmodat(merge->run->proc_fd, arena_printf("self/fd/%d", fd), 0700, 0) < 0)
 			die_errno(errno, "%s: Can't make %s in WORKDIR removable",
-				  place_name(merge->op->place), names[i]);
+				  position_text(merge->op->position), names[i]);
 	}
 }
 
@@ -550,7 +553,7 @@ static unsigned kept_attributes(const struct merge *merge, const int *fds, size_
 			continue;
 		if (fstatfs(fds[i], &fs) < 0)
 			die_errno(errno, "%s: Can't look at a layer's mount",
-				  place_name(merge->op->place));
+				  position_text(merge->op->position));
 		kept |= (fs.f_flags & ST_NOEXEC ? MOUNT_ATTR_NOEXEC : 0u) |
 			(fs.f_flags & ST_NOSYMFOLLOW ? MOUNT_ATTR_NOSYMFOLLOW : 0u);
 	}
@@ -594,7 +597,7 @@ static int try_kernel(struct merge *merge, const int *lowers, size_t n, int uppe
 			fd = try_create(merge, lowers, n, upper_fd, work_fd, with_options, true);
 		if (fd >= 0 && !with_options)
 			die("%s: the kernel refuses %s here%s",
-			    place_name(merge->overlay->options[0].place),
+			    position_text(merge->overlay->options[0].position),
 			    merge->overlay->options[0].word,
 			    merge->user_xattrs ? "; a normal user's overlay (userxattr) has no "
 						 "redirect_dir, metacopy or "
@@ -624,7 +627,7 @@ static bool has_unmapped_owner(const struct merge *merge)
 {
 	const struct shape *shape = &merge->run->shape;
 	if (!merge->overlay->writable || !shape->user_namespace ||
-	    merge->run->plan->userns_block.fd >= 0)
+	    merge->run->plan->report.userns_block.fd >= 0)
 		return false;
 	for (size_t i = 0; i < merge->n_layers; i++) {
 		struct stat status;
@@ -732,14 +735,16 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 {
 	AUTO_CLOSE int fd = openat(run->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
 	char *bytes, *next_line;
-	size_t length, n = 0, room = 0, *top_lengths = arena_alloc(n_dirs * sizeof(*top_lengths));
+	size_t length, n = 0, capacity = 0,
+		       *top_lengths = arena_alloc(n_dirs * sizeof(*top_lengths));
 	const char **tops = arena_alloc(n_dirs * sizeof(*tops));
 	struct submount *list = NULL;
 	if (fd < 0 || !read_all(fd, SIZE_MAX / 4, &bytes, &length))
 		die_errno(errno, "Can't read /proc/self/mountinfo");
 	close_fd(&fd);
 	for (size_t i = 0; i < n_dirs; i++) {
-		tops[i] = bind_shown_path(run, (struct place){ .option = "overlay" }, dir_fds[i]);
+		tops[i] =
+			bind_shown_path(run, (struct position){ .option = "overlay" }, dir_fds[i]);
 		top_lengths[i] = streq(tops[i], "/") ? 0 : strlen(tops[i]);
 	}
 	for (char *line = bytes; line < bytes + length; line = next_line) {
@@ -756,7 +761,7 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 			    is_below_no_layer(list, n, dir_fds[i], point + top + 1) ||
 			    !is_seen(run, dir_fds[i], point + top + 1, id))
 				continue;
-			list = arena_grow(list, n, &room, sizeof(*list));
+			list = arena_grow(list, n, &capacity, sizeof(*list));
 			list[n++] = (struct submount){ dir_fds[i], arena_string(point + top + 1),
 						       type, type_can_be_layer(type) };
 		}
@@ -864,14 +869,15 @@ static int make_part(struct merge *merge, const struct submount *at, int main_fd
 		if (errno == ESTALE && merge->overlay->n_options)
 			die("%s: the kernel takes neither index=on nor nfs_export=on with a mount "
 			    "below a layer (%s)",
-			    place_name(merge->op->place), at->path);
+			    position_text(merge->op->position), at->path);
 		why = arena_printf(", %s", errno == ENOTDIR ? "a file" : errno_text(errno));
 	}
 	*ret_is_overlay = part_fd >= 0;
 	if (part_fd < 0) {
 		part_fd = try_clone(merge, at->path);
-		run_tell(merge->run, "%s: %s (%s%s) is no layer: %s", place_name(merge->op->place),
-			 at->path, at->type, why, part_fd < 0 ? "hidden" : "shown read-only");
+		run_tell(merge->run, "%s: %s (%s%s) is no layer: %s",
+			 position_text(merge->op->position), at->path, at->type, why,
+			 part_fd < 0 ? "hidden" : "shown read-only");
 	}
 	return part_fd;
 }
@@ -911,7 +917,7 @@ void overlay_attach_parts(const struct run *run, const struct op *op, struct ove
 		return;
 	AUTO_CLOSE int root_fd = path_open(run->root.fd, op->inner_path, O_PATH | O_DIRECTORY);
 	if (root_fd < 0)
-		die_errno(errno, "%s: Can't find the overlay at %s", place_name(op->place),
+		die_errno(errno, "%s: Can't find the overlay at %s", position_text(op->position),
 			  op->inner_path);
 	for (struct overlay_part *part = parts; part; part = part->next) {
 		AUTO_CLOSE int dest_fd = path_open(root_fd, part->path, O_PATH | O_NOFOLLOW);
@@ -919,7 +925,7 @@ void overlay_attach_parts(const struct run *run, const struct op *op, struct ove
 		    sys_move_mount(part->mount_fd, "", dest_fd, "",
 				   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 			die_errno(errno, "%s: Can't show the submount %s in %s",
-				  place_name(op->place), part->path, op->inner_path);
+				  position_text(op->position), part->path, op->inner_path);
 		close_fd(&part->mount_fd);
 	}
 }
@@ -954,7 +960,7 @@ static const char *reason_of(const struct merge *merge, int error)
 
 static _Noreturn void die_of_kernel(const struct merge *merge, int error, const char *and_fuse)
 {
-	die("%s: Can't make overlay mount on %s: %s%s%s", place_name(merge->op->place),
+	die("%s: Can't make overlay mount on %s: %s%s%s", position_text(merge->op->position),
 	    merge->op->inner_path, reason_of(merge, error),
 	    and_fuse ? "; and fuse-overlayfs: " : "", and_fuse ? and_fuse : "");
 }
@@ -971,8 +977,8 @@ static bool kernel_cannot(int error)
 static int open_common_directory(const struct merge *merge, const char **ret_upper,
 				 const char **ret_work)
 {
-	const char *upper = bind_shown_path(merge->run, merge->op->place, merge->upper_fd);
-	const char *work = bind_shown_path(merge->run, merge->op->place, merge->work_fd);
+	const char *upper = bind_shown_path(merge->run, merge->op->position, merge->upper_fd);
+	const char *work = bind_shown_path(merge->run, merge->op->position, merge->work_fd);
 	size_t length = 1;
 	for (size_t i = 0; upper[i] && upper[i] == work[i]; i++)
 		if (upper[i] == '/')
@@ -1009,12 +1015,13 @@ static bool clone_writable(const struct merge *merge, struct overlay_writable *r
 	    (ret->upper_fd = path_open(ret->mount_fd, upper, O_PATH | O_DIRECTORY)) < 0 ||
 	    (ret->work_fd = path_open(ret->mount_fd, work, O_PATH | O_DIRECTORY)) < 0)
 		die_errno(errno, "%s: Can't clone the place for what is written",
-			  place_name(merge->op->place));
+			  position_text(merge->op->position));
 	close_fd(&common_fd);
 	AUTO_CLOSE int upper_fd = open_upper(merge);
 	AUTO_CLOSE int work_fd = open_work(merge);
 	if (!is_same_object(ret->upper_fd, upper_fd) || !is_same_object(ret->work_fd, work_fd))
-		die("%s: RWSRC or WORKDIR is another directory now", place_name(merge->op->place));
+		die("%s: RWSRC or WORKDIR is another directory now",
+		    position_text(merge->op->position));
 	return true;
 }
 
@@ -1035,7 +1042,7 @@ static bool can_read_layers(const struct merge *merge, const char **ret_why)
 static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const char **ret_why)
 {
 	const struct shape *shape = &merge->run->shape;
-	bool squash = shape->user_namespace && merge->run->plan->userns_block.fd < 0;
+	bool squash = shape->user_namespace && merge->run->plan->report.userns_block.fd < 0;
 	struct overlay_writable writable;
 	refuse_overlap(merge);
 	if (!can_read_layers(merge, ret_why))
@@ -1081,7 +1088,7 @@ static int try_kernel_whole(struct merge *merge, struct overlay_part **ret_parts
 static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool *ret_fuse)
 {
 	const struct overlay *overlay = merge->overlay;
-	const char *why = NULL, *place = place_name(merge->op->place);
+	const char *why = NULL, *position = position_text(merge->op->position);
 	bool may_kernel = overlay->backend != OVERLAY_FUSE && all_known(overlay, false);
 	bool may_fuse = overlay->backend != OVERLAY_KERNEL && all_known(overlay, true);
 	bool others_own = may_kernel && may_fuse && has_unmapped_owner(merge);
@@ -1090,7 +1097,7 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 	if (others_own && (fd = make_fuse(merge, ret_parts, &why)) >= 0) {
 		say_warning("%s: taking fuse-overlayfs: files of other users could not be changed "
 			    "in the kernel's overlay",
-			    place);
+			    position);
 		return fd;
 	}
 	if (may_kernel) {
@@ -1098,8 +1105,8 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 		error = errno;
 		*ret_fuse = false;
 		if (fd >= 0 && others_own)
-			say_warning("%s: files of other users cannot be changed in %s: %s", place,
-				    merge->op->inner_path, why);
+			say_warning("%s: files of other users cannot be changed in %s: %s",
+				    position, merge->op->inner_path, why);
 		if (fd >= 0)
 			return fd;
 		refuse_overlap(merge);
@@ -1110,12 +1117,12 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 	if (fd < 0 && may_kernel)
 		die_of_kernel(merge, error, why);
 	if (fd < 0)
-		die("%s: Can't make overlay mount on %s: fuse-overlayfs: %s", place,
+		die("%s: Can't make overlay mount on %s: fuse-overlayfs: %s", position,
 		    merge->op->inner_path, why);
 	*ret_fuse = true;
 	if (may_kernel)
-		say_warning("%s: taking fuse-overlayfs: the kernel's overlay refuses (%s)", place,
-			    reason_of(merge, error));
+		say_warning("%s: taking fuse-overlayfs: the kernel's overlay refuses (%s)",
+			    position, reason_of(merge, error));
 	return fd;
 }
 

@@ -7,7 +7,7 @@
 /* What cannot be right about an overlay, whatever the kernel; pure. */
 problem overlay_check(const struct op *op);
 /* In words; arena memory, pure. */
-const char *overlay_words(const struct op *op);
+const char *overlay_text(const struct op *op);
 /* Whether a process outside may have to be started for some overlay of the plan; pure. */
 bool overlay_may_need_helper(const struct plan *plan);
 /* Whether some overlay's changes are to be listed; pure. */

@@ -4,6 +4,6 @@
 
 #include "utils.h"
 
-void network_loopback_up(void);
+void loopback_up(void);
 
 #endif

@@ -99,7 +99,7 @@ static void verify_left(const struct run *run, unsigned long flags)
 
 static bool joins_strangers(const struct plan *plan)
 {
-	return plan->userns.fd >= 0 || plan->pidns.fd >= 0;
+	return plan->ns.userns.fd >= 0 || plan->ns.pidns.fd >= 0;
 }
 
 /* Our processes may share a user or pid namespace with strangers once they have joined it; until
@@ -117,7 +117,7 @@ static void join(const struct fd_at *fd, int kind)
 	hide();
 	if (setns(fd->fd, kind) < 0)
 		die("%s: Can't join the %s namespace that descriptor %d refers to: %s%s",
-		    place_name(fd->place), kind == CLONE_NEWUSER ? "user" : "pid", fd->fd,
+		    position_text(fd->position), kind == CLONE_NEWUSER ? "user" : "pid", fd->fd,
 		    errno_text(errno),
 		    errno == EPERM ? "; it has to be owned by the caller, or be one of its children"
 		    : errno == EINVAL ? "; the descriptor is no namespace of that kind, or the "
@@ -131,7 +131,7 @@ static void verify_joined(const struct run *run, const struct fd_at *fd, const c
 	struct stat status;
 	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, name) != status.st_ino))
 		die("%s: The process is not in the namespace it was told to join",
-		    place_name(fd->place));
+		    position_text(fd->position));
 }
 
 static bool kernel_lacks(const struct run *run, const char *name, const char *limit)
@@ -152,14 +152,14 @@ static bool drop_missing(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	struct plan without = *plan;
-	if (plan->unshare_cgroup == WANT_TRY && run->shape.namespaces & CLONE_NEWCGROUP &&
+	if (plan->ns.unshare_cgroup == WANT_TRY && run->shape.namespaces & CLONE_NEWCGROUP &&
 	    kernel_lacks(run, "cgroup", "sys/user/max_cgroup_namespaces"))
-		without.unshare_cgroup = WANT_NO;
+		without.ns.unshare_cgroup = WANT_NO;
 	if (run->shape.user_namespace_optional &&
 	    kernel_lacks(run, "user", "sys/user/max_user_namespaces"))
-		without.unshare_user = WANT_NO;
-	if (without.unshare_cgroup == plan->unshare_cgroup &&
-	    without.unshare_user == plan->unshare_user)
+		without.ns.unshare_user = WANT_NO;
+	if (without.ns.unshare_cgroup == plan->ns.unshare_cgroup &&
+	    without.ns.unshare_user == plan->ns.unshare_user)
 		return false;
 	struct shape shape = plan_shape(&without, run->caller);
 	problem bad = plan_check(&without, run->caller);
@@ -219,8 +219,8 @@ static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *
 
 void ns_enter_in_place(struct run *run)
 {
-	if (run->plan->userns.fd >= 0)
-		join(&run->plan->userns, CLONE_NEWUSER);
+	if (run->plan->ns.userns.fd >= 0)
+		join(&run->plan->ns.userns, CLONE_NEWUSER);
 	unshare_first_level(run);
 }
 
@@ -230,7 +230,7 @@ static void wait_for_groups(struct run *run, bool born_in)
 	struct message message;
 	bool waits = cgroups_must_enter(run, born_in);
 	cgroups_leave_to_supervisor(run);
-	if (waits && (sync_receive(run->monitor_fd, true, &message, NULL) != 1 ||
+	if (waits && (channel_receive(run->supervisor_fd, true, &message, NULL) != 1 ||
 		      message.kind != MESSAGE_GO))
 		_exit(1); /* it has said why */
 }
@@ -240,7 +240,7 @@ static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int 
 	if (!cgroups_must_enter(run, born_in))
 		return;
 	cgroups_enter(run, pid, born_in);
-	sync_let_go_on(socket, MESSAGE_GO);
+	channel_let_go_on(socket, MESSAGE_GO);
 }
 
 /* The intermediate process's part: ends, unless it is itself what the sandbox goes on in.
@@ -248,24 +248,24 @@ static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int 
 static void join_and_go_on(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (plan->userns.fd >= 0)
-		join(&plan->userns, CLONE_NEWUSER);
-	if (plan->pidns.fd < 0 && !run->shape.pid_namespace) {
+	if (plan->ns.userns.fd >= 0)
+		join(&plan->ns.userns, CLONE_NEWUSER);
+	if (plan->ns.pidns.fd < 0 && !run->shape.pid_namespace) {
 		unshare_first_level(run);
 		return;
 	}
-	if (plan->pidns.fd >= 0) {
-		join(&plan->pidns, CLONE_NEWPID);
+	if (plan->ns.pidns.fd >= 0) {
+		join(&plan->ns.pidns, CLONE_NEWPID);
 		/* One is joined by children only, and a new one is made only by who is in the old:
 		 * copy_pid_ns() */
 		pid_t member = run->shape.pid_namespace ? sys_clone_process(CLONE_PARENT) : 0;
 		if (member < 0)
 			die_errno(errno, "%s: Can't start a process in it",
-				  place_name(plan->pidns.place));
+				  position_text(plan->ns.pidns.position));
 		if (member > 0)
 			_exit(0);
 		if (run->shape.pid_namespace)
-			verify_joined(run, &plan->pidns, "pid");
+			verify_joined(run, &plan->ns.pidns, "pid");
 	}
 	bool born_in;
 	if (clone_first_level(run, CLONE_PARENT, &born_in) > 0)
@@ -275,7 +275,7 @@ static void join_and_go_on(struct run *run)
 	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't tell the supervisor of the sandbox's process");
-	sync_send_fd(run->monitor_fd, MESSAGE_CHILD, 0, pidfd);
+	channel_send_fd(run->supervisor_fd, MESSAGE_CHILD, 0, pidfd);
 }
 
 bool ns_has_own_proc(const struct run *run)
@@ -312,7 +312,7 @@ static int end_of_intermediate(const struct run *run)
 	pid_t pid;
 	while (status == 0 && ((pid = waitpid(-1, &status, WNOHANG)) >= 0 || errno == EINTR))
 		if (pid == 0)
-			monitor_await(run, -1, STEP_MS);
+			supervisor_await(run, -1, STEP_MS);
 	return status;
 }
 
@@ -329,20 +329,21 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 		die_errno(errno, "Can't start a process");
 	if (pid == 0) {
 		close_fd(&ends[0]);
-		run->monitor_fd = ends[1];
+		run->supervisor_fd = ends[1];
 		wait_for_groups(run, born_in);
 		join_and_go_on(run);
 		return 0;
 	}
 	put_into_groups(run, pid, born_in, ends[0]);
 	close_fd(&ends[1]); /* or its end of file would never be seen here */
-	if (run->plan->pidns.fd < 0 && !run->shape.pid_namespace)
+	if (run->plan->ns.pidns.fd < 0 && !run->shape.pid_namespace)
 		return pid;
 
 	struct message message;
 	int pidfd = -1;
-	monitor_await(run, ends[0], -1); /* in there somebody may stop it */
-	if (sync_receive(ends[0], true, &message, &pidfd) != 1 || message.kind != MESSAGE_CHILD) {
+	supervisor_await(run, ends[0], -1); /* in there somebody may stop it */
+	if (channel_receive(ends[0], true, &message, &pidfd) != 1 ||
+	    message.kind != MESSAGE_CHILD) {
 		int status = end_of_intermediate(run);
 		cgroups_remove(run);
 		run_end_with_setup(status);
@@ -358,8 +359,8 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 pid_t ns_split(struct run *run, int *ret_socket)
 {
 	int ends[2];
-	sync_make_pair(ends);
-	bool joins = run->plan->userns.fd >= 0 || run->plan->pidns.fd >= 0;
+	channel_make_pair(ends);
+	bool joins = run->plan->ns.userns.fd >= 0 || run->plan->ns.pidns.fd >= 0;
 	bool born_in = true, has_groups = run->cgroups;
 	/* With groups that namespace is made later, in a user namespace in which the limit is another.
 	 */
@@ -369,7 +370,7 @@ pid_t ns_split(struct run *run, int *ret_socket)
 		joins ? split_through_intermediate(run, ends) : clone_first_level(run, 0, &born_in);
 	if (pid == 0) {
 		close_fd(&ends[0]);
-		run->monitor_fd = ends[1];
+		run->supervisor_fd = ends[1];
 		if (!joins)
 			wait_for_groups(run, born_in);
 		if (!joins && has_groups && run->shape.namespaces & CLONE_NEWCGROUP &&
@@ -414,13 +415,13 @@ static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_u
 	write_proc_file(run, "self/gid_map", "gid map", one_id_map(inner_gid, outer_gid));
 }
 
-/* The supervisor has waited already: its answer to monitor_tell_namespaces() comes when the caller
+/* The supervisor has waited already: its answer to supervisor_tell_namespaces() comes when the caller
  * is ready. */
 static void wait_for_maps(const struct run *run)
 {
-	const struct fd_at *block = &run->plan->userns_block;
-	if (run->monitor_fd < 0 && !wait_for_byte(block->fd))
-		die_errno(errno, "%s: Can't read descriptor %d", place_name(block->place),
+	const struct fd_at *block = &run->plan->report.userns_block;
+	if (run->supervisor_fd < 0 && !wait_for_byte(block->fd))
+		die_errno(errno, "%s: Can't read descriptor %d", position_text(block->position),
 			  block->fd);
 }
 
@@ -429,8 +430,8 @@ static void wait_for_maps(const struct run *run)
 static void switch_ids(const struct run *run)
 {
 	const struct plan *plan = run->plan;
-	bool other_gid = plan->has_gid && getgid() != plan->inner_gid;
-	bool other_uid = plan->has_uid && getuid() != plan->inner_uid;
+	bool other_gid = plan->ns.has_gid && getgid() != plan->ns.inner_gid;
+	bool other_uid = plan->ns.has_uid && getuid() != plan->ns.inner_uid;
 	if (!other_gid && !other_uid)
 		return;
 	/* Groups of the caller's would be members of a sandbox that is to have other ids; where
@@ -439,12 +440,12 @@ static void switch_ids(const struct run *run)
 		die_errno(errno, "Can't leave the caller's groups");
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
 		die_errno(errno, "Can't keep capabilities over the change of uid");
-	if (other_gid && setresgid(plan->inner_gid, plan->inner_gid, plan->inner_gid) < 0)
+	if (other_gid && setresgid(plan->ns.inner_gid, plan->ns.inner_gid, plan->ns.inner_gid) < 0)
 		die_errno(errno, "%s: Can't become gid %u",
-			  place_name(options_place(plan, "--gid")), plan->inner_gid);
-	if (other_uid && setresuid(plan->inner_uid, plan->inner_uid, plan->inner_uid) < 0)
+			  position_text(options_position(plan, "--gid")), plan->ns.inner_gid);
+	if (other_uid && setresuid(plan->ns.inner_uid, plan->ns.inner_uid, plan->ns.inner_uid) < 0)
 		die_errno(errno, "%s: Can't become uid %u",
-			  place_name(options_place(plan, "--uid")), plan->inner_uid);
+			  position_text(options_position(plan, "--uid")), plan->ns.inner_uid);
 	caps_raise_permitted();
 	/* A change of ids sets it: see hide(). In a namespace of our own whoever has mapped it is to
 	 * reach child-pid all the same. */
@@ -458,9 +459,9 @@ static void switch_ids(const struct run *run)
 
 static void set_hostname(const struct plan *plan)
 {
-	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
+	if (plan->ns.hostname && sethostname(plan->ns.hostname, strlen(plan->ns.hostname)) < 0)
 		die_errno(errno, "%s: Can't set the host name to %s",
-			  place_name(options_place(plan, "--hostname")), plan->hostname);
+			  position_text(options_position(plan, "--hostname")), plan->ns.hostname);
 }
 
 /* What new namespaces need before anything can use them. */
@@ -469,7 +470,7 @@ static void furnish(const struct run *run, unsigned long namespaces)
 	if (namespaces & CLONE_NEWUTS)
 		set_hostname(run->plan);
 	if (namespaces & CLONE_NEWNET)
-		network_loopback_up();
+		loopback_up();
 }
 
 /* Whether / is the topmost mount on the root of its namespace, which is the only one that is its own
@@ -525,12 +526,12 @@ void ns_become(struct run *run)
 {
 	const struct shape *shape = &run->shape;
 	verify_left(run, shape->namespaces);
-	verify_joined(run, &run->plan->userns, "user");
+	verify_joined(run, &run->plan->ns.userns, "user");
 	if (!shape->pid_namespace)
-		verify_joined(run, &run->plan->pidns, "pid");
+		verify_joined(run, &run->plan->ns.pidns, "pid");
 	if (!shape->info_late)
-		monitor_tell_namespaces(run);
-	if (run->plan->userns_block.fd >= 0)
+		supervisor_tell_namespaces(run);
+	if (run->plan->report.userns_block.fd >= 0)
 		wait_for_maps(run);
 	else if (shape->user_namespace)
 		write_own_maps(run, shape->inner_uid, run->caller->uid, shape->inner_gid,
@@ -573,7 +574,7 @@ struct inner_maps {
  * same maps again. */
 static bool wrote_first_maps(const struct run *run)
 {
-	return run->plan->userns_block.fd < 0 && run->plan->userns.fd < 0;
+	return run->plan->report.userns_block.fd < 0 && run->plan->ns.userns.fd < 0;
 }
 
 static void write_own_inner_maps(const struct run *run)
@@ -697,7 +698,7 @@ static void limit_user_namespaces(const struct run *run)
 		openat(run->proc_fd, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || !write_all(fd, "1", 1))
 		die_errno(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces",
-			  place_name(options_place(run->plan, "--disable-userns")));
+			  position_text(options_position(run->plan, "--disable-userns")));
 }
 
 /* The error of each call that makes user namespaces, 0 where one was made; then this process is not
@@ -719,33 +720,34 @@ static void try_user_namespaces(int ret_errors[N_USERNS_CALLS])
 void ns_assert_userns_disabled(const struct run *run)
 {
 	const struct plan *plan = run->plan;
-	const char *option = plan->disable_userns ? "--disable-userns" : "--assert-userns-disabled";
+	const char *option =
+		plan->ns.disable_userns ? "--disable-userns" : "--assert-userns-disabled";
 	int errors[N_USERNS_CALLS];
-	if (!plan->disable_userns && !plan->assert_userns_disabled)
+	if (!plan->ns.disable_userns && !plan->ns.assert_userns_disabled)
 		return;
 	try_user_namespaces(errors);
 	for (size_t i = 0; i < N_USERNS_CALLS; i++)
 		if (errors[i] == 0)
 			die("%s: a further user namespace can still be made inside the sandbox",
-			    place_name(options_place(plan, option)));
+			    position_text(options_position(plan, option)));
 	for (size_t i = 0; i < N_USERNS_CALLS; i++)
 		if (errors[i] != ENOSPC && errors[i] != EPERM && errors[i] != ENOSYS &&
 		    errors[i] != EINVAL && errors[i] != EUSERS)
 			die_errno(errors[i], "%s: Can't verify that user namespaces are disabled",
-				  place_name(options_place(plan, option)));
+				  position_text(options_position(plan, option)));
 }
 
 bool ns_enter_inner(struct run *run)
 {
 	const struct shape *shape = &run->shape;
-	if (run->plan->userns2.fd >= 0) {
-		join(&run->plan->userns2, CLONE_NEWUSER);
-		verify_joined(run, &run->plan->userns2, "user");
+	if (run->plan->ns.userns2.fd >= 0) {
+		join(&run->plan->ns.userns2, CLONE_NEWUSER);
+		verify_joined(run, &run->plan->ns.userns2, "user");
 		return true;
 	}
 	if (!shape->inner_level)
 		return false;
-	if (run->plan->disable_userns)
+	if (run->plan->ns.disable_userns)
 		limit_user_namespaces(run);
 
 	unsigned long flags = CLONE_NEWUSER | shape->inner_namespaces;
@@ -782,7 +784,7 @@ pid_t ns_start_inner(struct run *run, void (*live)(struct run *run))
 	struct inner_life life = { .run = run, .live = live };
 	/* execvp(3) copies COMMAND's words to the stack where it has to call a shell. */
 	size_t n_words = 0;
-	while (run->plan->command[n_words])
+	while (run->plan->command.argv[n_words])
 		n_words++;
 	size_t guard = (size_t) sysconf(_SC_PAGESIZE),
 	       size = guard + 262144 + (n_words * sizeof(char *) + guard) / guard * guard;
@@ -807,7 +809,7 @@ void ns_lead(const struct run *run, int socket)
 					   O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			die_errno(errno, "Can't open /proc/self/ns/%s", kinds[i].name);
-		sync_send_fd(socket, MESSAGE_FD, 0, fd);
+		channel_send_fd(socket, MESSAGE_FD, 0, fd);
 	}
 }
 
@@ -818,7 +820,7 @@ void ns_follow(const struct run *run, int socket)
 		AUTO_CLOSE int fd = -1;
 		if (!(run->shape.inner_namespaces & kinds[i].flag))
 			continue;
-		if (sync_receive(socket, true, &message, &fd) != 1)
+		if (channel_receive(socket, true, &message, &fd) != 1)
 			_exit(1); /* COMMAND's process has said why */
 		if (setns(fd, (int) kinds[i].flag) < 0)
 			die_errno(errno, "Can't follow COMMAND into its %s namespace",

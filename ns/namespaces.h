@@ -5,7 +5,7 @@
 #include "run/run.h"
 
 /* A new process in the first level's namespaces (joined or made). Returns 0 in it, its pid in the
- * caller, which gets the other end of run->monitor_fd in ret_socket. */
+ * caller, which gets the other end of run->supervisor_fd in ret_socket. */
 pid_t ns_split(struct run *run, int *ret_socket);
 /* The same without a new process. */
 void ns_enter_in_place(struct run *run);

@@ -25,14 +25,15 @@ static void choose_caps(const struct plan *plan, const struct caller *caller, st
 {
 	uint64_t all = UINT64_MAX >> (63 - caps_last());
 	shape->caps = caller->uid == 0 ? caller->permitted_caps : 0;
-	for (size_t i = 0; i < plan->n_cap_ops; i++) {
-		const struct cap_op *op = &plan->cap_ops[i];
+	for (size_t i = 0; i < plan->command.n_cap_ops; i++) {
+		const struct cap_op *op = &plan->command.cap_ops[i];
 		uint64_t bits = op->cap < 0 ? all : UINT64_C(1) << op->cap;
 		shape->caps = op->add ? shape->caps | bits : shape->caps & ~bits;
 		shape->ambient_caps =
 			op->add ? shape->ambient_caps | bits : shape->ambient_caps & ~bits;
 	}
-	if (!shape->user_namespace && plan->userns.fd < 0) { /* "ALL" is all that the caller has */
+	if (!shape->user_namespace &&
+	    plan->ns.userns.fd < 0) { /* "ALL" is all that the caller has */
 		shape->caps &= caller->permitted_caps;
 		shape->ambient_caps &= caller->permitted_caps;
 	}
@@ -40,8 +41,8 @@ static void choose_caps(const struct plan *plan, const struct caller *caller, st
 
 static bool has_op(const struct plan *plan, enum op_kind kind)
 {
-	for (size_t i = 0; i < plan->n_ops; i++)
-		if (plan->ops[i].kind == kind)
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (plan->root.ops[i].kind == kind)
 			return true;
 	return false;
 }
@@ -55,21 +56,22 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 		enum topology topology;
 		const char *option;
 	} reasons[] = {
-		{ plan->unshare_pid && !plan->as_pid_1, RUN_WITH_INIT, "--unshare-pid" },
-		{ plan->n_lock_files > 0, RUN_WITH_INIT, "--lock-file" },
-		{ plan->sync.n > 0 && !plan->as_pid_1, RUN_WITH_INIT, "--sync-fd" },
-		{ plan->as_pid_1, RUN_SUPERVISED, "--as-pid-1" },
-		{ plan->pidns.fd >= 0, RUN_SUPERVISED, "--pidns" },
+		{ plan->ns.unshare_pid && !plan->command.as_pid_1, RUN_WITH_INIT, "--unshare-pid" },
+		{ plan->report.n_lock_files > 0, RUN_WITH_INIT, "--lock-file" },
+		{ plan->report.sync.n > 0 && !plan->command.as_pid_1, RUN_WITH_INIT, "--sync-fd" },
+		{ plan->command.as_pid_1, RUN_SUPERVISED, "--as-pid-1" },
+		{ plan->ns.pidns.fd >= 0, RUN_SUPERVISED, "--pidns" },
 		{ overlay_lists_changes(plan), RUN_SUPERVISED, "--overlay-changes" },
-		{ plan->json_status.fd >= 0, RUN_SUPERVISED, "--json-status-fd" },
-		{ plan->die_with_parent, RUN_SUPERVISED, "--die-with-parent" },
-		{ plan->timeout_ms > 0, RUN_SUPERVISED, "--timeout" },
-		{ plan->n_limits > 0, RUN_SUPERVISED,
-		  plan->n_limits ? plan->limits[0].place.option : NULL },
-		{ plan->cgroup, RUN_SUPERVISED, "--cgroup" },
-		{ plan->policy.trace.fd >= 0, RUN_SUPERVISED, "--seccomp-trace" },
+		{ plan->report.json_status.fd >= 0, RUN_SUPERVISED, "--json-status-fd" },
+		{ plan->command.die_with_parent, RUN_SUPERVISED, "--die-with-parent" },
+		{ plan->limit.timeout_ms > 0, RUN_SUPERVISED, "--timeout" },
+		{ plan->limit.n_limits > 0, RUN_SUPERVISED,
+		  plan->limit.n_limits ? plan->limit.limits[0].position.option : NULL },
+		{ plan->limit.cgroup, RUN_SUPERVISED, "--cgroup" },
+		{ plan->filter.policy.trace.fd >= 0, RUN_SUPERVISED, "--seccomp-trace" },
 		/* setsid(2): EPERM for the leader of a process group, so its child does it */
-		{ plan->new_session && caller->is_group_leader, RUN_SUPERVISED, "--new-session" },
+		{ plan->command.new_session && caller->is_group_leader, RUN_SUPERVISED,
+		  "--new-session" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
 		if (!reasons[i].asked)
@@ -83,25 +85,26 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 {
 	struct shape shape = {
-		.pid_namespace = plan->unshare_pid,
-		.new_proc = plan->unshare_pid || plan->pidns.fd >= 0,
-		.inner_uid = plan->has_uid ? plan->inner_uid : caller->uid,
-		.inner_gid = plan->has_gid ? plan->inner_gid : caller->gid,
+		.pid_namespace = plan->ns.unshare_pid,
+		.new_proc = plan->ns.unshare_pid || plan->ns.pidns.fd >= 0,
+		.inner_uid = plan->ns.has_uid ? plan->ns.inner_uid : caller->uid,
+		.inner_gid = plan->ns.has_gid ? plan->ns.inner_gid : caller->gid,
 		.namespaces = CLONE_NEWNS,
 	};
 	choose_topology(plan, caller, &shape);
-	shape.ends_with_command = plan->timeout_ms > 0 || plan->n_limits || plan->cgroup ||
-				  overlay_lists_changes(plan);
-	shape.dies_with_supervisor = plan->die_with_parent || shape.ends_with_command;
+	shape.ends_with_command = plan->limit.timeout_ms > 0 || plan->limit.n_limits ||
+				  plan->limit.cgroup || overlay_lists_changes(plan);
+	shape.dies_with_supervisor = plan->command.die_with_parent || shape.ends_with_command;
 
-	bool may_deny_init = plan->n_seccomp && shape.topology == RUN_WITH_INIT;
-	shape.has_guard = shape.pid_namespace && ((plan->as_pid_1 && shape.dies_with_supervisor) ||
-						  (plan->die_with_parent && may_deny_init));
+	bool may_deny_init = plan->filter.n_seccomp && shape.topology == RUN_WITH_INIT;
+	shape.has_guard =
+		shape.pid_namespace && ((plan->command.as_pid_1 && shape.dies_with_supervisor) ||
+					(plan->command.die_with_parent && may_deny_init));
 
-	bool joins = plan->userns.fd >= 0;
-	shape.user_namespace = !joins && (plan->unshare_user != WANT_NO || !caller->may_mount);
+	bool joins = plan->ns.userns.fd >= 0;
+	shape.user_namespace = !joins && (plan->ns.unshare_user != WANT_NO || !caller->may_mount);
 	shape.user_namespace_optional =
-		shape.user_namespace && plan->unshare_user == WANT_TRY && caller->may_mount;
+		shape.user_namespace && plan->ns.unshare_user == WANT_TRY && caller->may_mount;
 
 	choose_caps(plan, caller, &shape);
 
@@ -111,13 +114,15 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 	 * capabilities that were asked for count. */
 	bool caps_in_sandbox =
 		(shape.caps && shape.user_namespace) || (shape.ambient_caps && joins);
-	shape.inner_required = plan->userns2.fd < 0 && (caps_in_sandbox || plan->disable_userns);
-	shape.inner_level = shape.inner_required || (plan->userns2.fd < 0 && shape.user_namespace &&
-						     shape.topology == RUN_WITH_INIT);
+	shape.inner_required =
+		plan->ns.userns2.fd < 0 && (caps_in_sandbox || plan->ns.disable_userns);
+	shape.inner_level =
+		shape.inner_required || (plan->ns.userns2.fd < 0 && shape.user_namespace &&
+					 shape.topology == RUN_WITH_INIT);
 
-	unsigned long own = (plan->unshare_net ? CLONE_NEWNET : 0) |
-			    (plan->unshare_uts ? CLONE_NEWUTS : 0) |
-			    (plan->unshare_ipc ? CLONE_NEWIPC : 0);
+	unsigned long own = (plan->ns.unshare_net ? CLONE_NEWNET : 0) |
+			    (plan->ns.unshare_uts ? CLONE_NEWUTS : 0) |
+			    (plan->ns.unshare_ipc ? CLONE_NEWIPC : 0);
 	if (shape.inner_required && caps_in_sandbox) {
 		/* With its own copy of the mount namespace setup's mounts are locked
 		 * (mount_namespaces(7)); the others are made there too, so that the capabilities
@@ -129,9 +134,9 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 		own &= ~inner;
 	}
 	shape.namespaces |= own | (shape.user_namespace ? CLONE_NEWUSER : 0) |
-			    (plan->unshare_pid ? CLONE_NEWPID : 0) |
-			    (plan->unshare_cgroup != WANT_NO ? CLONE_NEWCGROUP : 0);
-	shape.info_late = shape.inner_namespaces && plan->userns_block.fd < 0;
+			    (plan->ns.unshare_pid ? CLONE_NEWPID : 0) |
+			    (plan->ns.unshare_cgroup != WANT_NO ? CLONE_NEWCGROUP : 0);
+	shape.info_late = shape.inner_namespaces && plan->report.userns_block.fd < 0;
 	return shape;
 }
 
@@ -139,19 +144,19 @@ struct shape plan_shape(const struct plan *plan, const struct caller *caller)
 
 static problem refuse(const struct plan *plan, const char *option, const char *why)
 {
-	return arena_printf("%s: %s", place_name(options_place(plan, option)), why);
+	return arena_printf("%s: %s", position_text(options_position(plan, option)), why);
 }
 
 static problem check_limits(const struct plan *plan)
 {
-	if (!plan->timeout_ms && options_given(plan, "--kill-after"))
+	if (!plan->limit.timeout_ms && options_given(plan, "--kill-after"))
 		return refuse(plan, "--kill-after", "needs --timeout");
 	/* An orphan goes to the first process of its own pid namespace; one that was joined is not
 	 * ours to end. */
-	bool has_group = plan->cgroup;
-	for (size_t i = 0; i < plan->n_limits; i++)
-		has_group |= !plan->limits[i].optional;
-	if (plan->timeout_ms && !has_group && plan->pidns.fd >= 0 && !plan->unshare_pid)
+	bool has_group = plan->limit.cgroup;
+	for (size_t i = 0; i < plan->limit.n_limits; i++)
+		has_group |= !plan->limit.limits[i].optional;
+	if (plan->limit.timeout_ms && !has_group && plan->ns.pidns.fd >= 0 && !plan->ns.unshare_pid)
 		return refuse(plan, "--timeout",
 			      "with --pidns needs --unshare-pid or --limit, to find what COMMAND "
 			      "leaves behind");
@@ -161,38 +166,38 @@ static problem check_limits(const struct plan *plan)
 static problem check_namespaces(const struct plan *plan, const struct caller *caller,
 				const struct shape *shape)
 {
-	if (plan->userns.fd >= 0 && plan->unshare_user != WANT_NO)
+	if (plan->ns.userns.fd >= 0 && plan->ns.unshare_user != WANT_NO)
 		return refuse(plan, "--userns",
 			      "cannot be combined with --unshare-user, --unshare-user-try or "
 			      "--unshare-all: a user "
 			      "namespace is joined or made, not both");
-	if (plan->userns_block.fd >= 0 && plan->unshare_user == WANT_NO)
+	if (plan->report.userns_block.fd >= 0 && plan->ns.unshare_user == WANT_NO)
 		return refuse(plan, "--userns-block-fd", "needs --unshare-user");
-	if (plan->userns_block.fd >= 0 && plan->info.fd < 0)
+	if (plan->report.userns_block.fd >= 0 && plan->report.info.fd < 0)
 		return refuse(plan, "--userns-block-fd",
 			      "needs --info-fd, which tells the caller whose id maps to write");
-	if (plan->disable_userns && plan->unshare_user != WANT_YES)
+	if (plan->ns.disable_userns && plan->ns.unshare_user != WANT_YES)
 		return refuse(plan, "--disable-userns", "needs --unshare-user");
-	if (plan->disable_userns && plan->userns_block.fd >= 0)
+	if (plan->ns.disable_userns && plan->report.userns_block.fd >= 0)
 		return refuse(plan, "--disable-userns",
 			      "cannot be combined with --userns-block-fd");
-	if (plan->disable_userns && plan->userns2.fd >= 0)
+	if (plan->ns.disable_userns && plan->ns.userns2.fd >= 0)
 		return refuse(plan, "--disable-userns", "cannot be combined with --userns2");
-	bool other_ids = shape->user_namespace || plan->userns.fd >= 0;
+	bool other_ids = shape->user_namespace || plan->ns.userns.fd >= 0;
 	if (!other_ids && shape->inner_uid != caller->uid)
 		return refuse(plan, "--uid", "needs --unshare-user or --userns");
 	if (!other_ids && shape->inner_gid != caller->gid)
 		return refuse(plan, "--gid", "needs --unshare-user or --userns");
-	if (plan->hostname && !plan->unshare_uts)
+	if (plan->ns.hostname && !plan->ns.unshare_uts)
 		return refuse(plan, "--hostname", "needs --unshare-uts");
-	if (plan->hostname && strlen(plan->hostname) > 64)
+	if (plan->ns.hostname && strlen(plan->ns.hostname) > 64)
 		return refuse(plan, "--hostname", "a host name has at most 64 bytes");
-	if (plan->keep_fds.n && !plan->close_fds)
+	if (plan->command.keep_fds.n && !plan->command.close_fds)
 		return refuse(plan, "--keep-fd",
 			      "needs --close-fds; without it every descriptor is passed on");
-	if (plan->as_pid_1 && !plan->unshare_pid)
+	if (plan->command.as_pid_1 && !plan->ns.unshare_pid)
 		return refuse(plan, "--as-pid-1", "needs --unshare-pid");
-	if (plan->as_pid_1 && plan->n_lock_files)
+	if (plan->command.as_pid_1 && plan->report.n_lock_files)
 		return refuse(
 			plan, "--as-pid-1",
 			"cannot be combined with --lock-file, which needs a process to hold it");
@@ -203,20 +208,21 @@ static problem check_namespaces(const struct plan *plan, const struct caller *ca
  * safe, allowing one too many is not. */
 static problem check_no_range_is_allowed(const struct plan *plan)
 {
-	const struct rules *allow = &plan->policy.allow;
+	const struct rules *allow = &plan->filter.policy.allow;
 	for (size_t i = 0; i < allow->n; i++)
 		if (allow->items[i].word && !allow->items[i].mask)
 			return refuse(plan, "--seccomp-allow",
 				      arena_printf("%s is a range, which can only be denied; name "
 						   "each that is to be allowed",
-						   policy_rule_words(&allow->items[i])));
+						   policy_rule_text(&allow->items[i])));
 	return NULL;
 }
 
 static problem check_flags_are_deniable(const struct plan *plan)
 {
-	const struct rules *allow = &plan->policy.allow;
-	for (size_t i = 0; i < allow->n && !(plan->policy.profile && !plan->policy.profile->allows);
+	const struct rules *allow = &plan->filter.policy.allow;
+	for (size_t i = 0;
+	     i < allow->n && !(plan->filter.policy.profile && !plan->filter.policy.profile->allows);
 	     i++)
 		if (allow->items[i].word && allow->items[i].mask &&
 		    allow->items[i].mask == allow->items[i].value &&
@@ -225,7 +231,7 @@ static problem check_flags_are_deniable(const struct plan *plan)
 				      arena_printf("%s means every call with this flag, whatever "
 						   "else is in it; deny the "
 						   "others instead",
-						   policy_rule_words(&allow->items[i])));
+						   policy_rule_text(&allow->items[i])));
 	return NULL;
 }
 
@@ -235,19 +241,20 @@ static problem check_policy(const struct plan *plan)
 						   "--seccomp-dump", "--seccomp-trace" };
 	static const char *const promises[] = { "--seccomp", "--add-seccomp-fd", "--disable-userns",
 						"--assert-userns-disabled" };
-	for (size_t i = 0; i < ARRAY_SIZE(need_policy) && !policy_is_given(&plan->policy); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(need_policy) && !policy_is_given(&plan->filter.policy);
+	     i++)
 		if (options_given(plan, need_policy[i]))
 			return refuse(plan, need_policy[i],
 				      "needs something to be denied: --seccomp-profile, "
 				      "--seccomp-deny or --seccomp-allow");
-	for (size_t i = 0; i < ARRAY_SIZE(promises) && plan->policy.trace.fd >= 0; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(promises) && plan->filter.policy.trace.fd >= 0; i++)
 		if (options_given(plan, promises[i]))
 			return refuse(plan, "--seccomp-trace",
 				      arena_printf("lets everything through and cannot stand "
 						   "beside a promise of safety "
 						   "like %s",
 						   promises[i]));
-	if (plan->policy.trace.fd >= 0 && plan->as_pid_1)
+	if (plan->filter.policy.trace.fd >= 0 && plan->command.as_pid_1)
 		return refuse(plan, "--seccomp-trace", "cannot be combined with --as-pid-1");
 	problem bad = check_no_range_is_allowed(plan);
 	return bad ? bad : check_flags_are_deniable(plan);
@@ -264,28 +271,29 @@ problem plan_check(const struct plan *plan, const struct caller *caller)
 	if (bad)
 		return bad;
 	/* Without a user namespace of its own the sandbox has no capabilities but the caller's. */
-	if (!shape.user_namespace && plan->userns.fd < 0)
-		for (size_t i = 0; i < plan->n_cap_ops; i++) {
-			const struct cap_op *op = &plan->cap_ops[i];
+	if (!shape.user_namespace && plan->ns.userns.fd < 0)
+		for (size_t i = 0; i < plan->command.n_cap_ops; i++) {
+			const struct cap_op *op = &plan->command.cap_ops[i];
 			if (op->add && op->cap >= 0 && !(caller->permitted_caps >> op->cap & 1))
 				return arena_printf("%s: the caller does not have %s itself; with "
 						    "--unshare-user it "
 						    "can be given within the sandbox",
-						    place_name(op->place), caps_name(op->cap));
+						    position_text(op->position),
+						    caps_name(op->cap));
 		}
 	return NULL;
 }
 
 /* ---- telling ---- */
 
-static const char *propagation_words(const struct op *op)
+static const char *propagation_text(const struct op *op)
 {
 	bool private = op->propagation == PROPAGATION_PRIVATE ||
 		       (op->propagation == PROPAGATION_DEFAULT && op->read_only);
 	return private ? "" : "; mounts that the host adds below it later appear";
 }
 
-const char *plan_op_words(const struct op *op, const struct shape *shape)
+const char *plan_op_text(const struct op *op, const struct shape *shape)
 {
 	const char *to = op->inner_path;
 	switch (op->kind) {
@@ -295,11 +303,10 @@ const char *plan_op_words(const struct op *op, const struct shape *shape)
 		return arena_printf("show the host's %s %s at %s%s%s%s", what,
 				    op->read_only ? "read-only" : "writable", to,
 				    op->devices ? ", device nodes usable" : "",
-				    op->skip_missing ? ", if it exists" : "",
-				    propagation_words(op));
+				    op->skip_missing ? ", if it exists" : "", propagation_text(op));
 	}
 	case OP_OVERLAY:
-		return overlay_words(op);
+		return overlay_text(op);
 	case OP_REMOUNT_RO:
 		return arena_printf("make the mount at %s read-only", to);
 	case OP_TMPFS:
@@ -350,19 +357,20 @@ static void explain_group_and_time(const struct plan *plan, const struct shape *
 {
 	if (shape->ends_with_command)
 		add_line(text, "", "what COMMAND leaves behind is killed when it ends");
-	for (size_t i = 0; i < plan->n_limits; i++)
+	for (size_t i = 0; i < plan->limit.n_limits; i++)
 		add_line(text, "", "%s: a control group with %s %s%s",
-			 place_name(plan->limits[i].place), plan->limits[i].key,
-			 plan->limits[i].value,
-			 plan->limits[i].optional ? ", if it can be had" : "");
-	if (plan->cgroup)
-		add_line(text, "", "%s: made in %s", place_name(options_place(plan, "--cgroup")),
-			 plan->cgroup);
-	if (plan->timeout_ms)
+			 position_text(plan->limit.limits[i].position), plan->limit.limits[i].key,
+			 plan->limit.limits[i].value,
+			 plan->limit.limits[i].optional ? ", if it can be had" : "");
+	if (plan->limit.cgroup)
+		add_line(text, "", "%s: made in %s",
+			 position_text(options_position(plan, "--cgroup")), plan->limit.cgroup);
+	if (plan->limit.timeout_ms)
 		add_line(text, "", "%s: SIGTERM after %g s, and %g s later SIGKILL for everything",
-			 place_name(options_place(plan, "--timeout")),
-			 (double) plan->timeout_ms / 1000, (double) plan->kill_after_ms / 1000);
-	if (plan->timeout_ms && !shape->pid_namespace)
+			 position_text(options_position(plan, "--timeout")),
+			 (double) plan->limit.timeout_ms / 1000,
+			 (double) plan->limit.kill_after_ms / 1000);
+	if (plan->limit.timeout_ms && !shape->pid_namespace)
 		add_line(text, "",
 			 "without --unshare-pid COMMAND may stop and kill whoever keeps this time");
 }
@@ -377,21 +385,23 @@ static void explain_split(const struct plan *plan, const struct shape *shape, st
 	add_line(text, "split", "%s%s%s%s", processes[shape->topology],
 		 shape->topology_reason ? ", for " : "",
 		 shape->topology_reason ? shape->topology_reason : "",
-		 plan->die_with_parent ? "; all of it dies with the parent" : "");
+		 plan->command.die_with_parent ? "; all of it dies with the parent" : "");
 	const struct {
 		const struct fd_at *at;
 		const char *what;
 	} served[] = {
-		{ &plan->info, "write child-pid and namespaces to" },
-		{ &plan->json_status, "write status lines to" },
+		{ &plan->report.info, "write child-pid and namespaces to" },
+		{ &plan->report.json_status, "write status lines to" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(served); i++)
 		if (served[i].at->fd >= 0)
-			add_line(text, "", "%s: %s descriptor %d", place_name(served[i].at->place),
-				 served[i].what, served[i].at->fd);
-	for (size_t i = 0; i < plan->sync.n; i++)
+			add_line(text, "", "%s: %s descriptor %d",
+				 position_text(served[i].at->position), served[i].what,
+				 served[i].at->fd);
+	for (size_t i = 0; i < plan->report.sync.n; i++)
 		add_line(text, "", "%s: keep open while the sandbox lives: descriptor %d",
-			 place_name(plan->sync.items[i].place), plan->sync.items[i].fd);
+			 position_text(plan->report.sync.items[i].position),
+			 plan->report.sync.items[i].fd);
 }
 
 static void explain_become(const struct plan *plan, const struct shape *shape,
@@ -409,26 +419,26 @@ static void explain_become(const struct plan *plan, const struct shape *shape,
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		unsigned long flag = kinds[i].flag;
 		bool maybe = (flag == CLONE_NEWUSER && shape->user_namespace_optional) ||
-			     (flag == CLONE_NEWCGROUP && plan->unshare_cgroup == WANT_TRY);
+			     (flag == CLONE_NEWCGROUP && plan->ns.unshare_cgroup == WANT_TRY);
 		if ((shape->namespaces | shape->inner_namespaces) & flag)
 			text_add(&new, " %s%s", kinds[i].name,
 				 maybe ? " (if the kernel has it)" : "");
 	}
 	add_line(text, "become", "new namespaces:%s", new.bytes);
-	const struct fd_at joined[] = { plan->userns, plan->pidns };
+	const struct fd_at joined[] = { plan->ns.userns, plan->ns.pidns };
 	for (size_t i = 0; i < ARRAY_SIZE(joined); i++)
 		if (joined[i].fd >= 0)
 			add_line(text, "", "%s: join what descriptor %d refers to",
-				 place_name(joined[i].place), joined[i].fd);
-	if (plan->userns_block.fd >= 0)
+				 position_text(joined[i].position), joined[i].fd);
+	if (plan->report.userns_block.fd >= 0)
 		add_line(text, "", "%s: the caller writes the id maps",
-			 place_name(plan->userns_block.place));
+			 position_text(plan->report.userns_block.position));
 	else if (shape->user_namespace)
 		add_line(text, "", "uid %u inside is %u outside, gid %u is %u; no other id exists",
 			 shape->inner_uid, caller->uid, shape->inner_gid, caller->gid);
-	if (plan->hostname)
-		add_line(text, "", "host name %s", plan->hostname);
-	if (plan->unshare_net)
+	if (plan->ns.hostname)
+		add_line(text, "", "host name %s", plan->ns.hostname);
+	if (plan->ns.unshare_net)
 		add_line(text, "", "the network is a loopback device");
 }
 
@@ -488,8 +498,8 @@ static const char *rest_below(const struct op *op, const char *path)
 static const struct op *find_cover(const struct plan *plan, size_t n, const char *path)
 {
 	while (n-- > 0)
-		if (is_mounted(&plan->ops[n]) && rest_below(&plan->ops[n], path))
-			return &plan->ops[n];
+		if (is_mounted(&plan->root.ops[n]) && rest_below(&plan->root.ops[n], path))
+			return &plan->root.ops[n];
 	return NULL;
 }
 
@@ -498,7 +508,8 @@ static const struct op *find_cover(const struct plan *plan, size_t n, const char
 static const struct op *find_remount(const struct plan *plan, size_t n, const struct op *cover)
 {
 	const char *top = cover ? normal_path(cover->inner_path) : "";
-	for (const struct op *op = cover ? cover + 1 : plan->ops; op < plan->ops + n; op++)
+	for (const struct op *op = cover ? cover + 1 : plan->root.ops; op < plan->root.ops + n;
+	     op++)
 		if (op->kind == OP_REMOUNT_RO && streq(normal_path(op->inner_path), top))
 			return op;
 	return NULL;
@@ -506,7 +517,7 @@ static const struct op *find_remount(const struct plan *plan, size_t n, const st
 
 const struct op *plan_who_made_read_only(const struct plan *plan, const struct op *op)
 {
-	size_t n = (size_t) (op - plan->ops);
+	size_t n = (size_t) (op - plan->root.ops);
 	const struct op *cover = find_cover(plan, n, normal_path(op->inner_path));
 	const struct op *remount = find_remount(plan, n, cover);
 	return remount ? remount : cover && cover->read_only ? cover : NULL;
@@ -518,7 +529,7 @@ static const struct op *overlay_below(const struct plan *plan, const struct op *
 {
 	const char *path = normal_path(op->inner_path);
 	const struct op *cover =
-		is_mounted(op) ? find_cover(plan, (size_t) (op - plan->ops), path) : NULL;
+		is_mounted(op) ? find_cover(plan, (size_t) (op - plan->root.ops), path) : NULL;
 	return cover && cover->overlay && cover->overlay->backend != OVERLAY_KERNEL &&
 			       *rest_below(cover, path)
 		       ? cover
@@ -529,10 +540,10 @@ static void explain_mounts_on_overlay(const struct plan *plan, const struct op *
 				      struct text *text)
 {
 	struct text list = { 0 };
-	for (size_t i = 0; i < plan->n_ops; i++)
-		if (overlay_below(plan, &plan->ops[i]) == overlay)
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (overlay_below(plan, &plan->root.ops[i]) == overlay)
 			text_add(&list, "%s%s", list.length ? ", " : "",
-				 place_name(plan->ops[i].place));
+				 position_text(plan->root.ops[i].position));
 	if (list.length)
 		add_line(text, "",
 			 "  %sCOMMAND can take off what is mounted there, and finds nothing of the "
@@ -547,7 +558,7 @@ static bool stays_writable(const struct plan *plan, const struct op *op)
 {
 	bool writable = op->kind == OP_OVERLAY ? op->overlay->upper.path != NULL
 					       : op->kind == OP_BIND && !op->read_only;
-	return writable && !find_remount(plan, plan->n_ops, op);
+	return writable && !find_remount(plan, plan->root.n_ops, op);
 }
 
 const char *plan_op_risk(const struct plan *plan, const struct op *op)
@@ -561,11 +572,11 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op)
 	bool on_bind = false, is_deep = false;
 	/* What stands on another's top goes with that one; what may be missing may cover nothing. */
 	for (const struct op *cover = op;
-	     (cover = find_cover(plan, (size_t) (cover - plan->ops), path));) {
+	     (cover = find_cover(plan, (size_t) (cover - plan->root.ops), path));) {
 		const char *rest = rest_below(cover, path);
 		if (*rest && stays_writable(plan, cover)) {
 			text_add(&covers, "%s%s", covers.length ? " or " : "",
-				 place_name(cover->place));
+				 position_text(cover->position));
 			on_bind |= cover->kind == OP_BIND;
 			is_deep |= strchr(rest, '/') != NULL;
 		}
@@ -575,7 +586,7 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op)
 	if (is_deep)
 		text_add(&risks,
 			 "; COMMAND can put something else in place of a directory above it");
-	if (!plan->disable_userns)
+	if (!plan->ns.disable_userns)
 		text_add(&risks, "; without --disable-userns COMMAND can take it off");
 	if (on_bind) /* an overlay does not look for changes of what is below it */
 		text_add(&risks, "; whoever renames or removes it on the host takes it off");
@@ -586,30 +597,31 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op)
 
 static void explain_build(const struct plan *plan, const struct shape *shape, struct text *text)
 {
-	if (plan->file_label)
-		add_line(text, "", "SELinux label of what is made: %s", plan->file_label);
-	if (plan->tolerate_submounts)
+	if (plan->root.file_label)
+		add_line(text, "", "SELinux label of what is made: %s", plan->root.file_label);
+	if (plan->root.tolerate_submounts)
 		add_line(text, "", "a submount whose flags cannot be set is only warned about");
-	for (size_t i = 0; i < plan->n_ops; i++) {
-		add_line(text, i ? "" : "build", "%s: %s", place_name(plan->ops[i].place),
-			 plan_op_words(&plan->ops[i], shape));
-		const char *risk = plan_op_risk(plan, &plan->ops[i]);
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		add_line(text, i ? "" : "build", "%s: %s",
+			 position_text(plan->root.ops[i].position),
+			 plan_op_text(&plan->root.ops[i], shape));
+		const char *risk = plan_op_risk(plan, &plan->root.ops[i]);
 		if (risk)
 			add_line(text, "", "  %s", risk);
-		if (plan->ops[i].overlay)
-			explain_mounts_on_overlay(plan, &plan->ops[i], text);
+		if (plan->root.ops[i].overlay)
+			explain_mounts_on_overlay(plan, &plan->root.ops[i], text);
 	}
 }
 
 static void explain_lock(const struct plan *plan, const struct shape *shape, struct text *text)
 {
-	if (plan->userns2.fd >= 0)
+	if (plan->ns.userns2.fd >= 0)
 		add_line(text, "lock", "%s: join what descriptor %d refers to",
-			 place_name(plan->userns2.place), plan->userns2.fd);
+			 position_text(plan->ns.userns2.position), plan->ns.userns2.fd);
 	else if (shape->inner_level)
 		add_line(text, "lock", "a second user namespace for COMMAND%s",
-			 plan->disable_userns ? ", the last one: a third is impossible" : "");
-	if (plan->assert_userns_disabled)
+			 plan->ns.disable_userns ? ", the last one: a third is impossible" : "");
+	if (plan->ns.assert_userns_disabled)
 		add_line(text, "lock", "refuse to go on where one more user namespace can be made");
 }
 
@@ -625,42 +637,44 @@ static void explain_prepare(const struct plan *plan, const struct shape *shape,
 		if (shape->caps >> cap & 1)
 			text_add(&caps, " %s", caps_name(cap));
 	add_line(text, "prepare", "capabilities:%s", caps.bytes ? caps.bytes : " none");
-	for (size_t i = 0; i < plan->n_env_ops; i++) /* names only: values are often secrets */
-		add_line(text, "", "environment: %s%s", verbs[plan->env_ops[i].action],
-			 plan->env_ops[i].name ? plan->env_ops[i].name : "");
-	if (plan->chdir)
-		add_line(text, "", "directory: %s", plan->chdir);
+	for (size_t i = 0; i < plan->command.n_env_ops;
+	     i++) /* names only: values are often secrets */
+		add_line(text, "", "environment: %s%s", verbs[plan->command.env_ops[i].action],
+			 plan->command.env_ops[i].name ? plan->command.env_ops[i].name : "");
+	if (plan->command.chdir)
+		add_line(text, "", "directory: %s", plan->command.chdir);
 	else
 		add_line(text, "", "directory: %s%sHOME if it exists, else /",
 			 caller->directory ? caller->directory : "",
 			 caller->directory ? " if it exists inside, else " : "");
-	if (plan->new_session)
+	if (plan->command.new_session)
 		add_line(text, "", "a new terminal session");
-	if (plan->close_fds)
+	if (plan->command.close_fds)
 		add_line(text, "", "no descriptor above 2 is passed on%s",
-			 plan->keep_fds.n ? " but those of --keep-fd" : "");
-	for (size_t i = 0; i < plan->n_lock_files; i++)
-		add_line(text, "", "%s: hold a lock on %s", place_name(plan->lock_files[i].place),
-			 plan->lock_files[i].path);
-	if (plan->block.fd >= 0)
-		add_line(text, "", "%s: wait for descriptor %d", place_name(plan->block.place),
-			 plan->block.fd);
-	if (plan->no_tty_guard)
+			 plan->command.keep_fds.n ? " but those of --keep-fd" : "");
+	for (size_t i = 0; i < plan->report.n_lock_files; i++)
+		add_line(text, "", "%s: hold a lock on %s",
+			 position_text(plan->report.lock_files[i].position),
+			 plan->report.lock_files[i].path);
+	if (plan->report.block.fd >= 0)
+		add_line(text, "", "%s: wait for descriptor %d",
+			 position_text(plan->report.block.position), plan->report.block.fd);
+	if (plan->filter.no_tty_guard)
 		add_line(text, "", "the caller's terminal is not guarded");
-	if (plan->allow_keys)
+	if (plan->filter.allow_keys)
 		add_line(text, "", "the caller's kernel keys are not guarded");
-	if (plan->exec_label)
-		add_line(text, "", "SELinux label of COMMAND: %s", plan->exec_label);
+	if (plan->command.exec_label)
+		add_line(text, "", "SELinux label of COMMAND: %s", plan->command.exec_label);
 }
 
 static void explain_rlimits(const struct plan *plan, struct text *text)
 {
-	for (size_t i = 0; i < plan->n_rlimits; i++)
+	for (size_t i = 0; i < plan->limit.n_rlimits; i++)
 		add_line(text, "", "%s: %s at most %s, and no more than %s by COMMAND's own choice",
-			 place_name(plan->rlimits[i].place),
-			 limits_resource_name(plan->rlimits[i].resource),
-			 limits_rlim_words(plan->rlimits[i].limit.rlim_cur),
-			 limits_rlim_words(plan->rlimits[i].limit.rlim_max));
+			 position_text(plan->limit.rlimits[i].position),
+			 limits_resource_name(plan->limit.rlimits[i].resource),
+			 limits_rlim_text(plan->limit.rlimits[i].limit.rlim_cur),
+			 limits_rlim_text(plan->limit.rlimits[i].limit.rlim_max));
 }
 
 static void add_go_line(struct text *text, const char *line)
@@ -685,19 +699,20 @@ static const char *quoted(const char *word)
 
 static void explain_go(const struct plan *plan, struct text *text)
 {
-	for (size_t i = 0; i < plan->n_seccomp; i++)
+	for (size_t i = 0; i < plan->filter.n_seccomp; i++)
 		add_line(text, i ? "" : "go", "%s: load the seccomp program in descriptor %d",
-			 place_name(plan->seccomp[i].at.place), plan->seccomp[i].at.fd);
-	if (policy_is_given(&plan->policy))
-		add_line(text, plan->n_seccomp ? "" : "go",
+			 position_text(plan->filter.seccomp[i].at.position),
+			 plan->filter.seccomp[i].at.fd);
+	if (policy_is_given(&plan->filter.policy))
+		add_line(text, plan->filter.n_seccomp ? "" : "go",
 			 "load what the lists of system calls come to, last of all");
 	policy_explain(plan, add_go_line, text);
 	struct text words = { 0 };
-	for (char *const *word = plan->command; *word; word++)
+	for (char *const *word = plan->command.argv; *word; word++)
 		text_add(&words, " %s", quoted(*word));
-	add_line(text, plan->n_seccomp || policy_is_given(&plan->policy) ? "" : "go", "run%s%s%s",
-		 words.bytes, plan->argv0 ? ", which sees itself as " : "",
-		 plan->argv0 ? quoted(plan->argv0) : "");
+	add_line(text, plan->filter.n_seccomp || policy_is_given(&plan->filter.policy) ? "" : "go",
+		 "run%s%s%s", words.bytes, plan->command.argv0 ? ", which sees itself as " : "",
+		 plan->command.argv0 ? quoted(plan->command.argv0) : "");
 }
 
 void plan_explain_stage(const struct plan *plan, const struct shape *shape,
@@ -746,9 +761,9 @@ void plan_explain(const struct plan *plan, const struct caller *caller, struct t
 
 bool plan_first_op_is_root(const struct plan *plan)
 {
-	if (!plan->n_ops)
+	if (!plan->root.n_ops)
 		return false;
-	const struct op *op = &plan->ops[0];
+	const struct op *op = &plan->root.ops[0];
 	const char *path = op->inner_path;
 	return (op->kind == OP_BIND || op->kind == OP_OVERLAY || op->kind == OP_TMPFS) &&
 	       *skip_slashes(path) == '\0';

@@ -21,7 +21,7 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 /* All stages: the text of --dry-run. */
 void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text);
 /* One operation in words, as --dry-run and --verbose tell it; arena memory. */
-const char *plan_op_words(const struct op *op, const struct shape *shape);
+const char *plan_op_text(const struct op *op, const struct shape *shape);
 /* The earlier operation that made the place of `op` read-only, by the words of the plan; NULL: none. */
 const struct op *plan_who_made_read_only(const struct plan *plan, const struct op *op);
 /* How what the operation protects or hides can be had back, because it lies in a writable bind; NULL: it

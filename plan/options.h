@@ -14,9 +14,9 @@ struct doors {
 };
 
 /* Where the option named stood last on the line. */
-struct place options_place(const struct plan *plan, const char *option);
+struct position options_position(const struct plan *plan, const char *option);
 /* Of those directly on the line; argument 0: there is none. */
-struct place options_last(const struct plan *plan);
+struct position options_last(const struct plan *plan);
 bool options_given(const struct plan *plan, const char *option);
 /* COMMAND must not find it: the descriptor of an option that has another one now. */
 void options_supersede_fd(struct plan *plan, int fd);

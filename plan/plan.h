@@ -32,36 +32,36 @@ enum op_kind {
 struct layer {
 	const char *path;
 	int fd; /* when path is NULL */
-	struct place place;
+	struct position position;
 };
 
 struct fd_at {
 	int fd; /* -1: not given */
-	struct place place;
+	struct position position;
 	bool is_shared; /* --sync-fd: another option names it, too */
 };
 
 struct fds_at {
 	struct fd_at *items;
-	size_t n, room;
+	size_t n, capacity;
 };
 
 struct word_at {
 	const char *word;
-	struct place place;
+	struct position position;
 };
 
 enum overlay_backend { OVERLAY_AUTO, OVERLAY_KERNEL, OVERLAY_FUSE };
 
 struct overlay {
 	struct layer *layers; /* bottom first */
-	size_t n_layers, room_layers;
+	size_t n_layers, capacity_layers;
 	bool writable;
 	struct layer upper, work; /* path NULL: a tmpfs of our own, or nothing to write to */
 	enum overlay_backend backend;
-	struct place backend_place;
+	struct position backend_position;
 	struct word_at *options;
-	size_t n_options, room_options;
+	size_t n_options, capacity_options;
 	struct fd_at changes; /* where the list of what was changed goes */
 };
 
@@ -79,7 +79,7 @@ struct op {
 	mode_t parent_mode;  /* what missing parents get */
 	uint64_t size_bytes; /* tmpfs; 0: the kernel's default */
 	const struct overlay *overlay;
-	struct place place;
+	struct position position;
 };
 
 enum env_action { ENV_CLEAR, ENV_SET, ENV_UNSET, ENV_KEEP };
@@ -91,13 +91,13 @@ struct env_op {
 struct cap_op {
 	bool add;
 	int cap; /* -1: all */
-	struct place place;
+	struct position position;
 };
 
 struct rlimit_op {
 	uint8_t resource; /* RLIMIT_* */
 	struct rlimit limit;
-	struct place place;
+	struct position position;
 };
 
 struct limit_op {
@@ -107,7 +107,7 @@ struct limit_op {
 	uint64_t number;        /* the same as a number where it is one; UINT64_MAX: max */
 	uint64_t period_us;     /* cpu.max */
 	bool optional;          /* only a warning where it cannot be had */
-	struct place place;
+	struct position position;
 };
 
 struct seccomp_source {
@@ -134,7 +134,7 @@ struct call_rule {
 
 struct rules {
 	struct call_rule *items;
-	size_t n, room;
+	size_t n, capacity;
 };
 
 struct profile;
@@ -150,16 +150,13 @@ struct policy {
 
 struct path_at {
 	const char *path;
-	struct place place;
+	struct position position;
 };
 
 enum want { WANT_NO, WANT_TRY, WANT_YES };
 
-struct plan {
-	struct place *seen; /* for each row of the option table where it stood last; argument 0:
-			       nowhere */
-
-	/* namespaces */
+/* --unshare-*, --userns, --pidns, --uid, --hostname and their like. */
+struct ns_plan {
 	enum want unshare_user, unshare_cgroup;
 	bool unshare_ipc, unshare_pid, unshare_net, unshare_uts;
 	bool disable_userns, assert_userns_disabled;
@@ -168,48 +165,72 @@ struct plan {
 	uid_t inner_uid;
 	gid_t inner_gid;
 	const char *hostname;
+};
 
-	/* the new root */
+/* The new root: the operations, in the order of the line. */
+struct root_plan {
 	struct op *ops;
-	size_t n_ops, room_ops;
+	size_t n_ops, capacity_ops;
 	bool tolerate_submounts; /* --not-a-security-boundary */
 	const char *file_label;
+};
 
-	/* the command */
-	char *const *command; /* NULL-terminated, its words are argv's */
+/* COMMAND and its surroundings. */
+struct command_plan {
+	char *const *argv; /* NULL-terminated, its words are the line's; NULL: there is none */
 	const char *argv0, *chdir, *exec_label;
 	struct env_op *env_ops;
-	size_t n_env_ops, room_env_ops;
+	size_t n_env_ops, capacity_env_ops;
 	struct cap_op *cap_ops;
-	size_t n_cap_ops, room_cap_ops;
-	struct seccomp_source *seccomp; /* in loading order */
-	size_t n_seccomp, room_seccomp;
-	struct policy policy; /* loaded behind them */
-	bool new_session, die_with_parent, as_pid_1, no_tty_guard, allow_keys, close_fds;
+	size_t n_cap_ops, capacity_cap_ops;
+	bool new_session, die_with_parent, as_pid_1, close_fds;
 	struct fds_at keep_fds;
+};
 
-	/* limits */
+/* --seccomp and its like. */
+struct filter_plan {
+	struct seccomp_source *seccomp; /* in loading order */
+	size_t n_seccomp, capacity_seccomp;
+	struct policy policy; /* loaded behind them */
+	bool no_tty_guard, allow_keys;
+};
+
+/* --rlimit, --limit, --timeout. */
+struct limit_plan {
 	struct rlimit_op *rlimits;
-	size_t n_rlimits, room_rlimits;
+	size_t n_rlimits, capacity_rlimits;
 	struct limit_op *limits;
-	size_t n_limits, room_limits;
+	size_t n_limits, capacity_limits;
 	const char *cgroup;    /* the control group to make ours in; NULL: the one we are in */
 	int64_t timeout_ms;    /* 0: none */
 	int64_t kill_after_ms; /* from SIGTERM to SIGKILL */
+};
 
-	/* descriptors for the caller */
+/* Descriptors and files for the caller. */
+struct report_plan {
 	struct path_at *lock_files;
-	size_t n_lock_files, room_lock_files;
+	size_t n_lock_files, capacity_lock_files;
 	struct fds_at sync; /* held as long as the sandbox lives */
 	struct fd_at block, userns_block, info, json_status;
+};
+
+struct plan {
+	struct position *seen; /* for each row of the option table where it stood last; argument 0:
+			       nowhere */
+	struct ns_plan ns;
+	struct root_plan root;
+	struct command_plan command;
+	struct filter_plan filter;
+	struct limit_plan limit;
+	struct report_plan report;
 
 	int *superseded_fds; /* of options whose last one won: consumed all the same */
-	size_t n_superseded_fds, room_superseded_fds;
+	size_t n_superseded_fds, capacity_superseded_fds;
 
 	/* how to talk */
 	bool dry_run, verbose, level_prefix;
 	const char **warnings;
-	size_t n_warnings, room_warnings;
+	size_t n_warnings, capacity_warnings;
 };
 
 #endif

@@ -65,16 +65,16 @@ static const char *meant(const char *near)
 	return near ? arena_printf("; is %s meant?", near) : "";
 }
 
-problem policy_read_action(struct place place, const char *word, uint32_t *ret_action)
+problem policy_read_action(struct position position, const char *word, uint32_t *ret_action)
 {
 	if (read_action(word, ret_action))
 		return NULL;
-	return problem_at(place,
+	return problem_at(position,
 			  "%s is neither kill nor log nor the name of an error such as EPERM%s",
 			  word, meant(nearest_word(word, nth_error, ARRAY_SIZE(errors) + 2)));
 }
 
-const char *policy_action_words(uint32_t action)
+const char *policy_action_text(uint32_t action)
 {
 	if (action == SCMP_ACT_KILL_PROCESS)
 		return "kill";
@@ -121,17 +121,18 @@ const struct profile *profile_find(const char *name)
 	return NULL;
 }
 
-problem policy_read_profile(struct place place, const char *word,
+problem policy_read_profile(struct position position, const char *word,
 			    const struct profile **ret_profile)
 {
 	*ret_profile = profile_find(word);
 	if (*ret_profile)
 		return NULL;
-	return problem_at(place, "There is no profile %s; there are default, build and minimal%s",
-			  word, meant(nearest_word(word, nth_profile, n_profiles)));
+	return problem_at(position,
+			  "There is no profile %s; there are default, build and minimal%s", word,
+			  meant(nearest_word(word, nth_profile, n_profiles)));
 }
 
-const char *policy_rule_words(const struct call_rule *rule)
+const char *policy_rule_text(const struct call_rule *rule)
 {
 	return rule->word ? arena_printf("%s:%s", rule->name, rule->word) : rule->name;
 }
@@ -139,7 +140,7 @@ const char *policy_rule_words(const struct call_rule *rule)
 /* ---- reading a list ---- */
 
 struct list_reader {
-	struct place place;
+	struct position position;
 	enum rule_use use;
 	struct rules *rules;
 	const char *why;
@@ -150,7 +151,7 @@ static problem read_list(const struct list_reader *reader, const char *list, uin
 
 static void add_rule(struct rules *rules, const struct call_rule *rule)
 {
-	rules->items = arena_grow(rules->items, rules->n, &rules->room, sizeof(*rule));
+	rules->items = arena_grow(rules->items, rules->n, &rules->capacity, sizeof(*rule));
 	rules->items[rules->n++] = *rule;
 }
 
@@ -215,9 +216,9 @@ static problem unknown_qualifier(const struct list_reader *reader, const char *n
 		has_arguments(name) ? nearest_word(word, nth_argument, n_call_arguments) : NULL;
 	if (!near)
 		near = nearest_word(word, nth_error, ARRAY_SIZE(errors) + 2);
-	return problem_at(reader->place, "%s behind %s is neither an error, kill or log%s%s", word,
-			  name, has_arguments(name) ? " nor an argument that can be judged" : "",
-			  meant(near));
+	return problem_at(
+		reader->position, "%s behind %s is neither an error, kill or log%s%s", word, name,
+		has_arguments(name) ? " nor an argument that can be judged" : "", meant(near));
 }
 
 /* A call, perhaps with an argument, perhaps with an action: "socket:AF_NETLINK:EAFNOSUPPORT". */
@@ -231,7 +232,7 @@ static problem read_call(const struct list_reader *reader, const char *name, con
 	if (rule.number == __NR_SCMP_ERROR && reader->built_in)
 		return NULL;
 	if (rule.number == __NR_SCMP_ERROR)
-		return problem_at(reader->place,
+		return problem_at(reader->position,
 				  "Unknown system call %s (libseccomp %u.%u.%u does not know it)%s",
 				  name, seccomp_version()->major, seccomp_version()->minor,
 				  seccomp_version()->micro, meant(nearest_call(name)));
@@ -243,8 +244,8 @@ static problem read_call(const struct list_reader *reader, const char *name, con
 	else if (!add_argument_rules(reader, rule, argument))
 		return unknown_qualifier(reader, name, argument);
 	if (rule.action && reader->use == USE_ALLOW)
-		return problem_at(reader->place, "%s is to be allowed, so it cannot have an error",
-				  name);
+		return problem_at(reader->position,
+				  "%s is to be allowed, so it cannot have an error", name);
 	if (reader->use == USE_DENY && is_in_list(calls_of_sysv_ipc, name)) {
 		rule.name = "ipc";
 		rule.number = seccomp_syscall_resolve_name(rule.name);
@@ -259,8 +260,8 @@ static problem read_group(const struct list_reader *reader, const char *name,
 	if (action_word && !read_action(action_word, &action))
 		return unknown_qualifier(reader, name, action_word);
 	if (action_word && reader->use == USE_ALLOW)
-		return problem_at(reader->place, "%s is to be allowed, so it cannot have an error",
-				  name);
+		return problem_at(reader->position,
+				  "%s is to be allowed, so it cannot have an error", name);
 	struct list_reader inner = *reader;
 	inner.built_in = true;
 	/* The table's own errors say how a denial is best answered; they mean nothing where it is
@@ -278,7 +279,7 @@ static problem read_group(const struct list_reader *reader, const char *name,
 					reader->use == USE_ALLOW ? 0 : action;
 		return bad;
 	}
-	return problem_at(reader->place, "Unknown group %s%s", name, meant(nearest_call(name)));
+	return problem_at(reader->position, "Unknown group %s%s", name, meant(nearest_call(name)));
 }
 
 static problem read_list(const struct list_reader *reader, const char *list, uint32_t action)
@@ -294,7 +295,7 @@ static problem read_list(const struct list_reader *reader, const char *list, uin
 			*words[i]++ = '\0';
 		if (!*item)
 			return arena_printf("%s: The list \"%s\" has an empty name in it",
-					    place_name(reader->place), list);
+					    position_text(reader->position), list);
 		if (item[0] == '@' && words[2])
 			bad = unknown_qualifier(reader, item, words[2]);
 		else
@@ -304,10 +305,10 @@ static problem read_list(const struct list_reader *reader, const char *list, uin
 	return bad;
 }
 
-problem policy_read_list(struct place place, const char *list, enum rule_use use,
+problem policy_read_list(struct position position, const char *list, enum rule_use use,
 			 struct rules *rules)
 {
-	struct list_reader reader = { .place = place, .use = use, .rules = rules };
+	struct list_reader reader = { .position = position, .use = use, .rules = rules };
 	return read_list(&reader, list, 0);
 }
 
@@ -634,10 +635,10 @@ static void explain_rules(const struct rules *rules, uint32_t default_action,
 		for (; i < rules->n && rule->why == first->why && rule->action == first->action;
 		     rule = &rules->items[++i])
 			if (rule == first ||
-			    !streq(policy_rule_words(rule), policy_rule_words(rule - 1)))
-				text_add(&words, " %s", policy_rule_words(rule));
+			    !streq(policy_rule_text(rule), policy_rule_text(rule - 1)))
+				text_add(&words, " %s", policy_rule_text(rule));
 		line(text, arena_printf("%s%s%s%s%s%s", action ? "deny with " : "allow",
-					action ? policy_action_words(action) : "",
+					action ? policy_action_text(action) : "",
 					first->why ? " (" : "", first->why ? first->why : "",
 					first->why ? "):" : ":", words.bytes));
 	}
@@ -646,14 +647,14 @@ static void explain_rules(const struct rules *rules, uint32_t default_action,
 void policy_explain(const struct plan *plan, void (*line)(struct text *, const char *),
 		    struct text *text)
 {
-	const struct policy *policy = &plan->policy;
+	const struct policy *policy = &plan->filter.policy;
 	if (!policy_is_given(policy))
 		return;
 	if (policy->trace.fd >= 0)
 		line(text,
 		     arena_printf(
 			     "%s: nothing is denied; what would be is written to descriptor %d",
-			     place_name(policy->trace.place), policy->trace.fd));
+			     position_text(policy->trace.position), policy->trace.fd));
 	if (policy->log)
 		line(text, "the kernel logs what is denied");
 	struct verdicts shown = { .denied = policy->deny,
@@ -670,7 +671,7 @@ void policy_explain(const struct plan *plan, void (*line)(struct text *, const c
 	explain_rules(&shown.denied, policy->deny_action, line, text);
 	explain_rules(&shown.allowed, 0, line, text);
 	line(text, shown.has_allow_list ? arena_printf("deny everything else with %s",
-						       policy_action_words(policy->deny_action))
+						       policy_action_text(policy->deny_action))
 					: "allow everything else");
 	line(text, "answer ENOSYS to calls that libseccomp has no name for, and to unknown "
 		   "architectures");
@@ -768,10 +769,10 @@ static void add_list(struct text *flags, const char *option, const struct rules 
 	for (size_t i = 0; i < unique.n; i++)
 		text_add(flags, "%s%s%s%s",
 			 i ? "," : arena_printf("%s%s ", flags->length ? " " : "", option),
-			 policy_rule_words(&unique.items[i]),
+			 policy_rule_text(&unique.items[i]),
 			 with_actions && unique.items[i].action ? ":" : "",
 			 with_actions && unique.items[i].action
-				 ? policy_action_words(unique.items[i].action)
+				 ? policy_action_text(unique.items[i].action)
 				 : "");
 }
 

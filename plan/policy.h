@@ -6,10 +6,10 @@
 
 enum rule_use { USE_DENY, USE_ALLOW };
 /* Reads a LIST as --seccomp-deny and --seccomp-allow take it, behind what is there. */
-problem policy_read_list(struct place place, const char *list, enum rule_use use,
+problem policy_read_list(struct position position, const char *list, enum rule_use use,
 			 struct rules *rules);
-problem policy_read_action(struct place place, const char *word, uint32_t *ret_action);
-problem policy_read_profile(struct place place, const char *word,
+problem policy_read_action(struct position position, const char *word, uint32_t *ret_action);
+problem policy_read_profile(struct position position, const char *word,
 			    const struct profile **ret_profile);
 /* Anything beside the caller's own programs. */
 bool policy_is_given(const struct policy *policy);
@@ -48,8 +48,8 @@ bool policy_is_family(const struct call_rule *rule);
 bool policy_is_socketcall_for(const struct call_rule *rule, const struct call_rule *socket);
 bool policy_judges_socketcall_for(const struct rules *rules, const struct call_rule *socket);
 /* "socket:AF_NETLINK" and "EPERM"; arena memory. */
-const char *policy_rule_words(const struct call_rule *rule);
-const char *policy_action_words(uint32_t action);
+const char *policy_rule_text(const struct call_rule *rule);
+const char *policy_action_text(uint32_t action);
 /* Adds to `used` the rules that a call of `arch` breaks, or the call itself where an allow list lacks it: as words that
  * --seccomp-allow takes. False when nothing denies it. Makes no words, so that asking often costs
  * no memory: they live as long as `name`, and a number has none until the rule is kept. */

@@ -3,21 +3,21 @@
 
 #include "utils.h"
 
-const char *place_name(struct place place)
+const char *position_text(struct position position)
 {
-	if (!place.argument)
-		return place.option;
-	if (place.args_word)
-		return arena_printf("%s (argument %u, word %u)", place.option, place.argument,
-				    place.args_word);
-	return arena_printf("%s (argument %u)", place.option, place.argument);
+	if (!position.argument)
+		return position.option;
+	if (position.args_word)
+		return arena_printf("%s (argument %u, word %u)", position.option, position.argument,
+				    position.args_word);
+	return arena_printf("%s (argument %u)", position.option, position.argument);
 }
 
-problem problem_at(struct place place, const char *fmt, ...)
+problem problem_at(struct position position, const char *fmt, ...)
 {
 	va_list args;
 	va_start(args, fmt);
 	const char *text = arena_vprintf(fmt, args);
 	va_end(args);
-	return arena_printf("%s: %s", place_name(place), text);
+	return arena_printf("%s: %s", position_text(position), text);
 }

@@ -4,7 +4,7 @@
 
 #include "utils.h"
 
-struct place {
+struct position {
 	const char *option; /* as spelt, NULL for COMMAND */
 	unsigned argument;  /* 1 is the first word after the program's name */
 	unsigned args_word; /* within --args: 1 is its first word; 0: directly on the line */
@@ -13,9 +13,9 @@ struct place {
 typedef const char *problem;
 
 /* "--bind (argument 3)"; arena memory. */
-const char *place_name(struct place place);
+const char *position_text(struct position position);
 /* The sentence, with the place before it. */
-problem problem_at(struct place place, const char *fmt, ...) PRINTF_LIKE(2, 3)
+problem problem_at(struct position position, const char *fmt, ...) PRINTF_LIKE(2, 3)
 	__attribute__((returns_nonnull));
 
 #endif

@@ -34,7 +34,8 @@
  * fscrypt's older policies. */
 void command_new_keyring(const struct run *run)
 {
-	if (run->plan->allow_keys || syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0)
+	if (run->plan->filter.allow_keys ||
+	    syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0)
 		return;
 	/* ENOSYS: there are no keys, in this kernel or behind the guard that we run under ourselves;
 	 * EPERM: a container engine's filter denies them; EDQUOT: a user has 200 (kernel.keys.maxkeys),
@@ -45,12 +46,12 @@ void command_new_keyring(const struct run *run)
 
 void command_check_labels(const struct plan *plan)
 {
-	const char *option = plan->exec_label   ? "--exec-label"
-			     : plan->file_label ? "--file-label"
-						: NULL;
+	const char *option = plan->command.exec_label ? "--exec-label"
+			     : plan->root.file_label  ? "--file-label"
+						      : NULL;
 	if (option && access("/sys/fs/selinux/enforce", F_OK) < 0)
 		die("%s: SELinux is not enabled on this system",
-		    place_name(options_place(plan, option)));
+		    position_text(options_position(plan, option)));
 }
 
 void command_set_label(const struct run *run, const char *attribute, const char *option,
@@ -62,7 +63,7 @@ void command_set_label(const struct run *run, const char *attribute, const char 
 		openat(run->proc_fd, arena_printf("self/attr/%s", attribute), O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || !write_all(fd, label, strlen(label)))
 		die_errno(errno, "%s: Can't set the label %s",
-			  place_name(options_place(run->plan, option)), label);
+			  position_text(options_position(run->plan, option)), label);
 }
 
 /* ---- environment ---- */
@@ -94,10 +95,10 @@ void command_make_environment(struct run *run)
 {
 	/* Each operation adds one at most; PWD and the NULL come last. */
 	size_t n_outer = count_entries(run->envp);
-	char **entries = arena_alloc((n_outer + run->plan->n_env_ops + 2) * sizeof(char *));
+	char **entries = arena_alloc((n_outer + run->plan->command.n_env_ops + 2) * sizeof(char *));
 	memcpy(entries, run->envp, n_outer * sizeof(char *));
-	for (size_t i = 0; i < run->plan->n_env_ops; i++) {
-		const struct env_op *op = &run->plan->env_ops[i];
+	for (size_t i = 0; i < run->plan->command.n_env_ops; i++) {
+		const struct env_op *op = &run->plan->command.env_ops[i];
 		char *outer;
 		switch (op->action) {
 		case ENV_CLEAR:
@@ -133,10 +134,11 @@ void command_keep_words(struct run *run)
 {
 	struct plan *plan = arena_alloc(sizeof(*plan));
 	*plan = *run->plan;
-	plan->command = copy_words(plan->command);
-	plan->argv0 = plan->argv0 ? arena_string(plan->argv0) : NULL;
-	plan->chdir = plan->chdir ? arena_string(plan->chdir) : NULL;
-	plan->exec_label = plan->exec_label ? arena_string(plan->exec_label) : NULL;
+	plan->command.argv = copy_words(plan->command.argv);
+	plan->command.argv0 = plan->command.argv0 ? arena_string(plan->command.argv0) : NULL;
+	plan->command.chdir = plan->command.chdir ? arena_string(plan->command.chdir) : NULL;
+	plan->command.exec_label =
+		plan->command.exec_label ? arena_string(plan->command.exec_label) : NULL;
 	run->plan = plan;
 	run->environment = copy_words(run->environment);
 }
@@ -145,10 +147,10 @@ void command_keep_words(struct run *run)
 
 static void enter_directory(struct run *run)
 {
-	const char *directory = run->plan->chdir;
+	const char *directory = run->plan->command.chdir;
 	if (directory && chdir(directory) < 0)
 		die_errno(errno, "%s: Can't chdir to %s",
-			  place_name(options_place(run->plan, "--chdir")), directory);
+			  position_text(options_position(run->plan, "--chdir")), directory);
 	if (!directory) {
 		const char *home = get_variable(run->environment, "HOME");
 		if (run->caller->directory && chdir(run->caller->directory) == 0)
@@ -166,9 +168,10 @@ static void enter_directory(struct run *run)
 
 void command_wait(const struct run *run)
 {
-	if (run->plan->block.fd >= 0 && !wait_for_byte(run->plan->block.fd))
-		die_errno(errno, "%s: Can't read descriptor %d", place_name(run->plan->block.place),
-			  run->plan->block.fd);
+	if (run->plan->report.block.fd >= 0 && !wait_for_byte(run->plan->report.block.fd))
+		die_errno(errno, "%s: Can't read descriptor %d",
+			  position_text(run->plan->report.block.position),
+			  run->plan->report.block.fd);
 }
 
 /* The three standard numbers, and what the caller meant to pass on. Everything of ours is
@@ -176,15 +179,16 @@ void command_wait(const struct run *run)
 static void close_descriptors(const struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (!plan->close_fds && !run->inherited_known)
+	if (!plan->command.close_fds && !run->inherited_known)
 		return;
 	size_t n = 0;
-	int *keep = arena_alloc((run->n_inherited_fds + plan->keep_fds.n + 1) * sizeof(*keep));
-	keep[n++] = run->monitor_fd;
-	for (size_t i = 0; !plan->close_fds && i < run->n_inherited_fds; i++)
+	int *keep =
+		arena_alloc((run->n_inherited_fds + plan->command.keep_fds.n + 1) * sizeof(*keep));
+	keep[n++] = run->supervisor_fd;
+	for (size_t i = 0; !plan->command.close_fds && i < run->n_inherited_fds; i++)
 		keep[n++] = run->inherited_fds[i];
-	for (size_t i = 0; plan->close_fds && i < plan->keep_fds.n; i++)
-		keep[n++] = plan->keep_fds.items[i].fd;
+	for (size_t i = 0; plan->command.close_fds && i < plan->command.keep_fds.n; i++)
+		keep[n++] = plan->command.keep_fds.items[i].fd;
 	if (!close_all_except(keep, n))
 		die_errno(errno, "Can't close the descriptors that COMMAND must not have");
 }
@@ -192,13 +196,13 @@ static void close_descriptors(const struct run *run)
 void command_prepare(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (plan->new_session && setsid() < 0)
+	if (plan->command.new_session && setsid() < 0)
 		die_errno(errno, "%s: Can't start a new session",
-			  place_name(options_place(plan, "--new-session")));
+			  position_text(options_position(plan, "--new-session")));
 	caps_keep(run->shape.caps, run->shape.ambient_caps);
 	umask(run->umask);
 	enter_directory(run);
-	command_set_label(run, "exec", "--exec-label", plan->exec_label);
+	command_set_label(run, "exec", "--exec-label", plan->command.exec_label);
 	if (run->nofile_raised && setrlimit(RLIMIT_NOFILE, &run->nofile) < 0)
 		die_errno(errno, "Can't restore the limit of open files");
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
@@ -213,26 +217,26 @@ void command_go(struct run *run)
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	if (run->shape.topology == RUN_SUPERVISED) /* with a reaper, that has said it */
-		sync_send(run->monitor_fd, MESSAGE_STARTING, 0);
+		channel_send(run->supervisor_fd, MESSAGE_STARTING, 0);
 	run_tell_stage(run, STAGE_GO);
-	size_t n_words = count_entries(plan->command);
+	size_t n_words = count_entries(plan->command.argv);
 	char **words = arena_alloc((n_words + 1) * sizeof(char *));
-	memcpy(words, plan->command, n_words * sizeof(char *));
-	if (plan->argv0)
-		words[0] = arena_string(plan->argv0);
+	memcpy(words, plan->command.argv, n_words * sizeof(char *));
+	if (plan->command.argv0)
+		words[0] = arena_string(plan->command.argv0);
 	const char *path_list = get_variable(run->environment, "PATH");
 	environ = run->environment;
 	if (sigprocmask(SIG_SETMASK, &run->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
 	limits_apply_rlimits(plan);
 	filters_load(run, FILTER_COMMAND);
-	execvp(plan->command[0], words);
+	execvp(plan->command.argv[0], words);
 	int error = errno;
-	const char *cause = diagnose_exec(plan->command[0], path_list, error);
-	if (error == ENOENT && !plan->n_ops && *plan->command[0])
+	const char *cause = diagnose_exec(plan->command.argv[0], path_list, error);
+	if (error == ENOENT && !plan->root.n_ops && *plan->command.argv[0])
 		cause = "; nothing is bound into the sandbox (as --ro-bind / / does), so it is "
 			"empty";
 	else if (!*cause && filters_are_asked_for(run))
 		cause = "; a seccomp filter may have denied it";
-	die("execvp %s: %s%s", plan->command[0], errno_text(error), cause);
+	die("execvp %s: %s%s", plan->command.argv[0], errno_text(error), cause);
 }

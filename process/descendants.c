@@ -24,7 +24,7 @@ struct relative {
 };
 struct relatives {
 	struct relative *all; /* ascending by pid */
-	size_t n, room;
+	size_t n, capacity;
 };
 
 /* The caller's own: what it had started before it became this program by exec(3). */
@@ -50,7 +50,7 @@ static bool read_parent(int directory_fd, struct relative *relative)
 
 static void add_relative(struct relatives *found, const struct relative *relative)
 {
-	found->all = arena_grow(found->all, found->n, &found->room, sizeof(*relative));
+	found->all = arena_grow(found->all, found->n, &found->capacity, sizeof(*relative));
 	found->all[found->n++] = *relative;
 }
 

@@ -47,13 +47,13 @@ static int take_lock(const struct run *run, const struct path_at *file)
 	int fd = path_open_to_change(run->root.fd, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK,
 				     run->guard);
 	if (fd < 0 && errno == EXDEV && run->guard && run->guard->led_into != PATH_NO_TREE)
-		die("%s: Can't lock %s: %s", place_name(file->place), file->path,
-		    newroot_link_words(run));
+		die("%s: Can't lock %s: %s", position_text(file->position), file->path,
+		    newroot_link_text(run));
 	if (fd < 0)
-		die_errno(errno, "%s: Can't open lock file %s", place_name(file->place),
+		die_errno(errno, "%s: Can't open lock file %s", position_text(file->position),
 			  file->path);
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
-		die("%s: Can't lock %s: %s%s", place_name(file->place), file->path,
+		die("%s: Can't lock %s: %s%s", position_text(file->position), file->path,
 		    errno_text(errno),
 		    errno == EAGAIN || errno == EACCES ? "; somebody holds it exclusively" : "");
 	if (mmap(NULL, 1, PROT_NONE, MAP_PRIVATE, fd, 0) != MAP_FAILED)
@@ -100,14 +100,15 @@ static void give_up_privilege(const struct run *run)
 static void close_what_init_needs_not(const struct run *run, const int *locks, int command_socket)
 {
 	const struct plan *plan = run->plan;
-	int *keep = arena_alloc((plan->n_lock_files + plan->sync.n + 3) * sizeof(*keep));
+	int *keep =
+		arena_alloc((plan->report.n_lock_files + plan->report.sync.n + 3) * sizeof(*keep));
 	size_t n = 0;
-	keep[n++] = run->monitor_fd;
+	keep[n++] = run->supervisor_fd;
 	keep[n++] = command_socket;
 	keep[n++] = run->parent_pidfd;
-	for (size_t i = 0; i < plan->sync.n; i++)
-		keep[n++] = plan->sync.items[i].fd;
-	for (size_t i = 0; i < plan->n_lock_files; i++)
+	for (size_t i = 0; i < plan->report.sync.n; i++)
+		keep[n++] = plan->report.sync.items[i].fd;
+	for (size_t i = 0; i < plan->report.n_lock_files; i++)
 		keep[n++] = locks[i];
 	if (!close_all_except(keep, n))
 		die_errno(errno, "Can't close the descriptors that the reaper must not have");
@@ -188,8 +189,9 @@ static _Noreturn void reap(const struct run *run, pid_t command, bool may_releas
 		if (pid == command) {
 			command_status = status;
 			/* a supervisor that is gone needs it not */
-			sync_try_send(run->monitor_fd,
-				      take_the_ended() ? MESSAGE_ENDED : MESSAGE_ALL_ENDED, status);
+			channel_try_send(run->supervisor_fd,
+					 take_the_ended() ? MESSAGE_ENDED : MESSAGE_ALL_ENDED,
+					 status);
 		}
 	}
 	_exit(WIFEXITED(command_status) ? WEXITSTATUS(command_status)
@@ -227,7 +229,7 @@ static void keep_time(const struct run *run)
 	if (sigaction(SIGALRM, &action, &outer_alarm) < 0 ||
 	    setitimer(ITIMER_REAL, &when, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) < 0)
 		die_errno(errno, "%s: Can't arrange for the end",
-			  place_name(options_place(run->plan, "--timeout")));
+			  position_text(options_position(run->plan, "--timeout")));
 }
 
 static void ignore(int number)
@@ -254,7 +256,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	AUTO_CLOSE int pidfd = sys_pidfd_open(command, 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't watch COMMAND");
-	if (sync_receive(socket, true, &message, NULL) != 1) {
+	if (channel_receive(socket, true, &message, NULL) != 1) {
 		int status = 0;
 		waitpid(command, &status, 0);
 		run_end_with_setup(status);
@@ -265,7 +267,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 		 * COMMAND's. */
 		ns_follow(run, socket);
 		if (run->shape.info_late)
-			monitor_tell_namespaces(run);
+			supervisor_tell_namespaces(run);
 		command_wait(run);
 		filters_read(run);
 	}
@@ -276,7 +278,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	watch_parent(run);
 	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it.
 	 */
-	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, 0, pidfd);
+	channel_send_fd(run->supervisor_fd, MESSAGE_STARTING, 0, pidfd);
 	close_fd(&pidfd);
 	close_what_init_needs_not(run, locks, socket);
 	scrub_own_memory(run);
@@ -290,7 +292,7 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	if (filtered && waitpid(1, NULL, WNOHANG) < 0 && errno != ECHILD)
 		die_errno(errno, "Can't reap under the seccomp programs given: they deny waiting "
 				 "for processes");
-	if (!sync_try_send(socket, MESSAGE_GO, 0) &&
+	if (!channel_try_send(socket, MESSAGE_GO, 0) &&
 	    errno != EPIPE) /* EPIPE: it has died, and said why */
 		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
 	reap(run, command, !filtered);
@@ -315,9 +317,10 @@ static bool can_lend_memory(const struct run *run)
 	const struct plan *plan = run->plan;
 	return STACKS_MAY_CHANGE && run->shape.pid_namespace && run->shape.user_namespace &&
 	       run->shape.inner_level && !run->shape.inner_namespaces && !run->shape.caps &&
-	       run->shape.inner_uid != 0 && plan->userns.fd < 0 && plan->userns2.fd < 0 &&
-	       plan->userns_block.fd < 0 && plan->pidns.fd < 0 && !plan->disable_userns &&
-	       !plan->assert_userns_disabled && !filters_are_asked_for(run);
+	       run->shape.inner_uid != 0 && plan->ns.userns.fd < 0 && plan->ns.userns2.fd < 0 &&
+	       plan->report.userns_block.fd < 0 && plan->ns.pidns.fd < 0 &&
+	       !plan->ns.disable_userns && !plan->ns.assert_userns_disabled &&
+	       !filters_are_asked_for(run);
 }
 
 static void borrow_and_go(struct run *run)
@@ -329,7 +332,7 @@ static void borrow_and_go(struct run *run)
 	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't watch COMMAND");
-	sync_send_fd(run->monitor_fd, MESSAGE_STARTING, 0, pidfd);
+	channel_send_fd(run->supervisor_fd, MESSAGE_STARTING, 0, pidfd);
 	close_fd(&pidfd);
 	command_go(run);
 }
@@ -353,9 +356,9 @@ static void lend_memory(struct run *run, const int *locks)
 void init_split(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	int ends[2], *locks = arena_alloc((plan->n_lock_files + 1) * sizeof(*locks));
-	for (size_t i = 0; i < plan->n_lock_files; i++)
-		locks[i] = take_lock(run, &plan->lock_files[i]);
+	int ends[2], *locks = arena_alloc((plan->report.n_lock_files + 1) * sizeof(*locks));
+	for (size_t i = 0; i < plan->report.n_lock_files; i++)
+		locks[i] = take_lock(run, &plan->report.lock_files[i]);
 	close_fd(&run->root.fd);
 	filters_prepare(run);
 	if (!run->shape.inner_namespaces) {
@@ -366,7 +369,7 @@ void init_split(struct run *run)
 	filters_load_guards(run); /* once for both processes */
 	if (can_lend_memory(run))
 		lend_memory(run, locks);
-	sync_make_pair(ends);
+	channel_make_pair(ends);
 	pid_t pid = sys_clone_process(0);
 	if (pid < 0)
 		die("Can't start a process for COMMAND: %s%s", errno_text(errno),
@@ -382,11 +385,11 @@ void init_split(struct run *run)
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	bool second_level = ns_enter_inner(run);
-	sync_send_namespaces(ends[1], second_level, run);
+	channel_send_namespaces(ends[1], second_level, run);
 	if (second_level && run->shape.inner_namespaces)
 		ns_lead(run, ends[1]);
 	command_prepare(run);
-	if (sync_receive(ends[1], true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
+	if (channel_receive(ends[1], true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
 		_exit(1); /* it has said why */
 	close_fd(&ends[1]);
 }

@@ -69,7 +69,7 @@ void signals_block(const struct plan *plan)
 	}
 	/* Otherwise the supervisor stops together with COMMAND by itself, which is what job control
 	 * wants to see. */
-	bool takes_stops = plan->timeout_ms || plan->new_session;
+	bool takes_stops = plan->limit.timeout_ms || plan->command.new_session;
 	for (size_t i = 0; i < ARRAY_SIZE(stopping) && takes_stops; i++)
 		sigaddset(&set, stopping[i]);
 	signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -5,7 +5,7 @@
  * (it is not dumpable), and lives as short as it can. A root caller's keeps two capabilities, each
  * only where the end of the sandbox cannot do without: CAP_KILL, for limits without a new user
  * namespace, and CAP_DAC_OVERRIDE, for groups in a directory that the caller may not write to
- * otherwise. COMMAND is not started before all that is so (monitor_await_ready()).
+ * otherwise. COMMAND is not started before all that is so (supervisor_await_ready()).
  *
  * It must never end without its child having ended, or at least been killed, except that a reaper
  * goes on when COMMAND is over.
@@ -157,7 +157,7 @@ static bool end_sandbox(void)
 		kill(monitor.child, SIGKILL);
 	/* Before the child is waited for: whoever traces it has its status first. In a joined pid
 	 * namespace somebody may have stopped those who only led there. */
-	if (must_find || run->plan->pidns.fd >= 0)
+	if (must_find || run->plan->ns.pidns.fd >= 0)
 		other = descendants_kill(run->proc_fd, overlay_is_helper, reap);
 	pid_t left = await_child(DESCENDANTS_PATIENCE_MS);
 	if (left || other)
@@ -226,8 +226,8 @@ static void require_own_proc(const struct run *run)
 	static const char *const ending[] = { "--timeout", "--limit", "--limit-try", "--cgroup",
 					      "--overlay-changes" };
 	const struct plan *plan = run->plan;
-	const char *option = plan->pidns.fd >= 0 ? "--pidns" : NULL;
-	if (plan->userns.fd >= 0 && run->shape.pid_namespace)
+	const char *option = plan->ns.pidns.fd >= 0 ? "--pidns" : NULL;
+	if (plan->ns.userns.fd >= 0 && run->shape.pid_namespace)
 		option = "--userns";
 	for (size_t i = 0; i < ARRAY_SIZE(ending) && must_find_the_rest(run) && !option; i++)
 		if (options_given(plan, ending[i]))
@@ -235,7 +235,7 @@ static void require_own_proc(const struct run *run)
 	if (option && !ns_has_own_proc(run))
 		die("%s: /proc shows another pid namespace than this one, so the sandbox's "
 		    "processes cannot be found there; mount one of this namespace%s",
-		    place_name(options_place(plan, option)),
+		    position_text(options_position(plan, option)),
 		    must_find_the_rest(run) ? ", or give --unshare-pid" : "");
 }
 
@@ -252,10 +252,10 @@ static void set_deadline(struct run *run)
 {
 	enum { LAST_RESORT_MS = 2000 };
 	const struct plan *plan = run->plan;
-	if (!plan->timeout_ms)
+	if (!plan->limit.timeout_ms)
 		return;
-	monitor.deadline_ms = monitor.silent_ms = now_ms() + plan->timeout_ms;
-	int64_t kill_ms = monitor.deadline_ms + plan->kill_after_ms;
+	monitor.deadline_ms = monitor.silent_ms = now_ms() + plan->limit.timeout_ms;
+	int64_t kill_ms = monitor.deadline_ms + plan->limit.kill_after_ms;
 	run->last_resort_ms = kill_ms + LAST_RESORT_MS;
 	monitor.lacks_timers = !signals_wake_at(monitor.deadline_ms, 0) ||
 			       !signals_wake_at(kill_ms, 0) ||
@@ -263,19 +263,19 @@ static void set_deadline(struct run *run)
 	/* Any program of the user's can bring that about; start_guard() does without. */
 	if (monitor.lacks_timers && errno != EAGAIN)
 		die_errno(errno, "%s: Can't make a timer",
-			  place_name(options_place(plan, "--timeout")));
+			  position_text(options_position(plan, "--timeout")));
 }
 
-void monitor_prepare(struct run *run)
+void supervisor_prepare(struct run *run)
 {
 	monitor.run = run;
 	require_own_proc(run);
 	learn_terminal();
 	signals_block(run->plan);
 	set_deadline(run);
-	if (run->plan->die_with_parent)
+	if (run->plan->command.die_with_parent)
 		watch_parent(run->caller->parent);
-	if (must_find_the_rest(run) || run->plan->pidns.fd >= 0)
+	if (must_find_the_rest(run) || run->plan->ns.pidns.fd >= 0)
 		descendants_spare(run->proc_fd);
 	if (must_find_the_rest(run) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who finds what COMMAND leaves behind");
@@ -300,11 +300,11 @@ static void end_if_asked(const struct run *run)
 	end_sandbox();
 	if (is_late && !is_orphan && !ending)
 		die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
-		       place_name(options_place(run->plan, "--timeout")));
+		       position_text(options_position(run->plan, "--timeout")));
 	die_silently(ending ? 128 + ending : 1);
 }
 
-void monitor_await(const struct run *run, int fd, int ms)
+void supervisor_await(const struct run *run, int fd, int ms)
 {
 	int64_t end_ms = now_ms() + ms;
 	for (;;) {
@@ -334,7 +334,7 @@ static bool may_go_on_writing(void)
 	       !parent_is_gone();
 }
 
-void monitor_leave_to_supervisor(struct run *run)
+void supervisor_leave_to_it(struct run *run)
 {
 	const struct shape *shape = &run->shape;
 	signals_leave_to_supervisor();
@@ -355,36 +355,36 @@ static void write_report(const struct fd_at *to, const char *json)
 	if (!done && errno == ETIMEDOUT)
 		end_if_asked(monitor.run);
 	if (!done)
-		die("%s: Can't write to descriptor %d: %s%s", place_name(to->place), to->fd,
+		die("%s: Can't write to descriptor %d: %s%s", position_text(to->position), to->fd,
 		    errno_text(errno), errno == EBADF ? "; it is not open for writing" : "");
 }
 
 static void report_child(const struct run *run, pid_t child)
 {
 	const struct plan *plan = run->plan;
-	if (plan->info.fd >= 0) {
+	if (plan->report.info.fd >= 0) {
 		struct text json = { 0 };
 		text_add(&json, "{\n    ");
 		ns_describe(run, child, "\n    ", &json);
 		text_add(&json, "\n}\n");
-		write_report(&plan->info, json.bytes);
+		write_report(&plan->report.info, json.bytes);
 	}
-	if (plan->json_status.fd >= 0) {
+	if (plan->report.json_status.fd >= 0) {
 		struct text json = { 0 };
 		text_add(&json, "{ ");
 		ns_describe(run, child, " ", &json);
 		text_add(&json, " }\n");
-		write_report(&plan->json_status, json.bytes);
+		write_report(&plan->report.json_status, json.bytes);
 	}
 }
 
 static void report_exit(const struct run *run, int exit_code)
 {
 	struct text json = { 0 };
-	if (run->plan->json_status.fd < 0)
+	if (run->plan->report.json_status.fd < 0)
 		return;
 	text_add(&json, "{ \"exit-code\": %d }\n", exit_code);
-	write_all(run->plan->json_status.fd, json.bytes, json.length);
+	write_all(run->plan->report.json_status.fd, json.bytes, json.length);
 }
 
 /* Inside: waits for a message. That the supervisor is ready may come before another. */
@@ -392,33 +392,33 @@ static bool hear_supervisor(struct run *run, enum message_kind kind)
 {
 	struct message message = { 0 };
 	while (message.kind != kind && !(kind == MESSAGE_READY && run->supervisor_is_ready)) {
-		if (sync_receive(run->monitor_fd, true, &message, NULL) != 1)
+		if (channel_receive(run->supervisor_fd, true, &message, NULL) != 1)
 			return false;
 		run->supervisor_is_ready |= message.kind == MESSAGE_READY;
 	}
 	return true;
 }
 
-void monitor_tell_namespaces(struct run *run)
+void supervisor_tell_namespaces(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (plan->info.fd < 0 && plan->json_status.fd < 0)
+	if (plan->report.info.fd < 0 && plan->report.json_status.fd < 0)
 		return;
 	ns_learn_ids(run);
-	if (run->monitor_fd < 0) {
+	if (run->supervisor_fd < 0) {
 		report_child(run, getpid());
-		close_consumed(plan->info.fd);
+		close_consumed(plan->report.info.fd);
 		return;
 	}
-	sync_send_namespaces(run->monitor_fd, 0, run);
+	channel_send_namespaces(run->supervisor_fd, 0, run);
 	if (!hear_supervisor(run, MESSAGE_GO))
 		_exit(1); /* the report could not be written, and that has been said; or nobody is
 			     left */
 }
 
-void monitor_await_ready(struct run *run)
+void supervisor_await_ready(struct run *run)
 {
-	if (run->monitor_fd >= 0 && !hear_supervisor(run, MESSAGE_READY))
+	if (run->supervisor_fd >= 0 && !hear_supervisor(run, MESSAGE_READY))
 		die("The supervisor is gone; nothing was run");
 }
 
@@ -432,7 +432,7 @@ static int exit_code_of(int status)
 /* Ours, or COMMAND as one. */
 static bool has_pid_1(const struct run *run)
 {
-	return run->plan->as_pid_1 || run->shape.topology == RUN_WITH_INIT;
+	return run->plan->command.as_pid_1 || run->shape.topology == RUN_WITH_INIT;
 }
 
 /* In a process group of its own: neither the terminal nor what is sent to COMMAND's gets here. */
@@ -491,10 +491,10 @@ static void start_guard(const struct run *run)
 		die_errno(errno,
 			  "%s: Can't start the process that ends the sandbox where the supervisor "
 			  "is kept from it",
-			  place_name(options_place(run->plan, monitor.lacks_timers ? "--timeout"
-							      : run->plan->as_pid_1
-								      ? "--as-pid-1"
-								      : "--die-with-parent")));
+			  position_text(options_position(
+				  run->plan, monitor.lacks_timers          ? "--timeout"
+					     : run->plan->command.as_pid_1 ? "--as-pid-1"
+									   : "--die-with-parent")));
 }
 
 static void drop_privilege(struct run *run)
@@ -514,17 +514,18 @@ static void drop_privilege(struct run *run)
 	const int ours[] = { monitor.socket,
 			     signals_fd(),
 			     monitor.parent_pidfd,
-			     plan->info.fd,
-			     plan->json_status.fd,
-			     plan->userns_block.fd,
-			     run->shape.ends_with_command || plan->new_session || has_pid_1(run) ||
-					     plan->pidns.fd >= 0
+			     plan->report.info.fd,
+			     plan->report.json_status.fd,
+			     plan->report.userns_block.fd,
+			     run->shape.ends_with_command || plan->command.new_session ||
+					     has_pid_1(run) || plan->ns.pidns.fd >= 0
 				     ? run->proc_fd
 				     : -1,
-			     plan->policy.trace.fd };
+			     plan->filter.policy.trace.fd };
 	size_t n_helpers;
 	const int *helper_fds = overlay_helper_fds(&n_helpers);
-	size_t n_sync = plan->as_pid_1 ? plan->sync.n : 0; /* otherwise the reaper holds them */
+	size_t n_sync = plan->command.as_pid_1 ? plan->report.sync.n
+					       : 0; /* otherwise the reaper holds them */
 	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_sync + n_helpers + CGROUPS_MOST_FDS) *
 				sizeof(int));
 	memcpy(keep, ours, sizeof(ours));
@@ -532,11 +533,11 @@ static void drop_privilege(struct run *run)
 		memcpy(keep + ARRAY_SIZE(ours), helper_fds, n_helpers * sizeof(int));
 	size_t n_keep = ARRAY_SIZE(ours) + n_helpers;
 	for (size_t i = 0; i < n_sync; i++)
-		keep[n_keep++] = plan->sync.items[i].fd;
+		keep[n_keep++] = plan->report.sync.items[i].fd;
 	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 	start_guard(run);
-	sync_let_go_on(monitor.socket, MESSAGE_READY);
+	channel_let_go_on(monitor.socket, MESSAGE_READY);
 }
 
 /* With --new-session COMMAND leads a process group, which has its number. */
@@ -556,17 +557,17 @@ static void hear_message(struct run *run, const struct message *message, int att
 			break;
 		memcpy(run->ns_ids, message->ns_ids, sizeof(run->ns_ids));
 		report_child(run, monitor.child);
-		close_consumed(run->plan->info.fd);
-		monitor.waits_for_maps = run->plan->userns_block.fd >= 0;
+		close_consumed(run->plan->report.info.fd);
+		monitor.waits_for_maps = run->plan->report.userns_block.fd >= 0;
 		if (!monitor.waits_for_maps)
-			sync_let_go_on(monitor.socket, MESSAGE_GO);
+			channel_let_go_on(monitor.socket, MESSAGE_GO);
 		break;
 	case MESSAGE_STARTING:
 		monitor.started = true;
 		close_fd(&monitor.command_pidfd);
 		monitor.command_pidfd = attached_fd;
 		attached_fd = -1;
-		if (run->plan->new_session)
+		if (run->plan->command.new_session)
 			learn_session(run);
 		break;
 	case MESSAGE_NOT_STARTED:
@@ -609,7 +610,7 @@ static bool hear_messages(struct run *run)
 {
 	struct message message;
 	int heard, attached_fd;
-	while ((heard = sync_receive(monitor.socket, false, &message, &attached_fd)) > 0)
+	while ((heard = channel_receive(monitor.socket, false, &message, &attached_fd)) > 0)
 		hear_message(run, &message, attached_fd);
 	return heard < 0;
 }
@@ -637,7 +638,7 @@ static int is_in_masks(const struct run *run, pid_t pid, int number, const char 
 static bool may_be_lost_on_pid_1(const struct run *run, int number)
 {
 	static const char *const arranged[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
-	return run->plan->as_pid_1 &&
+	return run->plan->command.as_pid_1 &&
 	       is_in_masks(run, monitor.child_in_proc, number, arranged, ARRAY_SIZE(arranged)) == 0;
 }
 
@@ -738,7 +739,7 @@ static bool reached_command(const struct run *run, const struct signalfd_siginfo
 static void pass_signal_on(const struct run *run, const struct signalfd_siginfo *info)
 {
 	int number = (int) info->ssi_signo;
-	bool new_session = run->plan->new_session;
+	bool new_session = run->plan->command.new_session;
 	if (number == SIGCHLD)
 		return;
 	if (signals_stop_us(number)) {
@@ -797,8 +798,9 @@ static int ms_to_sleep(void)
  * the message. */
 static bool must_listen(const struct plan *plan, const struct shape *shape)
 {
-	return shape->topology == RUN_WITH_INIT || plan->info.fd >= 0 ||
-	       plan->json_status.fd >= 0 || plan->policy.trace.fd >= 0 || monitor.takes_helpers;
+	return shape->topology == RUN_WITH_INIT || plan->report.info.fd >= 0 ||
+	       plan->report.json_status.fd >= 0 || plan->filter.policy.trace.fd >= 0 ||
+	       monitor.takes_helpers;
 }
 
 /* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows
@@ -818,7 +820,7 @@ static void report_usage(const struct run *run, const struct usage *usage, int s
 	if (streq(cause, "oom-kill"))
 		run_tell(run,
 			 "COMMAND was killed by the kernel because the group was out of memory");
-	if (run->plan->json_status.fd < 0)
+	if (run->plan->report.json_status.fd < 0)
 		return;
 	const struct {
 		const char *name;
@@ -835,7 +837,7 @@ static void report_usage(const struct run *run, const struct usage *usage, int s
 			text_add(&json, ", \"%s\": %lld", members[i].name,
 				 (long long) members[i].value);
 	text_add(&json, " }\n");
-	write_all(run->plan->json_status.fd, json.bytes, json.length);
+	write_all(run->plan->report.json_status.fd, json.bytes, json.length);
 }
 
 /* Waits for a helper, as long as the list is wanted. */
@@ -864,7 +866,7 @@ static _Noreturn void finish(struct run *run, int status)
 		all_ended = end_sandbox();
 		if (run->cgroups || lists_changes)
 			overlay_wait_for_fuse(is_wanted);
-		if (!started || run->plan->json_status.fd >= 0 || run->plan->verbose)
+		if (!started || run->plan->report.json_status.fd >= 0 || run->plan->verbose)
 			limits_read_usage(run, &usage);
 		if (started && lists_changes)
 			listed = overlay_list_changes(is_wanted);
@@ -874,15 +876,16 @@ static _Noreturn void finish(struct run *run, int status)
 		monitor.silent_ms = now_ms() + PATIENCE_MS;
 	if (!started && monitor.timed_out)
 		die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
-		       place_name(options_place(run->plan, "--timeout")));
+		       position_text(options_position(run->plan, "--timeout")));
 	if (!started) {
-		const char *place = limits_place(run->plan, "memory.max");
+		const char *position = limits_position(run->plan, "memory.max");
 		if (usage.oom_kills > 0)
 			die("Setup was ended by the kernel: the memory that %s allows is not "
 			    "enough to start",
-			    place               ? place
-			    : run->plan->cgroup ? place_name(options_place(run->plan, "--cgroup"))
-						: "the group");
+			    position ? position
+			    : run->plan->limit.cgroup
+				    ? position_text(options_position(run->plan, "--cgroup"))
+				    : "the group");
 		run_end_with_setup(status);
 	}
 	int exit_code = monitor.killed      ? EXIT_KILLED
@@ -911,7 +914,7 @@ static void time_is_up(struct run *run)
 	monitor.killed = was_asked;
 	if (!monitor.started || was_killed || (was_asked && monitor.command_pidfd < 0))
 		finish(run, SIGKILL);
-	monitor.deadline_ms = now_ms() + (was_asked ? PATIENCE_MS : plan->kill_after_ms);
+	monitor.deadline_ms = now_ms() + (was_asked ? PATIENCE_MS : plan->limit.kill_after_ms);
 	monitor.silent_ms = now_ms() + PATIENCE_MS;
 	if (was_asked) {
 		send_signal(SIGKILL);
@@ -920,16 +923,18 @@ static void time_is_up(struct run *run)
 	send_signal(SIGTERM);
 	send_signal(SIGCONT); /* a stopped process would not hear it */
 	run_tell(run, "%s: the time is up: SIGTERM, and SIGKILL in %lld ms",
-		 place_name(options_place(plan, "--timeout")), (long long) plan->kill_after_ms);
+		 position_text(options_position(plan, "--timeout")),
+		 (long long) plan->limit.kill_after_ms);
 }
 
 static void let_maps_pass(const struct run *run)
 {
-	if (!wait_for_byte(run->plan->userns_block.fd))
+	if (!wait_for_byte(run->plan->report.userns_block.fd))
 		die_errno(errno, "%s: Can't read descriptor %d",
-			  place_name(run->plan->userns_block.place), run->plan->userns_block.fd);
+			  position_text(run->plan->report.userns_block.position),
+			  run->plan->report.userns_block.fd);
 	monitor.waits_for_maps = false;
-	sync_let_go_on(monitor.socket, MESSAGE_GO);
+	channel_let_go_on(monitor.socket, MESSAGE_GO);
 }
 
 /* Others than the child are intermediate processes of ns_split(), or lost their parents: these may
@@ -954,10 +959,10 @@ static void begin(struct run *run, pid_t child, int socket)
 	monitor.socket = socket;
 	die_first_call(end_and_remove);
 	/* Otherwise nobody has been promised that it is never waited for too long. */
-	if (!write_patiently(may_go_on_writing) && run->plan->timeout_ms) {
+	if (!write_patiently(may_go_on_writing) && run->plan->limit.timeout_ms) {
 		if (errno != EAGAIN)
 			die_errno(errno, "%s: Can't make a timer",
-				  place_name(options_place(run->plan, "--timeout")));
+				  position_text(options_position(run->plan, "--timeout")));
 		monitor.lacks_timers = true;
 	}
 	if (has_pid_1(run)) {
@@ -973,7 +978,7 @@ static void begin(struct run *run, pid_t child, int socket)
 	monitor.listens = must_listen(run->plan, &run->shape);
 }
 
-void monitor_run(struct run *run, pid_t child, int socket)
+void supervisor_run(struct run *run, pid_t child, int socket)
 {
 	enum { AWAKE_MS = 200 };
 	bool connected = true;
@@ -983,7 +988,7 @@ void monitor_run(struct run *run, pid_t child, int socket)
 			{ .fd = signals_fd(), .events = POLLIN },
 			{ .fd = connected && monitor.listens ? socket : -1, .events = POLLIN },
 			{ .fd = monitor.parent_pidfd, .events = POLLIN },
-			{ .fd = monitor.waits_for_maps ? run->plan->userns_block.fd : -1,
+			{ .fd = monitor.waits_for_maps ? run->plan->report.userns_block.fd : -1,
 			  .events = POLLIN },
 			{ .fd = monitor.listener, .events = POLLIN },
 		};

@@ -26,7 +26,7 @@ struct run {
 	int proc_fd;                 /* O_PATH of the host's /proc */
 	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
 	uint64_t outer_mount_id;     /* of / where we were before new namespaces */
-	int monitor_fd;              /* our end of the supervisor's socket; -1 when there is none */
+	int supervisor_fd;           /* our end of the supervisor's socket; -1 when there is none */
 	bool supervisor_is_ready;    /* it has said so: MESSAGE_READY */
 	mode_t umask;
 	sigset_t signal_mask; /* the caller's; COMMAND gets it back */

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void sync_make_pair(int ret_ends[2])
+void channel_make_pair(int ret_ends[2])
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_ends) < 0)
 		die_errno(errno, "Can't make the socket between supervisor and sandbox");
@@ -35,24 +35,24 @@ static bool try_send_message(int socket, const struct message *message)
 	return n == (ssize_t) sizeof(*message);
 }
 
-bool sync_try_send(int socket, enum message_kind kind, int value)
+bool channel_try_send(int socket, enum message_kind kind, int value)
 {
 	return try_send_message(socket, &(struct message){ .kind = kind, .value = value });
 }
 
-void sync_send(int socket, enum message_kind kind, int value)
+void channel_send(int socket, enum message_kind kind, int value)
 {
-	if (!sync_try_send(socket, kind, value))
+	if (!channel_try_send(socket, kind, value))
 		die_of_silence();
 }
 
-void sync_let_go_on(int socket, enum message_kind kind)
+void channel_let_go_on(int socket, enum message_kind kind)
 {
-	if (!sync_try_send(socket, kind, 0) && errno != EPIPE && errno != ECONNRESET)
+	if (!channel_try_send(socket, kind, 0) && errno != EPIPE && errno != ECONNRESET)
 		die_of_silence();
 }
 
-void sync_send_namespaces(int socket, int value, const struct run *run)
+void channel_send_namespaces(int socket, int value, const struct run *run)
 {
 	struct message message = { .kind = MESSAGE_NAMESPACES, .value = value };
 	memcpy(message.ns_ids, run->ns_ids, sizeof(message.ns_ids));
@@ -60,7 +60,7 @@ void sync_send_namespaces(int socket, int value, const struct run *run)
 		die_of_silence();
 }
 
-void sync_write_letter(struct fd_letter *letter, enum message_kind kind)
+void channel_write_letter(struct fd_letter *letter, enum message_kind kind)
 {
 	*letter = (struct fd_letter){ .message.kind = kind };
 	letter->part =
@@ -75,12 +75,12 @@ void sync_write_letter(struct fd_letter *letter, enum message_kind kind)
 	header->cmsg_len = CMSG_LEN(sizeof(int));
 }
 
-const void *sync_letter_address(const struct fd_letter *letter)
+const void *channel_letter_address(const struct fd_letter *letter)
 {
 	return &letter->envelope;
 }
 
-void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd)
+void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd)
 {
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&letter->envelope)), &attached_fd, sizeof(int));
 	ssize_t n;
@@ -91,22 +91,22 @@ void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd)
 		die_of_silence();
 }
 
-void sync_send_fd(int socket, enum message_kind kind, int value, int attached_fd)
+void channel_send_fd(int socket, enum message_kind kind, int value, int attached_fd)
 {
 	struct fd_letter letter;
-	sync_write_letter(&letter, kind);
+	channel_write_letter(&letter, kind);
 	letter.message.value = value;
-	sync_send_letter(socket, &letter, attached_fd);
+	channel_send_letter(socket, &letter, attached_fd);
 }
 
-int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd)
+int channel_receive(int socket, bool wait, struct message *ret_message, int *ret_fd)
 {
 	struct iovec part = { .iov_base = ret_message, .iov_len = sizeof(*ret_message) };
-	struct fd_letter room;
+	struct fd_letter capacity;
 	struct msghdr header = { .msg_iov = &part,
 				 .msg_iovlen = 1,
-				 .msg_control = room.control,
-				 .msg_controllen = sizeof(room.control) };
+				 .msg_control = capacity.control,
+				 .msg_controllen = sizeof(capacity.control) };
 	ssize_t n;
 	/* A side that ends without having read all that was sent to it has a reset told before what
 	 * it has sent itself. */

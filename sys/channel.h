@@ -28,10 +28,10 @@ struct message {
 	uint64_t ns_ids[N_NS_KINDS];
 };
 /* Both ends are close-on-exec. */
-void sync_make_pair(int ret_ends[2]);
+void channel_make_pair(int ret_ends[2]);
 /* They die when the other side is gone, but for the one named try. */
-void sync_send(int socket, enum message_kind kind, int value);
-void sync_send_fd(int socket, enum message_kind kind, int value, int attached_fd);
+void channel_send(int socket, enum message_kind kind, int value);
+void channel_send_fd(int socket, enum message_kind kind, int value, int attached_fd);
 /* A letter lies ready at an address that is known beforehand; sending it is one sendmsg(2) with
  * that address. */
 struct fd_letter {
@@ -40,16 +40,16 @@ struct fd_letter {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct msghdr envelope;
 };
-void sync_write_letter(struct fd_letter *letter, enum message_kind kind);
-const void *sync_letter_address(const struct fd_letter *letter);
-void sync_send_letter(int socket, struct fd_letter *letter, int attached_fd);
-void sync_send_namespaces(int socket, int value, const struct run *run);
-bool sync_try_send(int socket, enum message_kind kind, int value);
+void channel_write_letter(struct fd_letter *letter, enum message_kind kind);
+const void *channel_letter_address(const struct fd_letter *letter);
+void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd);
+void channel_send_namespaces(int socket, int value, const struct run *run);
+bool channel_try_send(int socket, enum message_kind kind, int value);
 /* To setup, which waits for it: dies unless it is sent or there is nobody any more, which whoever
  * waits for the process notices. */
-void sync_let_go_on(int socket, enum message_kind kind);
+void channel_let_go_on(int socket, enum message_kind kind);
 /* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be
  * NULL. */
-int sync_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);
+int channel_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);
 
 #endif

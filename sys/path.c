@@ -57,7 +57,7 @@ struct walk {
 	struct path_guard *guard;   /* NULL: nobody asks whose the links are; the rest is for it */
 	struct text way;            /* from the root to at_fd, without links */
 	struct path_mount *entered; /* the mounts that the way leads into, the root's first */
-	size_t n_entered, room_entered;
+	size_t n_entered, capacity_entered;
 	struct path_link links[MOST_LINKS]; /* those followed in somebody's tree */
 	size_t n_noted;
 };
@@ -131,7 +131,7 @@ static int note_step(struct walk *walk, const char *name)
 		}
 	if (streq(name, ".."))
 		return EAGAIN; /* somebody moves mounts about */
-	walk->entered = arena_grow(walk->entered, walk->n_entered, &walk->room_entered,
+	walk->entered = arena_grow(walk->entered, walk->n_entered, &walk->capacity_entered,
 				   sizeof(*walk->entered));
 	walk->entered[walk->n_entered++] = mount;
 	note_reach(walk);

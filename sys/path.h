@@ -29,7 +29,7 @@ enum { OVERFLOW_UID = 65534 };
  * trap, and does not lead into a second one. */
 struct path_guard {
 	struct path_mount *mounts; /* each that an operation attached */
-	size_t n_mounts, room_mounts;
+	size_t n_mounts, capacity_mounts;
 	const char **sources; /* where on the host each operation's tree is; NULL: not known */
 	bool owners_tell;     /* who has OVERFLOW_UID is nobody that COMMAND can be */
 	/* What the last look-up met: the first link that lies in a tree that can be written to, or, with

@@ -198,14 +198,15 @@ struct range {
 
 struct ranges {
 	struct range *items;
-	size_t n, room;
+	size_t n, capacity;
 };
 
 static void add_range(struct ranges *ranges, uint32_t first, struct answer answer)
 {
 	if (ranges->n && is_same(answer, ranges->items[ranges->n - 1].answer))
 		return;
-	ranges->items = arena_grow(ranges->items, ranges->n, &ranges->room, sizeof(*ranges->items));
+	ranges->items =
+		arena_grow(ranges->items, ranges->n, &ranges->capacity, sizeof(*ranges->items));
 	ranges->items[ranges->n++] = (struct range){ .first = first, .answer = answer };
 }
 
@@ -346,7 +347,7 @@ static const struct sock_filter *skip_bits(const struct sock_filter *first, uint
 
 struct steps {
 	uint32_t *items;
-	size_t n, room;
+	size_t n, capacity;
 	bool *is_seen; /* for each instruction */
 };
 
@@ -370,7 +371,7 @@ static bool find_steps_of_argument(const struct copier *copier, const struct soc
 		return false;
 	for (uint32_t more = 0; more < 2; more++) {
 		steps->items =
-			arena_grow(steps->items, steps->n, &steps->room, sizeof(*steps->items));
+			arena_grow(steps->items, steps->n, &steps->capacity, sizeof(*steps->items));
 		steps->items[steps->n++] = at->k + more;
 	}
 	return find_steps_of_argument(copier, target_of(at, true), argument, steps) &&

@@ -178,8 +178,8 @@ static void print_calls(const struct profile *profile, uint32_t arch)
 			       list && !rule->action ? "allow" : "deny", rule->name,
 			       rule->word ? rule->word : "-", rule->index, rule->mask, rule->value,
 			       rule->clear,
-			       policy_action_words(rule->action ? rule->action
-								: POLICY_DEFAULT_ACTION));
+			       policy_action_text(rule->action ? rule->action
+							       : POLICY_DEFAULT_ACTION));
 		}
 }
 

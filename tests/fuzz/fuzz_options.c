@@ -66,25 +66,27 @@ static int split(char *words, size_t size, char **argv)
 
 static void check_plan(const struct plan *plan, char *const *argv, int argc)
 {
-	MUST(plan->command >= argv + 1 && plan->command < argv + argc);
-	for (size_t i = 0; i < plan->n_ops; i++) {
-		const struct op *op = &plan->ops[i];
+	MUST(plan->command.argv >= argv + 1 && plan->command.argv < argv + argc);
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		const struct op *op = &plan->root.ops[i];
 		MUST(op->inner_path && op->inner_path[0] && strncmp(op->inner_path, "--", 2) != 0);
 		MUST(op->kind != OP_BIND || (op->outer_path != NULL) != (op->outer_fd >= 0));
 		MUST(!op->outer_path || op->outer_path[0]);
 		MUST(op->mode <= 07777 && (op->parent_mode & ~0055u) == 0700);
-		MUST(op->size_bytes <= SIZE_MAX / 2 && op->place.argument > 0 &&
-		     (int) op->place.argument < argc);
+		MUST(op->size_bytes <= SIZE_MAX / 2 && op->position.argument > 0 &&
+		     (int) op->position.argument < argc);
 	}
-	for (size_t i = 0; i < plan->n_seccomp; i++)
-		MUST(!plan->seccomp[i].bytes ||
-		     (plan->seccomp[i].length && plan->seccomp[i].length % 8 == 0));
-	for (size_t i = 0; i < plan->n_env_ops; i++)
-		MUST(plan->env_ops[i].action == ENV_CLEAR ||
-		     (plan->env_ops[i].name[0] && !strchr(plan->env_ops[i].name, '=')));
-	for (size_t i = 0; i < plan->n_cap_ops; i++)
-		MUST(plan->cap_ops[i].cap >= -1 && plan->cap_ops[i].cap <= caps_last());
-	MUST(plan->inner_uid != UINT32_MAX && plan->inner_gid != UINT32_MAX);
+	for (size_t i = 0; i < plan->filter.n_seccomp; i++)
+		MUST(!plan->filter.seccomp[i].bytes ||
+		     (plan->filter.seccomp[i].length && plan->filter.seccomp[i].length % 8 == 0));
+	for (size_t i = 0; i < plan->command.n_env_ops; i++)
+		MUST(plan->command.env_ops[i].action == ENV_CLEAR ||
+		     (plan->command.env_ops[i].name[0] &&
+		      !strchr(plan->command.env_ops[i].name, '=')));
+	for (size_t i = 0; i < plan->command.n_cap_ops; i++)
+		MUST(plan->command.cap_ops[i].cap >= -1 &&
+		     plan->command.cap_ops[i].cap <= caps_last());
+	MUST(plan->ns.inner_uid != UINT32_MAX && plan->ns.inner_gid != UINT32_MAX);
 }
 
 static void explain(const struct plan *plan, const struct caller *caller)
@@ -92,7 +94,7 @@ static void explain(const struct plan *plan, const struct caller *caller)
 	if (plan_check(plan, caller))
 		return;
 	struct shape shape = plan_shape(plan, caller);
-	MUST(shape.user_namespace || plan->userns.fd >= 0 || caller->may_mount);
+	MUST(shape.user_namespace || plan->ns.userns.fd >= 0 || caller->may_mount);
 	MUST(!(shape.ambient_caps & ~shape.caps) && (!shape.inner_required || shape.inner_level));
 	MUST(!(shape.namespaces & shape.inner_namespaces & ~0x00020000ul)); /* CLONE_NEWNS */
 	struct text text = { 0 };

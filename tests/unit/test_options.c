@@ -153,9 +153,9 @@ static void test_every_option_takes_the_words_of_its_row_and_no_more(void **stat
 		if (streq(row->name, "--help") || streq(row->name, "--version"))
 			continue;
 		assert_int_equal(reading, READ_PLAN);
-		assert_ptr_equal(plan.command, argv + n);
+		assert_ptr_equal(plan.command.argv, argv + n);
 		assert_true(options_given(&plan, row->name));
-		assert_between(options_place(&plan, row->name).argument, 1, at + 3);
+		assert_between(options_position(&plan, row->name).argument, 1, at + 3);
 	}
 }
 
@@ -229,8 +229,8 @@ static void test_a_path_may_begin_with_one_dash(void **state)
 {
 	(void) state;
 	GOOD("--bind", "-src", "-", "c");
-	assert_string_equal(plan.ops[0].outer_path, "-src");
-	assert_string_equal(plan.ops[0].inner_path, "-");
+	assert_string_equal(plan.root.ops[0].outer_path, "-src");
+	assert_string_equal(plan.root.ops[0].inner_path, "-");
 }
 
 static void test_a_link_has_to_say_something(void **state)
@@ -238,8 +238,8 @@ static void test_a_link_has_to_say_something(void **state)
 	(void) state;
 	BAD("--symlink (argument 1): SRC is an empty path", "--symlink", "", "/d", "c");
 	GOOD("--symlink", "any text = fine", "/d", "c");
-	assert_string_equal(plan.ops[0].link_target, "any text = fine");
-	assert_null(plan.ops[0].outer_path);
+	assert_string_equal(plan.root.ops[0].link_target, "any text = fine");
+	assert_null(plan.root.ops[0].outer_path);
 }
 
 /* ---- unknown words, and where the options end ---- */
@@ -291,10 +291,10 @@ static void test_two_dashes_end_the_options_and_are_dropped(void **state)
 	char **argv = LINE("--verbose", "--", "--bind", "--");
 	assert_good(argv);
 	assert_true(plan.verbose);
-	assert_ptr_equal(plan.command, argv + 3);
+	assert_ptr_equal(plan.command.argv, argv + 3);
 	GOOD("--", "--", "x");
-	assert_string_equal(plan.command[0], "--");
-	assert_string_equal(plan.command[1], "x");
+	assert_string_equal(plan.command.argv[0], "--");
+	assert_string_equal(plan.command.argv[1], "x");
 	assert_int_equal(reading, READ_PLAN);
 }
 
@@ -303,11 +303,11 @@ static void test_the_first_word_without_a_dash_is_the_command(void **state)
 	(void) state;
 	GOOD("command", "--verbose", "--nonsense");
 	assert_false(plan.verbose);
-	assert_string_equal(plan.command[0], "command");
-	assert_string_equal(plan.command[2], "--nonsense");
-	assert_null(plan.command[3]);
+	assert_string_equal(plan.command.argv[0], "command");
+	assert_string_equal(plan.command.argv[2], "--nonsense");
+	assert_null(plan.command.argv[3]);
 	GOOD("", "x");
-	assert_string_equal(plan.command[0], "");
+	assert_string_equal(plan.command.argv[0], "");
 }
 
 static void test_no_command_is_no_plan(void **state)
@@ -355,10 +355,10 @@ static void test_args_are_read_in_place(void **state)
 	(void) state;
 	ARGS("--dir\0/b\0--dir\0/c\0");
 	GOOD("--dir", "/a", "--args", "3", "--dir", "/d", "command");
-	assert_int_equal(plan.n_ops, 4);
+	assert_int_equal(plan.root.n_ops, 4);
 	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(plan.ops[i].inner_path[1], "abcd"[i]);
-	assert_string_equal(plan.command[0], "command");
+		assert_int_equal(plan.root.ops[i].inner_path[1], "abcd"[i]);
+	assert_string_equal(plan.command.argv[0], "command");
 }
 
 static void test_the_last_nul_of_args_is_optional(void **state)
@@ -366,11 +366,11 @@ static void test_the_last_nul_of_args_is_optional(void **state)
 	(void) state;
 	ARGS("--dir\0/b");
 	GOOD("--args", "3", "c");
-	assert_int_equal(plan.n_ops, 1);
-	assert_string_equal(plan.ops[0].inner_path, "/b");
+	assert_int_equal(plan.root.n_ops, 1);
+	assert_string_equal(plan.root.ops[0].inner_path, "/b");
 	ARGS("--setenv\0A\0\0"); /* one NUL ends an empty word */
 	GOOD("--args", "3", "c");
-	assert_string_equal(plan.env_ops[0].value, "");
+	assert_string_equal(plan.command.env_ops[0].value, "");
 }
 
 static void test_args_may_hold_nothing(void **state)
@@ -378,8 +378,8 @@ static void test_args_may_hold_nothing(void **state)
 	(void) state;
 	ARGS("");
 	GOOD("--args", "3", "c");
-	assert_int_equal(plan.n_ops, 0);
-	assert_string_equal(plan.command[0], "c");
+	assert_int_equal(plan.root.n_ops, 0);
+	assert_string_equal(plan.command.argv[0], "c");
 }
 
 static void test_args_are_closed_once_read(void **state)
@@ -448,7 +448,7 @@ static void test_args_may_be_given_many_times(void **state)
 	ARGS("--dir\0/a");
 	fake_fd_holds(5, "--dir\0/b", 8);
 	GOOD("--args", "3", "--args", "5", "c");
-	assert_int_equal(plan.n_ops, 2);
+	assert_int_equal(plan.root.n_ops, 2);
 	assert_int_equal(plan.n_warnings, 0);
 }
 
@@ -503,9 +503,9 @@ static void test_many_thousand_words_are_read(void **state)
 	}
 	fake_fd_holds(3, text.bytes, text.length);
 	GOOD("--args", "3", "c");
-	assert_int_equal(plan.n_ops, 30000);
-	assert_string_equal(plan.ops[29999].inner_path, "/29999");
-	assert_string_equal(place_name(plan.ops[29999].place),
+	assert_int_equal(plan.root.n_ops, 30000);
+	assert_string_equal(plan.root.ops[29999].inner_path, "/29999");
+	assert_string_equal(position_text(plan.root.ops[29999].position),
 			    "--ro-bind-try (argument 1, word 89998)");
 }
 
@@ -516,8 +516,8 @@ static void test_a_pending_modifier_carries_into_args(void **state)
 	(void) state;
 	ARGS("--dir\0/a\0--dir\0/b");
 	GOOD("--perms", "0700", "--args", "3", "c");
-	assert_int_equal(plan.ops[0].mode, 0700);
-	assert_int_equal(plan.ops[1].mode, 0755);
+	assert_int_equal(plan.root.ops[0].mode, 0700);
+	assert_int_equal(plan.root.ops[1].mode, 0755);
 }
 
 static void test_a_pending_modifier_does_not_leave_args(void **state)
@@ -556,10 +556,10 @@ static void test_different_modifiers_combine_in_any_order(void **state)
 		else
 			GOOD("--perms", "1777", "--size", "10", "--tmpfs", "/a", "--tmpfs", "/b",
 			     "c");
-		assert_int_equal(plan.ops[0].mode, 01777);
-		assert_int_equal(plan.ops[0].size_bytes, 10);
-		assert_int_equal(plan.ops[1].mode, 0755);
-		assert_int_equal(plan.ops[1].size_bytes, 0);
+		assert_int_equal(plan.root.ops[0].mode, 01777);
+		assert_int_equal(plan.root.ops[0].size_bytes, 10);
+		assert_int_equal(plan.root.ops[1].mode, 0755);
+		assert_int_equal(plan.root.ops[1].size_bytes, 0);
 	}
 	BAD("--size (argument 3): must be followed by --tmpfs", "--perms", "755", "--size", "1",
 	    "--dir", "/a", "c");
@@ -614,7 +614,7 @@ static void test_layers_and_their_modifiers_belong_to_the_next_overlay(void **st
 	GOOD("--overlay-src", "/a", "--overlay-backend", "fuse", "--overlay-src-fd", "4",
 	     "--overlay-opt", "volatile", "--overlay-changes", "5", "--overlay", "/r", "/w", "/d",
 	     "--overlay-src", "/b", "--tmp-overlay", "/e", "c");
-	const struct overlay *first = plan.ops[0].overlay, *second = plan.ops[1].overlay;
+	const struct overlay *first = plan.root.ops[0].overlay, *second = plan.root.ops[1].overlay;
 	assert_int_equal(first->n_layers, 2);
 	assert_string_equal(first->layers[0].path, "/a");
 	assert_int_equal(first->layers[1].fd, 4);
@@ -661,9 +661,9 @@ static void test_propagation_is_private_or_slave(void **state)
 	(void) state;
 	GOOD("--propagation", "private", "--bind", "/", "/", "--propagation", "slave", "--ro-bind",
 	     "/", "/", "--bind", "/", "/", "c");
-	assert_int_equal(plan.ops[0].propagation, PROPAGATION_PRIVATE);
-	assert_int_equal(plan.ops[1].propagation, PROPAGATION_SLAVE);
-	assert_int_equal(plan.ops[2].propagation, PROPAGATION_DEFAULT);
+	assert_int_equal(plan.root.ops[0].propagation, PROPAGATION_PRIVATE);
+	assert_int_equal(plan.root.ops[1].propagation, PROPAGATION_SLAVE);
+	assert_int_equal(plan.root.ops[2].propagation, PROPAGATION_DEFAULT);
 	BAD("--propagation (argument 1): Invalid propagation: shared is neither private nor slave",
 	    "--propagation", "shared", "--bind", "/", "/", "c");
 }
@@ -695,7 +695,7 @@ static void test_the_last_one_wins_with_a_warning(void **state)
 		assert_string_equal(
 			plan.warnings[0],
 			arena_printf("Only the last %s option will take effect", lines[i][0]));
-		assert_int_equal(options_place(&plan, lines[i][0]).argument, 3);
+		assert_int_equal(options_position(&plan, lines[i][0]).argument, 3);
 	}
 }
 
@@ -705,13 +705,13 @@ static void test_the_last_value_is_the_one_kept(void **state)
 	GOOD("--chdir", "/a", "--uid", "5", "--block-fd", "7", "--hostname", "a", "--seccomp", "4",
 	     "--chdir", "/b", "--uid", "6", "--block-fd", "8", "--hostname", "b", "--seccomp", "5",
 	     "--chdir", "/c", "c");
-	assert_string_equal(plan.chdir, "/c");
-	assert_int_equal(plan.inner_uid, 6);
-	assert_int_equal(plan.block.fd, 8);
-	assert_int_equal(plan.block.place.argument, 15);
-	assert_string_equal(plan.hostname, "b");
-	assert_int_equal(plan.n_seccomp, 1);
-	assert_int_equal(plan.seccomp[0].at.fd, 5);
+	assert_string_equal(plan.command.chdir, "/c");
+	assert_int_equal(plan.ns.inner_uid, 6);
+	assert_int_equal(plan.report.block.fd, 8);
+	assert_int_equal(plan.report.block.position.argument, 15);
+	assert_string_equal(plan.ns.hostname, "b");
+	assert_int_equal(plan.filter.n_seccomp, 1);
+	assert_int_equal(plan.filter.seccomp[0].at.fd, 5);
 	assert_int_equal(plan.n_warnings, 6);
 }
 
@@ -725,19 +725,19 @@ static void test_what_may_be_repeated_gives_no_warning(void **state)
 	     "--add-seccomp-fd", "4", "--add-seccomp-fd", "5", "--unshare-pid", "--unshare-pid",
 	     "--new-session", "--new-session", "c");
 	assert_int_equal(plan.n_warnings, 0);
-	assert_int_equal(plan.n_ops, 2);
-	assert_int_equal(plan.n_env_ops, 2);
-	assert_int_equal(plan.n_cap_ops, 2);
-	assert_int_equal(plan.n_lock_files, 2);
-	assert_int_equal(plan.keep_fds.n, 2);
-	assert_int_equal(plan.sync.n, 2);
-	assert_int_equal(plan.sync.items[0].fd, 6);
-	assert_int_equal(plan.sync.items[1].fd, 7);
-	assert_int_equal(plan.sync.items[1].place.argument,
-			 options_place(&plan, "--sync-fd").argument);
+	assert_int_equal(plan.root.n_ops, 2);
+	assert_int_equal(plan.command.n_env_ops, 2);
+	assert_int_equal(plan.command.n_cap_ops, 2);
+	assert_int_equal(plan.report.n_lock_files, 2);
+	assert_int_equal(plan.command.keep_fds.n, 2);
+	assert_int_equal(plan.report.sync.n, 2);
+	assert_int_equal(plan.report.sync.items[0].fd, 6);
+	assert_int_equal(plan.report.sync.items[1].fd, 7);
+	assert_int_equal(plan.report.sync.items[1].position.argument,
+			 options_position(&plan, "--sync-fd").argument);
 	assert_int_equal(plan.n_superseded_fds, 0);
-	assert_int_equal(plan.n_seccomp, 2);
-	assert_int_equal(plan.seccomp[1].at.fd, 5);
+	assert_int_equal(plan.filter.n_seccomp, 2);
+	assert_int_equal(plan.filter.seccomp[1].at.fd, 5);
 }
 
 static void test_argv0_is_given_once(void **state)
@@ -746,7 +746,7 @@ static void test_argv0_is_given_once(void **state)
 	BAD("--argv0 (argument 3): --argv0 can be given only once", "--argv0", "a", "--argv0", "a",
 	    "c");
 	GOOD("--argv0", "", "c");
-	assert_string_equal(plan.argv0, "");
+	assert_string_equal(plan.command.argv0, "");
 }
 
 /* ---- numbers ---- */
@@ -775,16 +775,18 @@ static void test_a_descriptor_is_a_decimal_number(void **state)
 	BAD("--sync-fd (argument 1): Invalid fd: descriptor 2147483647 is not open", "--sync-fd",
 	    "2147483647", "c");
 	GOOD("--sync-fd", "0", "c");
-	assert_int_equal(plan.sync.items[0].fd, 0);
+	assert_int_equal(plan.report.sync.items[0].fd, 0);
 }
 
 static void test_descriptors_that_were_not_given_are_minus_one(void **state)
 {
 	(void) state;
 	GOOD("--dir", "/a", "c");
-	const int fds[] = { plan.userns.fd,      plan.userns2.fd,      plan.pidns.fd,
-			    plan.block.fd,       plan.userns_block.fd, plan.info.fd,
-			    plan.json_status.fd, plan.ops[0].outer_fd };
+	const int fds[] = {
+		plan.ns.userns.fd,          plan.ns.userns2.fd,          plan.ns.pidns.fd,
+		plan.report.block.fd,       plan.report.userns_block.fd, plan.report.info.fd,
+		plan.report.json_status.fd, plan.root.ops[0].outer_fd
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		assert_int_equal(fds[i], -1);
 }
@@ -793,12 +795,12 @@ static void test_ids_end_before_the_one_that_means_none(void **state)
 {
 	(void) state;
 	GOOD("--uid", "0", "--gid", "4294967294", "c");
-	assert_true(plan.has_uid && plan.has_gid);
-	assert_int_equal(plan.inner_uid, 0);
-	assert_int_equal(plan.inner_gid, 4294967294);
+	assert_true(plan.ns.has_uid && plan.ns.has_gid);
+	assert_int_equal(plan.ns.inner_uid, 0);
+	assert_int_equal(plan.ns.inner_gid, 4294967294);
 	GOOD("--gid", "010", "c");
-	assert_int_equal(plan.inner_gid, 10);
-	assert_false(plan.has_uid);
+	assert_int_equal(plan.ns.inner_gid, 10);
+	assert_false(plan.ns.has_uid);
 	static char *const bad[] = { "4294967295", "4294967296", "-1", "", "1x", "0x1", "root" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		BAD(arena_printf("--uid (argument 1): Invalid uid: %s is not a number from 0 to "
@@ -828,10 +830,10 @@ static void test_sizes_go_from_one_to_half_the_address_space(void **state)
 		     { "2t", UINT64_C(2) << 40 } };
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		GOOD("--size", good[i].word, "--tmpfs", "/a", "c");
-		assert_int_equal(plan.ops[0].size_bytes, good[i].size_bytes);
+		assert_int_equal(plan.root.ops[0].size_bytes, good[i].size_bytes);
 	}
 	GOOD("--size", arena_printf("%zu", SIZE_MAX / 2), "--tmpfs", "/a", "c");
-	assert_int_equal(plan.ops[0].size_bytes, SIZE_MAX / 2);
+	assert_int_equal(plan.root.ops[0].size_bytes, SIZE_MAX / 2);
 	char *const bad[] = { "0",
 			      "00",
 			      "0x0",
@@ -862,8 +864,8 @@ static void test_modes_are_octal(void **state)
 {
 	(void) state;
 	GOOD("--perms", "0", "--dir", "/a", "--chmod", "7777", "/b", "c");
-	assert_int_equal(plan.ops[0].mode, 0);
-	assert_int_equal(plan.ops[1].mode, 07777);
+	assert_int_equal(plan.root.ops[0].mode, 0);
+	assert_int_equal(plan.root.ops[1].mode, 07777);
 	static char *const bad[] = { "8", "10000", "", "u=rwx", "-1", "0o7" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		BAD(arena_printf("--perms (argument 1): Invalid mode: %s is not an octal number up "
@@ -910,8 +912,8 @@ static void test_the_modes_of_what_is_made_and_of_its_parents(void **state)
 		words[n++] = "/a/b";
 		words[n++] = "c";
 		assert_good(words);
-		assert_int_equal(plan.ops[0].mode, cases[i].mode);
-		assert_int_equal(plan.ops[0].parent_mode, cases[i].parent_mode);
+		assert_int_equal(plan.root.ops[0].mode, cases[i].mode);
+		assert_int_equal(plan.root.ops[0].parent_mode, cases[i].parent_mode);
 	}
 }
 
@@ -920,8 +922,8 @@ static void test_parents_of_binds_are_private(void **state)
 	(void) state;
 	GOOD("--bind", "/s", "/a/b", "--ro-bind", "/s", "/a/b", "--dev-bind-try", "/s", "/a/b",
 	     "--bind-fd", "5", "/a/b", "c");
-	for (size_t i = 0; i < plan.n_ops; i++)
-		assert_int_equal(plan.ops[i].parent_mode, 0700);
+	for (size_t i = 0; i < plan.root.n_ops; i++)
+		assert_int_equal(plan.root.ops[i].parent_mode, 0700);
 }
 
 static void test_the_binds_differ_in_what_they_allow(void **state)
@@ -937,7 +939,7 @@ static void test_the_binds_differ_in_what_they_allow(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(binds); i++) {
 		GOOD(binds[i].option, "/s", "/d", "c");
-		const struct op *op = &plan.ops[0];
+		const struct op *op = &plan.root.ops[0];
 		assert_int_equal(op->kind, OP_BIND);
 		assert_int_equal(op->read_only, binds[i].read_only);
 		assert_int_equal(op->devices, binds[i].devices);
@@ -947,10 +949,10 @@ static void test_the_binds_differ_in_what_they_allow(void **state)
 		assert_int_equal(op->outer_fd, -1);
 	}
 	GOOD("--ro-bind-fd", "5", "/d", "--bind-fd", "0", "/e", "c");
-	assert_true(plan.ops[0].read_only && !plan.ops[1].read_only);
-	assert_int_equal(plan.ops[0].outer_fd, 5);
-	assert_int_equal(plan.ops[1].outer_fd, 0);
-	assert_null(plan.ops[0].outer_path);
+	assert_true(plan.root.ops[0].read_only && !plan.root.ops[1].read_only);
+	assert_int_equal(plan.root.ops[0].outer_fd, 5);
+	assert_int_equal(plan.root.ops[1].outer_fd, 0);
+	assert_null(plan.root.ops[0].outer_path);
 }
 
 static void test_operations_keep_their_order_and_tell_their_position(void **state)
@@ -958,11 +960,12 @@ static void test_operations_keep_their_order_and_tell_their_position(void **stat
 	(void) state;
 	ARGS("--verbose\0--tmpfs\0/t");
 	GOOD("--unshare-pid", "--bind", "/s", "/d", "--args", "3", "--proc", "/p", "c");
-	assert_int_equal(plan.n_ops, 3);
-	assert_string_equal(place_name(plan.ops[0].place), "--bind (argument 2)");
-	assert_string_equal(place_name(plan.ops[1].place), "--tmpfs (argument 5, word 2)");
-	assert_string_equal(place_name(plan.ops[2].place), "--proc (argument 7)");
-	assert_string_equal(place_name(options_place(&plan, "--verbose")),
+	assert_int_equal(plan.root.n_ops, 3);
+	assert_string_equal(position_text(plan.root.ops[0].position), "--bind (argument 2)");
+	assert_string_equal(position_text(plan.root.ops[1].position),
+			    "--tmpfs (argument 5, word 2)");
+	assert_string_equal(position_text(plan.root.ops[2].position), "--proc (argument 7)");
+	assert_string_equal(position_text(options_position(&plan, "--verbose")),
 			    "--verbose (argument 5, word 1)");
 	assert_false(options_given(&plan, "--bind-try"));
 }
@@ -994,12 +997,12 @@ static void test_environment_options_keep_their_order(void **state)
 	     "B", "c");
 	static const enum env_action actions[] = { ENV_SET, ENV_CLEAR, ENV_SET, ENV_UNSET,
 						   ENV_KEEP };
-	assert_int_equal(plan.n_env_ops, ARRAY_SIZE(actions));
+	assert_int_equal(plan.command.n_env_ops, ARRAY_SIZE(actions));
 	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
-		assert_int_equal(plan.env_ops[i].action, actions[i]);
-	assert_string_equal(plan.env_ops[0].value, "");
-	assert_string_equal(plan.env_ops[2].value, "=--x");
-	assert_string_equal(plan.env_ops[4].name, "B");
+		assert_int_equal(plan.command.env_ops[i].action, actions[i]);
+	assert_string_equal(plan.command.env_ops[0].value, "");
+	assert_string_equal(plan.command.env_ops[2].value, "=--x");
+	assert_string_equal(plan.command.env_ops[4].name, "B");
 }
 
 static void test_capabilities_are_named_in_any_case(void **state)
@@ -1008,11 +1011,11 @@ static void test_capabilities_are_named_in_any_case(void **state)
 	GOOD("--cap-add", "CAP_SYS_ADMIN", "--cap-drop", "cap_chown", "--cap-add", "Cap_Kill",
 	     "--cap-drop", "aLL", "--cap-add", "12", "c");
 	static const int caps[] = { 21, 0, 5, -1, 12 };
-	assert_int_equal(plan.n_cap_ops, ARRAY_SIZE(caps));
+	assert_int_equal(plan.command.n_cap_ops, ARRAY_SIZE(caps));
 	for (size_t i = 0; i < ARRAY_SIZE(caps); i++) {
-		assert_int_equal(plan.cap_ops[i].cap, caps[i]);
-		assert_int_equal(plan.cap_ops[i].add, i % 2 == 0);
-		assert_int_equal(plan.cap_ops[i].place.argument, 1 + 2 * i);
+		assert_int_equal(plan.command.cap_ops[i].cap, caps[i]);
+		assert_int_equal(plan.command.cap_ops[i].add, i % 2 == 0);
+		assert_int_equal(plan.command.cap_ops[i].position.argument, 1 + 2 * i);
 	}
 }
 
@@ -1059,12 +1062,12 @@ static void test_seccomp_is_read_late_and_add_seccomp_fd_at_once(void **state)
 {
 	(void) state;
 	GOOD("--seccomp", "5", "c");
-	assert_null(plan.seccomp[0].bytes);
+	assert_null(plan.filter.seccomp[0].bytes);
 	assert_false(fake_fds[5].closed);
 	GOOD("--add-seccomp-fd", "4", "c");
 	assert_true(fake_fds[4].closed);
-	assert_int_equal(plan.seccomp[0].length, 16);
-	assert_memory_equal(plan.seccomp[0].bytes, "ABC\0EFGHabc\0efgh", 16);
+	assert_int_equal(plan.filter.seccomp[0].length, 16);
+	assert_memory_equal(plan.filter.seccomp[0].bytes, "ABC\0EFGHabc\0efgh", 16);
 	BAD("--add-seccomp-fd (argument 1): Invalid fd: descriptor 4 is not open",
 	    "--add-seccomp-fd", "4", "c");
 	fake_fds[6].error = EIO;
@@ -1108,31 +1111,32 @@ static void test_share_net_undoes_what_was_said_before_it(void **state)
 {
 	(void) state;
 	GOOD("--unshare-all", "--share-net", "c");
-	assert_false(plan.unshare_net);
+	assert_false(plan.ns.unshare_net);
 	GOOD("--unshare-net", "--unshare-all", "--share-net", "c");
-	assert_false(plan.unshare_net);
+	assert_false(plan.ns.unshare_net);
 	GOOD("--share-net", "--unshare-net", "c");
-	assert_true(plan.unshare_net);
+	assert_true(plan.ns.unshare_net);
 	GOOD("--share-net", "--unshare-all", "c");
-	assert_true(plan.unshare_net);
+	assert_true(plan.ns.unshare_net);
 	GOOD("--share-net", "c");
-	assert_false(plan.unshare_net);
+	assert_false(plan.ns.unshare_net);
 }
 
 static void test_a_wish_does_not_weaken_a_demand(void **state)
 {
 	(void) state;
 	GOOD("--unshare-all", "c");
-	assert_int_equal(plan.unshare_user, WANT_TRY);
-	assert_int_equal(plan.unshare_cgroup, WANT_TRY);
-	assert_true(plan.unshare_ipc && plan.unshare_pid && plan.unshare_net && plan.unshare_uts);
+	assert_int_equal(plan.ns.unshare_user, WANT_TRY);
+	assert_int_equal(plan.ns.unshare_cgroup, WANT_TRY);
+	assert_true(plan.ns.unshare_ipc && plan.ns.unshare_pid && plan.ns.unshare_net &&
+		    plan.ns.unshare_uts);
 	GOOD("--unshare-user", "--unshare-cgroup", "--unshare-all", "--unshare-user-try",
 	     "--unshare-cgroup-try", "c");
-	assert_int_equal(plan.unshare_user, WANT_YES);
-	assert_int_equal(plan.unshare_cgroup, WANT_YES);
+	assert_int_equal(plan.ns.unshare_user, WANT_YES);
+	assert_int_equal(plan.ns.unshare_cgroup, WANT_YES);
 	GOOD("--unshare-user-try", "--unshare-user", "c");
-	assert_int_equal(plan.unshare_user, WANT_YES);
-	assert_int_equal(plan.unshare_cgroup, WANT_NO);
+	assert_int_equal(plan.ns.unshare_user, WANT_YES);
+	assert_int_equal(plan.ns.unshare_cgroup, WANT_NO);
 }
 
 /* ---- the table ---- */

@@ -55,9 +55,9 @@ static void test_arena_printf_is_as_long_as_its_text(void **state)
 static void test_a_grown_array_keeps_its_items(void **state)
 {
 	(void) state;
-	size_t *items = NULL, n_items = 0, n_room = 0, n_moves = 0;
+	size_t *items = NULL, n_items = 0, capacity = 0, n_moves = 0;
 	while (n_items < 5000) {
-		size_t *grown = arena_grow(items, n_items, &n_room, sizeof(*items));
+		size_t *grown = arena_grow(items, n_items, &capacity, sizeof(*items));
 		n_moves += grown != items;
 		items = grown;
 		items[n_items] = n_items;
