@@ -674,6 +674,19 @@ static void tell_of_links(const struct run *run, const struct op *op)
 
 /* ---- destinations ---- */
 
+/* What explain.h calls is_missing; all sources are pinned. */
+static const bool *missing_ops(const struct run *run)
+{
+	static bool *is_missing;
+	size_t n = run->plan->root.n_ops;
+	if (!is_missing) {
+		is_missing = arena_alloc(n * sizeof(*is_missing));
+		for (size_t i = 0; i < n; i++)
+			is_missing[i] = run->pins[i].skipped && !run->pins[i].is_root;
+	}
+	return is_missing;
+}
+
 static _Noreturn void die_of_destination(const struct run *run, const struct op *op,
 					 const char *what, int error)
 {
@@ -681,7 +694,8 @@ static _Noreturn void die_of_destination(const struct run *run, const struct op 
 	if (error == EXDEV && run->guard && run->guard->led_into != PATH_NO_TREE)
 		die("%s: Can't %s %s: %s", position_text(op->position), what, op->inner_path,
 		    newroot_link_text(run));
-	const struct op *blamed = error == EROFS ? plan_who_made_read_only(run->plan, op) : NULL;
+	const struct op *blamed =
+		error == EROFS ? plan_who_made_read_only(run->plan, op, missing_ops(run)) : NULL;
 	if (blamed)
 		why = arena_printf(
 			"; %s made it read-only: %s, or put this operation on a writable place",
@@ -1144,9 +1158,12 @@ static void build_op(struct run *run, size_t i)
 {
 	const struct op *op = &run->plan->root.ops[i];
 	struct pin *pin = &run->pins[i];
+	bool is_missing = pin->skipped && !pin->is_root;
 	run_tell(run, "%s: %s%s", position_text(op->position), plan_op_text(op, &run->shape),
-		 pin->skipped && !pin->is_root ? " (it does not)" : "");
-	const char *risk = run->plan->verbose ? plan_op_risk(run->plan, op) : NULL;
+		 is_missing ? " (it does not)" : "");
+	const char *risk = run->plan->verbose && !is_missing
+				   ? plan_op_risk(run->plan, op, missing_ops(run))
+				   : NULL;
 	if (risk)
 		say_note("%s: %s", position_text(op->position), risk);
 	if (pin->skipped && op->kind == OP_OVERLAY)

@@ -494,11 +494,14 @@ static const char *rest_below(const struct op *op, const char *path)
 }
 
 /* The operation that has mounted what the path lies in once the first n are done, which is the last
- * that covers it; NULL: none, it is the new root's. */
-static const struct op *find_cover(const struct plan *plan, size_t n, const char *path)
+ * that covers it; NULL: none, it is the new root's. It may have mounted nothing where that is not
+ * known. */
+static const struct op *find_cover(const struct plan *plan, const bool *is_missing, size_t n,
+				   const char *path)
 {
 	while (n-- > 0)
-		if (is_mounted(&plan->root.ops[n]) && rest_below(&plan->root.ops[n], path))
+		if (is_mounted(&plan->root.ops[n]) && rest_below(&plan->root.ops[n], path) &&
+		    !(is_missing && is_missing[n]))
 			return &plan->root.ops[n];
 	return NULL;
 }
@@ -515,25 +518,27 @@ static const struct op *find_remount(const struct plan *plan, size_t n, const st
 	return NULL;
 }
 
-const struct op *plan_who_made_read_only(const struct plan *plan, const struct op *op)
+const struct op *plan_who_made_read_only(const struct plan *plan, const struct op *op,
+					 const bool *is_missing)
 {
 	size_t n = (size_t) (op - plan->root.ops);
-	const struct op *cover = find_cover(plan, n, normal_path(op->inner_path));
+	const struct op *cover = find_cover(plan, is_missing, n, normal_path(op->inner_path));
 	const struct op *remount = find_remount(plan, n, cover);
 	return remount ? remount : cover && cover->read_only ? cover : NULL;
 }
 
-/* The overlay on which, by the words of the plan, `op` mounts something; NULL where it is none, or
- * never fuse-overlayfs's. What covers its top stays. */
-static const struct op *overlay_below(const struct plan *plan, const struct op *op)
+/* Whether, by the words of the plan, `op` may mount something on this overlay, below its top: what
+ * covers that stays. */
+static bool may_lie_on(const struct plan *plan, const struct op *overlay, const struct op *op)
 {
 	const char *path = normal_path(op->inner_path);
-	const struct op *cover =
-		is_mounted(op) ? find_cover(plan, (size_t) (op - plan->root.ops), path) : NULL;
-	return cover && cover->overlay && cover->overlay->backend != OVERLAY_KERNEL &&
-			       *rest_below(cover, path)
-		       ? cover
-		       : NULL;
+	const struct op *cover = op;
+	if (!is_mounted(op) || overlay->overlay->backend == OVERLAY_KERNEL)
+		return false;
+	do
+		cover = find_cover(plan, NULL, (size_t) (cover - plan->root.ops), path);
+	while (cover && cover != overlay && cover->skip_missing);
+	return cover == overlay && *rest_below(cover, path);
 }
 
 static void explain_mounts_on_overlay(const struct plan *plan, const struct op *overlay,
@@ -541,7 +546,7 @@ static void explain_mounts_on_overlay(const struct plan *plan, const struct op *
 {
 	struct text list = { 0 };
 	for (size_t i = 0; i < plan->root.n_ops; i++)
-		if (overlay_below(plan, &plan->root.ops[i]) == overlay)
+		if (may_lie_on(plan, overlay, &plan->root.ops[i]))
 			text_add(&list, "%s%s", list.length ? ", " : "",
 				 position_text(plan->root.ops[i].position));
 	if (list.length)
@@ -561,7 +566,7 @@ static bool stays_writable(const struct plan *plan, const struct op *op)
 	return writable && !find_remount(plan, plan->root.n_ops, op);
 }
 
-const char *plan_op_risk(const struct plan *plan, const struct op *op)
+const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing)
 {
 	bool protects = (op->kind == OP_BIND && op->read_only) || op->kind == OP_OVERLAY ||
 			op->kind == OP_TMPFS || op->kind == OP_DATA || op->kind == OP_REMOUNT_RO;
@@ -572,7 +577,7 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op)
 	bool on_bind = false, is_deep = false;
 	/* What stands on another's top goes with that one; what may be missing may cover nothing. */
 	for (const struct op *cover = op;
-	     (cover = find_cover(plan, (size_t) (cover - plan->root.ops), path));) {
+	     (cover = find_cover(plan, is_missing, (size_t) (cover - plan->root.ops), path));) {
 		const char *rest = rest_below(cover, path);
 		if (*rest && stays_writable(plan, cover)) {
 			text_add(&covers, "%s%s", covers.length ? " or " : "",
@@ -580,7 +585,7 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op)
 			on_bind |= cover->kind == OP_BIND;
 			is_deep |= strchr(rest, '/') != NULL;
 		}
-		if (*rest && !cover->skip_missing)
+		if (*rest && (is_missing || !cover->skip_missing))
 			break;
 	}
 	if (is_deep)
@@ -605,7 +610,7 @@ static void explain_build(const struct plan *plan, const struct shape *shape, st
 		add_line(text, i ? "" : "build", "%s: %s",
 			 position_text(plan->root.ops[i].position),
 			 plan_op_text(&plan->root.ops[i], shape));
-		const char *risk = plan_op_risk(plan, &plan->root.ops[i]);
+		const char *risk = plan_op_risk(plan, &plan->root.ops[i], NULL);
 		if (risk)
 			add_line(text, "", "  %s", risk);
 		if (plan->root.ops[i].overlay)
@@ -733,8 +738,10 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 		return;
 	case STAGE_MOVE_IN:
 		add_line(text, "move in", "/ is %s; nothing of the host is left",
-			 plan_first_op_is_root(plan) ? "what the first operation shows"
-						     : "an empty tmpfs");
+			 !plan_first_op_is_root(plan) ? "an empty tmpfs"
+			 : plan->root.ops[0].skip_missing
+				 ? "what the first operation shows, or else an empty tmpfs"
+				 : "what the first operation shows");
 		return;
 	case STAGE_BUILD:
 		explain_build(plan, shape, text);

@@ -115,6 +115,16 @@ def test_a_bind_whose_source_may_be_missing_may_cover_nothing():
         assert all(f"it lies in what {words} shows writable: " in text for words, text in zip(shown, found))
 
 
+def test_verbose_knows_which_sources_are_missing(box):
+    (box / "a").mkdir()
+    n = len(BASE)
+    told = run([*BASE, "--bind", box, "/b", "--ro-bind-try", "/none", "/b/x", "--bind-try", "/none", "/b/a", "--ro-bind", "/usr",
+                "/b/a/git", "--verbose"], ["true"])
+    assert told.returncode == 0, told
+    [risk] = re.findall(r".*it lies in what .*", told.stderr)
+    assert f"--ro-bind (argument {n + 10}): it lies in what --bind (argument {n + 1}) shows writable: " in risk
+
+
 def test_what_is_protected_on_an_overlay_that_keeps_changes_is_warned_about():
     overlay = ["--overlay-src", "/low", "--overlay", "/rw", "/work", "/proj"]
     for more, deep, off in ((["/proj/.git"], False, True), (["/proj/a/.git"], True, True),

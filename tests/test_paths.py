@@ -283,7 +283,9 @@ def test_a_directory_that_became_read_only_takes_no_further_destination(operatio
     (["--tmpfs", "/p/q", "--ro-bind", "/usr/share", "/p", "--dir", "/p/q/new"], "--ro-bind (argument 15) made it"),
     (["--ro-bind", "/usr/share", "/p", "--tmpfs", "/p/doc", "--remount-ro", "/p//doc/.", "--dir", "/p/doc/new"],
      "--remount-ro (argument 18) made it"),
-], ids=["covered", "closed"])
+    (["--ro-bind", "/usr/share", "/p", "--ro-bind-try", "/missing", "/p/doc", "--dir", "/p/doc/new"], "--ro-bind (argument 13) made it"),
+    (["--ro-bind", "/usr/share", "/p", "--bind-try", "/missing", "/p/doc", "--dir", "/p/doc/new"], "--ro-bind (argument 13) made it"),
+], ids=["covered", "closed", "not covered", "not covered by a writable one"])
 def test_what_made_a_place_read_only_is_the_last_that_covers_it(line, blamed):
     refused([*BASE, *line], "Read-only file system", blamed)
 
