@@ -5,33 +5,39 @@
  */
 #include "utils.h"
 
-#include "sys/kernel.h"
-
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- memory ---- */
 
+static struct {
+	char *next;
+	size_t left;
+	bool begun;
+	/* The first blocks come from .bss: a small command line never asks the kernel for memory. */
+	_Alignas(16) char first[16384];
+} arena;
+
 void *arena_alloc(size_t size_bytes)
 {
-	/* The first blocks come from .bss: a small command line never asks the kernel for memory.
-	 */
-	static _Alignas(16) char first[16384];
-	static char *next = first;
-	static size_t left = sizeof(first);
-
 	size_t need;
 	if (__builtin_add_overflow(size_bytes, 15, &need))
 		die_errno(ENOMEM, "Can't reserve %zu bytes", size_bytes);
 	need &= ~(size_t) 15;
-	if (need > left) {
+	if (!arena.begun) {
+		arena.begun = true;
+		arena.next = arena.first;
+		arena.left = sizeof(arena.first);
+	}
+	if (need > arena.left) {
 		size_t block_bytes = need > 65536 ? need : 65536;
 		char *block = calloc(1, block_bytes);
 		if (!block)
@@ -39,12 +45,12 @@ void *arena_alloc(size_t size_bytes)
 		if (block_bytes ==
 		    need) /* a large one stands alone: the rest of the last block stays in use */
 			return block;
-		next = block;
-		left = block_bytes;
+		arena.next = block;
+		arena.left = block_bytes;
 	}
-	char *memory = next;
-	next += need;
-	left -= need;
+	char *memory = arena.next;
+	arena.next += need;
+	arena.left -= need;
 	if (need) /* one page fault instead of two where it would be read before it is written */
 		*(volatile char *) memory = 0;
 	return memory;
@@ -342,39 +348,44 @@ const char *errno_text(int error)
 
 /* ---- messages ---- */
 
-static const char *say_prefix = "bwrapish";
-static bool say_levels;
-static void (*say_before_dying)(void);
+static struct {
+	const char *prefix;
+	bool levels;
+	void (*before_dying)(void);
+	/* No arena for these: the message may be about memory. */
+	char raw[65536], line[4 * 3072 + 256], what[32768];
+} message;
 
 void say_set_prefix(const char *prefix)
 {
-	say_prefix = prefix;
+	message.prefix = prefix;
 }
 
 void say_set_levels(bool shown)
 {
-	say_levels = shown;
+	message.levels = shown;
 }
 
 void die_first_call(void (*hook)(void))
 {
-	say_before_dying = hook;
+	message.before_dying = hook;
 }
 
 static PRINTF_LIKE(2, 0) void say_line(const char *level, const char *fmt, va_list args)
 {
-	/* No arena here: the message may be about memory. Of one that is too long the middle is
-	 * left out: where it happened stands at the front, why at the end. */
-	static char raw[65536], line[4 * 3072 + 256];
+	/* Of one that is too long the middle is left out: where it happened stands at the front, why at
+	 * the end. */
+	char *raw = message.raw, *line = message.line;
 	enum { HEAD = 2048, TAIL = 1000 };
-	int full_length = vsnprintf(raw, sizeof(raw), fmt, args);
+	int full_length = vsnprintf(raw, sizeof(message.raw), fmt, args);
 	size_t length = full_length < 0 ? 0 : strlen(raw);
 	if (length > HEAD + TAIL) {
 		memcpy(raw + HEAD, "...", 3);
 		memmove(raw + HEAD + 3, raw + length - TAIL, TAIL);
 		length = HEAD + 3 + TAIL;
 	}
-	size_t n = (size_t) snprintf(line, 200, "%s%.80s: ", say_levels ? level : "", say_prefix);
+	size_t n = (size_t) snprintf(line, 200, "%s%.80s: ", message.levels ? level : "",
+				     message.prefix ? message.prefix : "bwrapish");
 	n += escape_controls(raw, length, line + n);
 	line[n++] = '\n';
 	write_all(STDERR_FILENO, line, n);
@@ -400,8 +411,8 @@ void say_note(const char *fmt, ...)
 
 static void call_before_dying(void)
 {
-	void (*hook)(void) = say_before_dying;
-	say_before_dying = NULL; /* it may die itself */
+	void (*hook)(void) = message.before_dying;
+	message.before_dying = NULL; /* it may die itself */
 	if (hook)
 		hook();
 }
@@ -431,12 +442,11 @@ void die_silently(int exit_status)
 
 void die_errno(int error, const char *fmt, ...)
 {
-	static char what[32768];
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
+	vsnprintf(message.what, sizeof(message.what), fmt, args);
 	va_end(args);
-	die("%s: %s", what, errno_text(error));
+	die("%s: %s", message.what, errno_text(error));
 }
 
 /* ---- time ---- */
@@ -609,30 +619,4 @@ int compare_ints(const void *a, const void *b)
 {
 	int x = *(const int *) a, y = *(const int *) b;
 	return (x > y) - (x < y);
-}
-
-bool close_all_except(int *keep, size_t n_keep)
-{
-	if (n_keep)
-		qsort(keep, n_keep, sizeof(*keep), compare_ints);
-	unsigned next = 3;
-	bool done = true;
-	for (size_t i = 0; i < n_keep; i++) {
-		if (keep[i] < (int) next)
-			continue;
-		if ((unsigned) keep[i] > next)
-			done &= sys_close_range(next, (unsigned) keep[i] - 1, 0) == 0;
-		next = (unsigned) keep[i] + 1;
-	}
-	return sys_close_range(next, ~0U, 0) == 0 && done;
-}
-
-/* ---- the process's own memory ---- */
-
-void release_code_pages(void)
-{
-	extern const char __executable_start, etext; /* from the linker, end(3) */
-	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE),
-		  start = (uintptr_t) &__executable_start & ~(page - 1);
-	madvise((void *) start, ((uintptr_t) &etext - start) & ~(page - 1), MADV_DONTNEED);
 }

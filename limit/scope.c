@@ -16,6 +16,7 @@
 #include "run/run.h"
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
+#include "sys/self.h"
 #include "utils.h"
 
 #include <errno.h>

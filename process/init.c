@@ -26,6 +26,7 @@
 #include "sys/channel.h"
 #include "sys/kernel.h"
 #include "sys/path.h"
+#include "sys/self.h"
 #include "utils.h"
 
 #include <errno.h>

@@ -28,6 +28,7 @@
 #include "sys/capabilities.h"
 #include "sys/channel.h"
 #include "sys/kernel.h"
+#include "sys/self.h"
 #include "utils.h"
 
 #include <errno.h>

@@ -1,0 +1,19 @@
+/* self.h - what a process does to itself: its descriptors closed, its code's pages given back. */
+#ifndef SYS_SELF_H
+#define SYS_SELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Closes every descriptor from 3 up but those in `keep` (any order, -1 ignored; it is sorted in
+ * place). False when the kernel refused. */
+bool close_all_except(int *keep, size_t n_keep);
+
+/* Forgets which pages of the program's code were used: what runs on comes back from the page cache
+ * as it is needed. For processes that stay around and do little, when nothing has happened for a
+ * while: those of a short command would only fetch it all again. Only a saving; its failure means
+ * nothing. */
+enum { RELEASE_AFTER_MS = 100 };
+void release_code_pages(void);
+
+#endif
