@@ -27,7 +27,8 @@
 const char *bind_shown_path(const struct run *run, struct position position, int fd)
 {
 	char *path = arena_alloc(PATH_MAX + 1);
-	ssize_t length = readlinkat(run->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
+	ssize_t length =
+		readlinkat(run->host->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
 	if (length < 0)
 		die_errno(errno, "%s: Can't look up descriptor %d", position_text(position), fd);
 	if (path[0] != '/')

@@ -318,7 +318,7 @@ static size_t list_guards(const struct run *run, bool denies_keys, struct progra
 	size_t n = 0;
 	if (!run->plan->filter.allow_keys && !denies_keys)
 		guards[n++] = (struct program){ key_guard, ARRAY_SIZE(key_guard) };
-	if (run->has_tty)
+	if (run->host->has_tty)
 		guards[n++] = (struct program){ tty_guard, ARRAY_SIZE(tty_guard) };
 	return n;
 }
@@ -330,7 +330,7 @@ static bool guards_hold(const struct run *run)
 		run->plan->filter.allow_keys ||
 		(syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) < 0 &&
 		 errno == ENOSYS);
-	bool tty_held = !run->has_tty || (ioctl(-1, TIOCSTI, NULL) < 0 && errno == EPERM);
+	bool tty_held = !run->host->has_tty || (ioctl(-1, TIOCSTI, NULL) < 0 && errno == EPERM);
 	return keys_held && tty_held;
 }
 
@@ -344,14 +344,14 @@ void filters_load_guards(struct run *run)
 	struct program program = n == 1 ? guards[0] : compose_joined(guards, n);
 	/* Not for the speculation mitigation's sake: no other call shall become slower. */
 	int error = try_load(false, program.code, program.n, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
-	const char *options = !run->has_tty                  ? "--allow-keys does"
+	const char *options = !run->host->has_tty            ? "--allow-keys does"
 			      : run->plan->filter.allow_keys ? "--no-tty-guard does"
 							     : "--allow-keys and --no-tty-guard do";
 	if (error)
 		die("Can't keep COMMAND from the caller's %s%s%s: Can't load a seccomp program: "
 		    "%s; %s without",
 		    run->plan->filter.allow_keys ? "" : "kernel keys", n == 2 ? " and " : "",
-		    run->has_tty ? "terminal" : "", load_error(error), options);
+		    run->host->has_tty ? "terminal" : "", load_error(error), options);
 	if (!guards_hold(run))
 		die("A seccomp program is loaded and does not hold; %s without", options);
 	run->guarded = true;

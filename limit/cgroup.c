@@ -573,7 +573,7 @@ static bool is_slice(const char *path)
 
 static void learn_own(struct cgroups *groups, const struct run *run)
 {
-	groups->own.groups = read_file(run->proc_fd, "self/cgroup");
+	groups->own.groups = read_file(run->host->proc_fd, "self/cgroup");
 	const char *at = groups->v2_root ? own_path(groups->own.groups, "") : NULL;
 	close_fd(&groups->own.fd);
 	groups->own.path = at ? arena_join(groups->v2_root, streq(at, "/") ? "" : at) : NULL;
@@ -590,7 +590,7 @@ static struct place_found find_above(const struct cgroups *groups, const struct 
 	struct place_found above = { .fd = -1,
 				     .path = arena_copy(own, (size_t) (slash - own)),
 				     .bad = "not the caller's" };
-	if (streq(own, groups->v2_root) || (is_slice(above.path) && run->caller->uid != 0))
+	if (streq(own, groups->v2_root) || (is_slice(above.path) && run->host->caller.uid != 0))
 		return above;
 	int fd = open(above.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const char *enabled = fd < 0 ? NULL : read_file(fd, "cgroup.subtree_control");

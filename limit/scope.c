@@ -168,7 +168,7 @@ static problem call_manager(const struct run *run, const char *program, const ch
 static bool is_in(const struct run *run, const char *name)
 {
 	char groups[8192]; /* version 2 is the last line: cgroups(7) */
-	AUTO_CLOSE int fd = openat(run->proc_fd, "self/cgroup", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/cgroup", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, groups, sizeof(groups) - 1);
 	groups[n < 0 ? 0 : n] = '\0';
 	const char *found = strstr(groups, name);
@@ -179,7 +179,7 @@ problem scope_enter(const struct run *run)
 {
 	enum { MOST_CALLS = 10, RETRY_MS = 100 };
 	int n_calls = 0;
-	const char *directory = get_variable(run->envp, "XDG_RUNTIME_DIR");
+	const char *directory = get_variable(run->host->envp, "XDG_RUNTIME_DIR");
 	if (!directory || directory[0] != '/')
 		return "XDG_RUNTIME_DIR is not set";
 	problem bad = check_manager(directory);

@@ -237,7 +237,7 @@ static int look_at(const struct run *run, int fd, struct kernel_statx *ret_statu
 		*ret_is_directory = S_ISDIR(ret_status->stx_mode);
 		return 0;
 	}
-	AUTO_CLOSE int again = openat(run->proc_fd, arena_printf("self/fd/%d", fd),
+	AUTO_CLOSE int again = openat(run->host->proc_fd, arena_printf("self/fd/%d", fd),
 				      O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*ret_is_directory = again >= 0;
 	return again >= 0 || errno == ENOTDIR ? 0 : -1;
@@ -269,7 +269,7 @@ static bool has_worth(const struct run *run, const struct op *op)
  * was root, or had other numbers than the caller's own. */
 static bool owners_tell(const struct run *run)
 {
-	return run->caller->uid != 0 && run->caller->uid != OVERFLOW_UID &&
+	return run->host->caller.uid != 0 && run->host->caller.uid != OVERFLOW_UID &&
 	       run->shape.user_namespace && run->plan->report.userns_block.fd < 0 &&
 	       run->shape.inner_uid != OVERFLOW_UID;
 }
@@ -308,7 +308,8 @@ static void note_source(const struct run *run, const struct op *op, struct pin *
 	if (fd < 0 || !is_same_object(fd, pin->mount_fd))
 		return;
 	char path[PATH_MAX];
-	ssize_t length = readlinkat(run->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
+	ssize_t length =
+		readlinkat(run->host->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
 	if (length > 0 && length < PATH_MAX && path[0] == '/')
 		pin->source = arena_copy(path, (size_t) length);
 }
@@ -429,13 +430,13 @@ void newroot_pin(struct run *run)
 		n_wanted += plan->root.ops[i].overlay ? 2 * plan->root.ops[i].overlay->n_layers : 0;
 	}
 
-	struct rlimit limit = run->nofile;
+	struct rlimit limit = run->host->nofile;
 	if (n_wanted > limit.rlim_cur && limit.rlim_cur < limit.rlim_max) {
 		limit.rlim_cur = limit.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 			run->nofile_raised = true;
 		else
-			limit.rlim_cur = run->nofile.rlim_cur;
+			limit.rlim_cur = run->host->nofile.rlim_cur;
 	}
 	n_descriptors = limit.rlim_cur;
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
@@ -862,7 +863,7 @@ static void show(struct run *run, const struct op *op, int mount_fd, bool direct
 /* A caller may have given that number to somebody. */
 static bool is_overflow_uid_mapped(const struct run *run)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, "self/uid_map", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/uid_map", O_RDONLY | O_CLOEXEC);
 	char *map;
 	size_t length;
 	if (fd < 0 || !read_all(fd, 65536, &map, &length))
@@ -1122,7 +1123,7 @@ static void build_directory(const struct run *run, const struct op *op)
 static void build_chmod(const struct run *run, const struct op *op)
 {
 	AUTO_CLOSE int fd = path_open_to_change(run->root.fd, op->inner_path, O_PATH, run->guard);
-	if (fd < 0 || fchmodat(run->proc_fd, arena_printf("self/fd/%d", fd), op->mode, 0) < 0)
+	if (fd < 0 || fchmodat(run->host->proc_fd, arena_printf("self/fd/%d", fd), op->mode, 0) < 0)
 		die_of_destination(run, op, "change the mode of", errno);
 }
 

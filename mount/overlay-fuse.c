@@ -275,7 +275,7 @@ static const char *fuse_options(const struct run *run, const struct job *job)
 /* Setup wants to cover more of the layers once it knows what is mounted on them. */
 static void tell_mount_namespace(const struct run *run, int socket)
 {
-	AUTO_CLOSE int ns_fd = openat(run->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int ns_fd = openat(run->host->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (ns_fd < 0)
 		die_errno(errno, "Can't open its mount namespace");
 	channel_send_fd(socket, MESSAGE_FD, 0, ns_fd);

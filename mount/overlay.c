@@ -468,7 +468,7 @@ static int set_lowerdir(const struct merge *merge, int fs_fd, const int *lowers,
 	}
 	AUTO_CLOSE int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	AUTO_CLOSE int fd_dir =
-		openat(merge->run->proc_fd, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		openat(merge->run->host->proc_fd, "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (here < 0 || fd_dir < 0 || fchdir(fd_dir) < 0)
 		return -1;
 	int result = set_string(fs_fd, "lowerdir", list.bytes);
@@ -537,7 +537,8 @@ static void leave_removable(const struct merge *merge, int work_fd)
 		AUTO_CLOSE int fd = path_open(work_fd, names[i], O_PATH | O_NOFOLLOW);
 		struct stat status;
 		if (fd >= 0 && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode) &&
-		    fchmodat(merge->run->proc_fd, arena_printf("self/fd/%d", fd), 0700, 0) < 0)
+		    fchmodat(merge->run->host->proc_fd, arena_printf("self/fd/%d", fd), 0700, 0) <
+			    0)
 			die_errno(errno, "%s: Can't make %s in WORKDIR removable",
 				  position_text(merge->op->position), names[i]);
 	}
@@ -693,9 +694,10 @@ static bool is_seen(const struct run *run, int dir_fd, const char *path, uint64_
 {
 	char text[512];
 	AUTO_CLOSE int fd = path_open(dir_fd, path, O_PATH | O_NOFOLLOW);
-	AUTO_CLOSE int info_fd = fd < 0 ? -1
-					: openat(run->proc_fd, arena_printf("self/fdinfo/%d", fd),
-						 O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int info_fd =
+		fd < 0 ? -1
+		       : openat(run->host->proc_fd, arena_printf("self/fdinfo/%d", fd),
+				O_RDONLY | O_CLOEXEC);
 	ssize_t length = info_fd < 0 ? -1 : read(info_fd, text, sizeof(text) - 1);
 	if (length < 0)
 		return false;
@@ -733,7 +735,7 @@ static bool read_mount(char *line, uint64_t *ret_id, const char **ret_point, con
 struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,
 					size_t *ret_n)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
 	char *bytes, *next_line;
 	size_t length, n = 0, capacity = 0,
 		       *top_lengths = arena_alloc(n_dirs * sizeof(*top_lengths));
@@ -799,11 +801,11 @@ static int open_upper_at(const struct merge *merge, int above_fd, size_t above_l
 		path_open(above_fd, path + above_length + (above_length > 0), O_PATH | O_DIRECTORY);
 	const char *link = arena_printf("self/fd/%d", fd);
 	if (fd < 0 || fstat(fd, &status) < 0 ||
-	    fchmodat(merge->run->proc_fd, link, status.st_mode & 07777, 0) < 0 ||
+	    fchmodat(merge->run->host->proc_fd, link, status.st_mode & 07777, 0) < 0 ||
 	    fstat(view_fd, &status) < 0 ||
 	    fchownat(fd, "", status.st_uid, status.st_gid, AT_EMPTY_PATH) < 0 ||
-	    fchmodat(merge->run->proc_fd, link, status.st_mode & 07777, 0) < 0 ||
-	    utimensat(merge->run->proc_fd, link,
+	    fchmodat(merge->run->host->proc_fd, link, status.st_mode & 07777, 0) < 0 ||
+	    utimensat(merge->run->host->proc_fd, link,
 		      (struct timespec[]){ status.st_atim, status.st_mtim }, 0) < 0)
 		return -1;
 	AUTO_CLOSE int all_upper_fd = open_upper(merge);
@@ -1129,7 +1131,7 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 static bool in_initial_user_namespace(const struct run *run)
 {
 	struct stat status;
-	return fstatat(run->proc_fd, "self/ns/user", &status, 0) == 0 &&
+	return fstatat(run->host->proc_fd, "self/ns/user", &status, 0) == 0 &&
 	       status.st_ino == 0xEFFFFFFD; /* PROC_USER_INIT_INO */
 }
 

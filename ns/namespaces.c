@@ -56,7 +56,7 @@ static uint64_t read_ns_id(const struct run *run, const char *name)
 {
 	struct stat status;
 	const char *path = arena_join("self/ns/", name);
-	if (fstatat(run->proc_fd, path, &status, 0) < 0)
+	if (fstatat(run->host->proc_fd, path, &status, 0) < 0)
 		die("Can't read /proc/%s: %s%s", path, errno_text(errno),
 		    errno == ENOENT ? "; a mounted /proc is needed" : "");
 	return status.st_ino;
@@ -137,10 +137,10 @@ static void verify_joined(const struct run *run, const struct fd_at *fd, const c
 static bool kernel_lacks(const struct run *run, const char *name, const char *limit)
 {
 	struct stat status;
-	if (fstatat(run->proc_fd, arena_printf("self/ns/%s", name), &status, 0) < 0 &&
+	if (fstatat(run->host->proc_fd, arena_printf("self/ns/%s", name), &status, 0) < 0 &&
 	    errno == ENOENT)
 		return true;
-	AUTO_CLOSE int fd = openat(run->proc_fd, limit, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, limit, O_RDONLY | O_CLOEXEC);
 	char digits[16] = "";
 	return fd >= 0 && read(fd, digits, sizeof(digits) - 1) > 0 && streq(digits, "0\n");
 }
@@ -161,8 +161,8 @@ static bool drop_missing(struct run *run)
 	if (without.ns.unshare_cgroup == plan->ns.unshare_cgroup &&
 	    without.ns.unshare_user == plan->ns.unshare_user)
 		return false;
-	struct shape shape = plan_shape(&without, run->caller);
-	problem bad = plan_check(&without, run->caller);
+	struct shape shape = plan_shape(&without, &run->host->caller);
+	problem bad = plan_check(&without, &run->host->caller);
 	if (bad)
 		die("%s (this kernel has no user namespaces)", bad);
 	bool changed = shape.namespaces != run->shape.namespaces;
@@ -281,7 +281,7 @@ static void join_and_go_on(struct run *run)
 bool ns_has_own_proc(const struct run *run)
 {
 	static const char label[] = "\nNSpid:\t";
-	AUTO_CLOSE int fd = openat(run->proc_fd, "self/status", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/status", O_RDONLY | O_CLOEXEC);
 	char *text;
 	size_t length;
 	if (fd < 0 || !read_all(fd, 65536, &text, &length))
@@ -296,7 +296,7 @@ pid_t ns_pid_in_proc(const struct run *run, int pidfd)
 {
 	char text[1024], path[32];
 	snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
-	if (!read_file_into(run->proc_fd, path, text, sizeof(text)))
+	if (!read_file_into(run->host->proc_fd, path, text, sizeof(text)))
 		return -1;
 	const char *line = strstr(text, "\nPid:");
 	int pid = -1;
@@ -390,7 +390,7 @@ pid_t ns_split(struct run *run, int *ret_socket)
 static void write_proc_file(const struct run *run, const char *path, const char *what,
 			    const char *value)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_WRONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, path, O_WRONLY | O_CLOEXEC);
 	size_t length = strlen(value);
 	/* The kernel takes a map in one write or not at all. */
 	if (fd < 0 || write(fd, value, length) != (ssize_t) length) {
@@ -489,7 +489,7 @@ static bool is_on_namespace_root(void)
 
 void ns_stand_on_root(const struct run *run)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	/* setns(2) takes CAP_SYS_CHROOT, without which some start us as root; it is not needed where we
 	 * stand there already. */
 	bool joined = fd >= 0 && setns(fd, CLONE_NEWNS) == 0;
@@ -534,8 +534,8 @@ void ns_become(struct run *run)
 	if (run->plan->report.userns_block.fd >= 0)
 		wait_for_maps(run);
 	else if (shape->user_namespace)
-		write_own_maps(run, shape->inner_uid, run->caller->uid, shape->inner_gid,
-			       run->caller->gid);
+		write_own_maps(run, shape->inner_uid, run->host->caller.uid, shape->inner_gid,
+			       run->host->caller.gid);
 	switch_ids(run);
 	furnish(run, shape->namespaces);
 
@@ -551,7 +551,7 @@ void ns_become(struct run *run)
 static const char *identity_map(const struct run *run, const char *path)
 {
 	struct text map = { 0 };
-	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	char *bytes;
 	size_t length;
 	if (fd < 0 || !read_all(fd, 65536, &bytes, &length))
@@ -668,7 +668,8 @@ static int make_mapped_namespace(const struct run *run)
 		write_proc_file(run, arena_printf("%d/setgroups", number), "setgroups", "deny");
 	write_proc_file(run, arena_printf("%d/uid_map", number), "uid map", maps.uid);
 	write_proc_file(run, arena_printf("%d/gid_map", number), "gid map", maps.gid);
-	int fd = openat(run->proc_fd, arena_printf("%d/ns/user", number), O_RDONLY | O_CLOEXEC);
+	int fd = openat(run->host->proc_fd, arena_printf("%d/ns/user", number),
+			O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		die_errno(errno, "Can't open the second user namespace");
 	kill(child, SIGKILL);
@@ -695,7 +696,7 @@ static int unshare_inner(const struct run *run, unsigned long flags)
 static void limit_user_namespaces(const struct run *run)
 {
 	AUTO_CLOSE int fd =
-		openat(run->proc_fd, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+		openat(run->host->proc_fd, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || !write_all(fd, "1", 1))
 		die_errno(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces",
 			  position_text(options_position(run->plan, "--disable-userns")));
@@ -805,8 +806,9 @@ void ns_lead(const struct run *run, int socket)
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (!(run->shape.inner_namespaces & kinds[i].flag))
 			continue;
-		AUTO_CLOSE int fd = openat(run->proc_fd, arena_join("self/ns/", kinds[i].name),
-					   O_RDONLY | O_CLOEXEC);
+		AUTO_CLOSE int fd =
+			openat(run->host->proc_fd, arena_join("self/ns/", kinds[i].name),
+			       O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			die_errno(errno, "Can't open /proc/self/ns/%s", kinds[i].name);
 		channel_send_fd(socket, MESSAGE_FD, 0, fd);

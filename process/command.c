@@ -60,8 +60,8 @@ void command_set_label(const struct run *run, const char *attribute, const char 
 {
 	if (!label)
 		return;
-	AUTO_CLOSE int fd =
-		openat(run->proc_fd, arena_printf("self/attr/%s", attribute), O_WRONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, arena_printf("self/attr/%s", attribute),
+				   O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || !write_all(fd, label, strlen(label)))
 		die_errno(errno, "%s: Can't set the label %s",
 			  position_text(options_position(run->plan, option)), label);
@@ -95,9 +95,9 @@ static void unset_variable(char **entries, const char *name)
 void command_make_environment(struct run *run)
 {
 	/* Each operation adds one at most; PWD and the NULL come last. */
-	size_t n_outer = count_entries(run->envp);
+	size_t n_outer = count_entries(run->host->envp);
 	char **entries = arena_alloc((n_outer + run->plan->command.n_env_ops + 2) * sizeof(char *));
-	memcpy(entries, run->envp, n_outer * sizeof(char *));
+	memcpy(entries, run->host->envp, n_outer * sizeof(char *));
 	for (size_t i = 0; i < run->plan->command.n_env_ops; i++) {
 		const struct env_op *op = &run->plan->command.env_ops[i];
 		char *outer;
@@ -113,7 +113,7 @@ void command_make_environment(struct run *run)
 			unset_variable(entries, op->name);
 			break;
 		case ENV_KEEP:
-			outer = run->envp[find_variable(run->envp, op->name)];
+			outer = run->host->envp[find_variable(run->host->envp, op->name)];
 			if (outer)
 				set_entry(entries, op->name, outer);
 			break;
@@ -154,8 +154,8 @@ static void enter_directory(struct run *run)
 			  position_text(options_position(run->plan, "--chdir")), directory);
 	if (!directory) {
 		const char *home = get_variable(run->environment, "HOME");
-		if (run->caller->directory && chdir(run->caller->directory) == 0)
-			directory = run->caller->directory;
+		if (run->host->caller.directory && chdir(run->host->caller.directory) == 0)
+			directory = run->host->caller.directory;
 		else if (home && *home && chdir(home) == 0)
 			directory = home;
 		else if (chdir(directory = "/") < 0)
@@ -180,14 +180,14 @@ void command_wait(const struct run *run)
 static void close_descriptors(const struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (!plan->command.close_fds && !run->inherited_known)
+	if (!plan->command.close_fds && !run->host->inherited_known)
 		return;
 	size_t n = 0;
-	int *keep =
-		arena_alloc((run->n_inherited_fds + plan->command.keep_fds.n + 1) * sizeof(*keep));
+	int *keep = arena_alloc((run->host->n_inherited_fds + plan->command.keep_fds.n + 1) *
+				sizeof(*keep));
 	keep[n++] = run->supervisor_fd;
-	for (size_t i = 0; !plan->command.close_fds && i < run->n_inherited_fds; i++)
-		keep[n++] = run->inherited_fds[i];
+	for (size_t i = 0; !plan->command.close_fds && i < run->host->n_inherited_fds; i++)
+		keep[n++] = run->host->inherited_fds[i];
 	for (size_t i = 0; plan->command.close_fds && i < plan->command.keep_fds.n; i++)
 		keep[n++] = plan->command.keep_fds.items[i].fd;
 	if (!close_all_except(keep, n))
@@ -201,10 +201,10 @@ void command_prepare(struct run *run)
 		die_errno(errno, "%s: Can't start a new session",
 			  position_text(options_position(plan, "--new-session")));
 	caps_keep(run->shape.caps, run->shape.ambient_caps);
-	umask(run->umask);
+	umask(run->host->umask);
 	enter_directory(run);
 	command_set_label(run, "exec", "--exec-label", plan->command.exec_label);
-	if (run->nofile_raised && setrlimit(RLIMIT_NOFILE, &run->nofile) < 0)
+	if (run->nofile_raised && setrlimit(RLIMIT_NOFILE, &run->host->nofile) < 0)
 		die_errno(errno, "Can't restore the limit of open files");
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		die("no_new_privs is not set; nothing was run");
@@ -227,7 +227,7 @@ void command_go(struct run *run)
 		words[0] = arena_string(plan->command.argv0);
 	const char *path_list = get_variable(run->environment, "PATH");
 	environ = run->environment;
-	if (sigprocmask(SIG_SETMASK, &run->signal_mask, NULL) < 0)
+	if (sigprocmask(SIG_SETMASK, &run->host->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
 	limits_apply_rlimits(plan);
 	filters_load(run, FILTER_COMMAND);

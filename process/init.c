@@ -68,13 +68,13 @@ static int take_lock(const struct run *run, const struct path_at *file)
  * read them from outside). */
 static void scrub_own_memory(const struct run *run)
 {
-	for (char **word = run->argv; *word; word++)
-		if (word != run->argv)
+	for (char **word = run->host->argv; *word; word++)
+		if (word != run->host->argv)
 			explicit_bzero(*word, strlen(*word));
-	if (!run->envp[0])
+	if (!run->host->envp[0])
 		return;
-	char *start = run->envp[0], *end = start;
-	for (char **entry = run->envp; *entry; entry++)
+	char *start = run->host->envp[0], *end = start;
+	for (char **entry = run->host->envp; *entry; entry++)
 		if (*entry == end) /* contiguous, as the kernel laid them out */
 			end += strlen(*entry) + 1;
 

@@ -163,7 +163,7 @@ bool signals_went_to_group(const struct run *run, pid_t pid_1, const struct sign
 		return now_ms() - signals.marked_ms[number] < ONE_CALL_MS &&
 		       info->ssi_pid == signals.marked_by[number];
 	snprintf(path, sizeof(path), "%d/status", pid_1);
-	if (!read_file_into(run->proc_fd, path, text, sizeof(text)))
+	if (!read_file_into(run->host->proc_fd, path, text, sizeof(text)))
 		return false;
 	const char *line = strstr(text, label);
 	if (!line || !(strtoull(line + strlen(label), NULL, 16) >> (number - 1) & 1))

@@ -159,7 +159,7 @@ static bool end_sandbox(void)
 	/* Before the child is waited for: whoever traces it has its status first. In a joined pid
 	 * namespace somebody may have stopped those who only led there. */
 	if (must_find || run->plan->ns.pidns.fd >= 0)
-		other = descendants_kill(run->proc_fd, overlay_is_helper, reap);
+		other = descendants_kill(run->host->proc_fd, overlay_is_helper, reap);
 	pid_t left = await_child(DESCENDANTS_PATIENCE_MS);
 	if (left || other)
 		say_warning(
@@ -275,9 +275,9 @@ void supervisor_prepare(struct run *run)
 	signals_block(run->plan);
 	set_deadline(run);
 	if (run->plan->command.die_with_parent)
-		watch_parent(run->caller->parent);
+		watch_parent(run->host->caller.parent);
 	if (must_find_the_rest(run) || run->plan->ns.pidns.fd >= 0)
-		descendants_spare(run->proc_fd);
+		descendants_spare(run->host->proc_fd);
 	if (must_find_the_rest(run) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who finds what COMMAND leaves behind");
 }
@@ -520,7 +520,7 @@ static void drop_privilege(struct run *run)
 			     plan->report.userns_block.fd,
 			     run->shape.ends_with_command || plan->command.new_session ||
 					     has_pid_1(run) || plan->ns.pidns.fd >= 0
-				     ? run->proc_fd
+				     ? run->host->proc_fd
 				     : -1,
 			     plan->filter.policy.trace.fd };
 	size_t n_helpers;
@@ -623,7 +623,7 @@ static int is_in_masks(const struct run *run, pid_t pid, int number, const char 
 	char text[16384], path[32];
 	int any = 0;
 	snprintf(path, sizeof(path), "%d/status", pid);
-	if (!read_file_into(run->proc_fd, path, text, sizeof(text)))
+	if (!read_file_into(run->host->proc_fd, path, text, sizeof(text)))
 		return -1;
 	for (size_t i = 0; i < n_masks; i++) {
 		const char *line = strstr(text, masks[i]);
@@ -666,10 +666,11 @@ static bool is_woken_by(const struct run *run, int signal)
 	static const char asleep[] = "\nState:\tS", switches[] = "\nvoluntary_ctxt_switches:";
 	char before[16384], after[16384], path[32];
 	snprintf(path, sizeof(path), "%d/status", monitor.child_in_proc);
-	if (!read_file_into(run->proc_fd, path, before, sizeof(before)))
+	if (!read_file_into(run->host->proc_fd, path, before, sizeof(before)))
 		before[0] = '\0';
 	send_signal(signal);
-	if (!strstr(before, asleep) || !read_file_into(run->proc_fd, path, after, sizeof(after)))
+	if (!strstr(before, asleep) ||
+	    !read_file_into(run->host->proc_fd, path, after, sizeof(after)))
 		return false;
 	const char *then = strstr(before, switches), *now = strstr(after, switches);
 	return !strstr(after, asleep) || !then || !now || !streq(then, now);
@@ -688,8 +689,9 @@ static pid_t group_in_proc(const struct run *run, const char *process)
 	int group = 0;
 	snprintf(path, sizeof(path), "%s/stat", process);
 	/* proc_pid_stat(5): what is in parentheses may have any character in it, others too */
-	const char *rest =
-		read_file_into(run->proc_fd, path, stat, sizeof(stat)) ? strrchr(stat, ')') : NULL;
+	const char *rest = read_file_into(run->host->proc_fd, path, stat, sizeof(stat))
+				   ? strrchr(stat, ')')
+				   : NULL;
 	return rest && sscanf(rest, ") %*c %*d %d", &group) == 1 ? group : 0;
 }
 

@@ -23,7 +23,7 @@
 /* The number in a file below /proc, or -1. */
 static long read_setting(const struct run *run, const char *path)
 {
-	AUTO_CLOSE int fd = openat(run->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	char digits[24] = "";
 	if (fd < 0 || read(fd, digits, sizeof(digits) - 1) <= 0)
 		return -1;
@@ -104,7 +104,7 @@ const char *diagnose_id_map(const struct run *run, int error)
 	const char *forbidden = user_namespaces_forbidden(run);
 	if (forbidden)
 		return forbidden;
-	if (run->caller->uid == 0)
+	if (run->host->caller.uid == 0)
 		return "; mapping uid 0 needs CAP_SETFCAP since Linux 5.12";
 	return "; a security module took the new namespace's capabilities away";
 }

@@ -15,7 +15,7 @@ void run_tell_stage(const struct run *run, enum stage stage)
 	struct text text = { 0 };
 	if (!run->plan->verbose)
 		return;
-	plan_explain_stage(run->plan, &run->shape, run->caller, stage, &text);
+	plan_explain_stage(run->plan, &run->shape, &run->host->caller, stage, &text);
 	for (char *line = text.bytes, *end; line && *line; line = end + 1) {
 		end = strchr(line, '\n');
 		*end = '\0';

@@ -4,9 +4,8 @@
 
 #include "plan/explain.h"
 #include "plan/shape.h"
+#include "run/host.h"
 #include "sys/nskind.h"
-
-#include <signal.h>
 
 struct pin;
 struct cgroups;
@@ -20,25 +19,16 @@ struct root {
 
 struct run {
 	const struct plan *plan;
-	const struct caller *caller;
+	const struct host *host;
 	struct shape shape;
-	char **argv, **envp;         /* as the kernel laid them out */
-	int proc_fd;                 /* O_PATH of the host's /proc */
 	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
 	uint64_t outer_mount_id;     /* of / where we were before new namespaces */
 	int supervisor_fd;           /* our end of the supervisor's socket; -1 when there is none */
 	bool supervisor_is_ready;    /* it has said so: MESSAGE_READY */
-	mode_t umask;
-	sigset_t signal_mask; /* the caller's; COMMAND gets it back */
-	int *inherited_fds;   /* open above 2 on arrival and consumed by no option; ascending */
-	size_t n_inherited_fds;
-	bool inherited_known; /* false without a /proc to look in */
-	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
-	bool guarded;         /* filters_load_guards() has done its work */
+	bool guarded;                /* filters_load_guards() has done its work */
 	int parent_pidfd; /* pid 1's, to end the sandbox with --die-with-parent; -1: others do */
 	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
-	struct rlimit nofile;   /* the caller's; COMMAND gets it back */
-	bool nofile_raised;
+	bool nofile_raised;     /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot; /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
 	struct path_guard *guard;          /* NULL: no two trees that a link could lead between */

@@ -1,0 +1,251 @@
+/* host.c - arrival: who has called, and what came along with the program.
+ *
+ * Runs before any process or descriptor of ours exists; what it finds is const afterwards.
+ */
+#include "run/host.h"
+
+#include "plan/options.h"
+#include "plan/position.h"
+#include "sys/capabilities.h"
+#include "sys/kernel.h"
+#include "utils.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+/* A process that has more than its user has must not compose anything. AT_SECURE alone may be a
+ * security module's transition; with capabilities that did not come as ambient ones it means that
+ * the file had them. */
+static void refuse_privileged_file(const struct caller *caller, uint64_t ambient_caps)
+{
+	if (getauxval(AT_UID) != getauxval(AT_EUID) || getauxval(AT_GID) != getauxval(AT_EGID))
+		die("Refusing to run set-user-id or set-group-id; it is not needed: chmod ug-s");
+	if (getauxval(AT_SECURE) && caller->uid != 0 && caller->permitted_caps & ~ambient_caps)
+		die("Refusing to run with file capabilities; they are not needed: setcap -r");
+}
+
+/* 0 to 2 must exist before a descriptor of ours could get one of these numbers and be written to as
+ * stderr. What holds the place is close-on-exec: COMMAND finds it closed, as the caller had it. */
+static void hold_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fd_is_open(fd))
+			continue;
+		if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && memfd_create("", MFD_CLOEXEC) < 0)
+			_exit(1); /* and nowhere to say it */
+	}
+}
+
+bool host_is_open_by_caller(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+	return flags >= 0 && !(flags & FD_CLOEXEC); /* or exec(2) would have closed it */
+}
+
+static void learn_caller(struct caller *caller)
+{
+	uint64_t effective, ambient;
+	char directory[PATH_MAX];
+	caller->uid = (uid_t) getauxval(AT_UID);
+	caller->gid = (gid_t) getauxval(AT_GID);
+	caps_of_process(&caller->permitted_caps, &effective, &ambient);
+	caller->may_mount = effective & CAP_BIT(CAP_SYS_ADMIN);
+	caller->is_group_leader = getpgrp() == getpid();
+	caller->directory = getcwd(directory, sizeof(directory)) && directory[0] == '/'
+				    ? arena_string(directory)
+				    : NULL;
+	refuse_privileged_file(caller, ambient);
+}
+
+void host_arrive(struct host *host, char **argv, char **envp)
+{
+	host->argv = argv;
+	host->envp = envp;
+	host->proc_fd = -1;
+	host->caller.parent = getppid(); /* before it can have gone: --die-with-parent */
+	hold_standard_descriptors();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		die_errno(errno, "Can't set no_new_privs");
+	learn_caller(&host->caller);
+	/* SIGCHLD is default and unblocked, whatever the caller had: we wait for children, and
+	 * COMMAND will. */
+	sigset_t child_only;
+	sigemptyset(&child_only);
+	sigaddset(&child_only, SIGCHLD);
+	if (signal(SIGCHLD, SIG_DFL) == SIG_ERR ||
+	    sigprocmask(SIG_UNBLOCK, &child_only, &host->signal_mask) < 0)
+		die_errno(errno, "Can't set up signals");
+	sigdelset(&host->signal_mask, SIGCHLD);
+	host->umask = umask(0);
+	if (getrlimit(RLIMIT_NOFILE, &host->nofile) < 0)
+		die_errno(errno, "Can't read the limit of open files");
+}
+
+/* ---- once the plan is there ---- */
+
+/* Every descriptor that an option consumes, ascending, each once; all of them become close-on-exec.
+ */
+static int *mark_consumed(const struct plan *plan, size_t *ret_n)
+{
+	const struct fd_at single[] = { plan->ns.userns,          plan->ns.userns2,
+					plan->ns.pidns,           plan->report.block,
+					plan->report.info,        plan->report.userns_block,
+					plan->report.json_status, plan->filter.policy.dump,
+					plan->filter.policy.trace };
+	size_t n = 0, n_unique = 0;
+	size_t n_most = ARRAY_SIZE(single) + 2 * plan->root.n_ops + plan->report.sync.n +
+			plan->filter.n_seccomp + plan->n_superseded_fds;
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		n_most += plan->root.ops[i].overlay ? plan->root.ops[i].overlay->n_layers : 0;
+	int *fds = arena_alloc(n_most * sizeof(*fds));
+	for (size_t i = 0; i < ARRAY_SIZE(single); i++)
+		fds[n++] = single[i].fd;
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		const struct overlay *overlay = plan->root.ops[i].overlay;
+		fds[n++] = plan->root.ops[i].outer_fd;
+		if (overlay)
+			fds[n++] = overlay->changes.fd;
+		for (size_t j = 0; overlay && j < overlay->n_layers; j++)
+			fds[n++] = overlay->layers[j].fd;
+	}
+	for (size_t i = 0; i < plan->report.sync.n; i++)
+		fds[n++] = plan->report.sync.items[i].fd;
+	for (size_t i = 0; i < plan->filter.n_seccomp; i++)
+		fds[n++] = plan->filter.seccomp[i].bytes ? -1 : plan->filter.seccomp[i].at.fd;
+	for (size_t i = 0; i < plan->n_superseded_fds; i++)
+		fds[n++] = plan->superseded_fds[i];
+	size_t n_given = 0; /* most lines give none: nothing to sort, then */
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			fds[n_given++] = fds[i];
+	if (n_given)
+		qsort(fds, n_given, sizeof(*fds), compare_ints);
+	for (size_t i = 0; i < n_given; i++) {
+		if (n_unique && fds[n_unique - 1] == fds[i])
+			continue;
+		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) < 0)
+			die_errno(errno, "Can't keep descriptor %d from COMMAND", fds[i]);
+		fds[n_unique++] = fds[i];
+	}
+	*ret_n = n_unique;
+	return fds;
+}
+
+/* Another option that uses what --sync-fd keeps open may close it: so it is kept under a number of its
+ * own. */
+static void hold_apart(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->report.sync.n; i++) {
+		struct fd_at *held = &plan->report.sync.items[i];
+		if (!held->is_shared)
+			continue;
+		int copy = fcntl(held->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (copy < 0)
+			die_errno(errno, "%s: Can't keep descriptor %d open",
+				  position_text(held->position), held->fd);
+		options_supersede_fd(plan, held->fd);
+		held->fd = copy;
+	}
+}
+
+/* Notes which descriptors COMMAND shall inherit. One stat(2) answers the usual case: since
+ * Linux 6.2 the size of /proc/self/fd is the number of open descriptors. Only what is beyond 0-2
+ * and the consumed ones is looked up. */
+static void learn_inherited(struct host *host, const struct plan *plan)
+{
+	size_t n_consumed, capacity = 0, n_known = 3;
+	int *consumed = mark_consumed(plan, &n_consumed);
+	for (size_t i = 0; i < n_consumed; i++)
+		n_known += consumed[i] > 2;
+	struct stat status;
+	host->inherited_known = true;
+	if (fstatat(host->proc_fd, "self/fd", &status, 0) == 0 &&
+	    status.st_size == (off_t) n_known + 1 /* proc_fd */)
+		return;
+	AUTO_CLOSE int fd = openat(host->proc_fd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(dup(fd));
+	if (!directory) {
+		host->inherited_known = false;
+		return;
+	}
+	for (const struct dirent *entry; (entry = readdir(directory));) {
+		uint64_t number;
+		if (!parse_decimal(entry->d_name, INT_MAX, &number))
+			continue;
+		int found = (int) number;
+		if (found <= 2 || found == host->proc_fd || found == fd ||
+		    found == dirfd(directory) ||
+		    bsearch(&found, consumed, n_consumed, sizeof(int), compare_ints))
+			continue;
+		host->inherited_fds = arena_grow(host->inherited_fds, host->n_inherited_fds,
+						 &capacity, sizeof(int));
+		host->inherited_fds[host->n_inherited_fds++] = found;
+	}
+	closedir(directory);
+}
+
+/* Where /dev/tty does not exist outside, as in a container, --dev may show it all the same. True as well
+ * where that cannot be told. */
+static bool has_controlling_terminal(const struct host *host)
+{
+	AUTO_CLOSE int fd = openat(host->proc_fd, "self/stat", O_RDONLY | O_CLOEXEC);
+	char *text;
+	size_t length;
+	int terminal;
+	if (fd < 0 || !read_all(fd, 65536, &text, &length))
+		return true;
+	/* the name before may have spaces in it: proc_pid_stat(5) */
+	const char *rest = strrchr(text, ')');
+	return !rest || sscanf(rest, ") %*c %*d %*d %*d %d", &terminal) != 1 || terminal != 0;
+}
+
+/* A controlling terminal counts even when no descriptor refers to it: COMMAND could open /dev/tty.
+ */
+static bool terminal_is_in_reach(const struct host *host)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (isatty(fd))
+			return true;
+	if (!host->inherited_known)
+		return true;
+	for (size_t i = 0; i < host->n_inherited_fds; i++)
+		if (isatty(host->inherited_fds[i]))
+			return true;
+	AUTO_CLOSE int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	return fd >= 0 || (errno == ENOENT ? has_controlling_terminal(host) : errno != ENXIO);
+}
+
+static int open_proc(void)
+{
+	int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		die("Can't open /proc: %s; a mounted /proc is needed: inside a sandbox, its --proc "
+		    "/proc",
+		    errno_text(errno));
+	if (fs.f_type != PROC_SUPER_MAGIC) /* or it could tell us anything */
+		die("/proc is not a mounted procfs, and one is needed");
+	return fd;
+}
+
+void host_learn(struct host *host, struct plan *plan)
+{
+	hold_standard_descriptors(); /* --args 0 has closed one */
+	host->proc_fd = open_proc();
+	hold_apart(plan);
+	learn_inherited(host, plan);
+	/* In a new session, too: its leader may take the terminal once the old session is gone. */
+	host->has_tty = !plan->filter.no_tty_guard && terminal_is_in_reach(host);
+}

@@ -1,0 +1,32 @@
+/* host.h - arrival: who has called, and what came along with the program. Const once the plan is read. */
+#ifndef RUN_HOST_H
+#define RUN_HOST_H
+
+#include "plan/shape.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+struct host {
+	struct caller caller;
+	char **argv, **envp; /* as the kernel laid them out */
+	mode_t umask;
+	sigset_t signal_mask; /* COMMAND gets it back, and the limit */
+	struct rlimit nofile;
+	int proc_fd;        /* O_PATH of /proc */
+	int *inherited_fds; /* open above 2 on arrival and consumed by no option; ascending */
+	size_t n_inherited_fds;
+	bool inherited_known; /* false without a /proc to look in */
+	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
+};
+
+/* Before anything else: refuses privilege, learns who the caller is, and takes no more of it than a
+ * sandbox is made with (no_new_privs, signals, umask). */
+void host_arrive(struct host *host, char **argv, char **envp);
+/* Whether a descriptor came from the caller: one of 0 to 2 may be a placeholder of ours. */
+bool host_is_open_by_caller(int fd);
+/* Once the plan was read: /proc, and which descriptors and what terminal COMMAND would inherit. What an
+ * option consumes becomes close-on-exec; --sync-fd's may be put under another number. */
+void host_learn(struct host *host, struct plan *plan);
+
+#endif
