@@ -337,7 +337,7 @@ static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 		setrlimit(RLIMIT_NOFILE,
 			  &limit); /* it does with fewer, unless there are many layers */
 	}
-	overlay_changes_begin(job->op, job->marks, job->fds[UPPER]);
+	struct changes_walk *walk = overlay_changes_begin(job->op, job->marks, job->fds[UPPER]);
 	/* Not dumpable before it is let go; and it is not wanted without its parent. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0)
 		die_errno(errno, "%s: Can't protect the process that lists the changes",
@@ -348,8 +348,7 @@ static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
 	while ((n = read(start_fd, &byte, 1)) < 0 && errno == EINTR)
 		;
 	if (n == 1)
-		overlay_changes_write(job->op, job->marks, job->fds[UPPER], job->layers,
-				      job->n_layers);
+		overlay_changes_write(walk, job->fds[UPPER], job->layers, job->n_layers);
 	_exit(0);
 }
 
