@@ -185,12 +185,13 @@ static void make_workshop_beside(const struct run *run)
 }
 
 enum { SPARE = 24 };         /* what the rest of setup may need at once, --dev included */
+enum { OVERLAY_SPARE = 8 };  /* and an overlay, beside two for each layer */
 static rlim_t n_descriptors; /* that there may be */
 
 /* Numbers are given from the lowest, so a high one says how many are taken. */
-static bool descriptors_run_short(int newest_fd)
+bool newroot_runs_short(int newest_fd, size_t n_more)
 {
-	return (rlim_t) newest_fd + SPARE >= n_descriptors;
+	return (rlim_t) newest_fd + n_more + SPARE >= n_descriptors;
 }
 
 /* Descriptors are running short: the clones made so far are attached in the workshop, under their
@@ -350,7 +351,7 @@ static void pin_dev(struct run *run, size_t number)
 	const struct op *op = &run->plan->root.ops[number];
 	struct pin *pin = &run->pins[number];
 	pin->mount_fd = newroot_make_tmpfs(op->position, 0755, 0);
-	bool is_short = descriptors_run_short(pin->mount_fd);
+	bool is_short = newroot_runs_short(pin->mount_fd, 0);
 	if (is_short) {
 		park_pins(run, number + 1);
 		take_pin(run, number);
@@ -427,7 +428,8 @@ void newroot_pin(struct run *run)
 		run->pins[i].mount_fd = run->pins[i].console = -1;
 		for (size_t j = 0; j < ARRAY_SIZE(device_nodes); j++)
 			run->pins[i].nodes[j] = -1;
-		n_wanted += plan->root.ops[i].overlay ? 2 * plan->root.ops[i].overlay->n_layers : 0;
+		const struct overlay *overlay = plan->root.ops[i].overlay;
+		n_wanted += overlay ? 2 * overlay->n_layers + OVERLAY_SPARE : 0;
 	}
 
 	struct rlimit limit = run->host->nofile;
@@ -439,10 +441,21 @@ void newroot_pin(struct run *run)
 			limit.rlim_cur = run->host->nofile.rlim_cur;
 	}
 	n_descriptors = limit.rlim_cur;
+	int newest_fd = -1;
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		const struct overlay *overlay = plan->root.ops[i].overlay;
+		if (overlay && newest_fd >= 0 &&
+		    newroot_runs_short(newest_fd, 2 * overlay->n_layers + OVERLAY_SPARE)) {
+			park_pins(run, i);
+			newest_fd = -1;
+		}
 		pin_op(run, i, may_nest);
-		if (run->pins[i].mount_fd >= 0 && descriptors_run_short(run->pins[i].mount_fd))
+		if (run->pins[i].mount_fd >= 0)
+			newest_fd = run->pins[i].mount_fd;
+		if (run->pins[i].mount_fd >= 0 && newroot_runs_short(newest_fd, 0)) {
 			park_pins(run, i + 1);
+			newest_fd = -1;
+		}
 	}
 	overlay_pinned(run);
 }

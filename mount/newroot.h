@@ -8,6 +8,8 @@
 void newroot_pin(struct run *run);
 /* Makes / and moves in: from here on the host is gone. */
 void newroot_enter(struct run *run);
+/* While sources are taken: whether fewer descriptors are left than the rest of setup and n_more may take. */
+bool newroot_runs_short(int newest_fd, size_t n_more);
 /* A detached tmpfs; size 0: the kernel's default. `place` begins the message it dies with. */
 int newroot_make_tmpfs(struct position position, mode_t mode, uint64_t size_bytes);
 /* Arena memory. Callers of bubblewrap look for these words and the path in one of two forms, that of

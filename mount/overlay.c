@@ -1058,9 +1058,12 @@ static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const
 					&device_fd, ret_why);
 	if (fd < 0)
 		return -1;
-	if (!clone_writable(merge, &writable, ret_why) ||
-	    !overlay_serve_fuse(merge->run, merge->op, merge->layers, merge->n_layers, fd,
-				&device_fd, &writable, squash, ret_why))
+	if (newroot_runs_short(fd, merge->n_layers)) { /* the kernel's overlay needs fewer */
+		*ret_why = "too few descriptors are left (ulimit -n)";
+		close_fd(&fd);
+	} else if (!clone_writable(merge, &writable, ret_why) ||
+		   !overlay_serve_fuse(merge->run, merge->op, merge->layers, merge->n_layers, fd,
+				       &device_fd, &writable, squash, ret_why))
 		close_fd(&fd);
 	else
 		*ret_parts = make_parts(merge, fd, false);

@@ -1366,6 +1366,18 @@ def test_few_descriptors_are_enough_for_overlays(kind, most, tree):
     assert result.stdout == "high" * (3 if "three" in kind else 1)
 
 
+@needs_fuse
+@pytest.mark.parametrize("most", [11, 14, 17, 20, 24, 29, 64])
+def test_few_descriptors_are_enough_where_fuse_overlayfs_would_take_more(most, tree):
+    give("user", tree)
+    need_kernel_overlay("user")
+    result = run([*BASE, "--overlay-src", "/usr", *layers(tree), "--tmp-overlay", "/o"], ["cat", "/o/both"],
+                 prefix=[*fuse_prefix("user"), "prlimit", f"--nofile={most}:{most}"])
+    assert (result.returncode, result.stdout) == (0, "high"), result
+    assert ("taking fuse-overlayfs" in result.stderr) == (most == 64)
+    assert ("files of other users cannot be changed in /o: " in result.stderr) == (most < 64)
+
+
 @pytest.mark.root
 @pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="no /dev/fuse to take away")
 def test_fuse_that_cannot_be_had_takes_no_descriptors(tree):
