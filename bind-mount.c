@@ -9,7 +9,7 @@
  */
 #include "bind-mount.h"
 
-#include "mount/newroot.h"
+#include "mount/fs.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/diagnose.h"
@@ -102,18 +102,6 @@ int bind_pin_one(const char *path, bool read_only)
 	return mount_fd;
 }
 
-int bind_clone_read_only(int fd)
-{
-	struct mount_attr attr = { .attr_set =
-					   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-				   .propagation = MS_PRIVATE };
-	int clone = sys_open_tree(
-		fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
-	if (clone >= 0 && sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
-		close_fd(&clone);
-	return clone;
-}
-
 /* ---- flags ---- */
 
 void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
@@ -152,7 +140,7 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 		return;
 	int error = errno;
 	if (op->kind == OP_PROC)
-		die("%s: %s: %s", position_text(op->position), newroot_no_proc_text(op),
+		die("%s: %s: %s", position_text(op->position), fs_no_proc_text(op),
 		    errno_text(error));
 	die("%s: Can't mount on %s: %s%s", position_text(op->position), op->inner_path,
 	    errno_text(error),

@@ -17,7 +17,5 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 
 /* The path that /proc shows for a descriptor; dies when it is no file or directory. */
 const char *bind_shown_path(const struct run *run, struct position position, int fd);
-/* A clone of what fd refers to and all mounts below, read-only and private; -1 and errno. */
-int bind_clone_read_only(int fd);
 
 #endif

@@ -14,9 +14,9 @@
 #include "mount/newroot.h"
 
 #include "bind-mount.h"
+#include "mount/fs.h"
 #include "mount/overlay-fuse.h"
 #include "mount/overlay.h"
-#include "ns/namespaces.h"
 #include "plan/explain.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -25,6 +25,7 @@
 #include "run/run.h"
 #include "sys/kernel.h"
 #include "sys/path.h"
+#include "sys/root.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -91,49 +92,12 @@ static bool is_on_own_tmpfs(int fd)
 	return false;
 }
 
-/* ---- file systems ---- */
-
-/* A new file system, detached. `options` are key, value, key, value, ..., NULL. -1 with errno. */
-static int try_make_fs(const char *type, unsigned attributes, const char *const options[])
-{
-	AUTO_CLOSE int fs_fd = sys_fsopen(type, FSOPEN_CLOEXEC);
-	if (fs_fd < 0)
-		return -1;
-	for (size_t i = 0; options[i]; i += 2)
-		if (sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i], options[i + 1], 0) < 0)
-			return -1;
-	if (sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -1;
-	int mount_fd = sys_fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes);
-	/* Where only a read-only procfs can be seen, only a read-only one may be made. */
-	if (mount_fd < 0 && errno == EPERM && streq(type, "proc"))
-		mount_fd = sys_fsmount(fs_fd, FSMOUNT_CLOEXEC, attributes | MOUNT_ATTR_RDONLY);
-	return mount_fd;
-}
-
-int newroot_make_tmpfs(struct position position, mode_t mode, uint64_t size_bytes)
-{
-	const char *options[] = { "mode", arena_number(mode, 8), size_bytes ? "size" : NULL,
-				  arena_number(size_bytes, 10), NULL };
-	int fd = try_make_fs("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
-	if (fd < 0)
-		die("%s: Can't make a tmpfs: %s%s", position_text(position), errno_text(errno),
-		    diagnose_mount_api(errno));
-	return fd;
-}
-
-const char *newroot_no_proc_text(const struct op *op)
-{
-	return arena_printf("Can't mount proc on /newroot%s%s: Can't mount proc on %s",
-			    op->inner_path[0] == '/' ? "" : "/", op->inner_path, op->inner_path);
-}
-
 static int make_proc(const struct op *op)
 {
-	int fd = try_make_fs("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	int fd = fs_try_make("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			     (const char *[]){ NULL });
 	if (fd < 0)
-		die("%s: %s: %s%s", position_text(op->position), newroot_no_proc_text(op),
+		die("%s: %s: %s%s", position_text(op->position), fs_no_proc_text(op),
 		    errno_text(errno), diagnose_proc_mount(errno));
 	return fd;
 }
@@ -156,14 +120,14 @@ static _Noreturn void die_of_pivot(int error)
 
 static void make_workshop(void)
 {
-	workshop.fd = newroot_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
+	workshop.fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
 	workshop.exists = true;
 }
 
 static void enter_workshop(const struct run *run)
 {
 	if (run->in_chroot)
-		ns_stand_on_root(run);
+		root_stand_on(run->host->proc_fd);
 	attach_on_root(workshop.fd);
 	if (fchdir(workshop.fd) < 0 || mkdirat(workshop.fd, "host", 0700) < 0 ||
 	    sys_pivot_root(".", "host") < 0)
@@ -227,27 +191,10 @@ static void take_pin(struct run *run, size_t i)
 			  position_text(run->plan->root.ops[i].position));
 }
 
-/* Asks no FUSE server, which may be stopped, dead or another user's: the kernel knows the mount and,
- * where it may tell, the type; elsewhere O_DIRECTORY tells. -1 and errno. */
-static int look_at(const struct run *run, int fd, struct kernel_statx *ret_status,
-		   bool *ret_is_directory)
-{
-	if (sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, ret_status) < 0)
-		return -1;
-	if (ret_status->stx_mask & STATX_TYPE) {
-		*ret_is_directory = S_ISDIR(ret_status->stx_mode);
-		return 0;
-	}
-	AUTO_CLOSE int again = openat(run->host->proc_fd, arena_printf("self/fd/%d", fd),
-				      O_PATH | O_DIRECTORY | O_CLOEXEC);
-	*ret_is_directory = again >= 0;
-	return again >= 0 || errno == ENOTDIR ? 0 : -1;
-}
-
 static void note_type(const struct run *run, const struct op *op, struct pin *pin)
 {
 	struct kernel_statx status;
-	if (look_at(run, pin->mount_fd, &status, &pin->is_directory) < 0)
+	if (fs_look_at(run, pin->mount_fd, &status, &pin->is_directory) < 0)
 		die_errno(errno, "%s: Can't look at the source", position_text(op->position));
 	pin->mount_id = status.stx_mnt_id;
 }
@@ -283,15 +230,6 @@ static bool has_links(const struct run *run, const struct op *op)
 	       ((op->kind == OP_BIND || op->kind == OP_OVERLAY) && owners_tell(run));
 }
 
-static bool is_same_object(int a, int b)
-{
-	struct statx x, y;
-	return statx(a, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &x) == 0 &&
-	       statx(b, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &y) == 0 &&
-	       x.stx_ino == y.stx_ino && x.stx_dev_major == y.stx_dev_major &&
-	       x.stx_dev_minor == y.stx_dev_minor;
-}
-
 /* Takes note of where on the host a bind's source is, if by the words of the line it may be a part of
  * another's, or the other way round, and the part is writable. A neighbour may have put something else there since it
  * was cloned, which is then not that. */
@@ -306,7 +244,7 @@ static void note_source(const struct run *run, const struct op *op, struct pin *
 			 ((!op->read_only && path_is_within(op->outer_path, other->outer_path)) ||
 			  (!other->read_only && path_is_within(other->outer_path, op->outer_path)));
 	AUTO_CLOSE int fd = wanted ? open(op->outer_path, O_PATH | O_CLOEXEC) : -1;
-	if (fd < 0 || !is_same_object(fd, pin->mount_fd))
+	if (fd < 0 || !fs_is_same_object(fd, pin->mount_fd))
 		return;
 	char path[PATH_MAX];
 	ssize_t length =
@@ -350,7 +288,7 @@ static void pin_dev(struct run *run, size_t number)
 {
 	const struct op *op = &run->plan->root.ops[number];
 	struct pin *pin = &run->pins[number];
-	pin->mount_fd = newroot_make_tmpfs(op->position, 0755, 0);
+	pin->mount_fd = fs_make_tmpfs(op->position, 0755, 0);
 	bool is_short = newroot_runs_short(pin->mount_fd, 0);
 	if (is_short) {
 		park_pins(run, number + 1);
@@ -470,19 +408,10 @@ static void learn_root(struct root *root)
 	root->mount_id = status.stx_mnt_id;
 }
 
-/* "/.." crosses what covers the root, "/" does not. */
-uint64_t newroot_topmost_mount_id(void)
-{
-	struct kernel_statx status;
-	if (sys_statx(AT_FDCWD, "/..", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
-		die_errno(errno, "Can't verify the new root");
-	return status.stx_mnt_id;
-}
-
 /* A root that is still covered by another one would look right and be none. */
 static void verify_topmost(uint64_t mount_id)
 {
-	if (newroot_topmost_mount_id() != mount_id)
+	if (root_topmost_mount_id() != mount_id)
 		die("The old root is still there after it was detached; nothing was run");
 }
 
@@ -540,7 +469,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		const struct op *op = &plan->root.ops[0];
 		take_pin(run, 0);
 		if (op->kind == OP_TMPFS)
-			*ret_fd = newroot_make_tmpfs(op->position, op->mode, op->size_bytes);
+			*ret_fd = fs_make_tmpfs(op->position, op->mode, op->size_bytes);
 		else if (!first->skipped && !first->is_directory)
 			die("%s: Can't show %s at /: it is no directory",
 			    position_text(op->position),
@@ -553,8 +482,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		first->skipped = true;
 	}
 	if (*ret_fd < 0)
-		*ret_fd =
-			newroot_make_tmpfs((struct position){ .option = "the new root" }, 0755, 0);
+		*ret_fd = fs_make_tmpfs((struct position){ .option = "the new root" }, 0755, 0);
 	if (is_own)
 		note_own_tmpfs(*ret_fd);
 	attach_new_root(*ret_fd);
@@ -575,7 +503,7 @@ void newroot_enter(struct run *run)
 		make_workshop();
 		enter_workshop(run);
 	} else if (has_parked || run->in_chroot)
-		ns_stand_on_root(run); /* no source is looked up any more */
+		root_stand_on(run->host->proc_fd); /* no source is looked up any more */
 	make_root_mount(run, &run->root.fd);
 	if (!workshop.exists) {
 		move_into(run);
@@ -819,7 +747,7 @@ static int open_mount_point(const struct run *run, const struct op *op, int fd, 
 	}
 	struct kernel_statx status;
 	bool is_directory;
-	if (fd < 0 || look_at(run, fd, &status, &is_directory) < 0)
+	if (fd < 0 || fs_look_at(run, fd, &status, &is_directory) < 0)
 		die_of_destination(run, op, "find the mount point", errno);
 	if (directory != is_directory)
 		die("%s: Can't mount on %s: it is not a %s, and what is to be shown there is one",
@@ -931,7 +859,7 @@ static void protect_proc(const struct run *run, const struct op *op, int proc_fd
 	};
 	if (is_out_of_reach(run, op, proc_fd))
 		return;
-	AUTO_CLOSE int capacity = newroot_make_tmpfs(op->position, 0700, 0);
+	AUTO_CLOSE int capacity = fs_make_tmpfs(op->position, 0700, 0);
 	attach_on_root(capacity);
 	close_fd(&capacity);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -956,7 +884,7 @@ static void build_proc(struct run *run, const struct op *op, struct pin *pin)
 {
 	if (!attach(run, op, pin->mount_fd, true, 0755))
 		die("%s: %s: the root cannot be a procfs", position_text(op->position),
-		    newroot_no_proc_text(op));
+		    fs_no_proc_text(op));
 	forget_own_directory(); /* what protects it takes three descriptors */
 	protect_proc(run, op, pin->mount_fd);
 	close_fd(&pin->mount_fd);
@@ -986,7 +914,7 @@ static void build_dev(struct run *run, const struct op *op, struct pin *pin)
 			  op->inner_path);
 	forget_own_directory(); /* a file system takes two descriptors while it is made */
 	AUTO_CLOSE int pts_fd =
-		try_make_fs("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+		fs_try_make("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 			    (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });
 	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_errno(errno, "%s: Can't mount devpts on %s/pts", position_text(op->position),
@@ -1124,7 +1052,7 @@ static void build_directory(const struct run *run, const struct op *op)
 	}
 	struct kernel_statx status;
 	bool is_directory;
-	if (fd < 0 || look_at(run, fd, &status, &is_directory) < 0)
+	if (fd < 0 || fs_look_at(run, fd, &status, &is_directory) < 0)
 		die_of_destination(run, op, "make the directory", errno);
 	if (!is_directory)
 		die("%s: Can't make the directory %s: it exists and is none",
@@ -1159,7 +1087,7 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 
 static void build_mqueue(struct run *run, const struct op *op)
 {
-	int fd = try_make_fs("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	int fd = fs_try_make("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			     (const char *[]){ NULL });
 	if (fd < 0)
 		die("%s: Can't mount mqueue on %s: %s%s", position_text(op->position),
@@ -1198,7 +1126,7 @@ static void build_op(struct run *run, size_t i)
 		build_remount_ro(run, op);
 		return;
 	case OP_TMPFS: {
-		int mount_fd = newroot_make_tmpfs(op->position, op->mode, op->size_bytes);
+		int mount_fd = fs_make_tmpfs(op->position, op->mode, op->size_bytes);
 		pin->mount_id = note_own_tmpfs(mount_fd);
 		show(run, op, mount_fd, true, 0755);
 		return;

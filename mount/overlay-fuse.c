@@ -27,16 +27,16 @@
 
 #include "bind-mount.h"
 #include "limit/cgroup.h"
-#include "mount/newroot.h"
+#include "mount/fs.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay.h"
-#include "ns/namespaces.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
 #include "sys/channel.h"
 #include "sys/kernel.h"
+#include "sys/root.h"
 #include "sys/self.h"
 #include "utils.h"
 
@@ -217,7 +217,7 @@ static void move_into(int root_fd)
 	if (fchdir(root_fd) < 0 || sys_pivot_root(".", ".") < 0 ||
 	    sys_statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "Can't move into its root");
-	for (int i = 0; newroot_topmost_mount_id() != status.stx_mnt_id; i++)
+	for (int i = 0; root_topmost_mount_id() != status.stx_mnt_id; i++)
 		if (i == MOST_STACKED || sys_umount2(".", MNT_DETACH) < 0)
 			die_errno(errno, "Can't leave the host's root");
 	if (chdir("/") < 0)
@@ -234,11 +234,10 @@ static void arrange_mounts(const struct run *run, const struct job *job)
 	if (unshare(CLONE_NEWNS) < 0 ||
 	    (system_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		die_errno(errno, "Can't make a mount namespace");
-	ns_stand_on_root(run); /* in a chroot it is another */
+	root_stand_on(run->host->proc_fd); /* in a chroot it is another */
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
 		die_errno(errno, "Can't make a mount namespace");
-	AUTO_CLOSE int root_fd =
-		newroot_make_tmpfs((struct position){ .option = "its root" }, 0755, 0);
+	AUTO_CLOSE int root_fd = fs_make_tmpfs((struct position){ .option = "its root" }, 0755, 0);
 	/* On top of /, which no look-up from our root crosses. */
 	if (sys_move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    mkdirat(root_fd, "layers", 0700) < 0 || mkdirat(root_fd, "covers", 0700) < 0)
@@ -449,7 +448,7 @@ static void clone_layers(const struct op *op, const int *layers, size_t n_layers
 	job->n_layers = n_layers;
 	job->layers = arena_alloc(n_layers * sizeof(int));
 	for (size_t i = 0; i < n_layers; i++) {
-		job->layers[i] = bind_clone_read_only(layers[i]);
+		job->layers[i] = fs_clone_read_only(layers[i]);
 		if (job->layers[i] < 0)
 			die_errno(errno, "%s: Can't clone a layer", position_text(op->position));
 	}
@@ -566,7 +565,7 @@ static _Noreturn void be_coverer(const struct served *served)
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 	if (setns(served->ns_fd, CLONE_NEWNS) < 0)
 		die_errno(errno, "%s: Can't enter the mount namespace of fuse-overlayfs", position);
-	AUTO_CLOSE int covers_fd = newroot_make_tmpfs(served->op->position, 0700, 0);
+	AUTO_CLOSE int covers_fd = fs_make_tmpfs(served->op->position, 0700, 0);
 	if (sys_move_mount(covers_fd, "", AT_FDCWD, "/covers", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_errno(errno, "%s: Can't attach what covers the layers", position);
 	for (size_t i = 0; i < served->n_covered; i++)
@@ -703,7 +702,7 @@ bool overlay_serve_fuse(struct run *run, const struct op *op, const int *layers,
 void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_marks marks,
 			   const int *layers, size_t n_layers, int upper_fd)
 {
-	AUTO_CLOSE int upper_clone = bind_clone_read_only(upper_fd);
+	AUTO_CLOSE int upper_clone = fs_clone_read_only(upper_fd);
 	if (upper_clone < 0)
 		die_errno(errno, "%s: Can't clone what is written", position_text(op->position));
 	struct job job = { .op = op,

@@ -24,6 +24,7 @@
 #include "mount/overlay.h"
 
 #include "bind-mount.h"
+#include "mount/fs.h"
 #include "mount/newroot.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
@@ -218,13 +219,6 @@ static const char *layer_name(const struct layer *layer)
 	return layer->path ? layer->path : arena_printf("descriptor %d", layer->fd);
 }
 
-static bool is_same_object(int a, int b)
-{
-	struct stat x, y;
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
-	       x.st_ino == y.st_ino;
-}
-
 /* A directory of the host, in our mount namespace: a descriptor from outside refers to a mount of
  * the old one. */
 static int open_layer(const struct merge *merge, const struct layer *layer, const char *word)
@@ -244,7 +238,7 @@ static int open_layer(const struct merge *merge, const struct layer *layer, cons
 	if (fd < 0)
 		die("Can't find source path %s: %s, at %s", layer_name(layer), errno_text(errno),
 		    position_text(layer->position));
-	if (given_fd >= 0 && !is_same_object(fd, given_fd))
+	if (given_fd >= 0 && !fs_is_same_object(fd, given_fd))
 		die("%s: Can't use %s: %s is another file now", position_text(layer->position),
 		    layer_name(layer), path);
 	return fd;
@@ -265,7 +259,7 @@ static const char scratch_path[] = "/..", scratch_upper[] = "/../upper",
 
 static void make_scratch(struct merge *merge)
 {
-	AUTO_CLOSE int fd = newroot_make_tmpfs(merge->op->position, 0700, 0);
+	AUTO_CLOSE int fd = fs_make_tmpfs(merge->op->position, 0700, 0);
 	merge->has_scratch = true;
 	/* What is merged looks like the topmost layer. */
 	struct stat status;
@@ -832,8 +826,8 @@ static int try_part(struct merge *merge, const char *path, int above_fd, size_t 
 		}
 		error = errno;
 	} else if (n) {
-		result = n == 1 ? bind_clone_read_only(views[0])
-				: try_kernel(merge, views, n, -1, -1);
+		result =
+			n == 1 ? fs_clone_read_only(views[0]) : try_kernel(merge, views, n, -1, -1);
 		error = errno;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -848,7 +842,7 @@ static int try_clone(const struct merge *merge, const char *path)
 	for (size_t i = 0; i < merge->n_layers; i++) {
 		AUTO_CLOSE int fd = path_open(merge->layers[i], path, O_PATH | O_NOFOLLOW);
 		if (fd >= 0 || errno != ENOENT)
-			return fd < 0 ? -1 : bind_clone_read_only(fd);
+			return fd < 0 ? -1 : fs_clone_read_only(fd);
 	}
 	return -1;
 }
@@ -1021,7 +1015,8 @@ static bool clone_writable(const struct merge *merge, struct overlay_writable *r
 	close_fd(&common_fd);
 	AUTO_CLOSE int upper_fd = open_upper(merge);
 	AUTO_CLOSE int work_fd = open_work(merge);
-	if (!is_same_object(ret->upper_fd, upper_fd) || !is_same_object(ret->work_fd, work_fd))
+	if (!fs_is_same_object(ret->upper_fd, upper_fd) ||
+	    !fs_is_same_object(ret->work_fd, work_fd))
 		die("%s: RWSRC or WORKDIR is another directory now",
 		    position_text(merge->op->position));
 	return true;

@@ -24,6 +24,7 @@
 #include "sys/channel.h"
 #include "sys/kernel.h"
 #include "sys/nskind.h"
+#include "sys/root.h"
 #include "utils.h"
 
 #include <elf.h>
@@ -473,31 +474,6 @@ static void furnish(const struct run *run, unsigned long namespaces)
 		loopback_up();
 }
 
-/* Whether / is the topmost mount on the root of its namespace, which is the only one that is its own
- * parent. False where that cannot be told (before Linux 6.8). */
-static bool is_on_namespace_root(void)
-{
-	struct kernel_statx status;
-	struct kernel_mount ours, below;
-	return sys_statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID_UNIQUE, &status) == 0 &&
-	       status.stx_mask & STATX_MNT_ID_UNIQUE &&
-	       status.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
-	       sys_statmount(status.stx_mnt_id, KERNEL_MOUNT_BASIC, &ours) == 0 &&
-	       sys_statmount(ours.parent_id, KERNEL_MOUNT_BASIC, &below) == 0 &&
-	       below.parent_id == below.mount_id;
-}
-
-void ns_stand_on_root(const struct run *run)
-{
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	/* setns(2) takes CAP_SYS_CHROOT, without which some start us as root; it is not needed where we
-	 * stand there already. */
-	bool joined = fd >= 0 && setns(fd, CLONE_NEWNS) == 0;
-	if (!joined && !(errno == EPERM && is_on_namespace_root()))
-		die("Can't find the root of the mount namespace: %s%s", errno_text(errno),
-		    errno == EPERM ? "; it takes CAP_SYS_CHROOT, or --unshare-user" : "");
-}
-
 /* A mount namespace that was copied alone is still a peer of the host's, and what is mounted in it
  * would show up there. In a chroot, besides, our / is not the namespace's, and both the peers and
  * what has to be left behind begin at that one: joining one's own namespace leads there
@@ -511,7 +487,7 @@ static void part_from_host(struct run *run)
 	if (root_fd < 0 || directory_fd < 0 ||
 	    sys_statx(root_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &ours) < 0)
 		die_errno(errno, "Can't look at / and the present directory");
-	ns_stand_on_root(run);
+	root_stand_on(run->host->proc_fd);
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)
 		die("Can't part from the host's mount propagation: %s%s", errno_text(errno),
 		    diagnose_mount_api(errno));

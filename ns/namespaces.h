@@ -12,8 +12,6 @@ void ns_enter_in_place(struct run *run);
 /* In the process that has entered: verifies that it has, writes the id maps unless the caller does,
  * brings up what a new namespace needs (ids, host name, loopback). */
 void ns_become(struct run *run);
-/* Makes the root of our mount namespace our / and directory, which in a chroot they are not. */
-void ns_stand_on_root(const struct run *run);
 /* Remembers where we are, so that leaving can be verified. */
 void ns_remember(struct run *run);
 /* Reads run->ns_ids of the sandbox's namespaces, for a report. */

@@ -1,0 +1,25 @@
+/* fs.h - file systems made and cloned, and asked what they are. */
+#ifndef MOUNT_FS_H
+#define MOUNT_FS_H
+
+#include "run/run.h"
+#include "sys/kernel.h"
+
+/* A new file system, detached. `options` are key, value, key, value, ..., NULL. -1 with errno. */
+int fs_try_make(const char *type, unsigned attributes, const char *const options[]);
+/* A detached tmpfs; size 0: the kernel's default. `position` begins the message it dies with. */
+int fs_make_tmpfs(struct position position, mode_t mode, uint64_t size_bytes);
+/* A clone of what fd refers to and all mounts below, read-only and private; -1 and errno. */
+int fs_clone_read_only(int fd);
+
+/* Asks no FUSE server, which may be stopped, dead or another user's: the kernel knows the mount and,
+ * where it may tell, the type; elsewhere O_DIRECTORY tells. -1 and errno. */
+int fs_look_at(const struct run *run, int fd, struct kernel_statx *ret_status,
+	       bool *ret_is_directory);
+bool fs_is_same_object(int a, int b);
+
+/* Arena memory. Callers of bubblewrap look for these words and the path in one of two forms, that of
+ * before 0.12 and that of since then, when a procfs is the trouble. */
+const char *fs_no_proc_text(const struct op *op);
+
+#endif

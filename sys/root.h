@@ -1,0 +1,13 @@
+/* root.h - / and the root of a mount namespace, which may be two. */
+#ifndef SYS_ROOT_H
+#define SYS_ROOT_H
+
+#include <stdint.h>
+
+/* Makes the root of our mount namespace our / and directory, which in a chroot they are not. Dies where it
+ * cannot. */
+void root_stand_on(int proc_fd);
+/* What is mounted topmost on / of where we are; as statx(2) tells it. */
+uint64_t root_topmost_mount_id(void);
+
+#endif
