@@ -11,7 +11,9 @@
 #include "plan/position.h"
 #include "plan/shape.h"
 #include "process/command.h"
+#include "process/helpers.h"
 #include "process/init.h"
+#include "process/protocol.h"
 #include "process/supervisor.h"
 #include "run/run.h"
 #include "sys/channel.h"
@@ -116,7 +118,9 @@ static _Noreturn void be_sandbox(struct run *run)
 	command_new_keyring(run);
 
 	run_tell_stage(run, STAGE_PIN);
+	helpers_choose_starter(run);
 	newroot_pin(run);
+	supervisor_tell_pinned(run);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
 	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);

@@ -6,6 +6,9 @@
 
 struct sock_filter;
 
+/* To the supervisor, with a descriptor: where the calls wait. Beside those of process/protocol.h, which has the
+ * drawing of all. */
+enum { MESSAGE_LISTENER = 32 };
 /* In COMMAND's process, the last thing but exec: loads a program that notifies, and hands its
  * listener to the supervisor. */
 void trace_load(const struct run *run, const struct sock_filter *code, size_t n);

@@ -395,7 +395,6 @@ void newroot_pin(struct run *run)
 			newest_fd = -1;
 		}
 	}
-	overlay_pinned(run);
 }
 
 /* ---- moving in ---- */

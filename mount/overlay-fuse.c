@@ -1,10 +1,5 @@
-/* overlay-fuse.c - the processes that an overlay may need beside COMMAND: fuse-overlayfs, and the
- * reader that lists what was changed.
- *
- * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a
- * supervisor it is the supervisor's child, which joins the user namespace; otherwise it is forked
- * twice, so that COMMAND has no child it does not know. What it works on are descriptors that setup
- * gives it.
+/* overlay-fuse.c - what the helpers of an overlay do: fuse-overlayfs, and the change lister. Who starts and
+ * who ends them is process/helpers.c's business.
  *
  * fuse-overlayfs: setup makes the FUSE mount itself (fsopen("fuse"), detached) and the helper gets
  * the descriptor of /dev/fuse and is told to serve "/dev/fd/N". It has a mount namespace of its
@@ -26,15 +21,14 @@
 #include "mount/overlay-fuse.h"
 
 #include "bind-mount.h"
-#include "limit/cgroup.h"
 #include "mount/fs.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "run/helper.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
-#include "sys/channel.h"
 #include "sys/kernel.h"
 #include "sys/root.h"
 #include "sys/self.h"
@@ -52,34 +46,57 @@
 
 struct job {
 	const struct op *op;
-	bool reads_changes; /* otherwise: is fuse-overlayfs */
 	bool squash;
-	enum overlay_marks marks; /* for the reader */
+	enum overlay_marks marks; /* for the lister */
 	int fds[5];  /* -1 where there is none; REPORT: what it says before it is ready */
 	int *layers; /* clones, top first */
 	size_t n_layers;
 };
 enum { UPPER, WORK, DEVICE, REPORT, WRITABLE };
 
-/* The supervisor's. */
-static struct helper {
-	pid_t pid;    /* 0: its status was taken, and the number may be a stranger's */
-	int status;   /* as of waitpid(2), once it was */
-	int start_fd; /* the reader's: one byte lets it go on, the end of file ends it; -1:
-			 fuse-overlayfs */
-	struct helper *next;
-} * helpers;
+/* ---- the job on its way ---- */
+
+static unsigned job_flags(const struct job *job)
+{
+	unsigned flags = (unsigned) job->squash | (unsigned) job->marks << 1;
+	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++)
+		flags |= (unsigned) (job->fds[i] >= 0) << (3 + i);
+	return flags;
+}
+
+/* Returns the socket to the helper. */
+static int start_helper(const struct run *run, enum helper_kind kind, const struct job *job)
+{
+	struct helper_job sent = { .op = (size_t) (job->op - run->plan->root.ops),
+				   .flags = job_flags(job),
+				   .fds = arena_alloc((ARRAY_SIZE(job->fds) + job->n_layers) *
+						      sizeof(int)) };
+	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++)
+		if (job->fds[i] >= 0)
+			sent.fds[sent.n_fds++] = job->fds[i];
+	for (size_t i = 0; i < job->n_layers; i++)
+		sent.fds[sent.n_fds++] = job->layers[i];
+	return helper_start(run, kind, &sent);
+}
+
+static void receive_job(const struct run *run, int socket, struct job *ret_job)
+{
+	struct helper_job received;
+	size_t n = 0;
+	helper_receive_job(run, socket, &received);
+	const struct op *op = &run->plan->root.ops[received.op];
+	if (!op->overlay || received.n_fds < op->overlay->n_layers)
+		_exit(1); /* not from setup */
+	*ret_job = (struct job){ .op = op,
+				 .squash = received.flags & 1,
+				 .marks = received.flags >> 1 & 3 };
+	for (size_t i = 0; i < ARRAY_SIZE(ret_job->fds); i++)
+		ret_job->fds[i] = received.flags >> (3 + i) & 1 ? received.fds[n++] : -1;
+	ret_job->layers = received.fds + n;
+	ret_job->n_layers = received.n_fds - n;
+}
 
 /* ---- in the helper ---- */
-
-static void enter_user_namespace(const struct run *run, pid_t child)
-{
-	if (!run->shape.user_namespace && run->plan->ns.userns.fd < 0)
-		return;
-	AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
-	if (pidfd < 0 || setns(pidfd, CLONE_NEWUSER) < 0)
-		die_errno(errno, "Can't enter the sandbox's user namespace");
-}
 
 static void keep_caps(uint64_t wanted)
 {
@@ -87,15 +104,6 @@ static void keep_caps(uint64_t wanted)
 	caps_of_process(&permitted, &effective, &ambient);
 	caps_keep(permitted & wanted, permitted & wanted);
 }
-
-/* To read everything, and to give files the owner, mode and marks that the
- * merged tree shows. */
-static const uint64_t fuse_caps = CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |
-				  CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_FOWNER) |
-				  CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_SYS_ADMIN) /* trusted.* */ |
-				  CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_SETFCAP);
-static const uint64_t reader_caps =
-	CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_SYS_ADMIN);
 
 /* What `path` leads to below dir_fd, no link followed; -1 and errno. The type is asked of the kernel
  * alone: the file system mounted there may not answer. */
@@ -277,26 +285,28 @@ static void tell_mount_namespace(const struct run *run, int socket)
 	AUTO_CLOSE int ns_fd = openat(run->host->proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (ns_fd < 0)
 		die_errno(errno, "Can't open its mount namespace");
-	channel_send_fd(socket, MESSAGE_FD, 0, ns_fd);
+	helper_send_ready(socket, ns_fd);
 }
 
-static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job *job, int socket)
+void overlay_be_fuse_overlayfs(const struct run *run, int socket, uint64_t capabilities)
 {
+	struct job job;
+	receive_job(run, socket, &job);
 	static char *no_environment[] = { NULL };
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
-	    dup2(job->fds[REPORT], 2) < 0)
+	    dup2(job.fds[REPORT], 2) < 0)
 		_exit(1);
 	say_set_prefix("fuse-overlayfs"); /* setup reads one kind of message */
 	say_set_levels(false);
-	arrange_mounts(run, job);
+	arrange_mounts(run, &job);
 	tell_mount_namespace(run, socket);
 	size_t n = 0;
-	int *keep = arena_alloc((job->n_layers + 3) * sizeof(int));
-	for (size_t i = 0; i < job->n_layers; i++)
-		keep[n++] = job->layers[i];
+	int *keep = arena_alloc((job.n_layers + 3) * sizeof(int));
+	for (size_t i = 0; i < job.n_layers; i++)
+		keep[n++] = job.layers[i];
 	for (int i = UPPER; i <= DEVICE; i++)
-		keep[n++] = job->fds[i];
+		keep[n++] = job.fds[i];
 	for (size_t i = 0; i < n; i++)
 		if (keep[i] >= 0 && fcntl(keep[i], F_SETFD, 0) < 0)
 			die_errno(errno, "Can't pass descriptors on");
@@ -304,15 +314,15 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 	char *words[] = { name,
 			  in_foreground,
 			  program_options,
-			  arena_string(fuse_options(run, job)),
-			  arena_printf("/dev/fd/%d", job->fds[DEVICE]),
+			  arena_string(fuse_options(run, &job)),
+			  arena_printf("/dev/fd/%d", job.fds[DEVICE]),
 			  NULL };
 	const char *program = run_find_program(name);
 	if (!close_all_except(keep, n))
 		die_errno(errno, "Can't close the descriptors that it must not have");
 	if (setsid() < 0 || chdir("/") < 0)
 		die_errno(errno, "Can't leave the caller's session");
-	keep_caps(fuse_caps);
+	keep_caps(capabilities);
 	sigset_t none;
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
@@ -321,86 +331,51 @@ static _Noreturn void be_fuse_overlayfs(const struct run *run, const struct job 
 	die_errno(errno, "Can't run it");
 }
 
-static _Noreturn void be_reader(const struct job *job, int start_fd, int socket)
+static void keep_listers_descriptors(const struct job *job, int socket, int word_fd)
+{
+	size_t n = 0;
+	int *keep = arena_alloc((job->n_layers + 4) * sizeof(int));
+	for (size_t i = 0; i < job->n_layers; i++)
+		keep[n++] = job->layers[i];
+	keep[n++] = job->fds[UPPER];
+	keep[n++] = job->op->overlay->changes.fd;
+	keep[n++] = socket;
+	keep[n++] = word_fd;
+	if (!close_all_except(keep, n))
+		die_errno(errno, "Can't close the descriptors that a helper must not have");
+}
+
+void overlay_be_change_lister(const struct run *run, int socket, int word_fd, uint64_t capabilities)
 {
 	char byte;
+	struct job job;
+	receive_job(run, socket, &job);
+	keep_listers_descriptors(&job, socket, word_fd);
 	/* What it reads are mounts attached nowhere: no ".." leads out of them, and no path to what is
 	 * not in the upper directory. */
-	if (fchdir(job->fds[UPPER]) < 0 || chroot(".") < 0)
+	if (fchdir(job.fds[UPPER]) < 0 || chroot(".") < 0)
 		die_errno(errno, "%s: Can't leave the host's root",
-			  position_text(job->op->overlay->changes.position));
-	keep_caps(reader_caps);
+			  position_text(job.op->overlay->changes.position));
+	keep_caps(capabilities);
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE,
 			  &limit); /* it does with fewer, unless there are many layers */
 	}
-	struct changes_walk *walk = overlay_changes_begin(job->op, job->marks, job->fds[UPPER]);
+	struct changes_walk *walk = overlay_changes_begin(job.op, job.marks, job.fds[UPPER]);
 	/* Not dumpable before it is let go; and it is not wanted without its parent. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0)
 		die_errno(errno, "%s: Can't protect the process that lists the changes",
-			  position_text(job->op->overlay->changes.position));
-	channel_send(socket, MESSAGE_GO, 0);
+			  position_text(job.op->overlay->changes.position));
+	helper_send_ready(socket, -1);
 	close(socket);
 	ssize_t n;
-	while ((n = read(start_fd, &byte, 1)) < 0 && errno == EINTR)
+	while ((n = read(word_fd, &byte, 1)) < 0 && errno == EINTR)
 		;
 	if (n == 1)
-		overlay_changes_write(walk, job->fds[UPPER], job->layers, job->n_layers);
+		overlay_changes_write(walk, job.fds[UPPER], job.layers, job.n_layers);
 	_exit(0);
-}
-
-/* ---- asking for one ---- */
-
-static int job_flags(const struct job *job)
-{
-	int flags = job->reads_changes | job->squash << 1 | (int) job->marks << 2;
-	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++)
-		flags |= (job->fds[i] >= 0) << (4 + i);
-	return flags;
-}
-
-static void send_job(const struct run *run, const struct job *job, int socket)
-{
-	channel_send(socket, MESSAGE_HELPER, (int) (job->op - run->plan->root.ops));
-	channel_send(socket, MESSAGE_HELPER, job_flags(job));
-	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++)
-		if (job->fds[i] >= 0)
-			channel_send_fd(socket, MESSAGE_FD, 0, job->fds[i]);
-	for (size_t i = 0; i < job->n_layers; i++)
-		channel_send_fd(socket, MESSAGE_FD, 0, job->layers[i]);
-	channel_send(socket, MESSAGE_GO, 0);
-}
-
-static int receive(int socket, enum message_kind kind, int *ret_fd)
-{
-	struct message message;
-	if (channel_receive(socket, true, &message, ret_fd) != 1)
-		_exit(1); /* setup is gone, and has said why */
-	return message.kind == kind ? message.value : -1;
-}
-
-static void receive_job(const struct run *run, int socket, struct job *job)
-{
-	size_t number = (size_t) receive(socket, MESSAGE_HELPER, NULL);
-	if (number >= run->plan->root.n_ops || !run->plan->root.ops[number].overlay)
-		_exit(1); /* not from setup */
-	*job = (struct job){ .op = &run->plan->root.ops[number] };
-	int flags = receive(socket, MESSAGE_HELPER, NULL);
-	job->reads_changes = flags & 1;
-	job->squash = flags & 2;
-	job->marks = flags >> 2 & 3;
-	for (size_t i = 0; i < ARRAY_SIZE(job->fds); i++) {
-		job->fds[i] = -1;
-		if (flags >> (4 + i) & 1)
-			receive(socket, MESSAGE_FD, &job->fds[i]);
-	}
-	job->n_layers = job->op->overlay->n_layers;
-	job->layers = arena_alloc(job->n_layers * sizeof(int));
-	for (size_t i = 0; i < job->n_layers; i++)
-		receive(socket, MESSAGE_FD, &job->layers[i]);
-	receive(socket, MESSAGE_GO, NULL);
 }
 
 static pid_t fork_or_die(void)
@@ -418,29 +393,6 @@ static int await(pid_t pid)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return status;
-}
-
-/* Returns the socket to the helper. */
-static int start_job(const struct run *run, const struct job *job)
-{
-	int ends[2];
-	channel_make_pair(ends);
-	if (run->supervisor_fd < 0) {
-		pid_t pid = fork_or_die();
-		if (pid == 0) {
-			close(ends[0]);
-			if (fork_or_die() == 0)
-				be_fuse_overlayfs(run, job, ends[1]);
-			_exit(0);
-		}
-		await(pid);
-	} else {
-		channel_send_fd(run->supervisor_fd, MESSAGE_HELPER, job->reads_changes, ends[1]);
-	}
-	close(ends[1]);
-	if (run->supervisor_fd >= 0)
-		send_job(run, job, ends[0]);
-	return ends[0];
 }
 
 static void clone_layers(const struct op *op, const int *layers, size_t n_layers, struct job *job)
@@ -674,14 +626,13 @@ bool overlay_serve_fuse(struct run *run, const struct op *op, const int *layers,
 			   .fds = { writable->upper_fd, writable->work_fd, *device_fd, report[1],
 				    writable->mount_fd } };
 	clone_layers(op, layers, n_layers, &job);
-	AUTO_CLOSE int socket = start_job(run, &job);
+	AUTO_CLOSE int socket = start_helper(run, HELPER_FUSE_OVERLAYFS, &job);
 	close_fd(&writable->mount_fd);
 	close_fd(&writable->work_fd);
 	close_fd(device_fd);
 	close(report[1]);
-	struct message message;
 	int ns_fd = -1;
-	if (channel_receive(socket, true, &message, &ns_fd) != 1 || message.kind != MESSAGE_FD)
+	if (helper_receive_answer(socket, &ns_fd) != HELPER_IS_READY)
 		close_fd(&ns_fd);
 	/* Waits for the helper's first answer; when it ends instead, so does the connection. */
 	AUTO_CLOSE int root_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -705,167 +656,14 @@ void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_ma
 	AUTO_CLOSE int upper_clone = fs_clone_read_only(upper_fd);
 	if (upper_clone < 0)
 		die_errno(errno, "%s: Can't clone what is written", position_text(op->position));
-	struct job job = { .op = op,
-			   .reads_changes = true,
-			   .marks = marks,
-			   .fds = { upper_clone, -1, -1, -1, -1 } };
+	struct job job = { .op = op, .marks = marks, .fds = { upper_clone, -1, -1, -1, -1 } };
 	clone_layers(op, layers, n_layers, &job);
-	AUTO_CLOSE int socket = start_job(run, &job);
+	AUTO_CLOSE int socket = start_helper(run, HELPER_CHANGE_LISTER, &job);
 	close_layers(&job);
-	struct message message;
-	if (channel_receive(socket, true, &message, NULL) != 1)
+	enum helper_answer answer = helper_receive_answer(socket, NULL);
+	if (answer == HELPER_IS_GONE)
 		die("%s: The process that is to list the changes was ended; nothing was run",
 		    position_text(op->overlay->changes.position));
-	if (message.kind != MESSAGE_GO)
+	if (answer == HELPER_HAS_FAILED)
 		_exit(1); /* it has said why */
-}
-
-void overlay_pinned(const struct run *run)
-{
-	if (run->supervisor_fd >= 0 && overlay_may_need_helper(run->plan))
-		channel_send(run->supervisor_fd, MESSAGE_PINNED, 0);
-}
-
-/* ---- the supervisor's side ---- */
-
-static int told_setup_socket;
-static void tell_not_started(void)
-{
-	channel_try_send(told_setup_socket, MESSAGE_NOT_STARTED, 0);
-}
-
-static _Noreturn void be_helper(struct run *run, pid_t child, int socket, int start_fd)
-{
-	struct job job;
-	write_patiently(NULL); /* that is the supervisor's */
-	told_setup_socket = socket;
-	die_first_call(tell_not_started);
-	if (start_fd < 0)
-		cgroups_enter_as_helper(run);
-	enter_user_namespace(run, child);
-	receive_job(run, socket, &job);
-	if (!job.reads_changes)
-		be_fuse_overlayfs(run, &job, socket);
-
-	size_t n = 0;
-	int *keep = arena_alloc((job.n_layers + 4) * sizeof(int));
-	for (size_t i = 0; i < job.n_layers; i++)
-		keep[n++] = job.layers[i];
-	keep[n++] = job.fds[UPPER];
-	keep[n++] = job.op->overlay->changes.fd;
-	keep[n++] = socket;
-	keep[n++] = start_fd;
-	if (!close_all_except(keep, n))
-		die_errno(errno, "Can't close the descriptors that a helper must not have");
-	be_reader(&job, start_fd, socket);
-}
-
-void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_changes)
-{
-	int start[2] = { -1, -1 };
-	if (reads_changes && pipe2(start, O_CLOEXEC) < 0)
-		die_errno(errno, "Can't make a pipe");
-	pid_t pid = fork_or_die();
-	if (pid == 0) {
-		close_fd(&start[1]);
-		be_helper(run, child, socket, start[0]);
-	}
-	close_fd(&start[0]);
-	close(socket);
-	struct helper *helper = arena_alloc(sizeof(*helper));
-	*helper = (struct helper){ .pid = pid, .start_fd = start[1], .next = helpers };
-	helpers = helper;
-}
-
-int *overlay_helper_fds(size_t *ret_n)
-{
-	size_t n = 0, capacity = 0;
-	int *fds = NULL;
-	for (const struct helper *helper = helpers; helper; helper = helper->next) {
-		fds = arena_grow(fds, n, &capacity, sizeof(int));
-		fds[n++] = helper->start_fd;
-	}
-	*ret_n = n;
-	return fds;
-}
-
-bool overlay_is_helper(pid_t pid)
-{
-	for (const struct helper *helper = helpers; helper; helper = helper->next)
-		if (helper->pid == pid)
-			return true;
-	return false;
-}
-
-void overlay_note_end(pid_t pid, int status)
-{
-	for (struct helper *helper = helpers; helper; helper = helper->next)
-		if (helper->pid == pid) {
-			helper->pid = 0;
-			helper->status = status;
-		}
-}
-
-void overlay_urge_helpers(bool kill_fuse)
-{
-	for (const struct helper *helper = helpers; helper; helper = helper->next) {
-		if (helper->pid)
-			kill(helper->pid, SIGCONT);
-		if (helper->pid && kill_fuse && helper->start_fd < 0)
-			kill(helper->pid, SIGKILL);
-	}
-}
-
-static bool has_ended_well(const struct helper *helper)
-{
-	if (WIFSIGNALED(helper->status))
-		say_warning("Can't list changes: %s was ended by signal %d",
-			    helper->start_fd < 0 ? "fuse-overlayfs" : "the process that lists them",
-			    WTERMSIG(helper->status));
-	/* A reader says what it cannot do; fuse-overlayfs's status says nothing of what was written. */
-	return helper->start_fd < 0 ? !WIFSIGNALED(helper->status) : helper->status == 0;
-}
-
-void overlay_wait_for_fuse(bool (*wait)(void))
-{
-	enum { PATIENCE_MS = 10000 };
-	int64_t end_ms = now_ms() + PATIENCE_MS;
-	for (const struct helper *helper = helpers; helper; helper = helper->next)
-		while (helper->start_fd < 0 && helper->pid && now_ms() < end_ms && wait())
-			;
-}
-
-/* fuse-overlayfs ends when the last of the mount is gone; a descriptor that was passed out of the
- * sandbox keeps it. */
-static bool has_written_everything(const struct helper *helper)
-{
-	if (helper->pid)
-		say_warning("Can't list changes: fuse-overlayfs is still in use, by a descriptor "
-			    "outside of the sandbox");
-	return !helper->pid && has_ended_well(helper);
-}
-
-static bool wait_for_reader(const struct helper *helper, bool (*wait)(void))
-{
-	if (!helper->pid) { /* before it was asked for anything */
-		if (has_ended_well(helper))
-			say_warning("Can't list changes: the process that lists them is gone");
-		return false;
-	}
-	write_all(helper->start_fd, "", 1); /* a reader that is gone shows in its status */
-	while (helper->pid && wait())
-		;
-	return !helper->pid && has_ended_well(helper);
-}
-
-bool overlay_list_changes(bool (*wait)(void))
-{
-	bool done = true;
-	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
-		if (helper->start_fd < 0)
-			done = has_written_everything(helper);
-	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
-		if (helper->start_fd >= 0)
-			done = wait_for_reader(helper, wait);
-	return done;
 }

@@ -26,27 +26,10 @@ void overlay_cover_mounted(void);
 /* Starts the process that will list the changes. */
 void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_marks marks,
 			   const int *layers, size_t n_layers, int upper_fd);
-/* All overlays are pinned: the supervisor, if it waits for that, drops what it kept to start
- * helpers. */
-void overlay_pinned(const struct run *run);
-/* The supervisor's side: starts what `socket` asks for and takes `socket` over. `child` is in the
- * sandbox's user namespace. */
-void overlay_start_helper(struct run *run, pid_t child, int socket, bool reads_changes);
-/* Those that the supervisor has to keep open; arena memory. */
-int *overlay_helper_fds(size_t *ret_n);
-/* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything. It
- * may be still there afterwards. wait() waits for a while for a child's end; false: there is no more
- * time. */
-void overlay_wait_for_fuse(bool (*wait)(void));
-/* Then: has the changes listed. False when a list is not whole; then somebody has said why. */
-bool overlay_list_changes(bool (*wait)(void));
-/* Whether pid is a helper, which ends by itself. */
-bool overlay_is_helper(pid_t pid);
-/* A child's status was taken: if it is a helper, its number names it no longer. */
-void overlay_note_end(pid_t pid, int status);
-/* Without a pid namespace COMMAND can stop a helper, and who waits for an answer of
- * fuse-overlayfs's cannot be killed: the helpers go on; `kill`: fuse-overlayfs ends, which answers
- * all. */
-void overlay_urge_helpers(bool kill);
+/* What the helpers do; process/helpers.c starts them. Each is told its job by `socket` and keeps no more than
+ * these capabilities. The lister waits for a byte on word_fd, and lists what was changed. */
+_Noreturn void overlay_be_fuse_overlayfs(const struct run *run, int socket, uint64_t capabilities);
+_Noreturn void overlay_be_change_lister(const struct run *run, int socket, int word_fd,
+					uint64_t capabilities);
 
 #endif

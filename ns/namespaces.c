@@ -17,6 +17,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"
+#include "process/protocol.h"
 #include "process/supervisor.h"
 #include "run/diagnose.h"
 #include "run/run.h"

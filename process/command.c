@@ -14,6 +14,7 @@
 #include "plan/policy.h"
 #include "plan/position.h"
 #include "plan/shape.h"
+#include "process/protocol.h"
 #include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/capabilities.h"

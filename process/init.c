@@ -20,6 +20,7 @@
 #include "plan/policy.h"
 #include "plan/position.h"
 #include "process/command.h"
+#include "process/protocol.h"
 #include "process/supervisor.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
@@ -386,7 +387,7 @@ void init_split(struct run *run)
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	bool second_level = ns_enter_inner(run);
-	channel_send_namespaces(ends[1], second_level, run);
+	channel_send(ends[1], MESSAGE_NAMESPACES, second_level);
 	if (second_level && run->shape.inner_namespaces)
 		ns_lead(run, ends[1]);
 	command_prepare(run);

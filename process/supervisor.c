@@ -15,7 +15,6 @@
 #include "filter/trace.h"
 #include "limit/cgroup.h"
 #include "limit/rlimits.h"
-#include "mount/overlay-fuse.h"
 #include "mount/overlay.h"
 #include "ns/namespaces.h"
 #include "plan/options.h"
@@ -23,6 +22,8 @@
 #include "plan/position.h"
 #include "plan/shape.h"
 #include "process/descendants.h"
+#include "process/helpers.h"
+#include "process/protocol.h"
 #include "process/signals.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
@@ -99,7 +100,7 @@ static pid_t take_status(int *ret_status)
 {
 	pid_t pid = waitpid(-1, ret_status, WNOHANG);
 	if (pid > 0)
-		overlay_note_end(pid, *ret_status);
+		helpers_note_end(pid, *ret_status);
 	if (pid > 0 && pid == monitor.guard)
 		monitor.guard = 0;
 	if (pid > 0 && pid == monitor.child)
@@ -117,7 +118,7 @@ static pid_t reap(bool wait)
 		return pid;
 	if (!monitor.ending_ms)
 		monitor.ending_ms = now_ms();
-	overlay_urge_helpers(now_ms() - monitor.ending_ms > PATIENCE_MS);
+	helpers_urge(now_ms() - monitor.ending_ms > PATIENCE_MS);
 	hear_the_end(STEP_MS);
 	return take_status(&status);
 }
@@ -143,7 +144,7 @@ static bool must_find_the_rest(const struct run *run)
 
 static void continue_helpers(void)
 {
-	overlay_urge_helpers(false);
+	helpers_urge(false);
 }
 
 /* Nothing of the sandbox is left when this returns true, where it ends with COMMAND. Those who lost
@@ -159,7 +160,7 @@ static bool end_sandbox(void)
 	/* Before the child is waited for: whoever traces it has its status first. In a joined pid
 	 * namespace somebody may have stopped those who only led there. */
 	if (must_find || run->plan->ns.pidns.fd >= 0)
-		other = descendants_kill(run->host->proc_fd, overlay_is_helper, reap);
+		other = descendants_kill(run->host->proc_fd, helpers_include, reap);
 	pid_t left = await_child(DESCENDANTS_PATIENCE_MS);
 	if (left || other)
 		say_warning(
@@ -389,7 +390,7 @@ static void report_exit(const struct run *run, int exit_code)
 }
 
 /* Inside: waits for a message. That the supervisor is ready may come before another. */
-static bool hear_supervisor(struct run *run, enum message_kind kind)
+static bool hear_supervisor(struct run *run, uint32_t kind)
 {
 	struct message message = { 0 };
 	while (message.kind != kind && !(kind == MESSAGE_READY && run->supervisor_is_ready)) {
@@ -411,10 +412,16 @@ void supervisor_tell_namespaces(struct run *run)
 		close_consumed(plan->report.info.fd);
 		return;
 	}
-	channel_send_namespaces(run->supervisor_fd, 0, run);
+	channel_send_numbers(run->supervisor_fd, MESSAGE_NAMESPACES, 0, run->ns_ids, N_NS_KINDS);
 	if (!hear_supervisor(run, MESSAGE_GO))
 		_exit(1); /* the report could not be written, and that has been said; or nobody is
 			     left */
+}
+
+void supervisor_tell_pinned(const struct run *run)
+{
+	if (run->supervisor_fd >= 0 && overlay_may_need_helper(run->plan))
+		channel_send(run->supervisor_fd, MESSAGE_PINNED, 0);
 }
 
 void supervisor_await_ready(struct run *run)
@@ -524,7 +531,7 @@ static void drop_privilege(struct run *run)
 				     : -1,
 			     plan->filter.policy.trace.fd };
 	size_t n_helpers;
-	const int *helper_fds = overlay_helper_fds(&n_helpers);
+	const int *helper_fds = helpers_fds(&n_helpers);
 	size_t n_sync = plan->command.as_pid_1 ? plan->report.sync.n
 					       : 0; /* otherwise the reaper holds them */
 	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_sync + n_helpers + CGROUPS_MOST_FDS) *
@@ -552,11 +559,11 @@ static void learn_session(const struct run *run)
 
 static void hear_message(struct run *run, const struct message *message, int attached_fd)
 {
-	switch ((enum message_kind) message->kind) {
+	switch (message->kind) {
 	case MESSAGE_NAMESPACES:
 		if (monitor.started) /* not setup's: whoever has got hold of pid 1's socket */
 			break;
-		memcpy(run->ns_ids, message->ns_ids, sizeof(run->ns_ids));
+		memcpy(run->ns_ids, message->numbers, sizeof(run->ns_ids));
 		report_child(run, monitor.child);
 		close_consumed(run->plan->report.info.fd);
 		monitor.waits_for_maps = run->plan->report.userns_block.fd >= 0;
@@ -585,10 +592,10 @@ static void hear_message(struct run *run, const struct message *message, int att
 		monitor.listener = attached_fd;
 		attached_fd = -1;
 		break;
-	case MESSAGE_HELPER:
+	case MESSAGE_START_HELPER:
 		if (!monitor.takes_helpers)
 			break;
-		overlay_start_helper(run, monitor.child, attached_fd, message->value);
+		helpers_start(run, monitor.child, attached_fd, (enum helper_kind) message->value);
 		attached_fd = -1;
 		break;
 	case MESSAGE_PINNED:
@@ -596,11 +603,6 @@ static void hear_message(struct run *run, const struct message *message, int att
 			break;
 		monitor.takes_helpers = false;
 		drop_privilege(run);
-		break;
-	case MESSAGE_CHILD:
-	case MESSAGE_GO:
-	case MESSAGE_READY:
-	case MESSAGE_FD:
 		break;
 	}
 	close_fd(&attached_fd);
@@ -847,7 +849,7 @@ static void report_usage(const struct run *run, const struct usage *usage, int s
 static bool is_wanted(void)
 {
 	int status;
-	overlay_urge_helpers(false);
+	helpers_urge(false);
 	if (!monitor.cut_short && take_status(&status) == 0)
 		hear_the_end(STEP_MS);
 	return !monitor.cut_short;
@@ -868,11 +870,11 @@ static _Noreturn void finish(struct run *run, int status)
 	if (run->shape.ends_with_command) {
 		all_ended = end_sandbox();
 		if (run->cgroups || lists_changes)
-			overlay_wait_for_fuse(is_wanted);
+			helpers_wait_for_fuse(is_wanted);
 		if (!started || run->plan->report.json_status.fd >= 0 || run->plan->verbose)
 			limits_read_usage(run, &usage);
 		if (started && lists_changes)
-			listed = overlay_list_changes(is_wanted);
+			listed = helpers_list_changes(is_wanted);
 		cgroups_remove(run);
 	}
 	if (monitor.silent_ms && monitor.silent_ms < now_ms() + PATIENCE_MS)

@@ -17,6 +17,9 @@ void supervisor_await(const struct run *run, int fd, int ms);
  * there is one, and returns when they are; with --userns-block-fd when the caller has written the
  * id maps. */
 void supervisor_tell_namespaces(struct run *run);
+/* Inside: all overlays are pinned: the supervisor, if it waits for that, drops what it kept to start
+ * helpers. */
+void supervisor_tell_pinned(const struct run *run);
 /* Inside: returns when the supervisor, if there is one, has no more privilege and no more descriptors
  * than it needs; before that no COMMAND may run. */
 void supervisor_await_ready(struct run *run);

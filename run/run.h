@@ -12,6 +12,12 @@ struct cgroups;
 struct late_program;
 struct composed;
 
+/* The processes beside COMMAND that work for the sandbox. */
+enum helper_kind {
+	HELPER_FUSE_OVERLAYFS, /* serves one overlay's mount until that is gone */
+	HELPER_CHANGE_LISTER,  /* lists what was changed in one overlay, at the end */
+};
+
 struct root {
 	int fd;            /* O_PATH of the new root directory; -1 before it is entered */
 	uint64_t mount_id; /* of its mount, as statx(2) tells it */
@@ -24,8 +30,10 @@ struct run {
 	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
 	uint64_t outer_mount_id;     /* of / where we were before new namespaces */
 	int supervisor_fd;           /* our end of the supervisor's socket; -1 when there is none */
-	bool supervisor_is_ready;    /* it has said so: MESSAGE_READY */
-	bool guarded;                /* filters_load_guards() has done its work */
+	/* Setup's way to have a helper started, which gets ends[1]: run/helper.h. */
+	void (*start_helper)(const struct run *run, enum helper_kind kind, const int ends[2]);
+	bool supervisor_is_ready; /* it has said so: MESSAGE_READY */
+	bool guarded;             /* filters_load_guards() has done its work */
 	int parent_pidfd; /* pid 1's, to end the sandbox with --die-with-parent; -1: others do */
 	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
 	bool nofile_raised;     /* above the caller's limit, which COMMAND gets back */

@@ -1,11 +1,10 @@
-/* channel.c - the messages between the supervisor, pid 1 and COMMAND before it is COMMAND.
+/* channel.c - whole messages between processes, at most one descriptor each. What they mean it does not know.
  *
  * A socket pair and never an eventfd: when one side dies, at whatever instant, the other side reads
  * the end of file and cannot be left waiting. Messages are whole (SOCK_SEQPACKET).
  */
 #include "sys/channel.h"
 
-#include "run/run.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -35,32 +34,32 @@ static bool try_send_message(int socket, const struct message *message)
 	return n == (ssize_t) sizeof(*message);
 }
 
-bool channel_try_send(int socket, enum message_kind kind, int value)
+bool channel_try_send(int socket, uint32_t kind, int value)
 {
 	return try_send_message(socket, &(struct message){ .kind = kind, .value = value });
 }
 
-void channel_send(int socket, enum message_kind kind, int value)
+void channel_send(int socket, uint32_t kind, int value)
 {
 	if (!channel_try_send(socket, kind, value))
 		die_of_silence();
 }
 
-void channel_let_go_on(int socket, enum message_kind kind)
+void channel_let_go_on(int socket, uint32_t kind)
 {
 	if (!channel_try_send(socket, kind, 0) && errno != EPIPE && errno != ECONNRESET)
 		die_of_silence();
 }
 
-void channel_send_namespaces(int socket, int value, const struct run *run)
+void channel_send_numbers(int socket, uint32_t kind, int value, const uint64_t *numbers, size_t n)
 {
-	struct message message = { .kind = MESSAGE_NAMESPACES, .value = value };
-	memcpy(message.ns_ids, run->ns_ids, sizeof(message.ns_ids));
+	struct message message = { .kind = kind, .value = value };
+	memcpy(message.numbers, numbers, n * sizeof(*numbers));
 	if (!try_send_message(socket, &message))
 		die_of_silence();
 }
 
-void channel_write_letter(struct fd_letter *letter, enum message_kind kind)
+void channel_write_letter(struct fd_letter *letter, uint32_t kind)
 {
 	*letter = (struct fd_letter){ .message.kind = kind };
 	letter->part =
@@ -91,7 +90,7 @@ void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd)
 		die_of_silence();
 }
 
-void channel_send_fd(int socket, enum message_kind kind, int value, int attached_fd)
+void channel_send_fd(int socket, uint32_t kind, int value, int attached_fd)
 {
 	struct fd_letter letter;
 	channel_write_letter(&letter, kind);

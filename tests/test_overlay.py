@@ -1168,8 +1168,8 @@ time.sleep(0.2)
 @pytest.mark.parametrize("overlay", [False, True])
 def test_nobody_but_setup_gets_a_helper_started(overlay, tree):
     """Root's COMMAND can take pid 1's socket to the supervisor, outside."""
-    kinds = re.search(r"enum message_kind {(.*?)}", (REPO / "sys" / "channel.h").read_text(), re.S)[1]
-    number = re.findall(r"MESSAGE_\w+", kinds).index("MESSAGE_HELPER") + 1
+    kinds = re.search(r"enum message_kind {(.*?)}", (REPO / "process" / "protocol.h").read_text(), re.S)[1]
+    number = re.findall(r"MESSAGE_\w+", kinds).index("MESSAGE_START_HELPER") + 1
     code = f"""
 import array, ctypes, os, socket, struct
 libc = ctypes.CDLL(None)
