@@ -488,8 +488,10 @@ void overlay_note_mount(const struct run *run, const struct op *op, int dest_fd,
 			 position_text(op->position), op->inner_path);
 		return;
 	}
+	/* virtiofs has the same number; a virtual machine's host serves it, out of COMMAND's reach. */
 	struct statfs fs;
-	if (fstatfs(dest_fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC)
+	if (fstatfs(dest_fd, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC &&
+	    !streq(overlay_type_of_mount(run, mount_id), "virtiofs"))
 		say_warning(
 			"%s: %s is on a FUSE file system: COMMAND may be able to take off what is "
 			"mounted there, and see what is behind it",

@@ -726,18 +726,47 @@ static bool read_mount(char *line, uint64_t *ret_id, const char **ret_point, con
 	return true;
 }
 
+/* All of mountinfo; NULL and errno. */
+static char *read_mounts(const struct run *run, size_t *ret_length)
+{
+	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+	char *bytes;
+	return fd >= 0 && read_all(fd, SIZE_MAX / 4, &bytes, ret_length) ? bytes : NULL;
+}
+
+/* Ends the line; returns where the next begins. */
+static char *cut_line(char *line)
+{
+	char *end = strchrnul(line, '\n');
+	*end = '\0';
+	return end + 1;
+}
+
+const char *overlay_type_of_mount(const struct run *run, uint64_t mount_id)
+{
+	size_t length;
+	char *bytes = read_mounts(run, &length), *next_line;
+	for (char *line = bytes; bytes && line < bytes + length; line = next_line) {
+		uint64_t id;
+		const char *point, *type;
+		next_line = cut_line(line);
+		if (read_mount(line, &id, &point, &type) && id == mount_id)
+			return type;
+	}
+	return "";
+}
+
 struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,
 					size_t *ret_n)
 {
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
-	char *bytes, *next_line;
+	char *next_line;
 	size_t length, n = 0, capacity = 0,
 		       *top_lengths = arena_alloc(n_dirs * sizeof(*top_lengths));
 	const char **tops = arena_alloc(n_dirs * sizeof(*tops));
 	struct submount *list = NULL;
-	if (fd < 0 || !read_all(fd, SIZE_MAX / 4, &bytes, &length))
+	char *bytes = read_mounts(run, &length);
+	if (!bytes)
 		die_errno(errno, "Can't read /proc/self/mountinfo");
-	close_fd(&fd);
 	for (size_t i = 0; i < n_dirs; i++) {
 		tops[i] =
 			bind_shown_path(run, (struct position){ .option = "overlay" }, dir_fds[i]);
@@ -746,8 +775,7 @@ struct submount *overlay_find_submounts(const struct run *run, const int *dir_fd
 	for (char *line = bytes; line < bytes + length; line = next_line) {
 		uint64_t id;
 		const char *point, *type;
-		next_line = strchrnul(line, '\n') + 1;
-		next_line[-1] = '\0';
+		next_line = cut_line(line);
 		if (!read_mount(line, &id, &point, &type))
 			continue;
 		for (size_t i = 0; i < n_dirs; i++) {

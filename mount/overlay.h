@@ -31,5 +31,7 @@ struct submount {
  */
 struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,
 					size_t *ret_n);
+/* The type of the mount of this id, arena memory; "" where it is not found. */
+const char *overlay_type_of_mount(const struct run *run, uint64_t mount_id);
 
 #endif

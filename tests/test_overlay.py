@@ -729,6 +729,14 @@ def test_a_mount_on_another_fuse_file_system_is_warned_about(caller, tree):
     assert result.stderr.count("\n") == 1 and "/f/dir is on a FUSE file system: COMMAND may be able to take off" in result.stderr
 
 
+def test_a_mount_on_virtiofs_which_the_virtual_machines_host_serves_is_not_warned_about():
+    found = [entry.path for mount in parse_mountinfo(Path("/proc/self/mountinfo").read_text()) if mount.type == "virtiofs"
+             and os.path.isdir(mount.point) for entry in os.scandir(mount.point) if entry.is_dir(follow_symlinks=False)]
+    if not found:
+        pytest.skip("no directory on a virtiofs here")
+    assert_ok(run([*BASE, "--bind", os.path.dirname(found[0]), "/f", "--tmpfs", f"/f/{os.path.basename(found[0])}"], ["true"]))
+
+
 # ---- the list of changes ----
 
 SCRIPT = """cd /m; echo 2 >file; chmod 700 dir; rm -r gone; rm both; mkdir -p fresh/deep; mkfifo fresh/deep/fifo; ln -s a fresh/link
