@@ -12,8 +12,6 @@ void filters_compose(struct run *run);
 void filters_prepare(struct run *run);
 /* Reads --seccomp's program. */
 void filters_read(struct run *run);
-/* Why these bytes are no program; NULL when they may be one. */
-problem filters_check(struct position position, const char *bytes, size_t length);
 /* Whether anything is to be loaded beside the guards. */
 bool filters_are_asked_for(const struct run *run);
 /* Loads the guards of keys and terminal, for this process and its children, unless they are loaded

@@ -20,8 +20,8 @@
  */
 #include "limit/cgroup.h"
 
-#include "limit/rlimits.h"
 #include "limit/scope.h"
+#include "plan/limit-options.h"
 #include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/position.h"

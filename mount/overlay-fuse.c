@@ -24,6 +24,7 @@
 #include "mount/fs.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay.h"
+#include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/helper.h"

@@ -28,6 +28,7 @@
 #include "mount/newroot.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
+#include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"
@@ -68,149 +69,6 @@ struct merge {
 	bool upper_refused; /* by the kernel, as a file system that it cannot write to */
 	unsigned n_parts;
 };
-
-/* ---- the pure part ---- */
-
-static const struct {
-	const char *name;
-	bool kernel, fuse;
-} known_options[] = {
-	/* Documentation/filesystems/overlayfs.rst */
-	{ "volatile", true, true },
-	{ "index", true, false },
-	{ "redirect_dir", true, true },
-	{ "metacopy", true, false },
-	{ "xino", true, false },
-	{ "uuid", true, false },
-	{ "nfs_export", true, false },
-	{ "verity", true, false },
-	/* fuse-overlayfs(1) */
-	{ "squash_to_root", false, true },
-	{ "squash_to_uid", false, true },
-	{ "squash_to_gid", false, true },
-	{ "uidmapping", false, true },
-	{ "gidmapping", false, true },
-	{ "timeout", false, true },
-	{ "threaded", false, true },
-	{ "fsync", false, true },
-	{ "fast_ino", false, true },
-	{ "writeback", false, true },
-	{ "noxattrs", false, true },
-	{ "xattr_permissions", false, true },
-	{ "static_nlink", false, true },
-	{ "noacl", false, true },
-};
-
-static bool backend_knows(const char *option, bool fuse)
-{
-	size_t length = strcspn(option, "=");
-	for (size_t i = 0; i < ARRAY_SIZE(known_options); i++)
-		if (strlen(known_options[i].name) == length &&
-		    strncmp(known_options[i].name, option, length) == 0)
-			return fuse ? known_options[i].fuse : known_options[i].kernel;
-	return false;
-}
-
-static bool all_known(const struct overlay *overlay, bool fuse)
-{
-	for (size_t i = 0; i < overlay->n_options; i++)
-		if (!backend_knows(overlay->options[i].word, fuse))
-			return false;
-	return true;
-}
-
-static problem check_options(const struct overlay *overlay)
-{
-	for (size_t i = 0; i < overlay->n_options; i++) {
-		const struct word_at *option = &overlay->options[i];
-		bool known =
-			(overlay->backend != OVERLAY_FUSE && backend_knows(option->word, false)) ||
-			(overlay->backend != OVERLAY_KERNEL && backend_knows(option->word, true));
-		if (!known)
-			return arena_printf(
-				"%s: Unknown overlay option %s%s", position_text(option->position),
-				option->word,
-				overlay->backend == OVERLAY_KERNEL ? " (of the kernel's overlay)"
-				: overlay->backend == OVERLAY_FUSE ? " (of fuse-overlayfs)"
-								   : "");
-		if (strchr(option->word,
-			   ',')) /* fuse-overlayfs would read another option behind it */
-			return arena_printf(
-				"%s: %s is more than one option: give --overlay-opt for each",
-				position_text(option->position), option->word);
-	}
-	if (overlay->backend == OVERLAY_AUTO && !all_known(overlay, false) &&
-	    !all_known(overlay, true))
-		return arena_printf(
-			"%s: no backend knows all of the options given for this overlay",
-			position_text(overlay->options[0].position));
-	return NULL;
-}
-
-problem overlay_check(const struct op *op)
-{
-	enum { MOST_LAYERS = 500 }; /* OVL_MAX_STACK */
-	const struct overlay *overlay = op->overlay;
-	size_t least = overlay->writable ? 1 : 2;
-	if (overlay->n_layers < least)
-		return arena_printf(
-			"%s requires at least %s --overlay-src before it, and has %s, at %s",
-			op->position.option, least == 1 ? "one" : "two",
-			overlay->n_layers ? "one" : "none", position_text(op->position));
-	if (overlay->n_layers > MOST_LAYERS && overlay->backend != OVERLAY_FUSE)
-		return arena_printf("%s: too many layers: %zu, and the kernel's overlay takes %d",
-				    position_text(op->position), overlay->n_layers, MOST_LAYERS);
-	if (overlay->changes.fd >= 0 && !overlay->writable)
-		return arena_printf("%s: nothing can change in a --ro-overlay",
-				    position_text(overlay->changes.position));
-	return check_options(overlay);
-}
-
-const char *overlay_text(const struct op *op)
-{
-	const struct overlay *overlay = op->overlay;
-	struct text text = { 0 };
-	text_add(&text, "%zu layer%s merged at %s, ", overlay->n_layers,
-		 overlay->n_layers == 1 ? "" : "s", op->inner_path);
-	if (!overlay->writable)
-		text_add(&text, "read-only");
-	else if (overlay->upper.path)
-		text_add(&text, "writes go to %s", overlay->upper.path);
-	else
-		text_add(&text, "writes vanish");
-	text_add(&text, ":");
-	for (size_t i = 0; i < overlay->n_layers; i++) {
-		const struct layer *layer = &overlay->layers[i];
-		text_add(&text, "%s %s", i ? "," : "",
-			 layer->path ? layer->path : arena_printf("descriptor %d", layer->fd));
-	}
-	if (overlay->backend != OVERLAY_AUTO)
-		text_add(&text, "; by %s",
-			 overlay->backend == OVERLAY_KERNEL ? "the kernel" : "fuse-overlayfs");
-	for (size_t i = 0; i < overlay->n_options; i++)
-		text_add(&text, "; %s", overlay->options[i].word);
-	if (overlay->changes.fd >= 0)
-		text_add(&text, "; changes are listed on descriptor %d", overlay->changes.fd);
-	return text.bytes;
-}
-
-bool overlay_may_need_helper(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->root.n_ops; i++)
-		if (plan->root.ops[i].overlay &&
-		    (plan->root.ops[i].overlay->backend != OVERLAY_KERNEL ||
-		     plan->root.ops[i].overlay->changes.fd >= 0))
-			return true;
-	return false;
-}
-
-bool overlay_lists_changes(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->root.n_ops; i++)
-		if (plan->root.ops[i].overlay && plan->root.ops[i].overlay->changes.fd >= 0)
-			return true;
-	return false;
-}
 
 /* ---- layers ---- */
 
@@ -1117,8 +975,8 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 {
 	const struct overlay *overlay = merge->overlay;
 	const char *why = NULL, *position = position_text(merge->op->position);
-	bool may_kernel = overlay->backend != OVERLAY_FUSE && all_known(overlay, false);
-	bool may_fuse = overlay->backend != OVERLAY_KERNEL && all_known(overlay, true);
+	bool may_kernel = overlay->backend != OVERLAY_FUSE && overlay_fits_backend(overlay, false);
+	bool may_fuse = overlay->backend != OVERLAY_KERNEL && overlay_fits_backend(overlay, true);
 	bool others_own = may_kernel && may_fuse && has_unmapped_owner(merge);
 	*ret_fuse = true;
 	int fd = -1, error = 0;

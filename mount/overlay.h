@@ -4,15 +4,6 @@
 
 #include "run/run.h"
 
-/* What cannot be right about an overlay, whatever the kernel; pure. */
-problem overlay_check(const struct op *op);
-/* In words; arena memory, pure. */
-const char *overlay_text(const struct op *op);
-/* Whether a process outside may have to be started for some overlay of the plan; pure. */
-bool overlay_may_need_helper(const struct plan *plan);
-/* Whether some overlay's changes are to be listed; pure. */
-bool overlay_lists_changes(const struct plan *plan);
-
 struct overlay_part; /* a mount that belongs on a submount of an overlay's layers */
 /* Merges the layers, while the host can be seen. Returns the detached mount. */
 int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_parts);

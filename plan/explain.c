@@ -4,10 +4,10 @@
  */
 #include "plan/explain.h"
 
-#include "limit/rlimits.h"
-#include "mount/overlay.h"
 #include "plan/calls.h"
+#include "plan/limit-options.h"
 #include "plan/options.h"
+#include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/policy.h"
 #include "plan/position.h"

@@ -8,9 +8,9 @@
  */
 #include "plan/options.h"
 
-#include "filter/filters.h"
-#include "limit/rlimits.h"
-#include "mount/overlay.h"
+#include "plan/filter-options.h"
+#include "plan/limit-options.h"
+#include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/policy.h"
 #include "plan/position.h"

@@ -12,9 +12,9 @@
 #include "process/init.h"
 
 #include "filter/filters.h"
-#include "limit/rlimits.h"
 #include "mount/newroot.h"
 #include "ns/namespaces.h"
+#include "plan/limit-options.h"
 #include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/policy.h"

@@ -1,0 +1,278 @@
+/* limit-options.c - limits as the line asks for them: words in, values out, or a problem.
+ *
+ * rlimits.c applies --rlimit, cgroup.c --limit.
+ */
+#include "plan/limit-options.h"
+
+#include "plan/position.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- --rlimit ---- */
+
+static const struct {
+	const char *name;
+	uint8_t resource;
+} resources[] = {
+	{ "as", RLIMIT_AS },
+	{ "core", RLIMIT_CORE },
+	{ "cpu", RLIMIT_CPU },
+	{ "data", RLIMIT_DATA },
+	{ "fsize", RLIMIT_FSIZE },
+	{ "locks", RLIMIT_LOCKS },
+	{ "memlock", RLIMIT_MEMLOCK },
+	{ "msgqueue", RLIMIT_MSGQUEUE },
+	{ "nice", RLIMIT_NICE },
+	{ "nofile", RLIMIT_NOFILE },
+	{ "nproc", RLIMIT_NPROC },
+	{ "rss", RLIMIT_RSS },
+	{ "rtprio", RLIMIT_RTPRIO },
+	{ "rttime", RLIMIT_RTTIME },
+	{ "sigpending", RLIMIT_SIGPENDING },
+	{ "stack", RLIMIT_STACK },
+};
+
+static const char *nth_resource_name(size_t i)
+{
+	return resources[i].name;
+}
+
+const char *limits_resource_name(int resource)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
+		if (resources[i].resource == resource)
+			return resources[i].name;
+	return "";
+}
+
+static bool read_rlim(const char *word, rlim_t *ret_value)
+{
+	uint64_t value = RLIM_INFINITY;
+	if (!streq(word, "unlimited") && !parse_size(word, RLIM_INFINITY - 1, &value))
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+problem limits_read_rlimit(const char *name, const char *values, struct rlimit_op *op)
+{
+	const char *bare = strncasecmp(name, "RLIMIT_", 7) == 0 ? name + 7 : name;
+	size_t i = 0;
+	while (i < ARRAY_SIZE(resources) && strcasecmp(resources[i].name, bare) != 0)
+		i++;
+	if (i == ARRAY_SIZE(resources)) {
+		const char *near = nearest_word(bare, nth_resource_name, ARRAY_SIZE(resources));
+		return arena_printf("Unknown resource %s (they are named as in getrlimit(2), "
+				    "nofile for RLIMIT_NOFILE)%s%s%s",
+				    name, near ? "; is " : "", near ? near : "",
+				    near ? " meant?" : "");
+	}
+	op->resource = resources[i].resource;
+
+	const char *colon = strchrnul(values, ':'), *hard = *colon ? colon + 1 : values;
+	const char *soft = arena_copy(values, (size_t) (colon - values));
+	if (!read_rlim(soft, &op->limit.rlim_cur))
+		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T "
+				    "behind it or not, nor unlimited",
+				    soft);
+	if (!read_rlim(hard, &op->limit.rlim_max))
+		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T "
+				    "behind it or not, nor unlimited",
+				    hard);
+	if (op->limit.rlim_cur > op->limit.rlim_max)
+		return arena_printf("Invalid limit: the soft limit %s is above the hard limit %s",
+				    soft, hard);
+	return NULL;
+}
+
+const char *limits_rlim_text(rlim_t value)
+{
+	return value == RLIM_INFINITY ? "unlimited" : arena_number(value, 10);
+}
+
+/* ---- --limit, its words ---- */
+
+enum value_kind {
+	VALUE_SIZE,  /* bytes, or max */
+	VALUE_COUNT, /* a number, or max */
+	VALUE_RANGE, /* a number from `least` to `most` */
+	VALUE_CPU,   /* "50%", "QUOTA", "QUOTA PERIOD" in microseconds, or max */
+	VALUE_WORDS, /* the kernel's own syntax, passed on */
+};
+
+/* The files of a control group that limit something: Documentation/admin-guide/cgroup-v2.rst as of
+ * Linux 6.18. */
+static const struct limit_key {
+	char name[24], controller[12]; /* not pointers: see struct option_row */
+	enum value_kind kind;
+	int least, most;
+} limit_keys[] = {
+	{ "cgroup.max.depth", "", VALUE_COUNT, 0, 0 },
+	{ "cgroup.max.descendants", "", VALUE_COUNT, 0, 0 },
+	{ "cpu.idle", "cpu", VALUE_RANGE, 0, 1 },
+	{ "cpu.max", "cpu", VALUE_CPU, 0, 0 },
+	{ "cpu.max.burst", "cpu", VALUE_COUNT, 0, 0 },
+	{ "cpu.uclamp.max", "cpu", VALUE_WORDS, 0, 0 },
+	{ "cpu.uclamp.min", "cpu", VALUE_WORDS, 0, 0 },
+	{ "cpu.weight", "cpu", VALUE_RANGE, 1, 10000 },
+	{ "cpu.weight.nice", "cpu", VALUE_RANGE, -20, 19 },
+	{ "cpuset.cpus", "cpuset", VALUE_WORDS, 0, 0 },
+	{ "cpuset.cpus.exclusive", "cpuset", VALUE_WORDS, 0, 0 },
+	{ "cpuset.cpus.partition", "cpuset", VALUE_WORDS, 0, 0 },
+	{ "cpuset.mems", "cpuset", VALUE_WORDS, 0, 0 },
+	{ "dmem.low", "dmem", VALUE_WORDS, 0, 0 },
+	{ "dmem.max", "dmem", VALUE_WORDS, 0, 0 },
+	{ "dmem.min", "dmem", VALUE_WORDS, 0, 0 },
+	{ "hugetlb.1GB.max", "hugetlb", VALUE_SIZE, 0, 0 },
+	{ "hugetlb.1GB.rsvd.max", "hugetlb", VALUE_SIZE, 0, 0 },
+	{ "hugetlb.2MB.max", "hugetlb", VALUE_SIZE, 0, 0 },
+	{ "hugetlb.2MB.rsvd.max", "hugetlb", VALUE_SIZE, 0, 0 },
+	{ "io.bfq.weight", "io", VALUE_WORDS, 0, 0 },
+	{ "io.latency", "io", VALUE_WORDS, 0, 0 },
+	{ "io.max", "io", VALUE_WORDS, 0, 0 },
+	{ "io.prio.class", "io", VALUE_WORDS, 0, 0 },
+	{ "io.weight", "io", VALUE_WORDS, 0, 0 },
+	{ "memory.high", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.low", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.max", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.min", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.oom.group", "memory", VALUE_RANGE, 0, 1 },
+	{ "memory.swap.high", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.swap.max", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.zswap.max", "memory", VALUE_SIZE, 0, 0 },
+	{ "memory.zswap.writeback", "memory", VALUE_RANGE, 0, 1 },
+	{ "misc.max", "misc", VALUE_WORDS, 0, 0 },
+	{ "pids.max", "pids", VALUE_COUNT, 0, 0 },
+	{ "rdma.max", "rdma", VALUE_WORDS, 0, 0 },
+};
+
+static const char *nth_limit_key(size_t i)
+{
+	return limit_keys[i].name;
+}
+
+/* cgroup-v2.rst: a period from 1 ms to 1 s, a quota of 1 ms at least. */
+static problem read_cpu_max(const char *value, struct limit_op *op)
+{
+	enum { LEAST_US = 1000 };
+	size_t length = strlen(value);
+	op->period_us = 100000;
+	if (length > 1 && value[length - 1] == '%') {
+		uint64_t percent;
+		if (!parse_decimal(arena_copy(value, length - 1), 100000, &percent) || !percent)
+			return arena_printf(
+				"Invalid limit: %s is not a share of one CPU, like 50%% or 150%%",
+				value);
+		op->number = percent * 1000;
+		return NULL;
+	}
+	const char *blank = strchrnul(value, ' '),
+		   *quota = arena_copy(value, (size_t) (blank - value));
+	op->number = UINT64_MAX;
+	if ((!streq(quota, "max") && !parse_decimal(quota, UINT64_MAX / 2, &op->number)) ||
+	    (*blank && !parse_decimal(blank + 1, 1000000, &op->period_us)))
+		return arena_printf("Invalid limit: %s is neither a share of one CPU, like 50%%, "
+				    "nor microseconds, QUOTA or "
+				    "\"QUOTA PERIOD\", nor max",
+				    value);
+	if (op->number < LEAST_US || op->period_us < LEAST_US)
+		return arena_printf(
+			"Invalid limit: a quota and a period in %s are microseconds, %d "
+			"at least; for half a CPU say 50%%",
+			value, LEAST_US);
+	return NULL;
+}
+
+static problem read_limit_value(const struct limit_key *key, const char *value, struct limit_op *op)
+{
+	bool is_max = streq(value, "max");
+	op->number = UINT64_MAX;
+	op->value = value;
+	switch (key->kind) {
+	case VALUE_SIZE:
+		if (!is_max && !parse_size(value, INT64_MAX, &op->number))
+			return arena_printf("Invalid size: %s is neither a number of bytes, with "
+					    "K, M, G or T behind it or not, "
+					    "nor max",
+					    value);
+		break;
+	case VALUE_COUNT:
+		if (!is_max && !parse_size(value, INT64_MAX, &op->number))
+			return arena_printf("Invalid limit: %s is neither a number nor max", value);
+		break;
+	case VALUE_RANGE: {
+		bool negative = value[0] == '-';
+		uint64_t size;
+		if (!parse_decimal(value + negative, 10000, &size) ||
+		    (negative ? -(int) size : (int) size) < key->least ||
+		    (negative ? -(int) size : (int) size) > key->most)
+			return arena_printf("Invalid limit: %s is not a number from %d to %d",
+					    value, key->least, key->most);
+		op->number = size;
+		return NULL;
+	}
+	case VALUE_CPU: {
+		problem bad = read_cpu_max(value, op);
+		if (bad)
+			return bad;
+		const char *quota = op->number == UINT64_MAX ? "max" : arena_number(op->number, 10);
+		op->value = arena_join(arena_join(quota, " "), arena_number(op->period_us, 10));
+		return NULL;
+	}
+	case VALUE_WORDS:
+		if (!*value || strchr(value, '\n'))
+			return "Invalid limit: it is empty or has a line break in it";
+		return NULL;
+	}
+	if (!is_max)
+		op->value = arena_number(op->number, 10);
+	return NULL;
+}
+
+/* "memory" for memory.max, "mem.max" too, or what is spelled nearly so; NULL: none. */
+static const char *nearest_key(const char *word)
+{
+	size_t n_first = strcspn(word, ".");
+	const char *rest = word[n_first] ? word + n_first : ".max";
+	for (size_t i = 0; i < ARRAY_SIZE(limit_keys) && n_first; i++) {
+		const char *name = limit_keys[i].name;
+		if (strncmp(name, word, n_first) == 0 && streq(strchr(name, '.'), rest))
+			return name;
+	}
+	return nearest_word(word, nth_limit_key, ARRAY_SIZE(limit_keys));
+}
+
+problem limits_read_limit(const char *key, const char *value, struct limit_op *op)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(limit_keys); i++) {
+		if (!streq(limit_keys[i].name, key))
+			continue;
+		op->key = limit_keys[i].name;
+		op->controller = limit_keys[i].controller;
+		return read_limit_value(&limit_keys[i], value, op);
+	}
+	const char *near = nearest_key(key);
+	return arena_printf("Unknown key %s (they are named like the files of a control group, as "
+			    "memory.max)%s%s%s",
+			    key, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+}
+
+/* ---- where it stands ---- */
+
+const char *limits_position(const struct plan *plan, const char *key)
+{
+	for (size_t i = plan->limit.n_limits; i-- > 0;)
+		if (streq(plan->limit.limits[i].key, key))
+			return position_text(plan->limit.limits[i].position);
+	return NULL;
+}
+
+const char *limits_cause(const struct plan *plan, int error)
+{
+	const char *key = error == EAGAIN ? "pids.max" : error == ENOMEM ? "memory.max" : NULL;
+	const char *position = key ? limits_position(plan, key) : NULL;
+	return position ? arena_printf("; the %s of %s leaves no room for it", key, position) : "";
+}
