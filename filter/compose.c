@@ -7,6 +7,7 @@
 #include "filter/compose.h"
 
 #include "plan/plan.h"
+#include "plan/policy-list.h"
 #include "plan/policy.h"
 #include "utils.h"
 

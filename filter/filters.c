@@ -358,6 +358,8 @@ static struct program compose(const struct policy *policy, enum filtered whom, b
 	bool built = policy_uses_built_profile(policy) && !traced;
 	struct policy lists = { .deny = policy->deny, .deny_action = policy->deny_action };
 	struct verdicts verdicts = policy_resolve(built ? &lists : policy, whom);
+	if (verdicts.bad)
+		die("%s", verdicts.bad);
 	struct rules layers[N_DENIED_LAYERS];
 	policy_split_denied(&verdicts.denied, policy->deny_action, layers);
 

@@ -8,6 +8,8 @@
 #include "filter/trace.h"
 
 #include "plan/plan.h"
+#include "plan/policy-list.h"
+#include "plan/policy-trace.h"
 #include "plan/policy.h"
 #include "plan/position.h"
 #include "run/run.h"
@@ -163,6 +165,8 @@ static void note_call(const struct run *run, const struct seccomp_notif *call)
 	if (!trace.resolved)
 		trace.verdicts = policy_resolve(&run->plan->filter.policy, FILTER_COMMAND);
 	trace.resolved = true;
+	if (trace.verdicts.bad)
+		die("%s", trace.verdicts.bad);
 	uint64_t arguments[6];
 	for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
 		arguments[i] = call->data.args[i];

@@ -17,6 +17,7 @@
 #include "mount/fs.h"
 #include "mount/overlay-fuse.h"
 #include "mount/overlay.h"
+#include "plan/cover.h"
 #include "plan/explain.h"
 #include "plan/plan.h"
 #include "plan/position.h"

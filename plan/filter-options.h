@@ -6,5 +6,8 @@
 
 /* Why these bytes are no program; NULL when they may be one. */
 problem filters_check(struct position position, const char *bytes, size_t length);
+/* Lines of --dry-run for the lists and the profile, each handed to `line`. */
+void filters_explain(const struct plan *plan, void (*line)(struct text *, const char *),
+		     struct text *text);
 
 #endif

@@ -12,7 +12,7 @@
 #include "plan/limit-options.h"
 #include "plan/overlay-options.h"
 #include "plan/plan.h"
-#include "plan/policy.h"
+#include "plan/policy-list.h"
 #include "plan/position.h"
 #include "sys/capabilities.h"
 #include "utils.h"

@@ -48,6 +48,7 @@ struct shape {
 	bool info_late; /* --info-fd can only be answered once the second level exists */
 };
 struct shape plan_shape(const struct plan *plan, const struct caller *caller);
+bool plan_has_op(const struct plan *plan, enum op_kind kind);
 /* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
 bool plan_first_op_is_root(const struct plan *plan);
 problem plan_check(const struct plan *plan, const struct caller *caller);

@@ -13,6 +13,8 @@
 #include "filter/compose.h"
 #include "plan/calls.h"
 #include "plan/plan.h"
+#include "plan/policy-list.h"
+#include "plan/policy-trace.h"
 #include "plan/policy.h"
 #include "tools/flatten.h"
 #include "utils.h"
@@ -125,6 +127,8 @@ static struct program compile(const struct profile *profile, enum filtered whom,
 			      bool linear)
 {
 	struct verdicts verdicts = profile_resolve(profile, whom);
+	if (verdicts.bad)
+		die("%s", verdicts.bad);
 	return profile->allows
 		       ? compose_allowed(&verdicts.allowed, POLICY_DEFAULT_ACTION, native, linear)
 		       : compose_denied(&verdicts.denied, POLICY_DEFAULT_ACTION, native, linear);
@@ -136,6 +140,8 @@ static void check_keys(const struct profile *profile)
 	static const char *const calls[] = { "add_key", "request_key", "keyctl" };
 	static const uint64_t arguments[6];
 	struct verdicts verdicts = profile_resolve(profile, FILTER_COMMAND);
+	if (verdicts.bad)
+		die("%s", verdicts.bad);
 	struct rules used = { 0 };
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		if (!policy_find_denial(&verdicts, calls[i], 0, arguments, &used))
@@ -169,6 +175,8 @@ static void print_header(uint32_t native)
 static void print_calls(const struct profile *profile, uint32_t arch)
 {
 	struct verdicts verdicts = profile_resolve(profile, FILTER_COMMAND);
+	if (verdicts.bad)
+		die("%s", verdicts.bad);
 	const struct rules *lists[] = { &verdicts.denied, &verdicts.allowed };
 	for (size_t list = 0; list < ARRAY_SIZE(lists); list++)
 		for (size_t i = 0; i < lists[list]->n; i++) {

@@ -1,0 +1,161 @@
+/* cover.c - which operation covers what, by the words of the plan, and what COMMAND can make of it.
+ *
+ * Pure: links, and what is missing on the host, are nothing that words tell.
+ */
+#include "plan/cover.h"
+
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "utils.h"
+
+#include <string.h>
+
+static bool is_mounted(const struct op *op)
+{
+	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || op->kind == OP_DATA;
+}
+
+static bool is_normal(const char *path)
+{
+	while (*path) {
+		size_t n = strcspn(path, "/");
+		if (n == 0 || (path[0] == '.' && (n == 1 || (n == 2 && path[1] == '.'))) ||
+		    (path[n] && !path[n + 1]))
+			return false;
+		path += n + (path[n] == '/');
+	}
+	return true;
+}
+
+/* The path without what does not lead on: "a/b" for "/a//./x/../b/". */
+static const char *normal_path(const char *path)
+{
+	path = skip_slashes(path);
+	if (is_normal(path))
+		return path;
+	char *normal = arena_alloc(strlen(path) + 1);
+	size_t length = 0, n;
+	for (; *path; path = skip_slashes(path + n)) {
+		n = strcspn(path, "/");
+		if (n == 2 && strncmp(path, "..", 2) == 0) {
+			while (length && normal[--length] != '/')
+				;
+		} else if (n != 1 || *path != '.') {
+			if (length)
+				normal[length++] = '/';
+			memcpy(normal + length, path, n);
+			length += n;
+		}
+	}
+	normal[length] = '\0';
+	return normal;
+}
+
+/* What of `path`, which is normal, lies below where the operation is; NULL: it does not. */
+static const char *rest_below(const struct op *op, const char *path)
+{
+	const char *top = normal_path(op->inner_path);
+	size_t length = strlen(top);
+	if (strncmp(path, top, length) != 0 || (length && path[length] && path[length] != '/'))
+		return NULL;
+	return skip_slashes(path + length);
+}
+
+/* The operation that has mounted what the path lies in once the first n are done, which is the last
+ * that covers it; NULL: none, it is the new root's. It may have mounted nothing where that is not
+ * known. */
+static const struct op *find_cover(const struct plan *plan, const bool *is_missing, size_t n,
+				   const char *path)
+{
+	while (n-- > 0)
+		if (is_mounted(&plan->root.ops[n]) && rest_below(&plan->root.ops[n], path) &&
+		    !(is_missing && is_missing[n]))
+			return &plan->root.ops[n];
+	return NULL;
+}
+
+/* The --remount-ro that has closed what `cover` mounted (NULL: the new root) once the first n are done;
+ * NULL: none. */
+static const struct op *find_remount(const struct plan *plan, size_t n, const struct op *cover)
+{
+	const char *top = cover ? normal_path(cover->inner_path) : "";
+	for (const struct op *op = cover ? cover + 1 : plan->root.ops; op < plan->root.ops + n;
+	     op++)
+		if (op->kind == OP_REMOUNT_RO && streq(normal_path(op->inner_path), top))
+			return op;
+	return NULL;
+}
+
+const struct op *plan_who_made_read_only(const struct plan *plan, const struct op *op,
+					 const bool *is_missing)
+{
+	size_t n = (size_t) (op - plan->root.ops);
+	const struct op *cover = find_cover(plan, is_missing, n, normal_path(op->inner_path));
+	const struct op *remount = find_remount(plan, n, cover);
+	return remount ? remount : cover && cover->read_only ? cover : NULL;
+}
+
+/* Whether, by the words of the plan, `op` may mount something on this overlay, below its top: what
+ * covers that stays. */
+static bool may_lie_on(const struct plan *plan, const struct op *overlay, const struct op *op)
+{
+	const char *path = normal_path(op->inner_path);
+	const struct op *cover = op;
+	if (!is_mounted(op) || overlay->overlay->backend == OVERLAY_KERNEL)
+		return false;
+	do
+		cover = find_cover(plan, NULL, (size_t) (cover - plan->root.ops), path);
+	while (cover && cover != overlay && cover->skip_missing);
+	return cover == overlay && *rest_below(cover, path);
+}
+
+const char *plan_mounts_on_overlay(const struct plan *plan, const struct op *overlay)
+{
+	struct text list = { 0 };
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (may_lie_on(plan, overlay, &plan->root.ops[i]))
+			text_add(&list, "%s%s", list.length ? ", " : "",
+				 position_text(plan->root.ops[i].position));
+	return list.bytes;
+}
+
+static bool stays_writable(const struct plan *plan, const struct op *op)
+{
+	bool writable = op->kind == OP_OVERLAY ? op->overlay->upper.path != NULL
+					       : op->kind == OP_BIND && !op->read_only;
+	return writable && !find_remount(plan, plan->root.n_ops, op);
+}
+
+const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing)
+{
+	bool protects = (op->kind == OP_BIND && op->read_only) || op->kind == OP_OVERLAY ||
+			op->kind == OP_TMPFS || op->kind == OP_DATA || op->kind == OP_REMOUNT_RO;
+	const char *path = protects ? normal_path(op->inner_path) : NULL;
+	if (!protects)
+		return NULL;
+	struct text covers = { 0 }, risks = { 0 };
+	bool on_bind = false, is_deep = false;
+	/* What stands on another's top goes with that one; what may be missing may cover nothing. */
+	for (const struct op *cover = op;
+	     (cover = find_cover(plan, is_missing, (size_t) (cover - plan->root.ops), path));) {
+		const char *rest = rest_below(cover, path);
+		if (*rest && stays_writable(plan, cover)) {
+			text_add(&covers, "%s%s", covers.length ? " or " : "",
+				 position_text(cover->position));
+			on_bind |= cover->kind == OP_BIND;
+			is_deep |= strchr(rest, '/') != NULL;
+		}
+		if (*rest && (is_missing || !cover->skip_missing))
+			break;
+	}
+	if (is_deep)
+		text_add(&risks,
+			 "; COMMAND can put something else in place of a directory above it");
+	if (!plan->ns.disable_userns)
+		text_add(&risks, "; without --disable-userns COMMAND can take it off");
+	if (on_bind) /* an overlay does not look for changes of what is below it */
+		text_add(&risks, "; whoever renames or removes it on the host takes it off");
+	return covers.length && risks.length ? arena_printf("it lies in what %s shows writable: %s",
+							    covers.bytes, risks.bytes + 2)
+					     : NULL;
+}

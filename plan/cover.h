@@ -1,0 +1,18 @@
+/* cover.h - which operation covers what, by the words of the plan. */
+#ifndef PLAN_COVER_H
+#define PLAN_COVER_H
+
+#include "plan/plan.h"
+
+/* The earlier operation that made the place of `op` read-only, by the words of the plan; NULL: none.
+ * is_missing: of each operation, whether it shows nothing, as there is no such source. */
+const struct op *plan_who_made_read_only(const struct plan *plan, const struct op *op,
+					 const bool *is_missing);
+/* How what the operation protects or hides can be had back, because it lies in a writable bind; NULL: it
+ * does not. Arena memory. is_missing may be NULL: nobody has looked for sources yet. */
+const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing);
+/* The places of the operations that may mount something on the overlay, below its top, which is then
+ * fuse-overlayfs's to lose; NULL: there is none. Arena memory. */
+const char *plan_mounts_on_overlay(const struct plan *plan, const struct op *overlay);
+
+#endif
