@@ -58,9 +58,9 @@ struct pin {
 	struct overlay_part *parts; /* what belongs on submounts of an overlay's layers */
 };
 
-/* A tmpfs of our own where clones are parked and data files are written before they are shown: the
- * root of the mount namespace, with the host's in "host" and the new root in "root". It must not be
- * mounted on either of them: a ".." that arrives at a root from below enters what covers that, with
+/* A tmpfs of our own where clones are parked while descriptors are short: the root of the mount
+ * namespace, with the host's in "host" and the new root in "root". It must not be mounted on either of
+ * them: a ".." that arrives at a root from below enters what covers that, with
  * RESOLVE_IN_ROOT as well. It is gone before COMMAND starts. */
 static struct {
 	bool exists;
@@ -119,12 +119,6 @@ static _Noreturn void die_of_pivot(int error)
 			    : diagnose_mount_api(error));
 }
 
-static void make_workshop(void)
-{
-	workshop.fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
-	workshop.exists = true;
-}
-
 static void enter_workshop(const struct run *run)
 {
 	if (run->in_chroot)
@@ -138,7 +132,8 @@ static void enter_workshop(const struct run *run)
 /* The same while sources are still to be looked up: we go back to where we were, as into a chroot. */
 static void make_workshop_beside(const struct run *run)
 {
-	make_workshop();
+	workshop.fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
+	workshop.exists = true;
 	AUTO_CLOSE int root_fd = run->in_chroot ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	AUTO_CLOSE int directory_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if ((run->in_chroot && root_fd < 0) || directory_fd < 0)
@@ -161,11 +156,11 @@ bool newroot_runs_short(int newest_fd, size_t n_more)
 
 /* Descriptors are running short: the clones made so far are attached in the workshop, under their
  * operation's number, and closed. */
-static void park_pins(struct run *run, size_t n_ops)
+static void park_pins(struct run *run)
 {
 	if (!workshop.exists)
 		make_workshop_beside(run);
-	for (size_t i = 0; i < n_ops; i++) {
+	for (size_t i = 0; i < run->plan->root.n_ops; i++) {
 		struct pin *pin = &run->pins[i];
 		if (pin->mount_fd < 0)
 			continue;
@@ -292,7 +287,7 @@ static void pin_dev(struct run *run, size_t number)
 	pin->mount_fd = fs_make_tmpfs(op->position, 0755, 0);
 	bool is_short = newroot_runs_short(pin->mount_fd, 0);
 	if (is_short) {
-		park_pins(run, number + 1);
+		park_pins(run);
 		take_pin(run, number);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(device_nodes); i++) {
@@ -356,6 +351,90 @@ static void pin_op(struct run *run, size_t number, bool may_nest)
 	}
 }
 
+/* What a descriptor holds, for an fd that several operations share; kept until the end. */
+struct held_data {
+	int fd;
+	char *bytes;
+	size_t length;
+	struct held_data *next;
+};
+
+static const struct held_data *hold_data(const struct op *op)
+{
+	static struct held_data *all;
+	for (const struct held_data *held = all; held; held = held->next)
+		if (held->fd == op->outer_fd)
+			return held;
+	struct held_data *held = arena_alloc(sizeof(*held));
+	*held = (struct held_data){ .fd = op->outer_fd, .next = all };
+	if (!read_all(op->outer_fd, SIZE_MAX / 4, &held->bytes, &held->length))
+		die_errno(errno, "%s: Can't read descriptor %d", position_text(op->position),
+			  op->outer_fd);
+	return all = held;
+}
+
+static bool is_shared_fd(const struct run *run, int fd)
+{
+	int n = 0;
+	for (size_t i = 0; i < run->plan->root.n_ops; i++)
+		n += run->plan->root.ops[i].outer_fd == fd;
+	return n > 1;
+}
+
+static void copy_data(const struct run *run, const struct op *op, int file_fd)
+{
+	if (is_shared_fd(run, op->outer_fd)) {
+		const struct held_data *held = hold_data(op);
+		if (!write_all(file_fd, held->bytes, held->length))
+			die_errno(errno, "%s: Can't write %s", position_text(op->position),
+				  op->inner_path);
+		return;
+	}
+	char buffer[32768];
+	for (;;) {
+		ssize_t n = read(op->outer_fd, buffer, sizeof(buffer));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			die_errno(errno, "%s: Can't read descriptor %d",
+				  position_text(op->position), op->outer_fd);
+		if (n == 0)
+			return;
+		if (!write_all(file_fd, buffer, (size_t) n))
+			die_errno(errno, "%s: Can't write %s", position_text(op->position),
+				  op->inner_path);
+	}
+}
+
+/* A private file becomes a clone of itself, as whatever a bind shows is one. */
+static void pin_data(const struct run *run, size_t number, int scratch_fd)
+{
+	const struct op *op = &run->plan->root.ops[number];
+	const char *name = arena_join("data", arena_number(number, 10));
+	AUTO_CLOSE int file_fd =
+		openat(scratch_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
+	if (file_fd < 0)
+		die_errno(errno, "%s: Can't make a private file", position_text(op->position));
+	copy_data(run, op, file_fd);
+	int mount_fd = sys_open_tree(scratch_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (mount_fd < 0)
+		die("%s: Can't clone a private file: %s%s", position_text(op->position),
+		    errno_text(errno), diagnose_mount_api(errno));
+	bind_set_flags(run, op, mount_fd);
+	run->pins[number].mount_fd = mount_fd;
+}
+
+/* Private files lie on a tmpfs that no path of the sandbox leads to: it goes with the host. Until then
+ * it is attached where the host is not looked at any more, since 6.12 clones nothing that is detached. */
+static int attach_scratch(void)
+{
+	int fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
+	if (sys_move_mount(fd, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die("Can't attach a tmpfs for private files: %s%s", errno_text(errno),
+		    diagnose_mount_api(errno));
+	return fd;
+}
+
 void newroot_pin(struct run *run)
 {
 	const struct plan *plan = run->plan;
@@ -385,16 +464,26 @@ void newroot_pin(struct run *run)
 		const struct overlay *overlay = plan->root.ops[i].overlay;
 		if (overlay && newest_fd >= 0 &&
 		    newroot_runs_short(newest_fd, 2 * overlay->n_layers + OVERLAY_SPARE)) {
-			park_pins(run, i);
+			park_pins(run);
 			newest_fd = -1;
 		}
 		pin_op(run, i, may_nest);
 		if (run->pins[i].mount_fd >= 0)
 			newest_fd = run->pins[i].mount_fd;
 		if (run->pins[i].mount_fd >= 0 && newroot_runs_short(newest_fd, 0)) {
-			park_pins(run, i + 1);
+			park_pins(run);
 			newest_fd = -1;
 		}
+	}
+	AUTO_CLOSE int scratch_fd = -1;
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		if (plan->root.ops[i].kind != OP_DATA)
+			continue;
+		if (scratch_fd < 0)
+			scratch_fd = attach_scratch();
+		pin_data(run, i, scratch_fd);
+		if (newroot_runs_short(run->pins[i].mount_fd, 0))
+			park_pins(run);
 	}
 }
 
@@ -488,21 +577,9 @@ static void make_root_mount(struct run *run, int *ret_fd)
 	attach_new_root(*ret_fd);
 }
 
-static bool has_data(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->root.n_ops; i++)
-		if (plan->root.ops[i].kind == OP_DATA)
-			return true;
-	return false;
-}
-
 void newroot_enter(struct run *run)
 {
-	bool has_parked = workshop.exists;
-	if (!has_parked && has_data(run->plan)) {
-		make_workshop();
-		enter_workshop(run);
-	} else if (has_parked || run->in_chroot)
+	if (workshop.exists || run->in_chroot)
 		root_stand_on(run->host->proc_fd); /* no source is looked up any more */
 	make_root_mount(run, &run->root.fd);
 	if (!workshop.exists) {
@@ -922,61 +999,6 @@ static void build_dev(struct run *run, const struct op *op, struct pin *pin)
 	close_fd(&pin->mount_fd);
 }
 
-/* What a descriptor holds, for an fd that several operations share; kept until the end. */
-struct held_data {
-	int fd;
-	char *bytes;
-	size_t length;
-	struct held_data *next;
-};
-
-static const struct held_data *hold_data(const struct op *op)
-{
-	static struct held_data *all;
-	for (const struct held_data *held = all; held; held = held->next)
-		if (held->fd == op->outer_fd)
-			return held;
-	struct held_data *held = arena_alloc(sizeof(*held));
-	*held = (struct held_data){ .fd = op->outer_fd, .next = all };
-	if (!read_all(op->outer_fd, SIZE_MAX / 4, &held->bytes, &held->length))
-		die_errno(errno, "%s: Can't read descriptor %d", position_text(op->position),
-			  op->outer_fd);
-	return all = held;
-}
-
-static bool is_shared_fd(const struct run *run, int fd)
-{
-	int n = 0;
-	for (size_t i = 0; i < run->plan->root.n_ops; i++)
-		n += run->plan->root.ops[i].outer_fd == fd;
-	return n > 1;
-}
-
-static void copy_data(const struct run *run, const struct op *op, int file_fd)
-{
-	if (is_shared_fd(run, op->outer_fd)) {
-		const struct held_data *held = hold_data(op);
-		if (!write_all(file_fd, held->bytes, held->length))
-			die_errno(errno, "%s: Can't write %s", position_text(op->position),
-				  op->inner_path);
-		return;
-	}
-	char buffer[32768];
-	for (;;) {
-		ssize_t n = read(op->outer_fd, buffer, sizeof(buffer));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			die_errno(errno, "%s: Can't read descriptor %d",
-				  position_text(op->position), op->outer_fd);
-		if (n == 0)
-			return;
-		if (!write_all(file_fd, buffer, (size_t) n))
-			die_errno(errno, "%s: Can't write %s", position_text(op->position),
-				  op->inner_path);
-	}
-}
-
 static void build_file(const struct run *run, const struct op *op)
 {
 	/* O_NONBLOCK: a fifo that somebody put there must not hold us. */
@@ -990,26 +1012,6 @@ static void build_file(const struct run *run, const struct op *op)
 	if (fd < 0)
 		die_of_destination(run, op, "write the file", errno);
 	copy_data(run, op, fd);
-}
-
-static void build_data(struct run *run, const struct op *op)
-{
-	static const char name[] = "data";
-	AUTO_CLOSE int file_fd =
-		openat(workshop.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
-	if (file_fd < 0)
-		die_errno(errno, "%s: Can't make a private file", position_text(op->position));
-	copy_data(run, op, file_fd);
-	close_fd(&file_fd);
-	int mount_fd = sys_open_tree(workshop.fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (mount_fd < 0)
-		die("%s: Can't clone a private file: %s%s", position_text(op->position),
-		    errno_text(errno), diagnose_mount_api(errno));
-	bind_set_flags(run, op, mount_fd);
-	show(run, op, mount_fd, false, 0444);
-	/* Only now: the kernel attaches no clone of an unlinked file (ENOENT). */
-	if (unlinkat(workshop.fd, name, 0) < 0)
-		die_errno(errno, "%s: Can't unlink a private file", position_text(op->position));
 }
 
 static void build_symlink(const struct run *run, const struct op *op)
@@ -1149,7 +1151,8 @@ static void build_op(struct run *run, size_t i)
 		build_file(run, op);
 		return;
 	case OP_DATA:
-		build_data(run, op);
+		take_pin(run, i);
+		show(run, op, pin->mount_fd, false, 0444);
 		return;
 	case OP_SYMLINK:
 		build_symlink(run, op);
