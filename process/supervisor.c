@@ -44,6 +44,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 
 enum { EXIT_TIMED_OUT = 124, EXIT_KILLED = 137 }; /* as of timeout(1) */
 
@@ -647,12 +648,70 @@ static bool may_be_lost_on_pid_1(const struct run *run, int number)
 	       is_in_masks(run, monitor.child_in_proc, number, arranged, ARRAY_SIZE(arranged)) == 0;
 }
 
+/* The part of /proc/PID/stat behind the name, in which any character may be; NULL: not to be had. */
+static const char *read_stat(const struct run *run, const char *process, char *text,
+			     size_t capacity)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "%s/stat", process);
+	return read_file_into(run->host->proc_fd, path, text, capacity) ? strrchr(text, ')') : NULL;
+}
+
+/* By the numbers of proc_pid_stat(5). */
+enum { STAT_GROUP = 5, STAT_REAPED_FAULTS = 11, STAT_START = 22, STAT_BLOCKED = 32 };
+
+static unsigned long long stat_field(const char *rest, int number)
+{
+	for (int n = 2; n < number && rest; n++)
+		rest = strchr(rest + 1, ' ');
+	return rest ? strtoull(rest, NULL, 10) : 0;
+}
+
+/* Dead, and started long enough ago for a pid 1 that polls to have been there since. */
+static bool is_long_dead(const struct run *run, const char *process)
+{
+	enum { LONG_S = 5 };
+	char text[1024];
+	struct timespec now;
+	const char *stat = read_stat(run, process, text, sizeof(text));
+	if (!stat || strncmp(stat, ") Z", 3) != 0 || clock_gettime(CLOCK_BOOTTIME, &now) < 0)
+		return false;
+	unsigned long long start_s =
+		stat_field(stat, STAT_START) / (unsigned long long) sysconf(_SC_CLK_TCK);
+	return start_s + LONG_S < (unsigned long long) now.tv_sec;
+}
+
+/* A few are looked at, from all over the list: where nobody takes their status they are ever more. */
+static bool init_leaves_dead(const struct run *run)
+{
+	enum { N_SAMPLES = 4 };
+	char children[16384], child[16];
+	if (!read_file_into(run->host->proc_fd, "1/task/1/children", children, sizeof(children)))
+		return true;
+	size_t length = strlen(children);
+	for (size_t i = 0; i < N_SAMPLES; i++) {
+		const char *at = children + length * i / N_SAMPLES;
+		while (at > children && at[-1] != ' ')
+			at--;
+		if (sscanf(at, "%15s", child) == 1 && is_long_dead(run, child))
+			return true;
+	}
+	return length + 1 == sizeof(children); /* and there are more of them */
+}
+
 /* A reaper that ends after us would stay a zombie where init is a program like any other, as in many a
- * container. To see it end takes as long as the kernel needs to take the sandbox's mounts apart. */
+ * container. To see it end takes as long as the kernel needs to take the sandbox's mounts apart. An init
+ * that waits for strangers arranges for their signal; or it polls, as that of a small virtual machine may,
+ * and has taken the status of some, and left none for long. */
 static bool init_may_reap_nobody(const struct run *run)
 {
-	static const char *const expected[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
-	return is_in_masks(run, 1, SIGCHLD, expected, ARRAY_SIZE(expected)) != 1;
+	char text[1024];
+	const char *stat = read_stat(run, "1", text, sizeof(text));
+	unsigned long long arranged = 0;
+	for (int mask = 0; mask < 3; mask++) /* blocked, ignored, caught */
+		arranged |= stat_field(stat, STAT_BLOCKED + mask);
+	return !(arranged >> (SIGCHLD - 1) & 1) &&
+	       (!stat_field(stat, STAT_REAPED_FAULTS) || init_leaves_dead(run));
 }
 
 static void send_signal(int signal)
@@ -689,14 +748,8 @@ static void send_to_session(int signal)
 /* The process group of one that /proc shows, as a number there; 0: not to be learned. */
 static pid_t group_in_proc(const struct run *run, const char *process)
 {
-	char stat[1024], path[64];
-	int group = 0;
-	snprintf(path, sizeof(path), "%s/stat", process);
-	/* proc_pid_stat(5): what is in parentheses may have any character in it, others too */
-	const char *rest = read_file_into(run->host->proc_fd, path, stat, sizeof(stat))
-				   ? strrchr(stat, ')')
-				   : NULL;
-	return rest && sscanf(rest, ") %*c %*d %d", &group) == 1 ? group : 0;
+	char text[1024];
+	return (pid_t) stat_field(read_stat(run, process, text, sizeof(text)), STAT_GROUP);
 }
 
 /* COMMAND may have left the group, or been born outside of it (--new-session). False, too, where that

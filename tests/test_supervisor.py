@@ -571,11 +571,10 @@ os.tcsetpgrp(0, os.getpid())"""
         terminal.read_until("read it")
 
 
-@pytest.mark.parametrize("args", [[], ["--unshare-pid"], ["--unshare-all"], ["--json-status-fd", None],
-                                  ["--unshare-all", "--timeout", "20"]], ids=str)
-def test_no_zombie_is_left_below_a_pid_1_that_reaps_nobody(args):
-    args = [data_fd() if word is None else word for word in args]
-    pid_1 = """import os, signal, sys, time
+def zombies_below(before, args):
+    """How many are left when a pid 1 that has done `before`, and takes nobody's status from then on, has five sandboxes run."""
+    pid_1 = """import os, sys, time
+%s
 if os.fork() == 0:
     for n in range(5):
         if os.spawnv(os.P_WAIT, sys.argv[1], sys.argv[1:]): os._exit(1)
@@ -583,8 +582,22 @@ if os.fork() == 0:
     states = [open(f'/proc/{p}/stat').read().rsplit(')', 1)[1].split()[0] for p in os.listdir('/proc') if p.isdigit()]
     print(states.count('Z'), flush=True)
     os._exit(0)
-time.sleep(3)"""
+time.sleep(3)""" % before
     result = subprocess.run([*(as_user() if IS_ROOT else []), "unshare", "--user", "--map-current-user", "--keep-caps", "--pid", "--fork", "--kill-child",
                              "--mount-proc", *python(pid_1), *command_line([*BASE, *args], ["true"])],
                             stdout=subprocess.PIPE, text=True, env=ENV, pass_fds=[a for a in args if type(a) is int])
-    assert result.stdout == "0\n"
+    return int(result.stdout)
+
+
+@pytest.mark.parametrize("args", [[], ["--unshare-pid"], ["--unshare-all"], ["--json-status-fd", None],
+                                  ["--unshare-all", "--timeout", "20"]], ids=str)
+def test_no_zombie_is_left_below_a_pid_1_that_reaps_nobody(args):
+    assert zombies_below("", [data_fd() if word is None else word for word in args]) == 0
+
+
+def test_no_zombie_is_left_below_a_pid_1_that_waits_for_its_own_alone():
+    """It has taken a status, and one of its children has been dead for a while."""
+    before = """os.spawnv(os.P_WAIT, "/bin/true", ["true"])
+if os.fork() == 0: os._exit(0)
+time.sleep(7)"""
+    assert zombies_below(before, ["--unshare-all"]) == 1
