@@ -267,6 +267,7 @@ def test_what_runs_as_another_user_ends_with_the_time_also_where_proc_hides_it()
 
 
 @needs_strace
+@pytest.mark.skipif(not os.environ.get("BWRAPISH_WAITS"), reason="waits half a minute; BWRAPISH_WAITS=1, as tools/check has it, runs it")
 def test_what_does_not_end_is_told_of_and_not_waited_for_for_ever():
     sleep = mark()
     result = run(["--ro-bind", "/", "/", "--dev", "/dev", "--timeout", "20"],
@@ -296,10 +297,10 @@ print(os.waitpid(victim, os.WNOHANG))
 
 @needs_strace
 def test_whoever_gets_the_number_of_a_descendant_is_not_killed_for_it():
-    script = "sh -c 'sleep 1.5 & echo $!; wait; sleep 50' & sleep 0.5"
+    script = "sh -c 'sleep 1 & echo $!; wait; sleep 50' & sleep 0.3"
     line = command_line(["--ro-bind", "/", "/", "--dev", "/dev", "--timeout", "20"], ["sh", "-c", script])
     result = subprocess.run(["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc",
-                             *python(REUSE), *slowly("kill", "pidfd_send_signal", seconds=3), *line],
+                             *python(REUSE), *slowly("kill", "pidfd_send_signal", seconds=2), *line],
                             stdout=subprocess.PIPE, text=True, timeout=60)
     assert result.stdout == "(0, 0)\n"
 
@@ -1175,11 +1176,11 @@ def test_v1_memory_max_is_mapped_and_an_oom_kill_told():
 @needs_v1("memory")
 @needs_strace
 def test_v1_without_a_freezer_whoever_gets_the_number_of_a_member_is_not_killed_for_it():
-    script = "sh -c 'sleep 1.5 & echo $!; wait; sleep 50' & sleep 0.5"
+    script = "sh -c 'sleep 1 & echo $!; wait; sleep 50' & sleep 0.3"
     line = command_line(["--ro-bind", "/", "/", "--dev", "/dev", "--limit", "memory.max", "1G"], ["sh", "-c", script])
     prefix = host_mounts(f"mount -t proc proc /proc; mount -t tmpfs none {TOP}/freezer")
     result = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", *prefix, *python(REUSE),
-                             *slowly("kill", "pidfd_send_signal", seconds=3), *line],
+                             *slowly("kill", "pidfd_send_signal", seconds=2), *line],
                             stdout=subprocess.PIPE, text=True, timeout=90)
     assert result.stdout == "(0, 0)\n"
     assert not left_v1()

@@ -14,7 +14,7 @@ from sandbox import (BASE, ENV, IS_ROOT, Terminal, as_user, at_eof, bpf, close, 
 pytestmark = pytest.mark.core
 PID_FORMS = {"with pid 1": ["--unshare-pid"], "everything": ["--unshare-all"], "as pid 1": ["--unshare-pid", "--as-pid-1"]}
 pid_forms = pytest.mark.parametrize("form", PID_FORMS)
-SHORT = ["--timeout", "1", "--kill-after", "0.5"]
+SHORT = ["--timeout", "1", "--kill-after", "0.2"]  # COMMAND has to become hostile before
 LONG = 20  # seconds: more than any of these takes, less than COMMAND would
 
 # An interactive shell: its only job, what follows, has a process group of its own, which is in the foreground.
@@ -61,7 +61,7 @@ class Life:
     def assert_silent(self):
         """... where others have got it, too: nobody writes to it any more."""
         end = time.monotonic() + LONG
-        while readable(self.end, 1) and os.read(self.end, 4096):
+        while readable(self.end, 0.5) and os.read(self.end, 4096):
             assert time.monotonic() < end, "somebody is left"
 
 
@@ -575,6 +575,7 @@ def zombies_below(before, args):
     """How many are left when a pid 1 that has done `before`, and takes nobody's status from then on, has five sandboxes run."""
     pid_1 = """import os, sys, time
 %s
+over, held = os.pipe()
 if os.fork() == 0:
     for n in range(5):
         if os.spawnv(os.P_WAIT, sys.argv[1], sys.argv[1:]): os._exit(1)
@@ -582,7 +583,8 @@ if os.fork() == 0:
     states = [open(f'/proc/{p}/stat').read().rsplit(')', 1)[1].split()[0] for p in os.listdir('/proc') if p.isdigit()]
     print(states.count('Z'), flush=True)
     os._exit(0)
-time.sleep(3)""" % before
+os.close(held)
+os.read(over, 1)  # no wait(2), not even one that takes no status""" % before
     result = subprocess.run([*(as_user() if IS_ROOT else []), "unshare", "--user", "--map-current-user", "--keep-caps", "--pid", "--fork", "--kill-child",
                              "--mount-proc", *python(pid_1), *command_line([*BASE, *args], ["true"])],
                             stdout=subprocess.PIPE, text=True, env=ENV, pass_fds=[a for a in args if type(a) is int])
