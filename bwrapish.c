@@ -4,6 +4,7 @@
  */
 #include "filter/filters.h"
 #include "limit/cgroup.h"
+#include "mount/build.h"
 #include "mount/newroot.h"
 #include "ns/namespaces.h"
 #include "plan/explain.h"
@@ -124,7 +125,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
 	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
-	newroot_build(run);
+	build_root(run);
 	supervisor_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);

@@ -25,9 +25,9 @@
 
 #include "bind-mount.h"
 #include "mount/fs.h"
-#include "mount/newroot.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
+#include "mount/scratch.h"
 #include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -939,7 +939,8 @@ static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const
 					&device_fd, ret_why);
 	if (fd < 0)
 		return -1;
-	if (newroot_runs_short(fd, merge->n_layers)) { /* the kernel's overlay needs fewer */
+	if (scratch_runs_short(merge->run, fd,
+			       merge->n_layers)) { /* the kernel's overlay needs fewer */
 		*ret_why = "too few descriptors are left (ulimit -n)";
 		close_fd(&fd);
 	} else if (!clone_writable(merge, &writable, ret_why) ||

@@ -12,7 +12,7 @@
 #include "process/init.h"
 
 #include "filter/filters.h"
-#include "mount/newroot.h"
+#include "mount/destination.h"
 #include "ns/namespaces.h"
 #include "plan/limit-options.h"
 #include "plan/options.h"
@@ -46,11 +46,10 @@ static int take_lock(const struct run *run, const struct path_at *file)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 	/* A lock keeps others from writing, so it is a change. */
-	int fd = path_open_to_change(run->root.fd, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK,
-				     run->guard);
-	if (fd < 0 && errno == EXDEV && run->guard && run->guard->led_into != PATH_NO_TREE)
-		die("%s: Can't lock %s: %s", position_text(file->position), file->path,
-		    newroot_link_text(run));
+	int fd = destination_open_to_change(run, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+	const char *link = fd < 0 && errno == EXDEV ? destination_link_text(run) : NULL;
+	if (link)
+		die("%s: Can't lock %s: %s", position_text(file->position), file->path, link);
 	if (fd < 0)
 		die_errno(errno, "%s: Can't open lock file %s", position_text(file->position),
 			  file->path);

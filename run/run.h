@@ -7,7 +7,7 @@
 #include "run/host.h"
 #include "sys/nskind.h"
 
-struct pin;
+struct mounts;
 struct cgroups;
 struct late_program;
 struct composed;
@@ -39,9 +39,8 @@ struct run {
 	bool nofile_raised;     /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot; /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
-	struct path_guard *guard;          /* NULL: no two trees that a link could lead between */
 	struct cgroups *cgroups;           /* the supervisor's; NULL: none were made */
-	struct pin *pins;                  /* one for each operation */
+	struct mounts *mounts;             /* of the new root; NULL before its sources are pinned */
 	struct late_program *late_program; /* what --seccomp held, shared with children */
 	struct composed *composed;         /* what the --seccomp-* options come to; NULL: nothing */
 	char **environment;                /* COMMAND's, once made */

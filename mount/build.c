@@ -1,0 +1,207 @@
+/* build.c - the operations on the new root, in command-line order, all of them inside.
+ *
+ * Must not: look up a path in any other way than through path.c.
+ */
+#include "mount/build.h"
+
+#include "bind-mount.h"
+#include "mount/data.h"
+#include "mount/destination.h"
+#include "mount/dev.h"
+#include "mount/fs.h"
+#include "mount/overlay-fuse.h"
+#include "mount/overlay.h"
+#include "mount/proc.h"
+#include "mount/scratch.h"
+#include "mount/state.h"
+#include "plan/cover.h"
+#include "plan/explain.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/diagnose.h"
+#include "sys/kernel.h"
+#include "sys/path.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+static void build_file(const struct run *run, const struct op *op)
+{
+	/* O_NONBLOCK: a fifo that somebody put there must not hold us. */
+	int flags = O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK;
+	AUTO_CLOSE int fd = destination_open_to_change(run, op->inner_path, flags);
+	if (fd < 0 && errno == ENOENT) {
+		const char *name;
+		AUTO_CLOSE int parent_fd = destination_open_parent(run, op, &name);
+		fd = openat(parent_fd, name, flags | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
+	}
+	if (fd < 0)
+		destination_die(run, op, "write the file", errno);
+	data_copy(run, op, fd);
+}
+
+static void build_symlink(const struct run *run, const struct op *op)
+{
+	const char *name;
+	AUTO_CLOSE int parent_fd = -1;
+	int own_fd = destination_own_directory(run, op, &parent_fd, &name);
+	if (own_fd >= 0 && symlinkat(op->link_target, own_fd, name) == 0)
+		return;
+	if (parent_fd < 0)
+		parent_fd = destination_open_parent(run, op, &name);
+	if (symlinkat(op->link_target, parent_fd, name) == 0)
+		return;
+	if (errno != EEXIST)
+		destination_die(run, op, "make symlink", errno);
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(parent_fd, name, target, sizeof(target) - 1);
+	if (length < 0)
+		die("%s: Can't make symlink %s: what exists there is not a symlink",
+		    position_text(op->position), op->inner_path);
+	target[length] = '\0';
+	if (!streq(target, op->link_target))
+		die("%s: Can't make symlink %s to %s: existing destination is %s",
+		    position_text(op->position), op->inner_path, op->link_target, target);
+}
+
+static void build_directory(const struct run *run, const struct op *op)
+{
+	const char *name;
+	int own_fd = destination_same_directory(run, op, &name);
+	if (own_fd >= 0 && mkdirat(own_fd, name, op->mode) == 0)
+		return;
+	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	if (fd < 0 && errno == ENOENT) {
+		int parent_fd;
+		own_fd = destination_own_directory(run, op, &parent_fd, &name);
+		if (own_fd < 0 || mkdirat(own_fd, name, op->mode) < 0)
+			destination_make_last(run, op, parent_fd, S_IFDIR | op->mode);
+		return;
+	}
+	struct kernel_statx status;
+	bool is_directory;
+	if (fd < 0 || fs_look_at(run, fd, &status, &is_directory) < 0)
+		destination_die(run, op, "make the directory", errno);
+	if (!is_directory)
+		die("%s: Can't make the directory %s: it exists and is none",
+		    position_text(op->position), op->inner_path);
+}
+
+/* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands
+ * in, whose links lead to descriptors of ours and nowhere else. */
+static void build_chmod(const struct run *run, const struct op *op)
+{
+	AUTO_CLOSE int fd = destination_open_to_change(run, op->inner_path, O_PATH);
+	if (fd < 0 || fchmodat(run->host->proc_fd, arena_printf("self/fd/%d", fd), op->mode, 0) < 0)
+		destination_die(run, op, "change the mode of", errno);
+}
+
+static void build_remount_ro(const struct run *run, const struct op *op)
+{
+	/* Private as a read-only bind is: a mount that the host adds later would appear writable. */
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
+	struct kernel_statx status;
+	destination_tell_links(run, op);
+	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
+	if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) < 0)
+		destination_die(run, op, "find", errno);
+	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		die("%s: Can't make %s read-only: it is no mount point",
+		    position_text(op->position), op->inner_path);
+	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
+		die("%s: Can't make %s read-only: %s%s", position_text(op->position),
+		    op->inner_path, errno_text(errno), diagnose_mount_api(errno));
+}
+
+static void build_mqueue(struct run *run, const struct op *op)
+{
+	int fd = fs_try_make("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+			     (const char *[]){ NULL });
+	if (fd < 0)
+		die("%s: Can't mount mqueue on %s: %s%s", position_text(op->position),
+		    op->inner_path, errno_text(errno),
+		    errno == EPERM ? "; message queues need --unshare-ipc" : "");
+	destination_show(run, op, fd, true, 0755);
+}
+
+static void build_tmpfs(struct run *run, const struct op *op, struct pin *pin)
+{
+	int mount_fd = fs_make_tmpfs(op->position, op->mode, op->size_bytes);
+	pin->mount_id = destination_note_tmpfs(run, mount_fd);
+	destination_show(run, op, mount_fd, true, 0755);
+}
+
+static void build_op(struct run *run, size_t i)
+{
+	const struct op *op = &run->plan->root.ops[i];
+	struct pin *pin = &run->mounts->pins[i];
+	bool is_missing = pin->skipped && !pin->is_root;
+	run_tell(run, "%s: %s%s", position_text(op->position), plan_op_text(op, &run->shape),
+		 is_missing ? " (it does not)" : "");
+	const char *risk = run->plan->verbose && !is_missing
+				   ? plan_op_risk(run->plan, op, destination_missing_ops(run))
+				   : NULL;
+	if (risk)
+		say_note("%s: %s", position_text(op->position), risk);
+	if (pin->skipped && op->kind == OP_OVERLAY)
+		overlay_attach_parts(run, op, pin->parts);
+	if (pin->skipped)
+		return;
+	switch (op->kind) {
+	case OP_BIND:
+		scratch_take_back(run, i);
+		destination_show(run, op, pin->mount_fd, pin->is_directory,
+				 pin->is_directory ? 0755 : 0444);
+		return;
+	case OP_OVERLAY:
+		scratch_take_back(run, i);
+		destination_show(run, op, pin->mount_fd, true, 0755);
+		overlay_attach_parts(run, op, pin->parts);
+		return;
+	case OP_REMOUNT_RO:
+		build_remount_ro(run, op);
+		return;
+	case OP_TMPFS:
+		build_tmpfs(run, op, pin);
+		return;
+	case OP_PROC:
+		scratch_take_back(run, i);
+		proc_build(run, op, pin);
+		return;
+	case OP_DEV:
+		scratch_take_back(run, i);
+		dev_build(run, op, pin);
+		return;
+	case OP_MQUEUE:
+		build_mqueue(run, op);
+		return;
+	case OP_DIR:
+		build_directory(run, op);
+		return;
+	case OP_FILE:
+		build_file(run, op);
+		return;
+	case OP_DATA:
+		scratch_take_back(run, i);
+		destination_show(run, op, pin->mount_fd, false, 0444);
+		return;
+	case OP_SYMLINK:
+		build_symlink(run, op);
+		return;
+	case OP_CHMOD:
+		build_chmod(run, op);
+		return;
+	}
+}
+
+void build_root(struct run *run)
+{
+	destination_set_guard(run);
+	for (size_t i = 0; i < run->plan->root.n_ops; i++)
+		build_op(run, i);
+	destination_forget_directory(run);
+	overlay_cover_mounted();
+	scratch_leave(run);
+}

@@ -1,0 +1,115 @@
+/* data.c - what comes by a descriptor: copied to a file, or to a private one.
+ *
+ * Private files lie on a tmpfs that no path of the sandbox leads to: it goes with the host. Until then it is
+ * attached where the host is not looked at any more, since 6.12 clones nothing that is detached.
+ */
+#include "mount/data.h"
+
+#include "bind-mount.h"
+#include "mount/fs.h"
+#include "mount/scratch.h"
+#include "mount/state.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/diagnose.h"
+#include "sys/kernel.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+struct held_data {
+	int fd;
+	char *bytes;
+	size_t length;
+	struct held_data *next;
+};
+
+/* What a descriptor holds, for an fd that several operations share; kept until the end. */
+static const struct held_data *hold_data(const struct run *run, const struct op *op)
+{
+	for (const struct held_data *held = run->mounts->held_data; held; held = held->next)
+		if (held->fd == op->outer_fd)
+			return held;
+	struct held_data *held = arena_alloc(sizeof(*held));
+	*held = (struct held_data){ .fd = op->outer_fd, .next = run->mounts->held_data };
+	if (!read_all(op->outer_fd, SIZE_MAX / 4, &held->bytes, &held->length))
+		die_errno(errno, "%s: Can't read descriptor %d", position_text(op->position),
+			  op->outer_fd);
+	return run->mounts->held_data = held;
+}
+
+static bool is_shared_fd(const struct run *run, int fd)
+{
+	int n = 0;
+	for (size_t i = 0; i < run->plan->root.n_ops; i++)
+		n += run->plan->root.ops[i].outer_fd == fd;
+	return n > 1;
+}
+
+void data_copy(const struct run *run, const struct op *op, int file_fd)
+{
+	if (is_shared_fd(run, op->outer_fd)) {
+		const struct held_data *held = hold_data(run, op);
+		if (!write_all(file_fd, held->bytes, held->length))
+			die_errno(errno, "%s: Can't write %s", position_text(op->position),
+				  op->inner_path);
+		return;
+	}
+	char buffer[32768];
+	for (;;) {
+		ssize_t n = read(op->outer_fd, buffer, sizeof(buffer));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			die_errno(errno, "%s: Can't read descriptor %d",
+				  position_text(op->position), op->outer_fd);
+		if (n == 0)
+			return;
+		if (!write_all(file_fd, buffer, (size_t) n))
+			die_errno(errno, "%s: Can't write %s", position_text(op->position),
+				  op->inner_path);
+	}
+}
+
+/* A private file becomes a clone of itself, as whatever a bind shows is one. */
+static void pin_data(const struct run *run, size_t number, int tmpfs_fd)
+{
+	const struct op *op = &run->plan->root.ops[number];
+	const char *name = arena_join("data", arena_number(number, 10));
+	AUTO_CLOSE int file_fd =
+		openat(tmpfs_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
+	if (file_fd < 0)
+		die_errno(errno, "%s: Can't make a private file", position_text(op->position));
+	data_copy(run, op, file_fd);
+	int mount_fd = sys_open_tree(tmpfs_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (mount_fd < 0)
+		die("%s: Can't clone a private file: %s%s", position_text(op->position),
+		    errno_text(errno), diagnose_mount_api(errno));
+	bind_set_flags(run, op, mount_fd);
+	run->mounts->pins[number].mount_fd = mount_fd;
+}
+
+static int attach_tmpfs(void)
+{
+	int fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
+	if (sys_move_mount(fd, "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die("Can't attach a tmpfs for private files: %s%s", errno_text(errno),
+		    diagnose_mount_api(errno));
+	return fd;
+}
+
+void data_pin(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	AUTO_CLOSE int tmpfs_fd = -1;
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		if (plan->root.ops[i].kind != OP_DATA)
+			continue;
+		if (tmpfs_fd < 0)
+			tmpfs_fd = attach_tmpfs();
+		pin_data(run, i, tmpfs_fd);
+		if (scratch_runs_short(run, run->mounts->pins[i].mount_fd, 0))
+			scratch_park(run);
+	}
+}

@@ -1,0 +1,126 @@
+/* dev.c - --dev: a tmpfs with the host's harmless devices.
+ *
+ * Must not: show what stands in the host's /dev under a name unless it is that device.
+ */
+#include "mount/dev.h"
+
+#include "bind-mount.h"
+#include "mount/destination.h"
+#include "mount/fs.h"
+#include "mount/scratch.h"
+#include "mount/state.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "sys/kernel.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+static const struct {
+	const char *name;
+	unsigned major, minor;
+} device_nodes[N_DEVICE_NODES] = {
+	/* Documentation/admin-guide/devices.txt */
+	{ "null", 1, 3 },   { "zero", 1, 5 },    { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
+
+/* The terminal on stdout, if there is one: /dev/console of --dev. */
+static int pin_console(void)
+{
+	char path[PATH_MAX];
+	struct stat ours, found;
+	if (!isatty(STDOUT_FILENO) || ttyname_r(STDOUT_FILENO, path, sizeof(path)) != 0)
+		return -1;
+	int fd = bind_pin_one(path, false);
+	if (fd >= 0 && (fstat(STDOUT_FILENO, &ours) < 0 || fstat(fd, &found) < 0 ||
+			ours.st_rdev != found.st_rdev))
+		close_fd(&fd);
+	return fd;
+}
+
+/* Shows in --dev's tmpfs, which is attached, the devices that have not been shown there yet. */
+static void show_devices(const struct op *op, struct pin *pin)
+{
+	for (size_t i = 0; i <= ARRAY_SIZE(device_nodes); i++) {
+		bool console = i == ARRAY_SIZE(device_nodes);
+		const char *name = console ? "console" : device_nodes[i].name;
+		int *node = console ? &pin->console : &pin->nodes[i];
+		if (*node < 0)
+			continue;
+		if (mknodat(pin->mount_fd, name, S_IFREG | 0444, 0) < 0 ||
+		    sys_move_mount(*node, "", pin->mount_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			die_errno(errno, "%s: Can't make %s/%s", position_text(op->position),
+				  op->inner_path, name);
+		close_fd(node);
+	}
+}
+
+void dev_pin(struct run *run, size_t number)
+{
+	const struct op *op = &run->plan->root.ops[number];
+	struct pin *pin = &run->mounts->pins[number];
+	pin->mount_fd = fs_make_tmpfs(op->position, 0755, 0);
+	bool is_short = scratch_runs_short(run, pin->mount_fd, 0);
+	if (is_short) {
+		scratch_park(run);
+		scratch_take_back(run, number);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(device_nodes); i++) {
+		struct stat status;
+		const char *path = arena_join("/dev/", device_nodes[i].name);
+		pin->nodes[i] = bind_pin_one(path, false);
+		if (pin->nodes[i] < 0 || fstat(pin->nodes[i], &status) < 0)
+			die("Can't find source path %s: %s, at %s", path, errno_text(errno),
+			    position_text(op->position));
+		/* Not what somebody who could write to the host's /dev has put there. */
+		if (!S_ISCHR(status.st_mode) ||
+		    status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))
+			die("%s: %s is not the device it should be (%u:%u)",
+			    position_text(op->position), path, device_nodes[i].major,
+			    device_nodes[i].minor);
+		if (is_short)
+			show_devices(op, pin);
+	}
+	pin->console = pin_console();
+	if (is_short) {
+		show_devices(op, pin);
+		close_fd(&pin->mount_fd);
+	}
+}
+
+void dev_build(struct run *run, const struct op *op, struct pin *pin)
+{
+	static const struct {
+		const char *target, *name;
+	} links[] = {
+		{ "/proc/self/fd/0", "stdin" },  { "/proc/self/fd/1", "stdout" },
+		{ "/proc/self/fd/2", "stderr" }, { "/proc/self/fd", "fd" },
+		{ "/proc/kcore", "core" },       { "pts/ptmx", "ptmx" },
+	};
+	int dev_fd = pin->mount_fd;
+	if (!destination_attach(run, op, dev_fd, true, 0755))
+		die("%s: Can't mount on /: the root cannot be a /dev", position_text(op->position));
+
+	/* Everything in a fresh tmpfs of ours: names relative to its descriptor meet no link. */
+	show_devices(op, pin);
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
+			die_errno(errno, "%s: Can't make the link %s/%s",
+				  position_text(op->position), op->inner_path, links[i].name);
+	if (mkdirat(dev_fd, "shm", 0755) < 0 || mkdirat(dev_fd, "pts", 0755) < 0)
+		die_errno(errno, "%s: Can't make a directory in %s", position_text(op->position),
+			  op->inner_path);
+	destination_forget_directory(
+		run); /* a file system takes two descriptors while it is made */
+	AUTO_CLOSE int pts_fd =
+		fs_try_make("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+			    (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });
+	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		die_errno(errno, "%s: Can't mount devpts on %s/pts", position_text(op->position),
+			  op->inner_path);
+	close_fd(&pin->mount_fd);
+}
