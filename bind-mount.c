@@ -122,9 +122,9 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 		op->outer_path ? op->outer_path : arena_printf("descriptor %d", op->outer_fd);
 	if (run->plan->root.tolerate_submounts && error != ENOSYS &&
 	    sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) == 0) {
-		say_warning("%s: Can't set the flags of a mount below %s: %s; going on "
-			    "(--not-a-security-boundary)",
-			    position_text(op->position), source, errno_text(error));
+		say_warning(
+			"%s: Can't set the flags of a mount below %s: %s; going on (--not-a-security-boundary)",
+			position_text(op->position), source, errno_text(error));
 		return;
 	}
 	die("%s: Can't set the mount flags of %s: %s%s", position_text(op->position), source,

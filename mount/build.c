@@ -9,7 +9,7 @@
 #include "mount/destination.h"
 #include "mount/dev.h"
 #include "mount/fs.h"
-#include "mount/overlay-fuse.h"
+#include "mount/overlay-cover.h"
 #include "mount/overlay.h"
 #include "mount/proc.h"
 #include "mount/scratch.h"
@@ -202,6 +202,6 @@ void build_root(struct run *run)
 	for (size_t i = 0; i < run->plan->root.n_ops; i++)
 		build_op(run, i);
 	destination_forget_directory(run);
-	overlay_cover_mounted();
+	overlay_cover_mounted(run);
 	scratch_leave(run);
 }

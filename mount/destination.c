@@ -7,7 +7,7 @@
 
 #include "bind-mount.h"
 #include "mount/fs.h"
-#include "mount/overlay-fuse.h"
+#include "mount/overlay-cover.h"
 #include "mount/pivot.h"
 #include "mount/state.h"
 #include "plan/cover.h"

@@ -18,7 +18,6 @@
 #include "mount/destination.h"
 #include "mount/dev.h"
 #include "mount/fs.h"
-#include "mount/overlay-fuse.h"
 #include "mount/overlay.h"
 #include "mount/pivot.h"
 #include "mount/proc.h"

@@ -1,7 +1,10 @@
 /* overlay-changes.c - what was changed in an overlay, from its upper directory.
  *
- * Runs in the reader's process (overlay-fuse.c) when everything in the sandbox has ended. The
- * upper directory is walked by descriptor, next to what the layers show at the same place: that
+ * Runs in a process of its own (process/helpers.c) when everything in the sandbox has ended: it waits for the
+ * supervisor's word and ends when the supervisor does. It is not dumpable, its root is the upper directory, and
+ * all it has are clones of that and the layers.
+ *
+ * The upper directory is walked by descriptor, next to what the layers show at the same place: that
  * tells added from changed, and a directory that was only copied up because something below it
  * changed from one that was itself.
  *
@@ -16,18 +19,24 @@
  */
 #include "mount/overlay-changes.h"
 
+#include "mount/fs.h"
+#include "mount/overlay-job.h"
 #include "mount/overlay-list.h"
 #include "mount/overlay-view.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "run/helper.h"
+#include "sys/self.h"
 #include "utils.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -448,8 +457,10 @@ static int open_readable(const struct changes_walk *walk, int fd)
 	return readable_fd;
 }
 
-struct changes_walk *overlay_changes_begin(const struct op *op, enum overlay_marks marks,
-					   int upper_fd)
+/* ---- the process ---- */
+
+/* Before COMMAND starts: remembers what the top is like. */
+static struct changes_walk *begin(const struct op *op, enum overlay_marks marks, int upper_fd)
 {
 	struct changes_walk *walk = arena_alloc(sizeof(*walk));
 	*walk = (struct changes_walk){ .op = op,
@@ -465,8 +476,8 @@ struct changes_walk *overlay_changes_begin(const struct op *op, enum overlay_mar
 	return walk;
 }
 
-void overlay_changes_write(struct changes_walk *walk, int upper_fd, const int *lowers,
-			   size_t n_lowers)
+/* One line for each path that the upper directory holds or hides, and the last one. */
+static void write_list(struct changes_walk *walk, int upper_fd, const int *lowers, size_t n_lowers)
 {
 	walk->most_open = 2 + MOST_OPEN_VIEWS / (n_lowers + 1);
 	if (!view_open_top(walk->marks, lowers, n_lowers, &walk->top))
@@ -484,4 +495,73 @@ void overlay_changes_write(struct changes_walk *walk, int upper_fd, const int *l
 	}
 	if (!overlay_list_end(walk->list))
 		die_of(walk);
+}
+
+static void keep_listers_descriptors(const struct overlay_job *job, int socket, int word_fd)
+{
+	size_t n = 0;
+	int *keep = arena_alloc((job->n_layers + 4) * sizeof(int));
+	for (size_t i = 0; i < job->n_layers; i++)
+		keep[n++] = job->layers[i];
+	keep[n++] = job->fds[UPPER];
+	keep[n++] = job->op->overlay->changes.fd;
+	keep[n++] = socket;
+	keep[n++] = word_fd;
+	if (!close_all_except(keep, n))
+		die_errno(errno, "Can't close the descriptors that a helper must not have");
+}
+
+void overlay_be_change_lister(const struct run *run, int socket, int word_fd, uint64_t capabilities)
+{
+	char byte;
+	struct overlay_job job;
+	overlay_job_receive(run, socket, &job);
+	keep_listers_descriptors(&job, socket, word_fd);
+	/* What it reads are mounts attached nowhere: no ".." leads out of them, and no path to what is
+	 * not in the upper directory. */
+	if (fchdir(job.fds[UPPER]) < 0 || chroot(".") < 0)
+		die_errno(errno, "%s: Can't leave the host's root",
+			  position_text(job.op->overlay->changes.position));
+	overlay_keep_caps(capabilities);
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		/* It does with fewer, unless there are many layers. */
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	struct changes_walk *walk = begin(job.op, job.marks, job.fds[UPPER]);
+	/* Not dumpable before it is let go; and it is not wanted without its parent. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || setsid() < 0)
+		die_errno(errno, "%s: Can't protect the process that lists the changes",
+			  position_text(job.op->overlay->changes.position));
+	helper_send_ready(socket, -1);
+	close(socket);
+	ssize_t n;
+	while ((n = read(word_fd, &byte, 1)) < 0 && errno == EINTR)
+		;
+	if (n == 1)
+		write_list(walk, job.fds[UPPER], job.layers, job.n_layers);
+	_exit(0);
+}
+
+/* ---- in setup ---- */
+
+void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_marks marks,
+			   const int *layers, size_t n_layers, int upper_fd)
+{
+	AUTO_CLOSE int upper_clone = fs_clone_read_only(upper_fd);
+	if (upper_clone < 0)
+		die_errno(errno, "%s: Can't clone what is written", position_text(op->position));
+	struct overlay_job job = { .op = op,
+				   .marks = marks,
+				   .fds = { upper_clone, -1, -1, -1, -1 } };
+	overlay_job_clone_layers(&job, layers, n_layers);
+	AUTO_CLOSE int socket = overlay_job_start(run, HELPER_CHANGE_LISTER, &job);
+	overlay_job_close_layers(&job);
+	enum helper_answer answer = helper_receive_answer(socket, NULL);
+	if (answer == HELPER_IS_GONE)
+		die("%s: The process that is to list the changes was ended; nothing was run",
+		    position_text(op->overlay->changes.position));
+	if (answer == HELPER_HAS_FAILED)
+		_exit(1); /* it has said why */
 }

@@ -3,16 +3,15 @@
 #define MOUNT_OVERLAY_CHANGES_H
 
 #include "mount/overlay-marks.h"
-#include "plan/plan.h"
+#include "run/run.h"
 
-/* Both die when something cannot be read or written. */
-struct changes_walk;
-/* Before COMMAND starts: remembers what the overlay's top is like; arena memory. */
-struct changes_walk *overlay_changes_begin(const struct op *op, enum overlay_marks marks,
-					   int upper_fd);
-/* Once: writes one JSON line for each path below `inner_path` that the upper directory holds or hides,
- * and a last one that says that these are all. `lowers` are the layers, top first. */
-void overlay_changes_write(struct changes_walk *walk, int upper_fd, const int *lowers,
-			   size_t n_lowers);
+/* In setup: starts the process that will list the changes. `layers` top first. */
+void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_marks marks,
+			   const int *layers, size_t n_layers, int upper_fd);
+/* What that does; process/helpers.c starts it. It is told its job by `socket`, keeps no more than these
+ * capabilities, waits for a byte on word_fd, and writes one JSON line for each path that the upper directory
+ * holds or hides, and a last one that says that these are all. */
+_Noreturn void overlay_be_change_lister(const struct run *run, int socket, int word_fd,
+					uint64_t capabilities);
 
 #endif

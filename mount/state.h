@@ -43,6 +43,8 @@ struct mounts {
 	struct path_guard *guard;    /* NULL: no two trees that a link could lead between */
 	bool *is_missing;            /* of each operation; NULL: nobody has asked */
 	struct held_data *held_data; /* of descriptors that several operations share */
+	struct served *served;       /* the mounts of fuse-overlayfs */
+	uint64_t known_id;           /* of a mount that needs no word, or has had it */
 };
 
 #endif

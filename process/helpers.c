@@ -11,6 +11,7 @@
 #include "process/helpers.h"
 
 #include "limit/cgroup.h"
+#include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
 #include "plan/plan.h"
 #include "process/protocol.h"
