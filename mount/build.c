@@ -10,7 +10,7 @@
 #include "mount/dev.h"
 #include "mount/fs.h"
 #include "mount/overlay-cover.h"
-#include "mount/overlay.h"
+#include "mount/overlay-submounts.h"
 #include "mount/proc.h"
 #include "mount/scratch.h"
 #include "mount/state.h"

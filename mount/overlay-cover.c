@@ -13,7 +13,7 @@
 
 #include "bind-mount.h"
 #include "mount/fs.h"
-#include "mount/overlay.h"
+#include "mount/overlay-submounts.h"
 #include "mount/state.h"
 #include "plan/plan.h"
 #include "plan/position.h"

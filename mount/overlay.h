@@ -1,28 +1,10 @@
-/* overlay.h - layers, the kernel's overlay and fuse-overlayfs. */
+/* overlay.h - layers merged into one tree. */
 #ifndef MOUNT_OVERLAY_H
 #define MOUNT_OVERLAY_H
 
-#include "run/run.h"
+#include "mount/overlay-submounts.h"
 
-struct overlay_part; /* a mount that belongs on a submount of an overlay's layers */
 /* Merges the layers, while the host can be seen. Returns the detached mount. */
 int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_parts);
-/* Attaches the parts below the overlay, which is attached at its destination. */
-void overlay_attach_parts(const struct run *run, const struct op *op, struct overlay_part *parts);
-
-/* A mount below a directory, as /proc/self/mountinfo tells it. */
-struct submount {
-	int dir_fd;
-	const char *path; /* relative to the directory */
-	const char *type;
-	bool can_be_layer; /* false for procfs and its like, whose files mean something else to each
-			      reader */
-};
-/* The mounts below the directories that can be seen, parents first, sorted by path; arena memory.
- */
-struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,
-					size_t *ret_n);
-/* The type of the mount of this id, arena memory; "" where it is not found. */
-const char *overlay_type_of_mount(const struct run *run, uint64_t mount_id);
 
 #endif
