@@ -539,6 +539,9 @@ def test_signals_cost_the_supervisor_no_memory(args, number):
     code = FLOOD.replace("MANY", "False").replace("COUNT", "200").replace("NUMBER", f"{int(number)}); signal.sigtimedwait([], 0.01")
     with start([*BASE, "--unshare-pid", *args], python(code)) as process:
         assert line_from(process) == "ready"
+        time.sleep(0.3)  # once it has given back the code of its start, it maps anew what signals need
+        process.send_signal(number)
+        time.sleep(0.3)
         before = resident_kib(process.pid)
         assert line_from(process) == "done"
         time.sleep(0.3)
