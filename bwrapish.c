@@ -7,7 +7,9 @@
 #include "mount/build.h"
 #include "mount/newroot.h"
 #include "ns/namespaces.h"
+#include "plan/descriptors.h"
 #include "plan/explain.h"
+#include "plan/given.h"
 #include "plan/options.h"
 #include "plan/position.h"
 #include "plan/shape.h"
@@ -53,12 +55,12 @@ static const char *what_is_last(const char *word, unsigned argument, struct posi
 }
 
 static void read_and_check(int argc, char **argv, bool as_bwrap, const struct caller *caller,
-			   struct plan *plan)
+			   struct plan *plan, struct shape *shape)
 {
 	const char *program = argc > 0 ? argv[0] : "bwrapish";
 	enum reading reading = READ_NOTHING;
-	static const struct doors doors = { host_is_open_by_caller, read_and_close };
-	problem bad = options_read(argc, argv, &doors, plan, &reading);
+	static const struct option_io io = { host_is_open_by_caller, read_and_close };
+	problem bad = options_read(argc, argv, &io, plan, &reading);
 	say_set_levels(plan->level_prefix);
 	if (bad)
 		die("%s", bad);
@@ -82,11 +84,11 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 	case READ_PLAN:
 		break;
 	}
-	if ((bad = plan_check(plan, caller)))
+	if ((bad = plan_check(plan, caller, shape)))
 		die("%s", bad);
 	if (plan->dry_run) {
 		struct text text = { 0 };
-		plan_explain(plan, caller, &text);
+		plan_explain(plan, shape, caller, &text);
 		print_and_exit(text.bytes);
 	}
 }
@@ -108,8 +110,9 @@ static _Noreturn void be_sandbox(struct run *run)
 		supervisor_leave_to_it(run);
 		die_first_call(tell_not_started);
 		/* The supervisor writes to them, and their readers wait for the end of file. */
-		close_consumed(plan->report.info.fd);
-		close_consumed(plan->report.json_status.fd);
+		int *written = arena_alloc(plan->n_fds * sizeof(int));
+		for (size_t i = fds_with_trait(plan, SUPERVISOR_WRITES, written); i-- > 0;)
+			close_consumed(written[i]);
 	}
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
@@ -160,8 +163,7 @@ int main(int argc, char **argv, char **envp)
 	say_set_prefix(as_bwrap ? "bwrap" : "bwrapish");
 
 	host_arrive(&host, argv, envp);
-	read_and_check(argc, argv, as_bwrap, &host.caller, &plan);
-	run.shape = plan_shape(&plan, &host.caller);
+	read_and_check(argc, argv, as_bwrap, &host.caller, &plan, &run.shape);
 	run_tell_stage(&run, STAGE_SPLIT);
 	host_learn(&host, &plan);
 	command_check_labels(&plan);

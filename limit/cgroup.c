@@ -21,8 +21,8 @@
 #include "limit/cgroup.h"
 
 #include "limit/scope.h"
+#include "plan/given.h"
 #include "plan/limit-options.h"
-#include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/run.h"

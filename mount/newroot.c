@@ -23,6 +23,7 @@
 #include "mount/proc.h"
 #include "mount/scratch.h"
 #include "mount/state.h"
+#include "plan/cover.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"

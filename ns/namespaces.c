@@ -13,7 +13,7 @@
 
 #include "limit/cgroup.h"
 #include "ns/loopback.h"
-#include "plan/options.h"
+#include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"
@@ -152,24 +152,20 @@ static bool kernel_lacks(const struct run *run, const char *name, const char *li
  * own. */
 static bool drop_missing(struct run *run)
 {
-	const struct plan *plan = run->plan;
-	struct plan without = *plan;
-	if (plan->ns.unshare_cgroup == WANT_TRY && run->shape.namespaces & CLONE_NEWCGROUP &&
+	const unsigned long before = run->shape.namespaces,
+			    optional = run->shape.optional_namespaces;
+	unsigned long missing = 0;
+	if (optional & CLONE_NEWCGROUP &&
 	    kernel_lacks(run, "cgroup", "sys/user/max_cgroup_namespaces"))
-		without.ns.unshare_cgroup = WANT_NO;
-	if (run->shape.user_namespace_optional &&
-	    kernel_lacks(run, "user", "sys/user/max_user_namespaces"))
-		without.ns.unshare_user = WANT_NO;
-	if (without.ns.unshare_cgroup == plan->ns.unshare_cgroup &&
-	    without.ns.unshare_user == plan->ns.unshare_user)
+		missing |= CLONE_NEWCGROUP;
+	if (optional & CLONE_NEWUSER && kernel_lacks(run, "user", "sys/user/max_user_namespaces"))
+		missing |= CLONE_NEWUSER;
+	if (!missing)
 		return false;
-	struct shape shape = plan_shape(&without, &run->host->caller);
-	problem bad = plan_check(&without, &run->host->caller);
+	problem bad = plan_drop_namespaces(run->plan, &run->host->caller, missing, &run->shape);
 	if (bad)
 		die("%s (this kernel has no user namespaces)", bad);
-	bool changed = shape.namespaces != run->shape.namespaces;
-	run->shape = shape;
-	return changed;
+	return run->shape.namespaces != before;
 }
 
 static _Noreturn void die_of_new_namespace(const struct run *run, int error)

@@ -159,3 +159,13 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 							    covers.bytes, risks.bytes + 2)
 					     : NULL;
 }
+
+bool plan_first_op_is_root(const struct plan *plan)
+{
+	if (!plan->root.n_ops)
+		return false;
+	const struct op *op = &plan->root.ops[0];
+	const char *path = op->inner_path;
+	return (op->kind == OP_BIND || op->kind == OP_OVERLAY || op->kind == OP_TMPFS) &&
+	       *skip_slashes(path) == '\0';
+}

@@ -14,5 +14,7 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 /* The places of the operations that may mount something on the overlay, below its top, which is then
  * fuse-overlayfs's to lose; NULL: there is none. Arena memory. */
 const char *plan_mounts_on_overlay(const struct plan *plan, const struct op *overlay);
+/* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
+bool plan_first_op_is_root(const struct plan *plan);
 
 #endif

@@ -19,8 +19,7 @@ enum stage {
 void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 			const struct caller *caller, enum stage stage, struct text *text);
 /* All stages: the text of --dry-run. */
-void plan_explain(const struct plan *plan, const struct caller *caller, struct text *text);
-/* One operation in words, as --dry-run and --verbose tell it; arena memory. */
-const char *plan_op_text(const struct op *op, const struct shape *shape);
+void plan_explain(const struct plan *plan, const struct shape *shape, const struct caller *caller,
+		  struct text *text);
 
 #endif

@@ -1,15 +1,36 @@
-/* limit-options.c - limits as the line asks for them: words in, values out, or a problem.
+/* limit-options.c - limits as the line asks for them: rows, readers, contradictions, words.
  *
- * rlimits.c applies --rlimit, cgroup.c --limit.
+ * rlimits.c applies --rlimit, cgroup.c --limit, and the supervisor keeps the time.
  */
 #include "plan/limit-options.h"
 
+#include "plan/given.h"
+#include "plan/lines.h"
+#include "plan/option.h"
+#include "plan/plan.h"
 #include "plan/position.h"
+#include "plan/reader.h"
+#include "plan/shape.h"
 #include "utils.h"
 
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+
+enum { RLIMIT, LIMIT, LIMIT_TRY };
+
+#define ROW(...) OPTION(LIMIT, __VA_ARGS__)
+/* clang-format off */
+static const struct option_row rows[] = {
+	ROW("rlimit", "NAME SOFT[:HARD]", LIMITS, "a resource limit of COMMAND's, named as in getrlimit(2)", OWN, .value = RLIMIT),
+	ROW("limit", "KEY VALUE", LIMITS, "limit the sandbox by its own control group's file KEY", OWN, .value = LIMIT, .supervised = 7, .traits = ENDS_WITH_COMMAND),
+	ROW("limit-try", "KEY VALUE", LIMITS, "the same, or warn and go on where it cannot be had", OWN, .value = LIMIT_TRY, .supervised = 7, .traits = ENDS_WITH_COMMAND),
+	ROW("cgroup", "PATH", LIMITS, "make that group below this one (cgroup v2)", WORD, AT(limit.cgroup), .supervised = 8, .traits = ENDS_WITH_COMMAND),
+	ROW("timeout", "SECONDS", LIMITS, "end the sandbox after this time; exit code 124", SECONDS, AT(limit.timeout_ms), .supervised = 6, .traits = ENDS_WITH_COMMAND),
+	ROW("kill-after", "SECONDS", LIMITS, "how long --timeout waits between SIGTERM and SIGKILL (5)", SECONDS, AT(limit.kill_after_ms), .value = 1, .needs = "--timeout"),
+};
+/* clang-format on */
+const struct option_rows limit_option_rows = { rows, ARRAY_SIZE(rows) };
 
 /* ---- --rlimit ---- */
 
@@ -57,7 +78,7 @@ static bool read_rlim(const char *word, rlim_t *ret_value)
 	return true;
 }
 
-problem limits_read_rlimit(const char *name, const char *values, struct rlimit_op *op)
+static problem read_rlimit_words(const char *name, const char *values, struct rlimit_op *op)
 {
 	const char *bare = strncasecmp(name, "RLIMIT_", 7) == 0 ? name + 7 : name;
 	size_t i = 0;
@@ -245,7 +266,7 @@ static const char *nearest_key(const char *word)
 	return nearest_word(word, nth_limit_key, ARRAY_SIZE(limit_keys));
 }
 
-problem limits_read_limit(const char *key, const char *value, struct limit_op *op)
+static problem read_limit_words(const char *key, const char *value, struct limit_op *op)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(limit_keys); i++) {
 		if (!streq(limit_keys[i].name, key))
@@ -258,6 +279,67 @@ problem limits_read_limit(const char *key, const char *value, struct limit_op *o
 	return arena_printf("Unknown key %s (they are named like the files of a control group, as "
 			    "memory.max)%s%s%s",
 			    key, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+}
+
+/* ---- reading ---- */
+
+static problem read_rlimit(struct plan *plan, char *const *words, struct position position)
+{
+	struct limit_plan *limit = &plan->limit;
+	struct rlimit_op op = { .position = position };
+	problem bad = read_rlimit_words(words[0], words[1], &op);
+	if (bad)
+		return problem_at(position, "%s", bad);
+	for (size_t i = 0; i < limit->n_rlimits; i++) {
+		if (limit->rlimits[i].resource != op.resource)
+			continue;
+		limit->rlimits[i] = op;
+		options_warn(plan,
+			     arena_printf("Only the last %s %s will take effect", position.option,
+					  limits_resource_name(op.resource)));
+		return NULL;
+	}
+	limit->rlimits =
+		arena_grow(limit->rlimits, limit->n_rlimits, &limit->capacity_rlimits, sizeof(op));
+	limit->rlimits[limit->n_rlimits++] = op;
+	return NULL;
+}
+
+static problem read_limit(struct limit_plan *limit, bool optional, char *const *words,
+			  struct position position)
+{
+	struct limit_op op = { .optional = optional, .position = position };
+	problem bad = read_limit_words(words[0], words[1], &op);
+	if (bad)
+		return problem_at(position, "%s", bad);
+	limit->limits =
+		arena_grow(limit->limits, limit->n_limits, &limit->capacity_limits, sizeof(op));
+	limit->limits[limit->n_limits++] = op;
+	return NULL;
+}
+
+problem limit_options_read(struct reader *reader, const struct option_row *row, char *const *words,
+			   struct position position)
+{
+	if (row->value == RLIMIT)
+		return read_rlimit(reader->plan, words, position);
+	return read_limit(&reader->plan->limit, row->value == LIMIT_TRY, words, position);
+}
+
+/* ---- contradictions ---- */
+
+problem limit_options_check(const struct plan *plan)
+{
+	/* An orphan goes to the first process of its own pid namespace; one that was joined is not
+	 * ours to end. */
+	bool has_group = plan->limit.cgroup;
+	for (size_t i = 0; i < plan->limit.n_limits; i++)
+		has_group |= !plan->limit.limits[i].optional;
+	if (plan->limit.timeout_ms && !has_group && plan->ns.pidns.fd >= 0 && !plan->ns.unshare_pid)
+		return option_refused(
+			plan, "--timeout",
+			"with --pidns needs --unshare-pid or --limit, to find what COMMAND leaves behind");
+	return NULL;
 }
 
 /* ---- where it stands ---- */
@@ -275,4 +357,42 @@ const char *limits_cause(const struct plan *plan, int error)
 	const char *key = error == EAGAIN ? "pids.max" : error == ENOMEM ? "memory.max" : NULL;
 	const char *position = key ? limits_position(plan, key) : NULL;
 	return position ? arena_printf("; the %s of %s leaves no room for it", key, position) : "";
+}
+
+/* ---- in words ---- */
+
+void limit_options_explain_split(const struct plan *plan, const struct shape *shape,
+				 struct text *text)
+{
+	if (shape->ends_with_command)
+		explain_line(text, "", "what COMMAND leaves behind is killed when it ends");
+	for (size_t i = 0; i < plan->limit.n_limits; i++)
+		explain_line(text, "", "%s: a control group with %s %s%s",
+			     position_text(plan->limit.limits[i].position),
+			     plan->limit.limits[i].key, plan->limit.limits[i].value,
+			     plan->limit.limits[i].optional ? ", if it can be had" : "");
+	if (plan->limit.cgroup)
+		explain_line(text, "", "%s: made in %s",
+			     position_text(options_position(plan, "--cgroup")), plan->limit.cgroup);
+	if (plan->limit.timeout_ms)
+		explain_line(text, "",
+			     "%s: SIGTERM after %g s, and %g s later SIGKILL for everything",
+			     position_text(options_position(plan, "--timeout")),
+			     (double) plan->limit.timeout_ms / 1000,
+			     (double) plan->limit.kill_after_ms / 1000);
+	if (plan->limit.timeout_ms && !shape->pid_namespace)
+		explain_line(
+			text, "",
+			"without --unshare-pid COMMAND may stop and kill whoever keeps this time");
+}
+
+void limit_options_explain_prepare(const struct plan *plan, struct text *text)
+{
+	for (size_t i = 0; i < plan->limit.n_rlimits; i++)
+		explain_line(text, "",
+			     "%s: %s at most %s, and no more than %s by COMMAND's own choice",
+			     position_text(plan->limit.rlimits[i].position),
+			     limits_resource_name(plan->limit.rlimits[i].resource),
+			     limits_rlim_text(plan->limit.rlimits[i].limit.rlim_cur),
+			     limits_rlim_text(plan->limit.rlimits[i].limit.rlim_max));
 }

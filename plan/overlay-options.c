@@ -1,13 +1,106 @@
-/* overlay-options.c - overlays as the line asks for them: what cannot be right, and in words.
+/* overlay-options.c - overlays as the line asks for them: rows, readers, what cannot be right, words.
  *
- * Pure: it knows the names of the backends' options, and no backend.
+ * It knows the names of the backends' options, and no backend.
  */
 #include "plan/overlay-options.h"
 
+#include "plan/descriptors.h"
+#include "plan/operand.h"
+#include "plan/option.h"
+#include "plan/plan.h"
 #include "plan/position.h"
+#include "plan/reader.h"
 #include "utils.h"
 
 #include <string.h>
+
+enum { LAYER, LAYER_FD, BACKEND, MOUNT_OPTION, CHANGES };
+
+#define ROW(...)       OPTION(OVERLAY, __VA_ARGS__)
+#define OPERATION(...) OPTION(ROOT, __VA_ARGS__) /* read as any other */
+/* clang-format off */
+static const struct option_row rows[] = {
+	ROW("overlay-src", "SRC", FILESYSTEM, "a layer of the next overlay, first is bottom", OWN, .value = LAYER, .traits = MODIFIES_NEXT),
+	ROW("overlay-src-fd", "FD", FILESYSTEM, "the same, for the directory that FD refers to", OWN, .value = LAYER_FD, .use = USE_SHOWN, .traits = MODIFIES_NEXT),
+	OPERATION("overlay", "RWSRC WORKDIR DEST", FILESYSTEM, "the layers merged at DEST, writes go to RWSRC", OWN, .value = OP_OVERLAY),
+	OPERATION("tmp-overlay", "DEST", FILESYSTEM, "the same, writes vanish", OWN, .value = OP_OVERLAY),
+	OPERATION("ro-overlay", "DEST", FILESYSTEM, "two or more layers merged read-only at DEST", OWN, .value = OP_OVERLAY, .traits = READ_ONLY),
+	ROW("overlay-backend", "BACKEND", FILESYSTEM, "auto, kernel or fuse: who merges the next overlay", OWN, .value = BACKEND, .traits = MODIFIES_NEXT),
+	ROW("overlay-opt", "OPT", FILESYSTEM, "a mount option of the next overlay (volatile, index=off, ...)", OWN, .value = MOUNT_OPTION, .traits = MODIFIES_NEXT),
+	ROW("overlay-changes", "FD", FILESYSTEM, "list what was changed in the next overlay on FD, as JSON lines", OWN, .value = CHANGES, .use = USE_OWN, .supervised = 3, .traits = MODIFIES_NEXT | ENDS_WITH_COMMAND),
+};
+/* clang-format on */
+const struct option_rows overlay_option_rows = { rows, ARRAY_SIZE(rows) };
+
+/* ---- reading ---- */
+
+void overlay_options_forget(struct reader *reader)
+{
+	reader->overlay_position.argument = 0;
+	reader->overlay = (struct overlay){ .changes.fd = -1, .upper.fd = -1, .work.fd = -1 };
+}
+
+static void add_layer(struct overlay *overlay, const struct layer *layer)
+{
+	overlay->layers = arena_grow(overlay->layers, overlay->n_layers, &overlay->capacity_layers,
+				     sizeof(*layer));
+	overlay->layers[overlay->n_layers++] = *layer;
+}
+
+static void add_option(struct overlay *overlay, struct word_at option)
+{
+	overlay->options = arena_grow(overlay->options, overlay->n_options,
+				      &overlay->capacity_options, sizeof(option));
+	overlay->options[overlay->n_options++] = option;
+}
+
+static problem read_backend(struct overlay *overlay, const char *word, struct position position)
+{
+	static const char backends[][8] = {
+		[OVERLAY_AUTO] = "auto", [OVERLAY_KERNEL] = "kernel", [OVERLAY_FUSE] = "fuse"
+	};
+	overlay->backend_position = position;
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+		if (streq(word, backends[i])) {
+			overlay->backend = (enum overlay_backend) i;
+			return NULL;
+		}
+	return problem_at(position, "Invalid backend: %s is neither auto, kernel nor fuse", word);
+}
+
+problem overlay_options_read(struct reader *reader, const struct option_row *row,
+			     char *const *words, struct position position)
+{
+	struct overlay *overlay = &reader->overlay;
+	struct layer layer = { .fd = -1, .position = position };
+	problem bad = row->value == BACKEND   ? operand_once(position, overlay->backend_position)
+		      : row->value == CHANGES ? operand_once(position, overlay->changes.position)
+		      : row->value == LAYER   ? operand_path(position, "SRC", layer.path = words[0])
+		      : row->value == LAYER_FD ? fds_read(reader->plan, reader->io, row, position,
+							  words[0], &layer.fd)
+					       : NULL;
+	if (bad)
+		return bad;
+	reader->overlay_position = position;
+	switch (row->value) {
+	case LAYER:
+	case LAYER_FD:
+		add_layer(overlay, &layer);
+		return NULL;
+	case BACKEND:
+		return read_backend(overlay, words[0], position);
+	case MOUNT_OPTION:
+		add_option(overlay, (struct word_at){ words[0], position });
+		return NULL;
+	case CHANGES:
+		overlay->changes.position = position;
+		return fds_read(reader->plan, reader->io, row, position, words[0],
+				&overlay->changes.fd);
+	}
+	return NULL;
+}
+
+/* ---- what cannot be right ---- */
 
 static const struct {
 	const char *name;
@@ -85,7 +178,7 @@ static problem check_options(const struct overlay *overlay)
 	return NULL;
 }
 
-problem overlay_check(const struct op *op)
+static problem check(const struct op *op)
 {
 	enum { MOST_LAYERS = 500 }; /* OVL_MAX_STACK */
 	const struct overlay *overlay = op->overlay;
@@ -103,6 +196,18 @@ problem overlay_check(const struct op *op)
 				    position_text(overlay->changes.position));
 	return check_options(overlay);
 }
+
+problem overlay_options_take(struct reader *reader, struct op *op)
+{
+	struct overlay *overlay = arena_alloc(sizeof(*overlay));
+	*overlay = reader->overlay;
+	overlay->writable = !op->read_only;
+	op->overlay = overlay;
+	overlay_options_forget(reader);
+	return check(op);
+}
+
+/* ---- in words ---- */
 
 const char *overlay_text(const struct op *op)
 {

@@ -2,10 +2,15 @@
 #ifndef PLAN_OVERLAY_OPTIONS_H
 #define PLAN_OVERLAY_OPTIONS_H
 
-#include "plan/plan.h"
+#include "plan/reader.h"
 
-/* What cannot be right about an overlay, whatever the kernel. */
-problem overlay_check(const struct op *op);
+extern const struct option_rows overlay_option_rows;
+problem overlay_options_read(struct reader *reader, const struct option_row *row,
+			     char *const *words, struct position position);
+/* Gives the operation the overlay whose layers and modifiers have just been read. */
+problem overlay_options_take(struct reader *reader, struct op *op);
+/* Nothing of an overlay has been read. */
+void overlay_options_forget(struct reader *reader);
 /* Whether the backend knows all options that were given. */
 bool overlay_fits_backend(const struct overlay *overlay, bool fuse);
 /* In words; arena memory. */

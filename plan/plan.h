@@ -46,6 +46,34 @@ struct fds_at {
 	size_t n, capacity;
 };
 
+/* What becomes of a descriptor, and so whether two options may name the same. */
+enum fd_use {
+	USE_NOT_GIVEN, /* of an option without one */
+	USE_OWN,       /* written to, read, or passed on: good for one option */
+	USE_SHOWN,     /* stands for a file, a directory or a namespace, and stays as it is */
+	USE_COPIED,    /* read once, for all that want a copy */
+	USE_WAITED,    /* read a byte at a time */
+	USE_HELD,      /* kept open, whoever else uses it */
+	USE_PASSED,    /* COMMAND gets it */
+	USE_DRAINED,   /* read to its end and closed before the next option is looked at */
+	N_FD_USES
+};
+
+struct option_row; /* plan/option.h */
+/* A descriptor that an option named. */
+struct named_fd {
+	int fd;
+	bool is_superseded; /* the option has another one now */
+	const struct option_row *row;
+	struct position position;
+};
+
+/* An option that stands on the line. */
+struct given_option {
+	const struct option_row *row;
+	struct position last; /* where it stood last */
+};
+
 struct word_at {
 	const char *word;
 	struct position position;
@@ -215,17 +243,17 @@ struct report_plan {
 };
 
 struct plan {
-	struct position *seen; /* for each row of the option table where it stood last; argument 0:
-			       nowhere */
+	struct given_option *given; /* each once, as they stood first */
+	size_t n_given, capacity_given;
+	struct named_fd *fds;
+	size_t n_fds, capacity_fds;
+
 	struct ns_plan ns;
 	struct root_plan root;
 	struct command_plan command;
 	struct filter_plan filter;
 	struct limit_plan limit;
 	struct report_plan report;
-
-	int *superseded_fds; /* of options whose last one won: consumed all the same */
-	size_t n_superseded_fds, capacity_superseded_fds;
 
 	/* how to talk */
 	bool dry_run, verbose, level_prefix;

@@ -25,10 +25,9 @@ enum topology {
 /* What follows from a plan and its caller; derived once, never asked for twice. */
 struct shape {
 	enum topology topology;
-	const char *topology_reason;  /* the option that wants it, or NULL */
-	bool user_namespace;          /* a new one is made */
-	bool user_namespace_optional; /* --unshare-user-try, and the caller may do without */
-	bool pid_namespace;           /* a new one is made */
+	const char *topology_reason; /* the option that wants it, or NULL */
+	bool user_namespace;         /* a new one is made */
+	bool pid_namespace;          /* a new one is made */
 	bool new_proc;         /* --proc mounts a procfs: the pid namespace is new or joined */
 	bool inner_level;      /* COMMAND gets a second user namespace */
 	bool inner_required;   /* ... without which the run must not go on */
@@ -38,6 +37,8 @@ struct shape {
 	gid_t inner_gid;
 	unsigned long
 		namespaces; /* CLONE_NEW* made with the first level, the user namespace included */
+	unsigned long
+		optional_namespaces; /* those of them that a -try option wants, and nobody needs */
 	unsigned long inner_namespaces; /* CLONE_NEW* made with the second level */
 	bool dies_with_supervisor;      /* --die-with-parent, and what ends with COMMAND */
 	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the
@@ -47,10 +48,11 @@ struct shape {
 			   it */
 	bool info_late; /* --info-fd can only be answered once the second level exists */
 };
-struct shape plan_shape(const struct plan *plan, const struct caller *caller);
 bool plan_has_op(const struct plan *plan, enum op_kind kind);
-/* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
-bool plan_first_op_is_root(const struct plan *plan);
-problem plan_check(const struct plan *plan, const struct caller *caller);
+/* What contradicts itself, or the caller; NULL and the shape when nothing does. */
+problem plan_check(const struct plan *plan, const struct caller *caller, struct shape *ret_shape);
+/* The same without what the kernel lacks: some of shape->optional_namespaces. For all who make namespaces. */
+problem plan_drop_namespaces(const struct plan *plan, const struct caller *caller,
+			     unsigned long missing, struct shape *shape);
 
 #endif

@@ -9,7 +9,7 @@
 #include "filter/filters.h"
 #include "limit/rlimits.h"
 #include "plan/explain.h"
-#include "plan/options.h"
+#include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/policy.h"
 #include "plan/position.h"

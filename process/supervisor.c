@@ -17,8 +17,9 @@
 #include "limit/rlimits.h"
 #include "mount/overlay.h"
 #include "ns/namespaces.h"
+#include "plan/descriptors.h"
+#include "plan/given.h"
 #include "plan/limit-options.h"
-#include "plan/options.h"
 #include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -522,29 +523,25 @@ static void drop_privilege(struct run *run)
 			  (cgroups_are_in_closed(run) ? CAP_BIT(CAP_DAC_OVERRIDE) : 0);
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
-	const int ours[] = { monitor.socket,
-			     signals_fd(),
-			     monitor.parent_pidfd,
-			     plan->report.info.fd,
-			     plan->report.json_status.fd,
-			     plan->report.userns_block.fd,
+	const int ours[] = { monitor.socket, signals_fd(), monitor.parent_pidfd,
 			     run->shape.ends_with_command || plan->command.new_session ||
 					     has_pid_1(run) || plan->ns.pidns.fd >= 0
 				     ? run->host->proc_fd
-				     : -1,
-			     plan->filter.policy.trace.fd };
+				     : -1 };
 	size_t n_helpers;
 	const int *helper_fds = helpers_fds(&n_helpers);
 	size_t n_sync = plan->command.as_pid_1 ? plan->report.sync.n
 					       : 0; /* otherwise the reaper holds them */
-	int *keep = arena_alloc((ARRAY_SIZE(ours) + n_sync + n_helpers + CGROUPS_MOST_FDS) *
-				sizeof(int));
+	int *keep = arena_alloc(
+		(ARRAY_SIZE(ours) + n_sync + plan->n_fds + n_helpers + CGROUPS_MOST_FDS) *
+		sizeof(int));
 	memcpy(keep, ours, sizeof(ours));
 	if (n_helpers)
 		memcpy(keep + ARRAY_SIZE(ours), helper_fds, n_helpers * sizeof(int));
 	size_t n_keep = ARRAY_SIZE(ours) + n_helpers;
 	for (size_t i = 0; i < n_sync; i++)
 		keep[n_keep++] = plan->report.sync.items[i].fd;
+	n_keep += fds_with_trait(plan, SUPERVISOR_WRITES | SUPERVISOR_WAITS, keep + n_keep);
 	if (!close_all_except(keep, n_keep + cgroups_fds(run, keep + n_keep)))
 		die_errno(errno, "Can't close the descriptors that the supervisor must not have");
 	start_guard(run);

@@ -4,7 +4,8 @@
  */
 #include "run/host.h"
 
-#include "plan/options.h"
+#include "plan/descriptors.h"
+#include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
@@ -95,51 +96,13 @@ void host_arrive(struct host *host, char **argv, char **envp)
 
 /* ---- once the plan is there ---- */
 
-/* Every descriptor that an option consumes, ascending, each once; all of them become close-on-exec.
- */
+/* What an option consumes becomes close-on-exec. Ascending, each once. */
 static int *mark_consumed(const struct plan *plan, size_t *ret_n)
 {
-	const struct fd_at single[] = { plan->ns.userns,          plan->ns.userns2,
-					plan->ns.pidns,           plan->report.block,
-					plan->report.info,        plan->report.userns_block,
-					plan->report.json_status, plan->filter.policy.dump,
-					plan->filter.policy.trace };
-	size_t n = 0, n_unique = 0;
-	size_t n_most = ARRAY_SIZE(single) + 2 * plan->root.n_ops + plan->report.sync.n +
-			plan->filter.n_seccomp + plan->n_superseded_fds;
-	for (size_t i = 0; i < plan->root.n_ops; i++)
-		n_most += plan->root.ops[i].overlay ? plan->root.ops[i].overlay->n_layers : 0;
-	int *fds = arena_alloc(n_most * sizeof(*fds));
-	for (size_t i = 0; i < ARRAY_SIZE(single); i++)
-		fds[n++] = single[i].fd;
-	for (size_t i = 0; i < plan->root.n_ops; i++) {
-		const struct overlay *overlay = plan->root.ops[i].overlay;
-		fds[n++] = plan->root.ops[i].outer_fd;
-		if (overlay)
-			fds[n++] = overlay->changes.fd;
-		for (size_t j = 0; overlay && j < overlay->n_layers; j++)
-			fds[n++] = overlay->layers[j].fd;
-	}
-	for (size_t i = 0; i < plan->report.sync.n; i++)
-		fds[n++] = plan->report.sync.items[i].fd;
-	for (size_t i = 0; i < plan->filter.n_seccomp; i++)
-		fds[n++] = plan->filter.seccomp[i].bytes ? -1 : plan->filter.seccomp[i].at.fd;
-	for (size_t i = 0; i < plan->n_superseded_fds; i++)
-		fds[n++] = plan->superseded_fds[i];
-	size_t n_given = 0; /* most lines give none: nothing to sort, then */
-	for (size_t i = 0; i < n; i++)
-		if (fds[i] >= 0)
-			fds[n_given++] = fds[i];
-	if (n_given)
-		qsort(fds, n_given, sizeof(*fds), compare_ints);
-	for (size_t i = 0; i < n_given; i++) {
-		if (n_unique && fds[n_unique - 1] == fds[i])
-			continue;
+	int *fds = fds_consumed(plan, ret_n);
+	for (size_t i = 0; i < *ret_n; i++)
 		if (fcntl(fds[i], F_SETFD, FD_CLOEXEC) < 0)
 			die_errno(errno, "Can't keep descriptor %d from COMMAND", fds[i]);
-		fds[n_unique++] = fds[i];
-	}
-	*ret_n = n_unique;
 	return fds;
 }
 
@@ -155,8 +118,7 @@ static void hold_apart(struct plan *plan)
 		if (copy < 0)
 			die_errno(errno, "%s: Can't keep descriptor %d open",
 				  position_text(held->position), held->fd);
-		options_supersede_fd(plan, held->fd);
-		held->fd = copy;
+		fds_hold_copy(plan, held, copy);
 	}
 }
 

@@ -1,13 +1,42 @@
-/* Prints the option table, a row a line: name, words, group, help, between tabs. The completions are made from it
- * and the man page is compared with it. */
+/* Prints the option table, a row a line: name, words, group, help, what becomes of its FD, traits, what it needs, between
+ * tabs. The completions are made from it, the man page is compared with it, and tests take their cases from it. */
 #include "plan/options.h"
 
 #include <stdio.h>
 
 int main(void)
 {
-	for (size_t i = 0; i < n_option_rows; i++)
-		printf("%s\t%s\t%s\t%s\n", option_rows[i].name, option_rows[i].words,
-		       option_group_titles[option_rows[i].group], option_rows[i].help);
+	static const char *const uses[] = {
+		[USE_NOT_GIVEN] = "",    [USE_OWN] = "own",         [USE_SHOWN] = "shown",
+		[USE_COPIED] = "copied", [USE_WAITED] = "waited",   [USE_HELD] = "held",
+		[USE_PASSED] = "passed", [USE_DRAINED] = "drained",
+	};
+	static const struct {
+		unsigned trait;
+		const char *name;
+	} traits[] = {
+		{ LAST_WINS, "last-wins" },
+		{ ONCE, "once" },
+		{ MODIFIES_NEXT, "modifies-next" },
+		{ NEEDS_POLICY, "needs-policy" },
+		{ PROMISES_SAFETY, "promises-safety" },
+		{ ENDS_WITH_COMMAND, "ends-with-command" },
+		{ SUPERVISOR_WRITES, "supervisor-writes" },
+		{ SUPERVISOR_WAITS, "supervisor-waits" },
+		{ TAKES_PERMS, "takes-perms" },
+		{ TAKES_SIZE, "takes-size" },
+		{ TAKES_PROPAGATION, "takes-propagation" },
+	};
+	struct option_walk walk = { 0 };
+	for (const struct option_row *row; (row = options_next(&walk));) {
+		printf("%s\t%s\t%s\t%s\t%s\t", row->name, row->words,
+		       option_group_titles[row->group], row->help, uses[row->use]);
+		printf("%s%s", row->with_init ? "with-init " : "",
+		       row->supervised ? "supervised " : "");
+		for (size_t i = 0; i < sizeof(traits) / sizeof(traits[0]); i++)
+			if (row->traits & traits[i].trait)
+				printf("%s ", traits[i].name);
+		printf("\t%s\n", row->needs);
+	}
 	return 0;
 }

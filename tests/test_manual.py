@@ -15,7 +15,7 @@ MANUAL = sandbox.REPO / "man" / "bwrapish.1"
 
 def table():
     lines = subprocess.run([DUMP], capture_output=True, text=True, check=True).stdout.splitlines()
-    return Counter((name, words) for name, words, _, _ in (line.split("\t") for line in lines))
+    return Counter((name, words) for name, words, *_ in (line.split("\t") for line in lines))
 
 
 def headings():

@@ -38,7 +38,7 @@ static bool fake_read(int fd, char **ret_bytes, size_t *ret_length)
 	return true;
 }
 
-static const struct doors fake_doors = { fake_is_open, fake_read };
+static const struct option_io fake_io = { fake_is_open, fake_read };
 
 /* Returns argc. */
 static int split(char *words, size_t size, char **argv)
@@ -91,14 +91,14 @@ static void check_plan(const struct plan *plan, char *const *argv, int argc)
 
 static void explain(const struct plan *plan, const struct caller *caller)
 {
-	if (plan_check(plan, caller))
+	struct shape shape;
+	if (plan_check(plan, caller, &shape))
 		return;
-	struct shape shape = plan_shape(plan, caller);
 	MUST(shape.user_namespace || plan->ns.userns.fd >= 0 || caller->may_mount);
 	MUST(!(shape.ambient_caps & ~shape.caps) && (!shape.inner_required || shape.inner_level));
 	MUST(!(shape.namespaces & shape.inner_namespaces & ~0x00020000ul)); /* CLONE_NEWNS */
 	struct text text = { 0 };
-	plan_explain(plan, caller, &text);
+	plan_explain(plan, &shape, caller, &text);
 	MUST(strlen(text.bytes) == text.length && text.bytes[text.length - 1] == '\n');
 	for (const char *line = text.bytes; *line; line = strchr(line, '\n') + 1)
 		MUST(line[0] == ' ' &&
@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	struct plan plan;
 	enum reading reading = READ_NOTHING;
-	problem bad = options_read(argc, argv, &fake_doors, &plan, &reading);
+	problem bad = options_read(argc, argv, &fake_io, &plan, &reading);
 	if (bad)
 		MUST(*bad);
 	else if (reading == READ_PLAN) {

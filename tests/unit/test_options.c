@@ -1,5 +1,5 @@
-/* The grammar: argv in, plan or problem out, through fake doors. */
-#include "fake_doors.h"
+/* The grammar: argv in, plan or problem out, through a fake io. */
+#include "fake_io.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static problem read_line(char *const *argv)
 	while (argv[argc])
 		argc++;
 	reading = READ_NOTHING;
-	return options_read(argc, argv, &fake_doors, &plan, &reading);
+	return options_read(argc, argv, &fake_io, &plan, &reading);
 }
 #define LINE(...) ((char *[]){ "bwrapish", __VA_ARGS__, NULL })
 
@@ -140,7 +140,7 @@ static size_t write_company(const struct option_row *row, char **argv, bool befo
 static void test_every_option_takes_the_words_of_its_row_and_no_more(void **state)
 {
 	for (size_t i = 0; i < n_option_rows; i++) {
-		const struct option_row *row = &option_rows[i];
+		const struct option_row *row = option_rows[i];
 		char *argv[16] = { "bwrapish" };
 		size_t at = 1 + write_company(row, argv + 1, true);
 		size_t n = at + write_option(row, argv + at, NO_WORD, NULL);
@@ -163,7 +163,7 @@ static void test_every_option_tells_which_words_are_missing(void **state)
 {
 	(void) state;
 	for (size_t i = 0; i < n_option_rows; i++) {
-		const struct option_row *row = &option_rows[i];
+		const struct option_row *row = option_rows[i];
 		char *argv[10] = { "bwrapish" };
 		size_t n_words = write_option(row, argv + 1, NO_WORD, NULL) - 1;
 		for (size_t n_given = 0; n_given < n_words; n_given++) {
@@ -184,13 +184,13 @@ static void test_every_descriptor_has_to_be_open(void **state)
 	size_t n_seen = 0;
 	for (size_t i = 0; i < n_option_rows; i++)
 		for (size_t at = 0; at < 3; at++) {
-			if (!is_word(&option_rows[i], at, "FD"))
+			if (!is_word(option_rows[i], at, "FD"))
 				continue;
 			char *argv[10] = { "bwrapish" };
-			write_option(&option_rows[i], argv + 1, at, "77");
+			write_option(option_rows[i], argv + 1, at, "77");
 			assert_bad(arena_printf(
 					   "%s (argument 1): Invalid fd: descriptor 77 is not open",
-					   option_rows[i].name),
+					   option_rows[i]->name),
 				   argv);
 			n_seen++;
 		}
@@ -205,7 +205,7 @@ static void test_every_path_must_be_one(void **state)
 	for (size_t i = 0; i < n_option_rows; i++)
 		for (size_t at = 0; at < 3; at++)
 			for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-				const struct option_row *row = &option_rows[i];
+				const struct option_row *row = option_rows[i];
 				if (!is_word(row, at, kinds[k]) ||
 				    (streq(row->name, "--symlink") && at == 0))
 					continue;
@@ -275,12 +275,12 @@ static void test_every_option_is_nearest_to_itself_without_a_letter(void **state
 	(void) state;
 	size_t n_found = 0;
 	for (size_t i = 0; i < n_option_rows; i++) {
-		char *name = arena_printf("%s", option_rows[i].name);
+		char *name = arena_printf("%s", option_rows[i]->name);
 		name[strlen(name) - 1] = '\0';
 		problem bad = read_line(LINE(name));
 		if (!bad) /* --userns2 without its last letter is --userns, and so on */
 			continue;
-		n_found += strstr(bad, arena_printf("is %s meant?", option_rows[i].name)) != NULL;
+		n_found += strstr(bad, arena_printf("is %s meant?", option_rows[i]->name)) != NULL;
 	}
 	assert_between(n_found, n_option_rows - 6, n_option_rows);
 }
@@ -583,7 +583,7 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 	};
 	for (size_t m = 0; m < ARRAY_SIZE(modifiers); m++)
 		for (size_t i = 0; i < n_option_rows; i++) {
-			const struct option_row *row = &option_rows[i];
+			const struct option_row *row = option_rows[i];
 			char *argv[10] = { "bwrapish", modifiers[m].modifier, modifiers[m].word };
 			if (is_modifier(row) || is_overlay(row) || streq(row->name, "--args"))
 				continue;
@@ -735,7 +735,8 @@ static void test_what_may_be_repeated_gives_no_warning(void **state)
 	assert_int_equal(plan.report.sync.items[1].fd, 7);
 	assert_int_equal(plan.report.sync.items[1].position.argument,
 			 options_position(&plan, "--sync-fd").argument);
-	assert_int_equal(plan.n_superseded_fds, 0);
+	for (size_t i = 0; i < plan.n_fds; i++)
+		assert_false(plan.fds[i].is_superseded);
 	assert_int_equal(plan.filter.n_seccomp, 2);
 	assert_int_equal(plan.filter.seccomp[1].at.fd, 5);
 }
@@ -1145,14 +1146,14 @@ static void test_the_table_has_each_option_once_and_explains_it(void **state)
 {
 	(void) state;
 	for (size_t i = 0; i < n_option_rows; i++) {
-		const struct option_row *row = &option_rows[i];
+		const struct option_row *row = option_rows[i];
 		assert_memory_equal(row->name, "--", 2);
 		assert_int_equal(strspn(row->name + 2, "abcdefghijklmnopqrstuvwxyz0123456789-"),
 				 strlen(row->name + 2));
 		assert_between(strlen(row->help), 3, 90);
 		assert_true(row->group < N_OPTION_GROUPS);
 		for (size_t j = 0; j < i; j++)
-			assert_string_not_equal(row->name, option_rows[j].name);
+			assert_string_not_equal(row->name, option_rows[j]->name);
 	}
 	for (size_t group = 0; group < N_OPTION_GROUPS; group++)
 		assert_non_null(option_group_titles[group]);
@@ -1165,7 +1166,7 @@ static void test_help_has_every_option_in_a_hundred_columns(void **state)
 	static const char first[] = "usage: some/bwrap [OPTIONS...] [--] COMMAND [ARGS...]\n";
 	assert_memory_equal(help, first, sizeof(first) - 1);
 	for (size_t i = 0; i < n_option_rows; i++) {
-		const struct option_row *row = &option_rows[i];
+		const struct option_row *row = option_rows[i];
 		const char *head =
 			arena_printf("\n  %s%s%s ", row->name, *row->words ? " " : "", row->words);
 		assert_non_null(strstr(help, head));

@@ -1,8 +1,6 @@
-/* fake_doors.h - a world for options_read() that is made of strings: what is open, and what it holds. */
-#ifndef FAKE_DOORS_H
-#define FAKE_DOORS_H
-
-#include "tests/unit/fake_doors.h"
+/* fake_io.h - a world for options_read() that is made of strings: what is open, and what it holds. */
+#ifndef FAKE_IO_H
+#define FAKE_IO_H
 
 #include "plan/options.h"
 #include "utils.h"
@@ -34,7 +32,19 @@ static bool fake_read_fd(int fd, char **ret_bytes, size_t *ret_length)
 	return true;
 }
 
-static const struct doors fake_doors = { fake_fd_is_open, fake_read_fd };
+static const struct option_io fake_io = { fake_fd_is_open, fake_read_fd };
+
+/* All rows of the option table. */
+enum { MOST_ROWS = 200 };
+static const struct option_row *option_rows[MOST_ROWS];
+static size_t n_option_rows;
+
+static __attribute__((constructor)) void find_rows(void)
+{
+	struct option_walk walk = { 0 };
+	while (n_option_rows < MOST_ROWS && (option_rows[n_option_rows] = options_next(&walk)))
+		n_option_rows++;
+}
 
 static inline void fake_reset(void)
 {

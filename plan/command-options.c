@@ -1,0 +1,148 @@
+/* command-options.c - COMMAND and its surroundings as the line asks for them: rows, readers, contradictions,
+ * words. */
+#include "plan/command-options.h"
+
+#include "plan/given.h"
+#include "plan/lines.h"
+#include "plan/option.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "plan/reader.h"
+#include "plan/shape.h"
+#include "sys/capabilities.h"
+#include "utils.h"
+
+#include <string.h>
+
+/* The value of what changes the environment is its enum env_action. */
+enum { CAP_ADD = ENV_KEEP + 1, CAP_DROP };
+
+#define ROW(...) OPTION(COMMAND, __VA_ARGS__)
+/* clang-format off */
+static const struct option_row rows[] = {
+	ROW("chdir", "DIR", COMMAND, "start in DIR, a path inside", WORD, AT(command.chdir)),
+	ROW("argv0", "VALUE", COMMAND, "what COMMAND sees as its own name", WORD, AT(command.argv0), .traits = ONCE),
+	ROW("clearenv", "", COMMAND, "forget the whole environment", OWN, .value = ENV_CLEAR),
+	ROW("setenv", "VAR VALUE", COMMAND, "set a variable", OWN, .value = ENV_SET),
+	ROW("unsetenv", "VAR", COMMAND, "forget a variable", OWN, .value = ENV_UNSET),
+	ROW("env", "NAME", COMMAND, "take a variable from the caller again, after --clearenv", OWN, .value = ENV_KEEP),
+	/* setsid(2): EPERM for the leader of a process group, so its child does it */
+	ROW("new-session", "", COMMAND, "a new terminal session (setsid)", FLAG, AT(command.new_session), .supervised = 10, .traits = FOR_LEADER),
+};
+static const struct option_row process_rows[] = {
+	ROW("die-with-parent", "", COMMAND, "kill the sandbox when bwrapish or its parent dies", FLAG, AT(command.die_with_parent), .supervised = 5),
+	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", FLAG, AT(command.as_pid_1), .supervised = 1, .needs = "--unshare-pid"),
+	ROW("close-fds", "", COMMAND, "pass no descriptor above 2 to COMMAND", FLAG, AT(command.close_fds)),
+	ROW("keep-fd", "FD", COMMAND, "except this one", FDS, AT(command.keep_fds), .use = USE_PASSED, .needs = "--close-fds; without it every descriptor is passed on"),
+	ROW("cap-add", "CAP", SECURITY, "give COMMAND a capability, or ALL, within the sandbox", OWN, .value = CAP_ADD),
+	ROW("cap-drop", "CAP", SECURITY, "take a capability, or ALL, away", OWN, .value = CAP_DROP),
+};
+/* clang-format on */
+const struct option_rows command_option_rows = { rows, ARRAY_SIZE(rows) };
+const struct option_rows process_option_rows = { process_rows, ARRAY_SIZE(process_rows) };
+
+static problem read_env(struct command_plan *command, enum env_action action, char *const *words,
+			struct position position)
+{
+	struct env_op op = { .action = action };
+	if (action != ENV_CLEAR) {
+		op.name = words[0];
+		if (!*op.name || strchr(op.name, '='))
+			return problem_at(position,
+					  "Invalid variable name: \"%s\" is empty or has a = in it",
+					  op.name);
+	}
+	if (action == ENV_SET)
+		op.value = words[1];
+	command->env_ops = arena_grow(command->env_ops, command->n_env_ops,
+				      &command->capacity_env_ops, sizeof(op));
+	command->env_ops[command->n_env_ops++] = op;
+	return NULL;
+}
+
+static problem read_cap(struct command_plan *command, bool add, const char *word,
+			struct position position)
+{
+	struct cap_op op = { .add = add, .position = position };
+	if (!caps_from_name(word, &op.cap))
+		return problem_at(
+			position,
+			"Unknown capability %s (they are named as in capabilities(7), or ALL)%s",
+			word,
+			caps_from_name(arena_join("CAP_", word), &op.cap)
+				? arena_printf("; is CAP_%s meant?", word)
+				: "");
+	command->cap_ops = arena_grow(command->cap_ops, command->n_cap_ops,
+				      &command->capacity_cap_ops, sizeof(op));
+	command->cap_ops[command->n_cap_ops++] = op;
+	return NULL;
+}
+
+problem command_options_read(struct reader *reader, const struct option_row *row,
+			     char *const *words, struct position position)
+{
+	struct command_plan *command = &reader->plan->command;
+	if (row->value == CAP_ADD || row->value == CAP_DROP)
+		return read_cap(command, row->value == CAP_ADD, words[0], position);
+	return read_env(command, (enum env_action) row->value, words, position);
+}
+
+/* Without a user namespace of its own the sandbox has no capabilities but the caller's. */
+static problem check_caps(const struct plan *plan, const struct caller *caller)
+{
+	for (size_t i = 0; i < plan->command.n_cap_ops; i++) {
+		const struct cap_op *op = &plan->command.cap_ops[i];
+		if (op->add && op->cap >= 0 && !(caller->permitted_caps >> op->cap & 1))
+			return problem_at(
+				op->position,
+				"the caller does not have %s itself; with --unshare-user it can be given within the sandbox",
+				caps_name(op->cap));
+	}
+	return NULL;
+}
+
+problem command_options_check(const struct plan *plan, const struct caller *caller,
+			      const struct shape *shape)
+{
+	if (plan->command.as_pid_1 && plan->report.n_lock_files)
+		return option_refused(
+			plan, "--as-pid-1",
+			"cannot be combined with --lock-file, which needs a process to hold it");
+	bool callers_caps = !shape->user_namespace && plan->ns.userns.fd < 0;
+	return callers_caps ? check_caps(plan, caller) : NULL;
+}
+
+static void explain_caps_and_environment(const struct plan *plan, const struct shape *shape,
+					 struct text *text)
+{
+	static const char *const verbs[] = { [ENV_CLEAR] = "forget all of it",
+					     [ENV_SET] = "set ",
+					     [ENV_UNSET] = "forget ",
+					     [ENV_KEEP] = "take from the caller " };
+	struct text caps = { 0 };
+	for (int cap = 0; cap <= caps_last(); cap++)
+		if (shape->caps >> cap & 1)
+			text_add(&caps, " %s", caps_name(cap));
+	explain_line(text, "prepare", "capabilities:%s", caps.bytes ? caps.bytes : " none");
+	for (size_t i = 0; i < plan->command.n_env_ops;
+	     i++) /* names only: values are often secrets */
+		explain_line(text, "", "environment: %s%s", verbs[plan->command.env_ops[i].action],
+			     plan->command.env_ops[i].name ? plan->command.env_ops[i].name : "");
+}
+
+void command_options_explain(const struct plan *plan, const struct shape *shape,
+			     const struct caller *caller, struct text *text)
+{
+	explain_caps_and_environment(plan, shape, text);
+	if (plan->command.chdir)
+		explain_line(text, "", "directory: %s", plan->command.chdir);
+	else
+		explain_line(text, "", "directory: %s%sHOME if it exists, else /",
+			     caller->directory ? caller->directory : "",
+			     caller->directory ? " if it exists inside, else " : "");
+	if (plan->command.new_session)
+		explain_line(text, "", "a new terminal session");
+	if (plan->command.close_fds)
+		explain_line(text, "", "no descriptor above 2 is passed on%s",
+			     plan->command.keep_fds.n ? " but those of --keep-fd" : "");
+}

@@ -1,0 +1,54 @@
+/* given.c - which options stand on the line, and where. */
+#include "plan/given.h"
+
+#include "plan/option.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "utils.h"
+
+struct position options_position(const struct plan *plan, const char *option)
+{
+	for (size_t i = 0; i < plan->n_given; i++)
+		if (streq(plan->given[i].row->name, option))
+			return plan->given[i].last;
+	return (struct position){ 0 };
+}
+
+struct position options_last(const struct plan *plan)
+{
+	struct position last = { 0 };
+	for (size_t i = 0; i < plan->n_given; i++)
+		if (plan->given[i].last.argument > last.argument && !plan->given[i].last.args_word)
+			last = plan->given[i].last;
+	return last;
+}
+
+bool options_given(const struct plan *plan, const char *option)
+{
+	return options_position(plan, option).argument != 0;
+}
+
+bool options_note(struct plan *plan, const struct option_row *row, struct position position)
+{
+	for (size_t i = 0; i < plan->n_given; i++)
+		if (plan->given[i].row == row) {
+			plan->given[i].last = position;
+			return false;
+		}
+	plan->given =
+		arena_grow(plan->given, plan->n_given, &plan->capacity_given, sizeof(*plan->given));
+	plan->given[plan->n_given++] = (struct given_option){ row, position };
+	return true;
+}
+
+problem option_refused(const struct plan *plan, const char *option, const char *why)
+{
+	return problem_at(options_position(plan, option), "%s", why);
+}
+
+void options_warn(struct plan *plan, const char *warning)
+{
+	plan->warnings = arena_grow(plan->warnings, plan->n_warnings, &plan->capacity_warnings,
+				    sizeof(char *));
+	plan->warnings[plan->n_warnings++] = warning;
+}

@@ -1,0 +1,65 @@
+/* operand.c - one word behind an option: a path, an id, a time, a mode, a size. */
+#include "plan/operand.h"
+
+#include "plan/position.h"
+#include "utils.h"
+
+problem operand_path(struct position position, const char *kind, const char *word)
+{
+	if (!*word)
+		return problem_at(position, "%s is an empty path", kind);
+	if (word[0] == '-' && word[1] == '-')
+		return problem_at(
+			position,
+			"%s is missing: the next word is %s (for a path of that name write ./%s)",
+			kind, word, word);
+	return NULL;
+}
+
+problem operand_id(struct position position, const char *word, uint32_t *ret_id)
+{
+	uint64_t id;
+	if (!parse_decimal(word, UINT32_MAX - 1, &id))
+		return problem_at(position, "Invalid %s: %s is not a number from 0 to %u",
+				  position.option + 2 /* its dashes */, word, UINT32_MAX - 1);
+	*ret_id = (uint32_t) id;
+	return NULL;
+}
+
+problem operand_seconds(struct position position, const char *word, bool zero_allowed,
+			int64_t *ret_ms)
+{
+	if (parse_seconds(word, ret_ms) && (zero_allowed || *ret_ms))
+		return NULL;
+	return problem_at(position, "Invalid time: %s is not a number of seconds%s, like 2 or 0.5",
+			  word, zero_allowed ? "" : " above 0");
+}
+
+problem operand_mode(struct position position, const char *word, mode_t *ret_mode)
+{
+	if (parse_octal_mode(word, ret_mode))
+		return NULL;
+	return problem_at(position, "Invalid mode: %s is not an octal number up to 7777", word);
+}
+
+problem operand_size(struct position position, const char *word, uint64_t *ret_bytes)
+{
+	uint64_t max = SIZE_MAX / 2;
+	/* Behind digits that are octal or hexadecimal a unit could be misread. */
+	bool is_size = parse_any_base(word, max, ret_bytes) ||
+		       (word[0] != '0' && parse_size(word, max, ret_bytes));
+	if (is_size && *ret_bytes > 0)
+		return NULL;
+	return problem_at(
+		position,
+		"Invalid size: %s is not a number of bytes from 1 to %zu, which may have K, M, G or T behind it",
+		word, SIZE_MAX / 2);
+}
+
+problem operand_once(struct position position, struct position before)
+{
+	if (!before.argument)
+		return NULL;
+	return problem_at(position, "%s was already given for this operation, at argument %u",
+			  position.option, before.argument);
+}

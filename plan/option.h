@@ -1,0 +1,55 @@
+/* option.h - what a row of the option table says. What can be derived from it is: nothing lists options by hand. */
+#ifndef PLAN_OPTION_H
+#define PLAN_OPTION_H
+
+#include "plan/plan.h"
+#include "plan/traits.h"
+
+#include <stddef.h>
+
+enum option_group {
+	GROUP_GENERAL,
+	GROUP_NAMESPACES,
+	GROUP_FILESYSTEM,
+	GROUP_COMMAND,
+	GROUP_SECURITY,
+	GROUP_LIMITS,
+	GROUP_DESCRIPTORS,
+	N_OPTION_GROUPS
+};
+/* Whose the row is: SUBJECT-options.c reads what has FORM_OWN. */
+enum option_subject {
+	OF_LINE,
+	OF_NS,
+	OF_ROOT,
+	OF_OVERLAY,
+	OF_COMMAND,
+	OF_FILTER,
+	OF_LIMIT,
+	OF_REPORT
+};
+struct option_row {
+	char name[28]; /* not pointers: each would have to be relocated at every start */
+	uint8_t group, subject, form, value;
+	uint8_t use; /* enum fd_use of the FD among its words */
+	/* Not 0: that process has to be there. The least of a line is told as the reason. */
+	uint8_t with_init, supervised;
+	uint16_t field, traits;
+	uint16_t mode;  /* of what an operation makes when --perms says nothing */
+	char words[32]; /* "SRC DEST"; "" for none. They tell arity, checks and completion. */
+	char help[96];
+	/* The option without which it makes no sense; what stands behind it is told, too. */
+	char needs[64];
+};
+struct option_rows {
+	const struct option_row *rows;
+	size_t n;
+};
+#define AT(name) .field = offsetof(struct plan, name)
+#define OPTION(of, option, operands, in, text, how, ...)                                         \
+	{                                                                                        \
+		.name = "--" option, .subject = OF_##of, .words = operands, .group = GROUP_##in, \
+		.help = text, .form = FORM_##how, __VA_ARGS__                                    \
+	}
+
+#endif

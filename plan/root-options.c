@@ -1,0 +1,271 @@
+/* root-options.c - operations on the new root as the line asks for them: rows, readers, words. */
+#include "plan/root-options.h"
+
+#include "plan/cover.h"
+#include "plan/descriptors.h"
+#include "plan/lines.h"
+#include "plan/operand.h"
+#include "plan/option.h"
+#include "plan/overlay-options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "plan/reader.h"
+#include "plan/shape.h"
+#include "utils.h"
+
+#include <string.h>
+
+/* The value of an operation is its enum op_kind. */
+enum { PERMS = OP_CHMOD + 1, SIZE, PROPAGATION };
+
+#define ROW(...) OPTION(ROOT, __VA_ARGS__)
+/* clang-format off */
+static const struct option_row bind_rows[] = {
+	ROW("bind", "SRC DEST", FILESYSTEM, "show the host's SRC at DEST", OWN, .value = OP_BIND, .traits = TAKES_PROPAGATION),
+	ROW("bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = SKIP_MISSING | TAKES_PROPAGATION),
+	ROW("dev-bind", "SRC DEST", FILESYSTEM, "as --bind, with device nodes that work", OWN, .value = OP_BIND, .traits = DEVICES | TAKES_PROPAGATION),
+	ROW("dev-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = DEVICES | SKIP_MISSING | TAKES_PROPAGATION),
+	ROW("ro-bind", "SRC DEST", FILESYSTEM, "show the host's SRC read-only at DEST", OWN, .value = OP_BIND, .traits = READ_ONLY | TAKES_PROPAGATION),
+	ROW("ro-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = READ_ONLY | SKIP_MISSING | TAKES_PROPAGATION),
+	ROW("bind-fd", "FD DEST", FILESYSTEM, "as --bind, for the file or directory that FD refers to", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = TAKES_PROPAGATION),
+	ROW("ro-bind-fd", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = READ_ONLY | TAKES_PROPAGATION),
+	ROW("propagation", "TYPE", FILESYSTEM, "private or slave: do mounts that the host adds appear in it", OWN, .value = PROPAGATION, .traits = MODIFIES_NEXT),
+};
+static const struct option_row rows[] = {
+	ROW("remount-ro", "DEST", FILESYSTEM, "make the mount at DEST read-only, not those below it", OWN, .value = OP_REMOUNT_RO),
+	ROW("proc", "DEST", FILESYSTEM, "procfs at DEST", OWN, .value = OP_PROC),
+	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", OWN, .value = OP_DEV),
+	ROW("tmpfs", "DEST", FILESYSTEM, "an empty tmpfs at DEST", OWN, .value = OP_TMPFS, .mode = 0755, .traits = TAKES_PERMS | TAKES_SIZE),
+	ROW("mqueue", "DEST", FILESYSTEM, "POSIX message queues at DEST", OWN, .value = OP_MQUEUE),
+	ROW("dir", "DEST", FILESYSTEM, "a directory at DEST", OWN, .value = OP_DIR, .mode = 0755, .traits = TAKES_PERMS),
+	ROW("file", "FD DEST", FILESYSTEM, "a copy of what FD holds, written to DEST", OWN, .value = OP_FILE, .use = USE_COPIED, .mode = 0666, .traits = TAKES_PERMS),
+	ROW("bind-data", "FD DEST", FILESYSTEM, "a private copy of what FD holds, shown at DEST", OWN, .value = OP_DATA, .use = USE_COPIED, .mode = 0600, .traits = TAKES_PERMS),
+	ROW("ro-bind-data", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_DATA, .use = USE_COPIED, .mode = 0600, .traits = READ_ONLY | TAKES_PERMS),
+	ROW("symlink", "SRC DEST", FILESYSTEM, "a symbolic link at DEST that says SRC", OWN, .value = OP_SYMLINK),
+	ROW("chmod", "OCTAL PATH", FILESYSTEM, "change the mode of what is at PATH", OWN, .value = OP_CHMOD),
+	ROW("perms", "OCTAL", FILESYSTEM, "the mode of what the next operation makes", OWN, .value = PERMS, .traits = MODIFIES_NEXT),
+	ROW("size", "BYTES", FILESYSTEM, "the size limit of the next --tmpfs", OWN, .value = SIZE, .traits = MODIFIES_NEXT),
+	ROW("file-label", "LABEL", FILESYSTEM, "SELinux label of what is made", WORD, AT(root.file_label)),
+	ROW("not-a-security-boundary", "", FILESYSTEM, "only warn where a submount's flags cannot be set", FLAG, AT(root.tolerate_submounts)),
+};
+/* clang-format on */
+const struct option_rows bind_option_rows = { bind_rows, ARRAY_SIZE(bind_rows) };
+const struct option_rows root_option_rows = { rows, ARRAY_SIZE(rows) };
+
+/* ---- modifiers ---- */
+
+static problem read_propagation(struct position position, const char *word,
+				enum propagation *ret_propagation)
+{
+	if (streq(word, "private"))
+		*ret_propagation = PROPAGATION_PRIVATE;
+	else if (streq(word, "slave"))
+		*ret_propagation = PROPAGATION_SLAVE;
+	else
+		return problem_at(position, "Invalid propagation: %s is neither private nor slave",
+				  word);
+	return NULL;
+}
+
+static problem read_modifier(struct reader *reader, const struct option_row *row, const char *word,
+			     struct position position)
+{
+	struct position *waiting = row->value == PERMS  ? &reader->perms_position
+				   : row->value == SIZE ? &reader->size_position
+							: &reader->propagation_position;
+	problem bad = operand_once(position, *waiting);
+	if (bad)
+		return bad;
+	*waiting = position;
+	return row->value == PERMS  ? operand_mode(position, word, &reader->perms)
+	       : row->value == SIZE ? operand_size(position, word, &reader->size_bytes)
+				    : read_propagation(position, word, &reader->propagation);
+}
+
+static void take_modifiers(struct reader *reader, const struct option_row *row, struct op *op)
+{
+	if (row->traits & TAKES_PERMS && reader->perms_position.argument) {
+		op->mode = reader->perms;
+		reader->perms_position.argument = 0;
+	}
+	if (row->traits & TAKES_SIZE && reader->size_position.argument) {
+		op->size_bytes = reader->size_bytes;
+		reader->size_position.argument = 0;
+	}
+	if (row->traits & TAKES_PROPAGATION && reader->propagation_position.argument) {
+		op->propagation = reader->propagation;
+		reader->propagation_position.argument = 0;
+	}
+}
+
+problem root_options_check_waiting(const struct reader *reader)
+{
+	if (reader->perms_position.argument)
+		return problem_at(
+			reader->perms_position,
+			"must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data or --ro-bind-data");
+	if (reader->size_position.argument)
+		return problem_at(reader->size_position, "must be followed by --tmpfs");
+	if (reader->propagation_position.argument)
+		return problem_at(reader->propagation_position, "must be followed by a bind");
+	if (reader->overlay_position.argument)
+		return arena_printf(
+			"%s must be followed by another --overlay-src or one of --overlay, --tmp-overlay, or --ro-overlay, at %s",
+			reader->overlay_position.option, position_text(reader->overlay_position));
+	return NULL;
+}
+
+/* ---- operations ---- */
+
+static bool is_operand(const char *name, size_t length, const char *wanted)
+{
+	return strlen(wanted) == length && strncmp(name, wanted, length) == 0;
+}
+
+/* `name`, of `length`, is what the row calls the word. */
+static problem read_op_word(struct reader *reader, const struct option_row *row, const char *name,
+			    size_t length, const char *word, struct op *op)
+{
+	if (is_operand(name, length, "FD"))
+		return fds_read(reader->plan, reader->io, row, op->position, word, &op->outer_fd);
+	if (is_operand(name, length, "OCTAL"))
+		return operand_mode(op->position, word, &op->mode);
+	if (is_operand(name, length, "SRC") &&
+	    op->kind == OP_SYMLINK) { /* any text, but not none */
+		op->link_target = word;
+		return *word ? NULL : problem_at(op->position, "SRC is an empty path");
+	}
+	const char **path = is_operand(name, length, "SRC")       ? &op->outer_path
+			    : is_operand(name, length, "RWSRC")   ? &reader->overlay.upper.path
+			    : is_operand(name, length, "WORKDIR") ? &reader->overlay.work.path
+								  : &op->inner_path;
+	*path = word;
+	return operand_path(op->position, arena_copy(name, length), word);
+}
+
+static problem read_op(struct reader *reader, const struct option_row *row, char *const *words,
+		       struct position position)
+{
+	struct root_plan *root = &reader->plan->root;
+	struct op op = {
+		.kind = (enum op_kind) row->value,
+		.read_only = row->traits & READ_ONLY,
+		.devices = row->traits & DEVICES,
+		.skip_missing = row->traits & SKIP_MISSING,
+		.mode = row->mode,
+		.outer_fd = -1,
+		.position = position,
+	};
+	problem bad = NULL;
+	for (const char *name = row->words; !bad && *name; name += strspn(name, " ")) {
+		size_t length = strcspn(name, " ");
+		bad = read_op_word(reader, row, name, length, *words++, &op);
+		name += length;
+	}
+	if (!bad && op.kind == OP_OVERLAY)
+		bad = overlay_options_take(reader, &op);
+	if (bad)
+		return bad;
+	take_modifiers(reader, row, &op);
+	/* Parents are as open as what they lead to: bubblewrap's callers rely on 0700 above binds.
+	 */
+	mode_t parent_trim = op.kind == OP_CHMOD ? 0 : op.mode;
+	op.parent_mode = 0700 | (parent_trim & 0070 ? 0050 : 0) | (parent_trim & 0007 ? 0005 : 0);
+
+	root->ops = arena_grow(root->ops, root->n_ops, &root->capacity_ops, sizeof(op));
+	root->ops[root->n_ops++] = op;
+	return NULL;
+}
+
+problem root_options_read(struct reader *reader, const struct option_row *row, char *const *words,
+			  struct position position)
+{
+	return row->traits & MODIFIES_NEXT ? read_modifier(reader, row, words[0], position)
+					   : read_op(reader, row, words, position);
+}
+
+/* ---- in words ---- */
+
+static const char *propagation_text(const struct op *op)
+{
+	bool private = op->propagation == PROPAGATION_PRIVATE ||
+		       (op->propagation == PROPAGATION_DEFAULT && op->read_only);
+	return private ? "" : "; mounts that the host adds below it later appear";
+}
+
+const char *plan_op_text(const struct op *op, const struct shape *shape)
+{
+	const char *to = op->inner_path;
+	switch (op->kind) {
+	case OP_BIND: {
+		const char *what = op->outer_path ? op->outer_path
+						  : arena_printf("descriptor %d", op->outer_fd);
+		return arena_printf("show the host's %s %s at %s%s%s%s", what,
+				    op->read_only ? "read-only" : "writable", to,
+				    op->devices ? ", device nodes usable" : "",
+				    op->skip_missing ? ", if it exists" : "", propagation_text(op));
+	}
+	case OP_OVERLAY:
+		return overlay_text(op);
+	case OP_REMOUNT_RO:
+		return arena_printf("make the mount at %s read-only", to);
+	case OP_TMPFS:
+		return arena_printf("an empty tmpfs at %s, mode %04o%s", to, op->mode,
+				    op->size_bytes
+					    ? arena_printf(", at most %llu bytes",
+							   (unsigned long long) op->size_bytes)
+					    : "");
+	case OP_PROC:
+		return shape->new_proc ? arena_printf("a new procfs at %s", to)
+				       : arena_printf("the host's /proc at %s", to);
+	case OP_DEV:
+		return arena_printf("a small /dev at %s", to);
+	case OP_MQUEUE:
+		return arena_printf("message queues at %s", to);
+	case OP_DIR:
+		return arena_printf("a directory at %s, mode %04o", to, op->mode);
+	case OP_FILE:
+		return arena_printf("write what descriptor %d holds to %s, mode %04o", op->outer_fd,
+				    to, op->mode);
+	case OP_DATA:
+		return arena_printf(
+			"show a private copy of what descriptor %d holds %s at %s, mode %04o",
+			op->outer_fd, op->read_only ? "read-only" : "writable", to, op->mode);
+	case OP_SYMLINK:
+		return arena_printf("a symbolic link at %s to %s", to, op->link_target);
+	case OP_CHMOD:
+		return arena_printf("set the mode of %s to %04o", to, op->mode);
+	}
+	return "";
+}
+
+static void explain_mounts_on_overlay(const struct plan *plan, const struct op *overlay,
+				      struct text *text)
+{
+	const char *list = plan_mounts_on_overlay(plan, overlay);
+	if (list)
+		explain_line(
+			text, "",
+			"  %sCOMMAND can take off what is mounted there, and finds nothing of the layers behind it: %s",
+			overlay->overlay->backend == OVERLAY_FUSE ? ""
+								  : "if that is fuse-overlayfs's, ",
+			list);
+}
+
+void root_options_explain(const struct plan *plan, const struct shape *shape, struct text *text)
+{
+	if (plan->root.file_label)
+		explain_line(text, "", "SELinux label of what is made: %s", plan->root.file_label);
+	if (plan->root.tolerate_submounts)
+		explain_line(text, "", "a submount whose flags cannot be set is only warned about");
+	for (size_t i = 0; i < plan->root.n_ops; i++) {
+		explain_line(text, i ? "" : "build", "%s: %s",
+			     position_text(plan->root.ops[i].position),
+			     plan_op_text(&plan->root.ops[i], shape));
+		const char *risk = plan_op_risk(plan, &plan->root.ops[i], NULL);
+		if (risk)
+			explain_line(text, "", "  %s", risk);
+		if (plan->root.ops[i].overlay)
+			explain_mounts_on_overlay(plan, &plan->root.ops[i], text);
+	}
+}
