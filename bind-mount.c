@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
 #include <sys/stat.h>
 
 /* ---- sources ---- */

@@ -16,7 +16,6 @@
 #include "utils.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 
 struct held_data {
 	int fd;

@@ -268,9 +268,8 @@ int destination_own_directory(const struct run *run, const struct op *op, int *r
 	return mounts->own_directory.fd = fd;
 }
 
-/* Opens what a mount will cover, unless `fd` is it, made if it is missing, for which parent_fd, if there
- * is one, is taken over; dies if it is of the wrong
- * type. ret_is_root: it is the root of the new root. */
+/* Opens what a mount will cover, unless `fd` is it. Makes it if it is missing, for which parent_fd, if there is
+ * one, is taken over; dies if it is of the wrong type. ret_is_root: it is the root of the new root. */
 static int open_mount_point(const struct run *run, const struct op *op, int fd, int parent_fd,
 			    bool directory, mode_t mode, bool *ret_is_root)
 {

@@ -114,8 +114,8 @@ void dev_build(struct run *run, const struct op *op, struct pin *pin)
 	if (mkdirat(dev_fd, "shm", 0755) < 0 || mkdirat(dev_fd, "pts", 0755) < 0)
 		die_errno(errno, "%s: Can't make a directory in %s", position_text(op->position),
 			  op->inner_path);
-	destination_forget_directory(
-		run); /* a file system takes two descriptors while it is made */
+	/* A file system takes two descriptors while it is made. */
+	destination_forget_directory(run);
 	AUTO_CLOSE int pts_fd =
 		fs_try_make("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
 			    (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });

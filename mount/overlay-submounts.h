@@ -9,8 +9,7 @@ struct submount {
 	int dir_fd;
 	const char *path; /* relative to the directory */
 	const char *type;
-	bool can_be_layer; /* false for procfs and its like, whose files mean something else to each
-			      reader */
+	bool can_be_layer; /* no procfs and its like, whose files mean something else to each reader */
 };
 /* The mounts below the directories that can be seen, parents first, sorted by path; arena memory. */
 struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,

@@ -4,7 +4,6 @@
  */
 #include "mount/pivot.h"
 
-#include "plan/plan.h"
 #include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "sys/root.h"
