@@ -118,6 +118,9 @@ static _Noreturn void be_sandbox(struct run *run)
 		die_errno(errno, "Can't arrange to die with the parent");
 
 	run_tell_stage(run, STAGE_BECOME);
+	ns_verify(run);
+	if (!run->shape.info_late)
+		supervisor_tell_namespaces(run);
 	ns_become(run);
 	command_new_keyring(run);
 

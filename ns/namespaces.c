@@ -495,15 +495,17 @@ static void part_from_host(struct run *run)
 		die_errno(errno, "Can't go back to / and the present directory");
 }
 
+void ns_verify(const struct run *run)
+{
+	verify_left(run, run->shape.namespaces);
+	verify_joined(run, &run->plan->ns.userns, "user");
+	if (!run->shape.pid_namespace)
+		verify_joined(run, &run->plan->ns.pidns, "pid");
+}
+
 void ns_become(struct run *run)
 {
 	const struct shape *shape = &run->shape;
-	verify_left(run, shape->namespaces);
-	verify_joined(run, &run->plan->ns.userns, "user");
-	if (!shape->pid_namespace)
-		verify_joined(run, &run->plan->ns.pidns, "pid");
-	if (!shape->info_late)
-		supervisor_tell_namespaces(run);
 	if (run->plan->report.userns_block.fd >= 0)
 		wait_for_maps(run);
 	else if (shape->user_namespace)

@@ -9,8 +9,10 @@
 pid_t ns_split(struct run *run, int *ret_socket);
 /* The same without a new process. */
 void ns_enter_in_place(struct run *run);
-/* In the process that has entered: verifies that it has, writes the id maps unless the caller does,
- * brings up what a new namespace needs (ids, host name, loopback). */
+/* In the process that has entered: dies unless it has. */
+void ns_verify(const struct run *run);
+/* Then writes the id maps unless the caller does, and brings up what a new namespace needs (ids, host
+ * name, loopback). */
 void ns_become(struct run *run);
 /* Remembers where we are, so that leaving can be verified. */
 void ns_remember(struct run *run);
