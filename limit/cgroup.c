@@ -27,6 +27,7 @@
 #include "plan/position.h"
 #include "run/run.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "utils.h"
 
 #include <dirent.h>
@@ -90,33 +91,6 @@ static int open_dir_at(int dir_fd, const char *path)
 	return openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Arena memory without the last line break; NULL with errno. What does not fill the buffer came as a
- * whole: the kernel makes these files at the first read. */
-static char *read_file(int dir_fd, const char *name)
-{
-	char usual[2048], *bytes = usual, *rest = NULL;
-	AUTO_CLOSE int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, usual, sizeof(usual));
-	size_t n_rest = 0;
-	if (n < 0 || (n == sizeof(usual) && !read_all(fd, 1 << 24, &rest, &n_rest)))
-		return NULL;
-	size_t length = (size_t) n;
-	if (n_rest) {
-		bytes = arena_alloc(length + n_rest);
-		memcpy(bytes, usual, length);
-		memcpy(bytes + length, rest, n_rest);
-		length += n_rest;
-	}
-	return arena_copy(bytes, length - (length && bytes[length - 1] == '\n'));
-}
-
-static bool write_file(int dir_fd, const char *name, const char *value)
-{
-	AUTO_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CLOEXEC);
-	size_t length = strlen(value);
-	return fd >= 0 && write(fd, value, length) == (ssize_t) length;
-}
-
 static bool has_word(const char *list, const char *word)
 {
 	size_t length = strlen(word);
@@ -130,7 +104,7 @@ static bool has_word(const char *list, const char *word)
  * there is none. */
 static int64_t read_count(int dir_fd, const char *name, const char *key)
 {
-	const char *text = read_file(dir_fd, name);
+	const char *text = procfile_read(dir_fd, name);
 	size_t length = strlen(key);
 	long long count;
 	for (; text && *text; text = strchrnul(text, '\n'), text += *text == '\n')
@@ -173,7 +147,7 @@ static bool leads_to_v2(const char *path)
 
 static bool is_alone(int dir_fd)
 {
-	const char *pids = read_file(dir_fd, "cgroup.procs");
+	const char *pids = procfile_read(dir_fd, "cgroup.procs");
 	return pids && streq(pids, arena_number((uint64_t) getpid(), 10));
 }
 
@@ -266,7 +240,7 @@ static size_t n_found;
 static void kill_members(int dir_fd)
 {
 	enum { AT_ONCE = 16 };
-	const char *pids = read_file(dir_fd, "cgroup.procs");
+	const char *pids = procfile_read(dir_fd, "cgroup.procs");
 	for (int n = AT_ONCE; n == AT_ONCE;) {
 		int numbers[AT_ONCE], pidfds[AT_ONCE], used;
 		for (n = 0; n < AT_ONCE && pids && sscanf(pids, "%d%n", &numbers[n], &used) == 1;
@@ -276,7 +250,7 @@ static void kill_members(int dir_fd)
 			pidfds[n] = numbers[n] > 0 ? sys_pidfd_open(numbers[n], 0) : -1;
 		}
 		n_found += (size_t) n;
-		const char *still = n ? read_file(dir_fd, "cgroup.procs") : NULL;
+		const char *still = n ? procfile_read(dir_fd, "cgroup.procs") : NULL;
 		for (int i = 0; i < n; close_fd(&pidfds[i++]))
 			if (pidfds[i] >= 0 && is_listed(still, numbers[i]))
 				sys_pidfd_send_signal(pidfds[i], SIGKILL);
@@ -285,7 +259,7 @@ static void kill_members(int dir_fd)
 
 static void thaw(int dir_fd)
 {
-	write_file(dir_fd, "freezer.state", "THAWED");
+	procfile_write(dir_fd, "freezer.state", "THAWED");
 }
 
 /* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2;
@@ -293,8 +267,8 @@ static void thaw(int dir_fd)
 static void kill_one_by_one(int dir_fd, int freezer_fd, int64_t end_ms, void (*meanwhile)(void))
 {
 	if (freezer_fd >= 0)
-		write_file(freezer_fd, "freezer.state", "FROZEN");
-	write_file(dir_fd, "cgroup.freeze", "1");
+		procfile_write(freezer_fd, "freezer.state", "FROZEN");
+	procfile_write(dir_fd, "cgroup.freeze", "1");
 	for (int rounds = 0; rounds == 0 || now_ms() < end_ms; rounds++) {
 		n_found = 0;
 		for_each_group(dir_fd, end_ms, kill_members);
@@ -314,7 +288,7 @@ static void kill_v2(int dir_fd, int64_t end_ms, void (*meanwhile)(void))
 	enum { ROUND_MS = 1000 };
 	if (read_count(dir_fd, "cgroup.events", "populated") == 0)
 		return;
-	if (!write_file(dir_fd, "cgroup.kill", "1"))
+	if (!procfile_write(dir_fd, "cgroup.kill", "1"))
 		kill_one_by_one(dir_fd, -1, end_ms, meanwhile);
 	AUTO_CLOSE int events_fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	for (int64_t left_ms; events_fd >= 0 && (left_ms = end_ms - now_ms()) > 0 &&
@@ -462,7 +436,7 @@ static int make_below(const struct group *group, const char *name)
 	/* Of version 1 it takes no process before it has both. */
 	bool is_cpuset = group->controller && streq(group->controller, "cpuset");
 	for (size_t i = 0; i < ARRAY_SIZE(files) && fd >= 0 && is_cpuset; i++)
-		if (!write_file(fd, files[i], read_file(group->fd, files[i]))) {
+		if (!procfile_write(fd, files[i], procfile_read(group->fd, files[i]))) {
 			int error = errno;
 			close_fd(&fd);
 			errno = error;
@@ -484,7 +458,7 @@ static const char *wanted_controllers(const struct run *run, const char *availab
 /* For each of the words: "+word" or "-word" to the group's subtree_control. False with errno. */
 static bool switch_controllers(int dir_fd, char sign, const char *list)
 {
-	const char *now = read_file(dir_fd, "cgroup.subtree_control");
+	const char *now = procfile_read(dir_fd, "cgroup.subtree_control");
 	struct text change = { 0 };
 	for (const char *word = list; *word;) {
 		const char *end = strchrnul(word, ' '),
@@ -493,14 +467,14 @@ static bool switch_controllers(int dir_fd, char sign, const char *list)
 			text_add(&change, "%s%c%s", change.length ? " " : "", sign, name);
 		word = *end ? end + 1 : end;
 	}
-	return !change.length || write_file(dir_fd, "cgroup.subtree_control", change.bytes);
+	return !change.length || procfile_write(dir_fd, "cgroup.subtree_control", change.bytes);
 }
 
 /* Back to where we came from, once it may hold processes again. */
 static void leave_leaf(struct cgroups *groups)
 {
 	switch_controllers(groups->leaf.parent_fd, '-', groups->enabled);
-	write_file(groups->leaf.parent_fd, "cgroup.procs", "0");
+	procfile_write(groups->leaf.parent_fd, "cgroup.procs", "0");
 	remove_group(&groups->leaf);
 	groups->leaf.parent_fd = -1;
 }
@@ -514,7 +488,7 @@ static bool make_leaf(struct cgroups *groups, int parent_fd, const char *parent,
 	if (!alone || !make_group(&groups->leaf, parent_fd, parent))
 		return false;
 	groups->enabled = wanted;
-	if (write_file(groups->leaf.fd, "cgroup.procs", "0") &&
+	if (procfile_write(groups->leaf.fd, "cgroup.procs", "0") &&
 	    switch_controllers(parent_fd, '+', wanted))
 		return true;
 	int error = errno;
@@ -556,7 +530,7 @@ static struct place_found find_given(const struct run *run, const char *path,
 		return (struct place_found){
 			-1, path, arena_printf("%s is no control group of version 2", path)
 		};
-	*ret_wanted = wanted_controllers(run, read_file(found.fd, "cgroup.controllers"));
+	*ret_wanted = wanted_controllers(run, procfile_read(found.fd, "cgroup.controllers"));
 	if (!switch_controllers(found.fd, '+', *ret_wanted))
 		return not_usable(path, "cgroup.subtree_control", errno);
 	return found;
@@ -573,13 +547,13 @@ static bool is_slice(const char *path)
 
 static void learn_own(struct cgroups *groups, const struct run *run)
 {
-	groups->own.groups = read_file(run->host->proc_fd, "self/cgroup");
+	groups->own.groups = procfile_read(run->host->proc_fd, "self/cgroup");
 	const char *at = groups->v2_root ? own_path(groups->own.groups, "") : NULL;
 	close_fd(&groups->own.fd);
 	groups->own.path = at ? arena_join(groups->v2_root, streq(at, "/") ? "" : at) : NULL;
 	groups->own.fd = at ? open(groups->own.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	groups->own.controllers =
-		groups->own.fd < 0 ? NULL : read_file(groups->own.fd, "cgroup.controllers");
+		groups->own.fd < 0 ? NULL : procfile_read(groups->own.fd, "cgroup.controllers");
 }
 
 /* The group above ours, where that is the caller's too and has the controllers enabled. */
@@ -593,7 +567,7 @@ static struct place_found find_above(const struct cgroups *groups, const struct 
 	if (streq(own, groups->v2_root) || (is_slice(above.path) && run->host->caller.uid != 0))
 		return above;
 	int fd = open(above.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *enabled = fd < 0 ? NULL : read_file(fd, "cgroup.subtree_control");
+	const char *enabled = fd < 0 ? NULL : procfile_read(fd, "cgroup.subtree_control");
 	if (!enabled || faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) < 0 ||
 	    faccessat(fd, ".", W_OK, AT_EACCESS) < 0) {
 		close_fd(&fd);
@@ -677,7 +651,7 @@ static struct group *v1_group(struct cgroups *groups, const char *own, const cha
 	bool is_cpuset = streq(controller, "cpuset"); /* empty ones take no process */
 	const char *files[] = { "cpuset.cpus", "cpuset.mems" };
 	for (size_t i = 0; is_cpuset && i < ARRAY_SIZE(files); i++)
-		if (!write_file(group->fd, files[i], read_file(fd, files[i])))
+		if (!procfile_write(group->fd, files[i], procfile_read(fd, files[i])))
 			*ret_bad = arena_printf("%s/%s/%s can't be set: %s", path, group->name,
 						files[i], errno_text(errno));
 	if (*ret_bad) {
@@ -741,10 +715,10 @@ static problem set_v1(struct cgroups *groups, const struct plan *plan, const str
 	if (!group)
 		return bad;
 	bool is_quota = streq(file, "cpu.cfs_quota_us");
-	if (is_quota && !write_file(group->fd, "cpu.cfs_period_us",
-				    arena_printf("%llu", (unsigned long long) op->period_us)))
+	if (is_quota && !procfile_write(group->fd, "cpu.cfs_period_us",
+					arena_printf("%llu", (unsigned long long) op->period_us)))
 		return arena_printf("Can't set cpu.cfs_period_us: %s", errno_text(errno));
-	if (!write_file(group->fd, file, value))
+	if (!procfile_write(group->fd, file, value))
 		return arena_printf("Can't write %s to %s/%s/%s: %s", value, group->parent,
 				    group->name, file, errno_text(errno));
 	return NULL;
@@ -755,7 +729,7 @@ static problem set_v1(struct cgroups *groups, const struct plan *plan, const str
 static problem set_v2(const struct cgroups *groups, const struct limit_op *op)
 {
 	const struct group *group = group_of_v2(groups);
-	if (write_file(group->fd, op->key, op->value))
+	if (procfile_write(group->fd, op->key, op->value))
 		return NULL;
 	int error = errno;
 	return arena_printf("Can't write %s to %s/%s/%s: %s%s", op->value, group->parent,
@@ -797,11 +771,11 @@ static problem verify_cpuset(const struct cgroups *groups, const struct limit_op
 	bool is_partition = streq(op->key, "cpuset.cpus.partition");
 	bool is_set = streq(op->key, "cpuset.cpus") || streq(op->key, "cpuset.mems");
 	if (!group || (!is_partition && !is_set) ||
-	    !has_word(read_file(group->fd, "cgroup.controllers"), "cpuset"))
+	    !has_word(procfile_read(group->fd, "cgroup.controllers"), "cpuset"))
 		return NULL;
-	const char *asked = read_file(group->fd, op->key);
+	const char *asked = procfile_read(group->fd, op->key);
 	const char *granted =
-		is_partition ? asked : read_file(group->fd, arena_join(op->key, ".effective"));
+		is_partition ? asked : procfile_read(group->fd, arena_join(op->key, ".effective"));
 	bool is_granted = granted && asked &&
 			  (is_partition ? streq(asked, op->value)
 					: *granted && (!*asked || is_within(granted, asked)));
@@ -825,7 +799,7 @@ static bool v2_knows(struct cgroups *groups, const char *controller)
 		return groups->v2_root != NULL;
 	if (!groups->v2_list) {
 		AUTO_CLOSE int fd = open(groups->v2_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		const char *list = fd < 0 ? NULL : read_file(fd, "cgroup.controllers");
+		const char *list = fd < 0 ? NULL : procfile_read(fd, "cgroup.controllers");
 		groups->v2_list = list ? list : "";
 	}
 	return has_word(groups->v2_list, controller);
@@ -902,7 +876,7 @@ static problem set_limit(struct cgroups *groups, const struct run *run, const st
 static void limit_depth(const struct group *group, const struct plan *plan)
 {
 	if (!group->controller && !limits_position(plan, "cgroup.max.depth") &&
-	    !write_file(group->fd, "cgroup.max.depth", "64"))
+	    !procfile_write(group->fd, "cgroup.max.depth", "64"))
 		die_errno(errno, "Can't limit %s/%s/cgroup.max.depth", group->parent, group->name);
 }
 
@@ -1024,7 +998,7 @@ void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in)
 	const char *number = arena_number((uint64_t) pid, 10);
 	for (const struct group *group = groups->all; group < groups->all + groups->n; group++)
 		if (must_enter(group, was_born_in) &&
-		    !write_file(group->inner_fd, "cgroup.procs", number))
+		    !procfile_write(group->inner_fd, "cgroup.procs", number))
 			die_errno(errno, "Can't move the sandbox into %s/%s", group->parent,
 				  group->name);
 }
@@ -1032,7 +1006,7 @@ void cgroups_enter(const struct run *run, pid_t pid, bool was_born_in)
 static void enter_as_helper(const struct group *group)
 {
 	AUTO_CLOSE int fd = make_below(group, "helper");
-	if (fd < 0 || !write_file(fd, "cgroup.procs", "0"))
+	if (fd < 0 || !procfile_write(fd, "cgroup.procs", "0"))
 		die_errno(errno, "Can't go into %s/%s/helper", group->parent, group->name);
 }
 

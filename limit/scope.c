@@ -168,9 +168,8 @@ static problem call_manager(const struct run *run, const char *program, const ch
 static bool is_in(const struct run *run, const char *name)
 {
 	char groups[8192]; /* version 2 is the last line: cgroups(7) */
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/cgroup", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, groups, sizeof(groups) - 1);
-	groups[n < 0 ? 0 : n] = '\0';
+	if (!read_file_into(run->host->proc_fd, "self/cgroup", groups, sizeof(groups)))
+		return false;
 	const char *found = strstr(groups, name);
 	return found && found[strlen(name)] == '\n';
 }

@@ -12,6 +12,7 @@
 #include "plan/position.h"
 #include "run/diagnose.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -31,10 +32,8 @@ int proc_make(const struct op *op)
 /* A caller may have given that number to somebody. */
 static bool is_overflow_uid_mapped(const struct run *run)
 {
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/uid_map", O_RDONLY | O_CLOEXEC);
-	char *map;
-	size_t length;
-	if (fd < 0 || !read_all(fd, 65536, &map, &length))
+	const char *map = procfile_read_lines(run->host->proc_fd, "self/uid_map");
+	if (!map)
 		die_errno(errno, "Can't read /proc/self/uid_map");
 	unsigned inner, outer, count;
 	int used;

@@ -25,6 +25,7 @@
 #include "sys/channel.h"
 #include "sys/kernel.h"
 #include "sys/nskind.h"
+#include "sys/procfile.h"
 #include "sys/root.h"
 #include "utils.h"
 
@@ -142,9 +143,7 @@ static bool kernel_lacks(const struct run *run, const char *name, const char *li
 	if (fstatat(run->host->proc_fd, arena_printf("self/ns/%s", name), &status, 0) < 0 &&
 	    errno == ENOENT)
 		return true;
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, limit, O_RDONLY | O_CLOEXEC);
-	char digits[16] = "";
-	return fd >= 0 && read(fd, digits, sizeof(digits) - 1) > 0 && streq(digits, "0\n");
+	return procfile_number(run->host->proc_fd, limit) == 0;
 }
 
 /* After a refusal: takes out what a -try option asked for and this kernel does not have. Only a
@@ -388,10 +387,8 @@ pid_t ns_split(struct run *run, int *ret_socket)
 static void write_proc_file(const struct run *run, const char *path, const char *what,
 			    const char *value)
 {
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, path, O_WRONLY | O_CLOEXEC);
-	size_t length = strlen(value);
 	/* The kernel takes a map in one write or not at all. */
-	if (fd < 0 || write(fd, value, length) != (ssize_t) length) {
+	if (!procfile_write(run->host->proc_fd, path, value)) {
 		int error = errno;
 		die("setting up %s: %s%s", what, errno_text(error), diagnose_id_map(run, error));
 	}
@@ -526,10 +523,8 @@ void ns_become(struct run *run)
 static const char *identity_map(const struct run *run, const char *path)
 {
 	struct text map = { 0 };
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	char *bytes;
-	size_t length;
-	if (fd < 0 || !read_all(fd, 65536, &bytes, &length))
+	const char *bytes = procfile_read_lines(run->host->proc_fd, path);
+	if (!bytes)
 		die_errno(errno, "Can't read /proc/%s", path);
 	unsigned inner, outer, count;
 	int used;
@@ -670,9 +665,7 @@ static int unshare_inner(const struct run *run, unsigned long flags)
  * third one is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
 static void limit_user_namespaces(const struct run *run)
 {
-	AUTO_CLOSE int fd =
-		openat(run->host->proc_fd, "sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || !write_all(fd, "1", 1))
+	if (!procfile_write(run->host->proc_fd, "sys/user/max_user_namespaces", "1"))
 		die_errno(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces",
 			  position_text(options_position(run->plan, "--disable-userns")));
 }

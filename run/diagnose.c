@@ -8,6 +8,7 @@
 
 #include "run/run.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "utils.h"
 
 #include <elf.h>
@@ -20,22 +21,13 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-/* The number in a file below /proc, or -1. */
-static long read_setting(const struct run *run, const char *path)
-{
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	char digits[24] = "";
-	if (fd < 0 || read(fd, digits, sizeof(digits) - 1) <= 0)
-		return -1;
-	return strtol(digits, NULL, 10);
-}
-
 static const char *user_namespaces_forbidden(const struct run *run)
 {
-	if (read_setting(run, "sys/kernel/unprivileged_userns_clone") == 0)
+	if (procfile_number(run->host->proc_fd, "sys/kernel/unprivileged_userns_clone") == 0)
 		return "; this kernel denies user namespaces to normal users: as root, "
 		       "sysctl kernel.unprivileged_userns_clone=1";
-	if (read_setting(run, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
+	if (procfile_number(run->host->proc_fd,
+			    "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
 		return "; AppArmor restricts user namespaces: as root, give the program a profile "
 		       "that has "
 		       "\"userns,\", or sysctl kernel.apparmor_restrict_unprivileged_userns=0";
@@ -68,12 +60,13 @@ const char *diagnose_new_namespace(const struct run *run, unsigned long flags, i
 	};
 	if (error == ENOSPC || error == EUSERS) {
 		for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-			long limit =
-				flags & limits[i].flag ? read_setting(run, limits[i].limit) : -1;
+			int64_t limit = flags & limits[i].flag ? procfile_number(run->host->proc_fd,
+										 limits[i].limit)
+							       : -1;
 			if (limit >= 0 && limit < 8)
 				return arena_printf(
-					"; only %ld %s namespaces are allowed here (/proc/%s)",
-					limit, limits[i].name, limits[i].limit);
+					"; only %d %s namespaces are allowed here (/proc/%s)",
+					(int) limit, limits[i].name, limits[i].limit);
 		}
 		return "; a limit of /proc/sys/user/max_*_namespaces, or 32 levels of nesting";
 	}

@@ -9,6 +9,7 @@
 #include "plan/position.h"
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "utils.h"
 
 #include <dirent.h>
@@ -162,14 +163,10 @@ static void learn_inherited(struct host *host, const struct plan *plan)
  * where that cannot be told. */
 static bool has_controlling_terminal(const struct host *host)
 {
-	AUTO_CLOSE int fd = openat(host->proc_fd, "self/stat", O_RDONLY | O_CLOEXEC);
-	char *text;
-	size_t length;
-	int terminal;
-	if (fd < 0 || !read_all(fd, 65536, &text, &length))
-		return true;
+	const char *text = procfile_read(host->proc_fd, "self/stat");
 	/* the name before may have spaces in it: proc_pid_stat(5) */
-	const char *rest = strrchr(text, ')');
+	const char *rest = text ? strrchr(text, ')') : NULL;
+	int terminal;
 	return !rest || sscanf(rest, ") %*c %*d %*d %*d %d", &terminal) != 1 || terminal != 0;
 }
 
