@@ -6,7 +6,9 @@
 #include "limit/cgroup.h"
 #include "mount/build.h"
 #include "mount/newroot.h"
+#include "ns/idmap.h"
 #include "ns/namespaces.h"
+#include "ns/second-userns.h"
 #include "plan/descriptors.h"
 #include "plan/explain.h"
 #include "plan/given.h"
@@ -121,7 +123,9 @@ static _Noreturn void be_sandbox(struct run *run)
 	ns_verify(run);
 	if (!run->shape.info_late)
 		supervisor_tell_namespaces(run);
-	ns_become(run);
+	idmap_become(run);
+	ns_furnish(run, run->shape.namespaces);
+	ns_part_from_host(run);
 	command_new_keyring(run);
 
 	run_tell_stage(run, STAGE_PIN);
@@ -138,18 +142,18 @@ static _Noreturn void be_sandbox(struct run *run)
 	run_tell_stage(run, STAGE_PREPARE);
 	if (run->shape.topology == RUN_WITH_INIT) {
 		init_split(run); /* returns in COMMAND's process, everything prepared */
-		ns_assert_userns_disabled(run);
+		second_userns_assert_none(run);
 		command_go(run);
 	}
 	filters_prepare(run);
 	command_make_environment(run);
-	ns_enter_inner(run);
+	second_userns_enter(run);
 	if (run->shape.info_late)
 		supervisor_tell_namespaces(run);
 	command_wait(run);
 	filters_read(run);
 	command_prepare(run);
-	ns_assert_userns_disabled(run);
+	second_userns_assert_none(run);
 	command_go(run);
 }
 

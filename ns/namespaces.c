@@ -90,7 +90,7 @@ void ns_learn_ids(struct run *run)
 /* A system call that pretended to succeed must not let anything run, least of all mounts on the
  * host. What one call makes it makes together or not at all, so one of them is compared; a new user
  * namespace shows, besides, in that its id map can be written, which can be done only once. */
-static void verify_left(const struct run *run, unsigned long flags)
+void ns_verify_left(const struct run *run, unsigned long flags)
 {
 	if ((flags & CLONE_NEWNS && root_mount_id() == run->outer_mount_id) ||
 	    (flags & CLONE_NEWPID && getpid() != 1))
@@ -100,7 +100,7 @@ static void verify_left(const struct run *run, unsigned long flags)
 
 /* ---- making and joining ---- */
 
-static bool joins_strangers(const struct plan *plan)
+bool ns_joins_strangers(const struct plan *plan)
 {
 	return plan->ns.userns.fd >= 0 || plan->ns.pidns.fd >= 0;
 }
@@ -109,15 +109,15 @@ static bool joins_strangers(const struct plan *plan)
  * COMMAND is executed nobody there shall read their memory or borrow their descriptors. Root of a
  * joined user namespace has every capability over us, so that only this keeps it out. A change of ids
  * or of the user namespace sets it to what the sysctl fs.suid_dumpable says: commit_creds(). */
-static void hide(void)
+void ns_hide(void)
 {
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_GET_DUMPABLE) != 0)
 		die("Can't hide from the processes of a joined namespace; nothing was run");
 }
 
-static void join(const struct fd_at *fd, int kind)
+void ns_join(const struct fd_at *fd, int kind)
 {
-	hide();
+	ns_hide();
 	if (setns(fd->fd, kind) < 0)
 		die("%s: Can't join the %s namespace that descriptor %d refers to: %s%s",
 		    position_text(fd->position), kind == CLONE_NEWUSER ? "user" : "pid", fd->fd,
@@ -126,10 +126,10 @@ static void join(const struct fd_at *fd, int kind)
 		    : errno == EINVAL ? "; the descriptor is no namespace of that kind, or the "
 					"caller is in it already"
 				      : "");
-	hide();
+	ns_hide();
 }
 
-static void verify_joined(const struct run *run, const struct fd_at *fd, const char *name)
+void ns_verify_joined(const struct run *run, const struct fd_at *fd, const char *name)
 {
 	struct stat status;
 	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, name) != status.st_ino))
@@ -217,7 +217,7 @@ static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *
 void ns_enter_in_place(struct run *run)
 {
 	if (run->plan->ns.userns.fd >= 0)
-		join(&run->plan->ns.userns, CLONE_NEWUSER);
+		ns_join(&run->plan->ns.userns, CLONE_NEWUSER);
 	unshare_first_level(run);
 }
 
@@ -246,13 +246,13 @@ static void join_and_go_on(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	if (plan->ns.userns.fd >= 0)
-		join(&plan->ns.userns, CLONE_NEWUSER);
+		ns_join(&plan->ns.userns, CLONE_NEWUSER);
 	if (plan->ns.pidns.fd < 0 && !run->shape.pid_namespace) {
 		unshare_first_level(run);
 		return;
 	}
 	if (plan->ns.pidns.fd >= 0) {
-		join(&plan->ns.pidns, CLONE_NEWPID);
+		ns_join(&plan->ns.pidns, CLONE_NEWPID);
 		/* One is joined by children only, and a new one is made only by who is in the old:
 		 * copy_pid_ns() */
 		pid_t member = run->shape.pid_namespace ? sys_clone_process(CLONE_PARENT) : 0;
@@ -262,7 +262,7 @@ static void join_and_go_on(struct run *run)
 		if (member > 0)
 			_exit(0);
 		if (run->shape.pid_namespace)
-			verify_joined(run, &plan->ns.pidns, "pid");
+			ns_verify_joined(run, &plan->ns.pidns, "pid");
 	}
 	bool born_in;
 	if (clone_first_level(run, CLONE_PARENT, &born_in) > 0)
@@ -382,76 +382,6 @@ pid_t ns_split(struct run *run, int *ret_socket)
 	return pid;
 }
 
-/* ---- id maps ---- */
-
-static void write_proc_file(const struct run *run, const char *path, const char *what,
-			    const char *value)
-{
-	/* The kernel takes a map in one write or not at all. */
-	if (!procfile_write(run->host->proc_fd, path, value)) {
-		int error = errno;
-		die("setting up %s: %s%s", what, errno_text(error), diagnose_id_map(run, error));
-	}
-}
-
-static const char *one_id_map(uint32_t inner, uint32_t outer)
-{
-	return arena_join(arena_join(arena_number(inner, 10), " "),
-			  arena_join(arena_number(outer, 10), " 1\n"));
-}
-
-static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_uid, gid_t inner_gid,
-			   gid_t outer_gid)
-{
-	/* user_namespaces(7): without privilege outside, a gid map wants setgroups(2) denied for
-	 * good. */
-	write_proc_file(run, "self/setgroups", "setgroups", "deny");
-	write_proc_file(run, "self/uid_map", "uid map", one_id_map(inner_uid, outer_uid));
-	write_proc_file(run, "self/gid_map", "gid map", one_id_map(inner_gid, outer_gid));
-}
-
-/* The supervisor has waited already: its answer to supervisor_tell_namespaces() comes when the caller
- * is ready. */
-static void wait_for_maps(const struct run *run)
-{
-	const struct fd_at *block = &run->plan->report.userns_block;
-	if (run->supervisor_fd < 0 && !wait_for_byte(block->fd))
-		die_errno(errno, "%s: Can't read descriptor %d", position_text(block->position),
-			  block->fd);
-}
-
-/* With maps of the caller's, or in a namespace that was joined, the ids asked for may be others
- * than ours. */
-static void switch_ids(const struct run *run)
-{
-	const struct plan *plan = run->plan;
-	bool other_gid = plan->ns.has_gid && getgid() != plan->ns.inner_gid;
-	bool other_uid = plan->ns.has_uid && getuid() != plan->ns.inner_uid;
-	if (!other_gid && !other_uid)
-		return;
-	/* Groups of the caller's would be members of a sandbox that is to have other ids; where
-	 * setgroups(2) is denied they have no number in it. */
-	if (setgroups(0, NULL) < 0 && errno != EPERM)
-		die_errno(errno, "Can't leave the caller's groups");
-	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
-		die_errno(errno, "Can't keep capabilities over the change of uid");
-	if (other_gid && setresgid(plan->ns.inner_gid, plan->ns.inner_gid, plan->ns.inner_gid) < 0)
-		die_errno(errno, "%s: Can't become gid %u",
-			  position_text(options_position(plan, "--gid")), plan->ns.inner_gid);
-	if (other_uid && setresuid(plan->ns.inner_uid, plan->ns.inner_uid, plan->ns.inner_uid) < 0)
-		die_errno(errno, "%s: Can't become uid %u",
-			  position_text(options_position(plan, "--uid")), plan->ns.inner_uid);
-	caps_raise_permitted();
-	/* A change of ids sets it: see hide(). In a namespace of our own whoever has mapped it is to
-	 * reach child-pid all the same. */
-	if (joins_strangers(plan))
-		hide();
-	else if (prctl(PR_SET_DUMPABLE, 1) < 0)
-		die_errno(errno, "Can't become dumpable again after the change of uid");
-	if (prctl(PR_SET_KEEPCAPS, 0) < 0)
-		die_errno(errno, "Can't stop keeping capabilities");
-}
-
 static void set_hostname(const struct plan *plan)
 {
 	if (plan->ns.hostname && sethostname(plan->ns.hostname, strlen(plan->ns.hostname)) < 0)
@@ -459,8 +389,7 @@ static void set_hostname(const struct plan *plan)
 			  position_text(options_position(plan, "--hostname")), plan->ns.hostname);
 }
 
-/* What new namespaces need before anything can use them. */
-static void furnish(const struct run *run, unsigned long namespaces)
+void ns_furnish(const struct run *run, unsigned long namespaces)
 {
 	if (namespaces & CLONE_NEWUTS)
 		set_hostname(run->plan);
@@ -471,9 +400,14 @@ static void furnish(const struct run *run, unsigned long namespaces)
 /* A mount namespace that was copied alone is still a peer of the host's, and what is mounted in it
  * would show up there. In a chroot, besides, our / is not the namespace's, and both the peers and
  * what has to be left behind begin at that one: joining one's own namespace leads there
- * (mntns_install()). Sources are what they are in the chroot. */
-static void part_from_host(struct run *run)
+ * (mntns_install()). Sources are what they are in the chroot.
+ *
+ * In a chroot the kernel makes no user namespace (create_user_ns()), and a mount namespace copied
+ * along with one has slave mounts only: then there is nothing to do. */
+void ns_part_from_host(struct run *run)
 {
+	if (run->shape.namespaces & CLONE_NEWUSER)
+		return;
 	struct mount_attr slave = { .propagation = MS_SLAVE };
 	struct kernel_statx ours;
 	AUTO_CLOSE int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -494,279 +428,10 @@ static void part_from_host(struct run *run)
 
 void ns_verify(const struct run *run)
 {
-	verify_left(run, run->shape.namespaces);
-	verify_joined(run, &run->plan->ns.userns, "user");
+	ns_verify_left(run, run->shape.namespaces);
+	ns_verify_joined(run, &run->plan->ns.userns, "user");
 	if (!run->shape.pid_namespace)
-		verify_joined(run, &run->plan->ns.pidns, "pid");
-}
-
-void ns_become(struct run *run)
-{
-	const struct shape *shape = &run->shape;
-	if (run->plan->report.userns_block.fd >= 0)
-		wait_for_maps(run);
-	else if (shape->user_namespace)
-		write_own_maps(run, shape->inner_uid, run->host->caller.uid, shape->inner_gid,
-			       run->host->caller.gid);
-	switch_ids(run);
-	furnish(run, shape->namespaces);
-
-	/* In a chroot the kernel makes no user namespace (create_user_ns()), and a mount namespace
-	 * copied along with one has slave mounts only. */
-	if (!(shape->namespaces & CLONE_NEWUSER))
-		part_from_host(run);
-}
-
-/* ---- the second level ---- */
-
-/* Every id that exists in the first level exists in the second under the same number. */
-static const char *identity_map(const struct run *run, const char *path)
-{
-	struct text map = { 0 };
-	const char *bytes = procfile_read_lines(run->host->proc_fd, path);
-	if (!bytes)
-		die_errno(errno, "Can't read /proc/%s", path);
-	unsigned inner, outer, count;
-	int used;
-	for (; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3; bytes += used)
-		text_add(&map, "%u %u %u\n", inner, inner, count);
-	if (!map.length)
-		die("No id exists in the sandbox: /proc/%s is empty", path);
-	return map.bytes;
-}
-
-struct inner_maps {
-	const char *uid, *gid;
-	bool single; /* only our own ids: then setgroups(2) is denied */
-};
-
-/* Where we wrote the first level's maps; they let nobody but us exist, who needs no privilege for the
- * same maps again. */
-static bool wrote_first_maps(const struct run *run)
-{
-	return run->plan->report.userns_block.fd < 0 && run->plan->ns.userns.fd < 0;
-}
-
-static void write_own_inner_maps(const struct run *run)
-{
-	const struct shape *shape = &run->shape;
-	/* setgroups(2) is denied in the first level, which is inherited: user_namespaces(7). */
-	write_proc_file(run, "self/uid_map", "uid map",
-			one_id_map(shape->inner_uid, shape->inner_uid));
-	write_proc_file(run, "self/gid_map", "gid map",
-			one_id_map(shape->inner_gid, shape->inner_gid));
-}
-
-static void find_inner_maps(const struct run *run, struct inner_maps *ret_maps)
-{
-	ret_maps->uid = identity_map(run, "self/uid_map");
-	ret_maps->gid = identity_map(run, "self/gid_map");
-	ret_maps->single = streq(ret_maps->uid, one_id_map(getuid(), getuid())) &&
-			   streq(ret_maps->gid, one_id_map(getgid(), getgid()));
-}
-
-/* An executable with nothing in it, for the machine that this program is for. */
-static int make_empty_program(void)
-{
-	extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
-	struct {
-		ElfW(Ehdr) header;
-		ElfW(Phdr) segment;
-	} image = { .header = __ehdr_start };
-	image.header.e_type = ET_EXEC;
-	image.header.e_entry = 0;
-	image.header.e_phoff = offsetof(__typeof__(image), segment);
-	image.header.e_phnum = 1;
-	image.header.e_shoff = image.header.e_shnum = image.header.e_shstrndx = 0;
-	image.segment.p_type = PT_LOAD;
-	image.segment.p_flags = PF_R;
-	image.segment.p_vaddr = image.segment.p_paddr = 0x400000;
-	image.segment.p_filesz = image.segment.p_memsz = sizeof(image);
-	image.segment.p_align = 0x10000;
-	int fd = memfd_create("empty", MFD_CLOEXEC | MFD_EXEC);
-	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 it can be executed anyway */
-		fd = memfd_create("empty", MFD_CLOEXEC);
-	if (fd < 0 || !write_all(fd, &image, sizeof(image)))
-		die("Can't prepare the second user namespace: %s%s", errno_text(errno),
-		    errno == EACCES ? "; it takes a memory file that can be executed: sysctl "
-				      "vm.memfd_noexec=1 or 0"
-				    : "");
-	return fd;
-}
-
-/* Nothing of ours is left in the process that has executed it; being traced it stops before its first
- * instruction, and without reaching one it is killed. */
-static _Noreturn void become_empty(int program_fd)
-{
-	char *const none[] = { NULL };
-	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-		die_errno(errno, "Can't hold the second user namespace's first process");
-	if (dup3(program_fd, STDIN_FILENO, O_CLOEXEC) < 0 || sys_close_range(1, ~0U, 0) < 0)
-		_exit(1);
-	syscall(SYS_execveat, STDIN_FILENO, "", none, none, AT_EMPTY_PATH);
-	_exit(1);
-}
-
-/* A process that nobody may look at cannot write its id maps, and more than one id needs privilege in
- * the first level, which is gone for whoever has entered the second. So a child enters it, which among
- * strangers has nothing to hide, and its parent, which stays behind, writes them. -1 and errno where the kernel makes
- * no such namespace; otherwise a descriptor of it. */
-static int make_mapped_namespace(const struct run *run)
-{
-	struct inner_maps maps;
-	find_inner_maps(run, &maps);
-	bool among_strangers = joins_strangers(run->plan);
-	AUTO_CLOSE int program_fd = among_strangers ? make_empty_program() : -1;
-	pid_t child = sys_clone_process(CLONE_NEWUSER);
-	if (child == 0 && among_strangers)
-		become_empty(program_fd);
-	if (child == 0) {
-		raise(SIGSTOP);
-		_exit(1);
-	}
-	if (child < 0)
-		return -1;
-	int status = 0;
-	AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
-	while (pidfd >= 0 && waitpid(child, &status, WUNTRACED) < 0 && errno == EINTR)
-		;
-	if (!WIFSTOPPED(status))
-		die("Can't make the second user namespace's first process (do the seccomp programs "
-		    "around allow ptrace, pidfd_open, and execveat of a memfd?)");
-	int number = ns_pid_in_proc(run, pidfd);
-	if (maps.single)
-		write_proc_file(run, arena_printf("%d/setgroups", number), "setgroups", "deny");
-	write_proc_file(run, arena_printf("%d/uid_map", number), "uid map", maps.uid);
-	write_proc_file(run, arena_printf("%d/gid_map", number), "gid map", maps.gid);
-	int fd = openat(run->host->proc_fd, arena_printf("%d/ns/user", number),
-			O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		die_errno(errno, "Can't open the second user namespace");
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	return fd;
-}
-
-/* The same as unshare(2), also where the first level's maps are not ours: 0, or -1 with errno. */
-static int unshare_inner(const struct run *run, unsigned long flags)
-{
-	if (wrote_first_maps(run))
-		return unshare((int) flags);
-	AUTO_CLOSE int fd = make_mapped_namespace(run);
-	if (fd < 0)
-		return -1;
-	if (setns(fd, CLONE_NEWUSER) < 0)
-		die_errno(errno, "Can't enter the second user namespace");
-	flags &= ~(unsigned long) CLONE_NEWUSER;
-	return flags ? unshare((int) flags) : 0;
-}
-
-/* Inside a user namespace the limit counts what is made below it: 1 is for the second level, and a
- * third one is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
-static void limit_user_namespaces(const struct run *run)
-{
-	if (!procfile_write(run->host->proc_fd, "sys/user/max_user_namespaces", "1"))
-		die_errno(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces",
-			  position_text(options_position(run->plan, "--disable-userns")));
-}
-
-/* The error of each call that makes user namespaces, 0 where one was made; then this process is not
- * to run on. A filter outside may know some of them only, so all are asked. */
-enum { N_USERNS_CALLS = 3 };
-static void try_user_namespaces(int ret_errors[N_USERNS_CALLS])
-{
-	struct clone_args args = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
-	pid_t child = (pid_t) syscall(SYS_clone3, &args, sizeof(args));
-	ret_errors[0] = child < 0 ? errno : 0;
-	if (child != 0)
-		child = sys_clone_process(CLONE_NEWUSER);
-	if (child == 0)
-		_exit(0);
-	ret_errors[1] = child < 0 ? errno : 0;
-	ret_errors[2] = unshare(CLONE_NEWUSER) < 0 ? errno : 0;
-}
-
-void ns_assert_userns_disabled(const struct run *run)
-{
-	const struct plan *plan = run->plan;
-	const char *option =
-		plan->ns.disable_userns ? "--disable-userns" : "--assert-userns-disabled";
-	int errors[N_USERNS_CALLS];
-	if (!plan->ns.disable_userns && !plan->ns.assert_userns_disabled)
-		return;
-	try_user_namespaces(errors);
-	for (size_t i = 0; i < N_USERNS_CALLS; i++)
-		if (errors[i] == 0)
-			die("%s: a further user namespace can still be made inside the sandbox",
-			    position_text(options_position(plan, option)));
-	for (size_t i = 0; i < N_USERNS_CALLS; i++)
-		if (errors[i] != ENOSPC && errors[i] != EPERM && errors[i] != ENOSYS &&
-		    errors[i] != EINVAL && errors[i] != EUSERS)
-			die_errno(errors[i], "%s: Can't verify that user namespaces are disabled",
-				  position_text(options_position(plan, option)));
-}
-
-bool ns_enter_inner(struct run *run)
-{
-	const struct shape *shape = &run->shape;
-	if (run->plan->ns.userns2.fd >= 0) {
-		join(&run->plan->ns.userns2, CLONE_NEWUSER);
-		verify_joined(run, &run->plan->ns.userns2, "user");
-		return true;
-	}
-	if (!shape->inner_level)
-		return false;
-	if (run->plan->ns.disable_userns)
-		limit_user_namespaces(run);
-
-	unsigned long flags = CLONE_NEWUSER | shape->inner_namespaces;
-	ns_remember(run);
-	if (unshare_inner(run, flags) < 0) {
-		int error = errno;
-		if (shape->inner_required)
-			die("Can't make the second user namespace: %s%s", errno_text(error),
-			    diagnose_new_namespace(run, flags, error));
-		return false; /* pid 1 protects itself otherwise */
-	}
-	verify_left(run, flags);
-	if (wrote_first_maps(run))
-		write_own_inner_maps(run);
-	furnish(run, shape->inner_namespaces);
-	return true;
-}
-
-struct inner_life {
-	struct run *run;
-	void (*live)(struct run *run);
-};
-
-static int begin_inner_life(void *argument)
-{
-	const struct inner_life *life = argument;
-	write_own_inner_maps(life->run);
-	life->live(life->run);
-	_exit(1);
-}
-
-pid_t ns_start_inner(struct run *run, void (*live)(struct run *run))
-{
-	struct inner_life life = { .run = run, .live = live };
-	/* execvp(3) copies COMMAND's words to the stack where it has to call a shell. */
-	size_t n_words = 0;
-	while (run->plan->command.argv[n_words])
-		n_words++;
-	size_t guard = (size_t) sysconf(_SC_PAGESIZE),
-	       size = guard + 262144 + (n_words * sizeof(char *) + guard) / guard * guard;
-	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (stack == MAP_FAILED || mprotect(stack, guard, PROT_NONE) < 0)
-		die_errno(errno, "Can't make a stack for COMMAND's preparation");
-	pid_t pid = clone(begin_inner_life, stack + size,
-			  CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | SIGCHLD, &life);
-	int error = errno;
-	munmap(stack, size);
-	errno = error;
-	return pid;
+		ns_verify_joined(run, &run->plan->ns.pidns, "pid");
 }
 
 void ns_lead(const struct run *run, int socket)

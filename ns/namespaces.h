@@ -9,24 +9,16 @@
 pid_t ns_split(struct run *run, int *ret_socket);
 /* The same without a new process. */
 void ns_enter_in_place(struct run *run);
-/* In the process that has entered: dies unless it has. */
+/* In the process that has entered: dies unless it is where it was told to go. */
 void ns_verify(const struct run *run);
-/* Then writes the id maps unless the caller does, and brings up what a new namespace needs (ids, host
- * name, loopback). */
-void ns_become(struct run *run);
+/* Brings up what new namespaces (CLONE_NEW*) need before anything can use them: host name, loopback. */
+void ns_furnish(const struct run *run, unsigned long namespaces);
+/* Keeps what will be mounted from showing up on the host, and learns whether / is a chroot. */
+void ns_part_from_host(struct run *run);
 /* Remembers where we are, so that leaving can be verified. */
 void ns_remember(struct run *run);
 /* Reads run->ns_ids of the sandbox's namespaces, for a report. */
 void ns_learn_ids(struct run *run);
-/* COMMAND's second user namespace, or --userns2; false where a level that was not required cannot
- * be had. */
-bool ns_enter_inner(struct run *run);
-/* Starts a process in a second level of its caller's only id, which runs `live` in the caller's own
- * memory, on a stack of its own; the caller sleeps until it has executed a program or ended
- * (vfork(2)). Returns its pid, or -1 with errno. No file descriptor is shared. */
-pid_t ns_start_inner(struct run *run, void (*live)(struct run *run));
-/* Dies where --disable-userns or --assert-userns-disabled was given and one more can be made. */
-void ns_assert_userns_disabled(const struct run *run);
 /* Whether /proc is that of the pid namespace that we are in: then numbers there are ours, too. */
 bool ns_has_own_proc(const struct run *run);
 /* The number that the process behind pidfd has in this /proc, or -1. */
@@ -35,6 +27,15 @@ pid_t ns_pid_in_proc(const struct run *run, int pidfd);
  * over: by its pid that would take the right to look at it. */
 void ns_lead(const struct run *run, int socket);
 void ns_follow(const struct run *run, int socket);
+/* One of the steps: joins what a descriptor refers to; `flag` is the kind's CLONE_NEW*. */
+void ns_join(const struct fd_at *fd, int flag);
+/* Dies unless we are in it; "user" or "pid". */
+void ns_verify_joined(const struct run *run, const struct fd_at *fd, const char *name);
+/* Dies unless we are in new namespaces of these kinds. */
+void ns_verify_left(const struct run *run, unsigned long flags);
+/* Whether others live in a namespace that we are to join; and keeping them out of our memory. */
+bool ns_joins_strangers(const struct plan *plan);
+void ns_hide(void);
 /* "child-pid" and the namespaces that are new (run->ns_ids), as members of a JSON object with `gap`
  * before each but the first. */
 void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text *text);

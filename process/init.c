@@ -14,6 +14,7 @@
 #include "filter/filters.h"
 #include "mount/destination.h"
 #include "ns/namespaces.h"
+#include "ns/second-userns.h"
 #include "plan/given.h"
 #include "plan/limit-options.h"
 #include "plan/plan.h"
@@ -347,7 +348,7 @@ static void lend_memory(struct run *run, const int *locks)
 	give_up_privilege(run);
 	keep_time(run);
 	watch_parent(run);
-	pid_t command = ns_start_inner(run, borrow_and_go);
+	pid_t command = second_userns_start(run, borrow_and_go);
 	if (command < 0)
 		return;
 	close_what_init_needs_not(run, locks, -1);
@@ -385,7 +386,7 @@ void init_split(struct run *run)
 	/* Its parent's death must not leave COMMAND running; pid 1's ends the namespace anyway. */
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
-	bool second_level = ns_enter_inner(run);
+	bool second_level = second_userns_enter(run);
 	channel_send(ends[1], MESSAGE_NAMESPACES, second_level);
 	if (second_level && run->shape.inner_namespaces)
 		ns_lead(run, ends[1]);

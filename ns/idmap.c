@@ -1,0 +1,150 @@
+/* idmap.c - who is who in a new user namespace: the id maps, and becoming the ids asked for.
+ *
+ * The caller writes the maps itself where --userns-block-fd is given; who a joined namespace has made is
+ * not ours to say. Maps in the second user namespace show every id of the first under the same number.
+ */
+#include "ns/idmap.h"
+
+#include "ns/namespaces.h"
+#include "plan/options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/diagnose.h"
+#include "sys/capabilities.h"
+#include "sys/procfile.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static void write_proc_file(const struct run *run, const char *path, const char *what,
+			    const char *value)
+{
+	/* The kernel takes a map in one write or not at all. */
+	if (!procfile_write(run->host->proc_fd, path, value)) {
+		int error = errno;
+		die("setting up %s: %s%s", what, errno_text(error), diagnose_id_map(run, error));
+	}
+}
+
+static const char *one_id_map(uint32_t inner, uint32_t outer)
+{
+	return arena_join(arena_join(arena_number(inner, 10), " "),
+			  arena_join(arena_number(outer, 10), " 1\n"));
+}
+
+static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_uid, gid_t inner_gid,
+			   gid_t outer_gid)
+{
+	/* user_namespaces(7): without privilege outside, a gid map wants setgroups(2) denied for
+	 * good. */
+	write_proc_file(run, "self/setgroups", "setgroups", "deny");
+	write_proc_file(run, "self/uid_map", "uid map", one_id_map(inner_uid, outer_uid));
+	write_proc_file(run, "self/gid_map", "gid map", one_id_map(inner_gid, outer_gid));
+}
+
+/* The supervisor has waited already: its answer to supervisor_tell_namespaces() comes when the caller
+ * is ready. */
+static void wait_for_maps(const struct run *run)
+{
+	const struct fd_at *block = &run->plan->report.userns_block;
+	if (run->supervisor_fd < 0 && !wait_for_byte(block->fd))
+		die_errno(errno, "%s: Can't read descriptor %d", position_text(block->position),
+			  block->fd);
+}
+
+/* With maps of the caller's, or in a namespace that was joined, the ids asked for may be others
+ * than ours. */
+static void switch_ids(const struct run *run)
+{
+	const struct plan *plan = run->plan;
+	bool other_gid = plan->ns.has_gid && getgid() != plan->ns.inner_gid;
+	bool other_uid = plan->ns.has_uid && getuid() != plan->ns.inner_uid;
+	if (!other_gid && !other_uid)
+		return;
+	/* Groups of the caller's would be members of a sandbox that is to have other ids; where
+	 * setgroups(2) is denied they have no number in it. */
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		die_errno(errno, "Can't leave the caller's groups");
+	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
+		die_errno(errno, "Can't keep capabilities over the change of uid");
+	if (other_gid && setresgid(plan->ns.inner_gid, plan->ns.inner_gid, plan->ns.inner_gid) < 0)
+		die_errno(errno, "%s: Can't become gid %u",
+			  position_text(options_position(plan, "--gid")), plan->ns.inner_gid);
+	if (other_uid && setresuid(plan->ns.inner_uid, plan->ns.inner_uid, plan->ns.inner_uid) < 0)
+		die_errno(errno, "%s: Can't become uid %u",
+			  position_text(options_position(plan, "--uid")), plan->ns.inner_uid);
+	caps_raise_permitted();
+	/* A change of ids sets it: see ns_hide(). In a namespace of our own whoever has mapped it is to
+	 * reach child-pid all the same. */
+	if (ns_joins_strangers(plan))
+		ns_hide();
+	else if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		die_errno(errno, "Can't become dumpable again after the change of uid");
+	if (prctl(PR_SET_KEEPCAPS, 0) < 0)
+		die_errno(errno, "Can't stop keeping capabilities");
+}
+
+void idmap_become(const struct run *run)
+{
+	const struct shape *shape = &run->shape;
+	if (run->plan->report.userns_block.fd >= 0)
+		wait_for_maps(run);
+	else if (shape->user_namespace)
+		write_own_maps(run, shape->inner_uid, run->host->caller.uid, shape->inner_gid,
+			       run->host->caller.gid);
+	switch_ids(run);
+}
+
+/* ---- the second user namespace ---- */
+
+bool idmap_wrote_first(const struct run *run)
+{
+	return run->plan->report.userns_block.fd < 0 && run->plan->ns.userns.fd < 0;
+}
+
+void idmap_write_own_second(const struct run *run)
+{
+	const struct shape *shape = &run->shape;
+	/* setgroups(2) is denied in the first level, which is inherited: user_namespaces(7). */
+	write_proc_file(run, "self/uid_map", "uid map",
+			one_id_map(shape->inner_uid, shape->inner_uid));
+	write_proc_file(run, "self/gid_map", "gid map",
+			one_id_map(shape->inner_gid, shape->inner_gid));
+}
+
+/* Every id that exists in the first level exists in the second under the same number. */
+static const char *identity_map(const struct run *run, const char *path)
+{
+	struct text map = { 0 };
+	const char *bytes = procfile_read_lines(run->host->proc_fd, path);
+	if (!bytes)
+		die_errno(errno, "Can't read /proc/%s", path);
+	unsigned inner, outer, count;
+	int used;
+	for (; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3; bytes += used)
+		text_add(&map, "%u %u %u\n", inner, inner, count);
+	if (!map.length)
+		die("No id exists in the sandbox: /proc/%s is empty", path);
+	return map.bytes;
+}
+
+void idmap_find_identity(const struct run *run, struct idmap *ret_map)
+{
+	ret_map->uid = identity_map(run, "self/uid_map");
+	ret_map->gid = identity_map(run, "self/gid_map");
+	ret_map->single = streq(ret_map->uid, one_id_map(getuid(), getuid())) &&
+			  streq(ret_map->gid, one_id_map(getgid(), getgid()));
+}
+
+void idmap_write_of(const struct run *run, int process, const struct idmap *map)
+{
+	if (map->single)
+		write_proc_file(run, arena_printf("%d/setgroups", process), "setgroups", "deny");
+	write_proc_file(run, arena_printf("%d/uid_map", process), "uid map", map->uid);
+	write_proc_file(run, arena_printf("%d/gid_map", process), "gid map", map->gid);
+}
