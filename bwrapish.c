@@ -182,7 +182,7 @@ int main(int argc, char **argv, char **envp)
 		be_sandbox(&run);
 	}
 	supervisor_prepare(&run);
-	cgroups_make(&run);
+	cgroups_make(&run, supervisor_await);
 	int socket;
 	pid_t child = ns_split(&run, &socket);
 	if (child > 0)

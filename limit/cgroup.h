@@ -2,11 +2,11 @@
 #ifndef LIMIT_CGROUP_H
 #define LIMIT_CGROUP_H
 
-#include "limit/rlimits.h"
+#include "limit/scope.h"
 #include "run/run.h"
 
-/* Makes the groups and sets the limits, for --limit, --limit-try and --cgroup. */
-void cgroups_make(struct run *run);
+/* Makes the groups and sets the limits, for --limit, --limit-try and --cgroup; await() is how it waits. */
+void cgroups_make(struct run *run, scope_await await);
 /* For clone3(2) with CLONE_INTO_CGROUP; -1 where there is no group to be born in. */
 int cgroups_birth_fd(const struct run *run);
 /* Dies of what clone3(2) said where the group is the reason. */
@@ -31,7 +31,6 @@ void cgroups_enter_as_helper(const struct run *run);
 /* Kills all that is in the groups but helpers, and returns when nothing is; calls meanwhile() as long
  * as it waits. */
 void cgroups_kill_command(const struct run *run, void (*meanwhile)(void));
-void cgroups_read_usage(const struct run *run, struct usage *usage);
 /* Kills what is left in the groups, helpers too, and removes them. */
 void cgroups_remove(struct run *run);
 

@@ -12,7 +12,6 @@
  */
 #include "limit/scope.h"
 
-#include "process/supervisor.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
@@ -112,13 +111,13 @@ static int ms_until(int64_t end_ms)
 }
 
 /* What it says, until it has ended; the rest of what does not fit is let go. False: the time is up. */
-static bool hear_busctl(const struct run *run, int fd, int pidfd, int64_t end_ms, char *said,
-			size_t capacity)
+static bool hear_busctl(const struct run *run, scope_await await, int fd, int pidfd, int64_t end_ms,
+			char *said, size_t capacity)
 {
 	size_t length = 0;
 	char rest[256];
 	for (ssize_t n = 1; n > 0 && now_ms() < end_ms;) {
-		supervisor_await(run, fd, ms_until(end_ms));
+		await(run, fd, ms_until(end_ms));
 		bool fits = length + 1 < capacity;
 		n = read(fd, fits ? said + length : rest,
 			 fits ? capacity - 1 - length : sizeof(rest));
@@ -127,12 +126,12 @@ static bool hear_busctl(const struct run *run, int fd, int pidfd, int64_t end_ms
 			n = 1;
 	}
 	said[length] = '\0';
-	supervisor_await(run, pidfd, ms_until(end_ms));
+	await(run, pidfd, ms_until(end_ms));
 	return now_ms() < end_ms;
 }
 
-static problem call_manager(const struct run *run, const char *program, const char *directory,
-			    const char *name, int64_t end_ms)
+static problem call_manager(const struct run *run, scope_await await, const char *program,
+			    const char *directory, const char *name, int64_t end_ms)
 {
 	enum { KILLED_MS = 1000 };
 	int report[2], status;
@@ -148,11 +147,11 @@ static problem call_manager(const struct run *run, const char *program, const ch
 	AUTO_CLOSE int pidfd = sys_pidfd_open(pid, 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't watch %s", program);
-	bool in_time = hear_busctl(run, report[0], pidfd, end_ms, said, sizeof(said));
+	bool in_time = hear_busctl(run, await, report[0], pidfd, end_ms, said, sizeof(said));
 	close(report[0]);
 	if (!in_time) {
 		kill(pid, SIGKILL);
-		supervisor_await(run, pidfd, KILLED_MS);
+		await(run, pidfd, KILLED_MS);
 	}
 	if (waitpid(pid, &status, WNOHANG) != pid) /* it does not even die */
 		status = SIGKILL;
@@ -174,7 +173,7 @@ static bool is_in(const struct run *run, const char *name)
 	return found && found[strlen(name)] == '\n';
 }
 
-problem scope_enter(const struct run *run)
+problem scope_enter(const struct run *run, scope_await await)
 {
 	enum { MOST_CALLS = 10, RETRY_MS = 100 };
 	int n_calls = 0;
@@ -195,10 +194,10 @@ problem scope_enter(const struct run *run)
 	/* The first one to ask in a session starts the bus, and the manager itself is not on it yet:
 	 * "Name does not exist". */
 	int64_t end_ms = now_ms() + MOST_SECONDS * 1000;
-	while ((bad = call_manager(run, program, directory, name, end_ms))) {
+	while ((bad = call_manager(run, await, program, directory, name, end_ms))) {
 		if (now_ms() + RETRY_MS >= end_ms || ++n_calls == MOST_CALLS)
 			return bad;
-		supervisor_await(run, -1, RETRY_MS);
+		await(run, -1, RETRY_MS);
 	}
 	/* The answer was that the move is planned. */
 	while (!is_in(run, name)) {
@@ -206,7 +205,7 @@ problem scope_enter(const struct run *run)
 			return arena_printf("it did not move this process into %s within "
 					    "%d seconds",
 					    name, MOST_SECONDS);
-		supervisor_await(run, -1, 1);
+		await(run, -1, 1);
 	}
 	run_tell(run, "systemd's user manager has put bwrapish into %s", name);
 	return NULL;

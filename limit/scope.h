@@ -4,8 +4,11 @@
 
 #include "run/run.h"
 
+/* How to wait for a descriptor or for some time: supervisor_await(), which ends the run where somebody
+ * wants that meanwhile. */
+typedef void (*scope_await)(const struct run *run, int fd, int ms);
 /* Has the user's systemd move this process into a scope of its own, with a group that the user may
  * write to. NULL, or why that was not possible. */
-problem scope_enter(const struct run *run);
+problem scope_enter(const struct run *run, scope_await await);
 
 #endif

@@ -230,7 +230,7 @@ void command_go(struct run *run)
 	environ = run->environment;
 	if (sigprocmask(SIG_SETMASK, &run->host->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
-	limits_apply_rlimits(plan);
+	rlimits_apply(plan);
 	filters_load(run, FILTER_COMMAND);
 	execvp(plan->command.argv[0], words);
 	int error = errno;

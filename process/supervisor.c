@@ -15,6 +15,7 @@
 #include "filter/trace.h"
 #include "limit/cgroup.h"
 #include "limit/rlimits.h"
+#include "limit/usage.h"
 #include "mount/overlay.h"
 #include "ns/namespaces.h"
 #include "plan/descriptors.h"
@@ -924,7 +925,7 @@ static _Noreturn void finish(struct run *run, int status)
 		if (run->cgroups || lists_changes)
 			helpers_wait_for_fuse(is_wanted);
 		if (!started || run->plan->report.json_status.fd >= 0 || run->plan->verbose)
-			limits_read_usage(run, &usage);
+			usage_read(run, &usage);
 		if (started && lists_changes)
 			listed = helpers_list_changes(is_wanted);
 		cgroups_remove(run);
