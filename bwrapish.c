@@ -97,10 +97,10 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 
 /* ---- 4 to 11 ---- */
 
-static int told_supervisor_fd = -1;
-static void tell_not_started(void)
+static void tell_not_started(void *argument)
 {
-	channel_try_send(told_supervisor_fd, MESSAGE_NOT_STARTED, 0);
+	const struct run *run = argument;
+	channel_try_send(run->supervisor_fd, MESSAGE_NOT_STARTED, 0);
 }
 
 /* What becomes the sandbox does, in whatever process it is. */
@@ -108,9 +108,8 @@ static _Noreturn void be_sandbox(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	if (run->supervisor_fd >= 0) {
-		told_supervisor_fd = run->supervisor_fd;
 		supervisor_leave_to_it(run);
-		die_first_call(tell_not_started);
+		die_first_call(tell_not_started, run);
 		/* The supervisor writes to them, and their readers wait for the end of file. */
 		int *written = arena_alloc(plan->n_fds * sizeof(int));
 		for (size_t i = fds_with_trait(plan, SUPERVISOR_WRITES, written); i-- > 0;)

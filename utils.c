@@ -351,7 +351,8 @@ const char *errno_text(int error)
 static struct {
 	const char *prefix;
 	bool levels;
-	void (*before_dying)(void);
+	void (*before_dying)(void *argument);
+	void *before_dying_argument;
 	/* No arena for these: the message may be about memory. */
 	char raw[65536], line[4 * 3072 + 256], what[32768];
 } message;
@@ -366,9 +367,10 @@ void say_set_levels(bool shown)
 	message.levels = shown;
 }
 
-void die_first_call(void (*hook)(void))
+void die_first_call(void (*hook)(void *argument), void *argument)
 {
 	message.before_dying = hook;
+	message.before_dying_argument = argument;
 }
 
 static PRINTF_LIKE(2, 0) void say_line(const char *level, const char *fmt, va_list args)
@@ -411,10 +413,10 @@ void say_note(const char *fmt, ...)
 
 static void call_before_dying(void)
 {
-	void (*hook)(void) = message.before_dying;
+	void (*hook)(void *argument) = message.before_dying;
 	message.before_dying = NULL; /* it may die itself */
 	if (hook)
-		hook();
+		hook(message.before_dying_argument);
 }
 
 #define DIE(exit_status)             \

@@ -97,8 +97,8 @@ _Noreturn void die_as(int exit_status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 _Noreturn void die_silently(int exit_status);
 /* As die(), with `: ` and the text of `error` behind it. */
 _Noreturn void die_errno(int error, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* Called once before a dying process prints; NULL for none. */
-void die_first_call(void (*hook)(void));
+/* Called once before a dying process prints, with what it is to know; NULL for none. */
+void die_first_call(void (*hook)(void *argument), void *argument);
 
 /* ---- time ---- */
 int64_t now_ms(void); /* of a clock that nobody sets */

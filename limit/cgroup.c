@@ -109,11 +109,9 @@ static problem not_delegated(const struct cgroups *groups, const struct limit_op
 
 /* ---- the whole ---- */
 
-static struct cgroups *made; /* for the hook, which knows nothing else */
-static void abandon(void)
+static void abandon(void *run)
 {
-	struct run run = { .cgroups = made };
-	cgroups_remove(&run);
+	cgroups_remove(run);
 }
 
 static void refuse(const struct limit_op *op, problem bad)
@@ -184,9 +182,9 @@ void cgroups_make(struct run *run, scope_await await)
 	const struct plan *plan = run->plan;
 	if (!plan->limit.n_limits && !plan->limit.cgroup)
 		return;
-	struct cgroups *groups = made = arena_alloc(sizeof(*groups));
+	struct cgroups *groups = run->cgroups = arena_alloc(sizeof(*groups));
 	groups->all[0] = groups->leaf = NO_GROUP;
-	die_first_call(abandon);
+	die_first_call(abandon, run);
 	const char *wanted = "";
 	groups->own.fd = -1;
 	cgroup_find_v2(groups);
@@ -217,8 +215,8 @@ void cgroups_make(struct run *run, scope_await await)
 	const struct group *v2 = cgroup_v2(groups);
 	if (!v2 || groups->own.fd != v2->parent_fd)
 		close_fd(&groups->own.fd);
-	if (groups->n)
-		run->cgroups = groups;
+	if (!groups->n)
+		run->cgroups = NULL;
 }
 
 int cgroups_birth_fd(const struct run *run)
@@ -297,7 +295,7 @@ static void close_group(struct group *group)
 void cgroups_leave_to_supervisor(struct run *run)
 {
 	struct cgroups *groups = run->cgroups;
-	die_first_call(NULL);
+	die_first_call(NULL, NULL);
 	if (!groups)
 		return;
 	groups->leaf.parent_fd = -1; /* it is that of the group */

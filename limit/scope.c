@@ -91,7 +91,7 @@ static _Noreturn void be_busctl(const char *program, const char *directory, cons
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 	sigemptyset(&none);
-	die_first_call(NULL);
+	die_first_call(NULL, NULL);
 	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(report_fd, 2) < 0 ||
 	    !close_all_except(NULL, 0) || setsid() < 0 || chdir("/") < 0 ||
 	    signal(SIGALRM, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)

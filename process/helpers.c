@@ -68,10 +68,9 @@ static void enter_user_namespace(const struct run *run, pid_t child)
 		die_errno(errno, "Can't enter the sandbox's user namespace");
 }
 
-static int told_setup_socket;
-static void tell_failed(void)
+static void tell_failed(void *setup_socket)
 {
-	helper_send_failed(told_setup_socket);
+	helper_send_failed(*(const int *) setup_socket);
 }
 
 static _Noreturn void be_helper(const struct run *run, enum helper_kind kind, int socket,
@@ -132,8 +131,7 @@ void helpers_start(struct run *run, pid_t child, int socket, enum helper_kind ki
 	if (pid == 0) {
 		close_fd(&word[1]);
 		write_patiently(NULL); /* that is the supervisor's */
-		told_setup_socket = socket;
-		die_first_call(tell_failed);
+		die_first_call(tell_failed, &socket);
 		if (kinds[kind].in_groups)
 			cgroups_enter_as_helper(run);
 		enter_user_namespace(run, child);

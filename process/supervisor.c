@@ -175,10 +175,10 @@ static bool end_sandbox(void)
 	return !left && !other;
 }
 
-static void end_and_remove(void)
+static void end_and_remove(void *run)
 {
 	end_sandbox();
-	cgroups_remove(monitor.run);
+	cgroups_remove(run);
 }
 
 /* A shell inside that was in the foreground gives the terminal back to whoever had it before; which it
@@ -453,7 +453,7 @@ static _Noreturn void be_guard(const struct run *run, int child, pid_t superviso
 {
 	enum { PATIENCE_MS = 1000 };
 	int keep[] = { child, monitor.parent_pidfd };
-	die_first_call(NULL);
+	die_first_call(NULL, NULL);
 	bool closed = close_all_except(keep, ARRAY_SIZE(keep));
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		close(fd); /* their readers wait for the end of file */
@@ -812,7 +812,7 @@ static void pass_signal_on(const struct run *run, const struct signalfd_siginfo 
 	if (signals_end_us(number) && (!started || may_be_lost_on_pid_1(run, number))) {
 		if (started && is_woken_by(run, number))
 			return;
-		end_and_remove();
+		end_and_remove(monitor.run);
 		if (started)
 			report_exit(run, 128 + number);
 		leave(128 + number);
@@ -911,7 +911,7 @@ static bool is_wanted(void)
 static _Noreturn void finish(struct run *run, int status)
 {
 	enum { PATIENCE_MS = 1000 };
-	die_first_call(NULL);
+	die_first_call(NULL, NULL);
 	signals_take(); /* what came until now was for COMMAND */
 	struct usage usage = { 0 };
 	bool started = monitor.started && !monitor.not_started;
@@ -1015,7 +1015,7 @@ static void begin(struct run *run, pid_t child, int socket)
 {
 	monitor.child = child;
 	monitor.socket = socket;
-	die_first_call(end_and_remove);
+	die_first_call(end_and_remove, run);
 	/* Otherwise nobody has been promised that it is never waited for too long. */
 	if (!write_patiently(may_go_on_writing) && run->plan->limit.timeout_ms) {
 		if (errno != EAGAIN)
@@ -1057,7 +1057,7 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 			/* COMMAND may stop us once more before it is over, and nobody continues us
 			 * then. */
 			signals_wake_at(now_ms() + AWAKE_MS, AWAKE_MS);
-			end_and_remove();
+			end_and_remove(monitor.run);
 			leave(1);
 		}
 		if (connected && (events[1].revents || !monitor.listens))

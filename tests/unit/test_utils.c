@@ -418,14 +418,15 @@ static void test_each_message_is_one_line_with_prefix_and_level(void **state)
 	assert_int_equal(WEXITSTATUS(ended.status), 1);
 }
 
-static void tell_first(void)
+static void tell_first(void *text)
 {
-	write_all(STDERR_FILENO, "hook\n", 5);
+	write_all(STDERR_FILENO, text, 5);
 }
 
 static void die_with_hook(void)
 {
-	die_first_call(tell_first);
+	char text[] = "hook\n";
+	die_first_call(tell_first, text);
 	die("end");
 }
 
@@ -435,14 +436,15 @@ static void test_the_hook_comes_before_the_last_words(void **state)
 	assert_string_equal(in_child(die_with_hook).said, "hook\nbwrapish: end\n");
 }
 
-static void die_in_turn(void)
+static void die_in_turn(void *none)
 {
+	(void) none;
 	die("the hook's end");
 }
 
 static void die_with_dying_hook(void)
 {
-	die_first_call(die_in_turn);
+	die_first_call(die_in_turn, NULL);
 	die("end");
 }
 
