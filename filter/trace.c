@@ -7,6 +7,7 @@
  */
 #include "filter/trace.h"
 
+#include "filter/state.h"
 #include "plan/plan.h"
 #include "plan/policy-list.h"
 #include "plan/policy-trace.h"
@@ -42,13 +43,11 @@
 
 /* ---- in COMMAND's process ---- */
 
-static struct fd_letter letter;
-
 /* Handing over the listener must not itself be stopped: nobody would answer yet. The exception
  * means this very message and is gone with our memory at exec. */
-static size_t add_exception(struct sock_filter *code)
+static size_t add_exception(struct sock_filter *code, const struct fd_letter *letter)
 {
-	uint64_t address = (uintptr_t) channel_letter_address(&letter);
+	uint64_t address = (uintptr_t) channel_letter_address(letter);
 	const struct sock_filter exception[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 0, 5),
@@ -64,11 +63,12 @@ static size_t add_exception(struct sock_filter *code)
 
 void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 {
+	struct fd_letter *letter = arena_alloc(sizeof(*letter));
 	struct sock_filter *whole = arena_alloc((n + 16) * sizeof(*whole));
-	size_t n_exception = add_exception(whole);
+	size_t n_exception = add_exception(whole, letter);
 	memcpy(whole + n_exception, code, n * sizeof(*code));
 	struct sock_fprog program = { .len = (unsigned short) (n + n_exception), .filter = whole };
-	channel_write_letter(&letter, MESSAGE_LISTENER);
+	channel_write_letter(letter, MESSAGE_LISTENER);
 	int listener = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 				     SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	if (listener < 0)
@@ -81,7 +81,7 @@ void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 		    : errno == EACCES || errno == EPERM || errno == ENOSYS
 			    ? "; a filter that is in force outside forbids it"
 			    : "");
-	channel_send_letter(run->supervisor_fd, &letter, listener);
+	channel_send_letter(run->supervisor_fd, letter, listener);
 	close(listener);
 }
 
@@ -90,13 +90,24 @@ void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 /* What COMMAND does must not fill the memory, of which its own limits do not count this. */
 enum { MOST_KINDS = 1000 };
 
-static struct {
-	bool resolved, truncated;
+struct trace {
+	bool truncated;
 	struct verdicts verdicts;
 	struct rules used;           /* what has been seen, as --seccomp-allow would take it */
 	uint32_t arches[MOST_KINDS]; /* of each in `used` */
 	struct rules broken;         /* by the call at hand */
-} trace;
+};
+
+static struct trace *trace_of(const struct run *run)
+{
+	struct filters *filters = run->filters;
+	if (!filters->trace) {
+		filters->trace = arena_alloc(sizeof(*filters->trace));
+		filters->trace->verdicts =
+			policy_resolve(&run->plan->filter.policy, FILTER_COMMAND);
+	}
+	return filters->trace;
+}
 
 /* Where it may not wait any longer, since the run is to end, the line is lost. */
 static void write_line(const struct run *run, const char *line)
@@ -134,10 +145,10 @@ static const char *arch_name(uint32_t arch)
 	}
 }
 
-static bool is_known(const struct call_rule *rule, uint32_t arch)
+static bool is_known(const struct trace *trace, const struct call_rule *rule, uint32_t arch)
 {
-	for (size_t i = 0; i < trace.used.n; i++)
-		if (trace.arches[i] == arch && policy_is_same_rule(&trace.used.items[i], rule))
+	for (size_t i = 0; i < trace->used.n; i++)
+		if (trace->arches[i] == arch && policy_is_same_rule(&trace->used.items[i], rule))
 			return true;
 	return false;
 }
@@ -158,33 +169,31 @@ static void tell_kind(const struct run *run, const struct call_rule *rule,
 /* One line for each kind: the same call, argument as far as it is judged, and architecture. */
 static void note_call(const struct run *run, const struct seccomp_notif *call)
 {
-	if (trace.truncated)
+	struct trace *trace = trace_of(run);
+	if (trace->truncated)
 		return;
 	uint32_t arch = arch_of(&call->data);
 	char *name = seccomp_syscall_resolve_num_arch(arch, call->data.nr);
-	if (!trace.resolved)
-		trace.verdicts = policy_resolve(&run->plan->filter.policy, FILTER_COMMAND);
-	trace.resolved = true;
-	if (trace.verdicts.bad)
-		die("%s", trace.verdicts.bad);
+	if (trace->verdicts.bad)
+		die("%s", trace->verdicts.bad);
 	uint64_t arguments[6];
 	for (size_t i = 0; i < ARRAY_SIZE(arguments); i++)
 		arguments[i] = call->data.args[i];
 
-	trace.broken.n = 0;
-	policy_find_denial(&trace.verdicts, name ? name : "?", arch, arguments, &trace.broken);
-	for (size_t i = 0; i < trace.broken.n; i++) {
-		struct call_rule *rule = &trace.broken.items[i];
-		if (is_known(rule, arch))
+	trace->broken.n = 0;
+	policy_find_denial(&trace->verdicts, name ? name : "?", arch, arguments, &trace->broken);
+	for (size_t i = 0; i < trace->broken.n; i++) {
+		struct call_rule *rule = &trace->broken.items[i];
+		if (is_known(trace, rule, arch))
 			continue;
-		trace.truncated = trace.used.n == MOST_KINDS;
-		if (trace.truncated)
+		trace->truncated = trace->used.n == MOST_KINDS;
+		if (trace->truncated)
 			break;
 		policy_keep_found(rule);
-		trace.used.items = arena_grow(trace.used.items, trace.used.n, &trace.used.capacity,
-					      sizeof(*trace.used.items));
-		trace.arches[trace.used.n] = arch;
-		trace.used.items[trace.used.n++] = *rule;
+		trace->used.items = arena_grow(trace->used.items, trace->used.n,
+					       &trace->used.capacity, sizeof(*trace->used.items));
+		trace->arches[trace->used.n] = arch;
+		trace->used.items[trace->used.n++] = *rule;
 		tell_kind(run, rule, call, arch);
 	}
 	free(name);
@@ -193,15 +202,14 @@ static void note_call(const struct run *run, const struct seccomp_notif *call)
 void trace_hear(const struct run *run, int listener)
 {
 	/* The kernel may know more of these structures than its header here did. */
-	static union {
+	union {
+		char capacity[512];
 		struct seccomp_notif call;
+	} received = { 0 };
+	union {
 		char capacity[512];
-	} received;
-	static union {
 		struct seccomp_notif_resp answer;
-		char capacity[512];
-	} sent;
-	memset(&received, 0, sizeof(received));
+	} sent = { 0 };
 	if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &received.call) < 0) {
 		if (errno == EINTR ||
 		    errno == ENOENT) /* ENOENT: it was interrupted or killed meanwhile */
@@ -210,7 +218,6 @@ void trace_hear(const struct run *run, int listener)
 			  position_text(run->plan->filter.policy.trace.position));
 	}
 	note_call(run, &received.call);
-	memset(&sent, 0, sizeof(sent));
 	sent.answer.id = received.call.id;
 	sent.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	if (sys_ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &sent.answer) < 0 && errno != ENOENT)
@@ -220,9 +227,11 @@ void trace_hear(const struct run *run, int listener)
 
 void trace_finish(const struct run *run)
 {
-	if (run->plan->filter.policy.trace.fd >= 0)
-		write_line(run, arena_printf("{ \"flags\": \"%s\"%s }\n",
-					     policy_flags_that_allow(&run->plan->filter.policy,
-								     &trace.used),
-					     trace.truncated ? ", \"truncated\": true" : ""));
+	if (run->plan->filter.policy.trace.fd < 0)
+		return;
+	const struct trace *trace = trace_of(run);
+	write_line(run,
+		   arena_printf("{ \"flags\": \"%s\"%s }\n",
+				policy_flags_that_allow(&run->plan->filter.policy, &trace->used),
+				trace->truncated ? ", \"truncated\": true" : ""));
 }

@@ -9,8 +9,7 @@
 
 struct mounts;
 struct cgroups;
-struct late_program;
-struct composed;
+struct filters;
 
 /* The processes beside COMMAND that work for the sandbox. */
 enum helper_kind {
@@ -33,17 +32,15 @@ struct run {
 	/* Setup's way to have a helper started, which gets ends[1]: run/helper.h. */
 	void (*start_helper)(const struct run *run, enum helper_kind kind, const int ends[2]);
 	bool supervisor_is_ready; /* it has said so: MESSAGE_READY */
-	bool guarded;             /* filters_load_guards() has done its work */
 	int parent_pidfd; /* pid 1's, to end the sandbox with --die-with-parent; -1: others do */
 	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
 	bool nofile_raised;     /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot; /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
-	struct cgroups *cgroups;           /* the supervisor's; NULL: none were made */
-	struct mounts *mounts;             /* of the new root; NULL before its sources are pinned */
-	struct late_program *late_program; /* what --seccomp held, shared with children */
-	struct composed *composed;         /* what the --seccomp-* options come to; NULL: nothing */
-	char **environment;                /* COMMAND's, once made */
+	struct cgroups *cgroups; /* the supervisor's; NULL: none were made */
+	struct mounts *mounts;   /* of the new root; NULL before its sources are pinned */
+	struct filters *filters;
+	char **environment; /* COMMAND's, once made */
 };
 
 /* --verbose: what --dry-run says of the stage, on stderr; otherwise nothing. */

@@ -1,0 +1,14 @@
+/* guards.h - the guards of the caller's keys and terminal. */
+#ifndef FILTER_GUARDS_H
+#define FILTER_GUARDS_H
+
+#include "filter/compose.h"
+#include "run/run.h"
+
+enum { N_GUARDS = 2 };
+/* Returns how many are due. `denies_keys`: what they are to be part of does already. */
+size_t guards_list(const struct run *run, bool denies_keys, struct program *guards);
+/* Asks for what they deny. */
+bool guards_hold(const struct run *run);
+
+#endif

@@ -1,0 +1,19 @@
+/* state.h - what filter/ keeps of a run; for its own files. */
+#ifndef FILTER_STATE_H
+#define FILTER_STATE_H
+
+#include "filter/compose.h"
+
+struct late_program;
+struct trace;
+
+struct filters {
+	bool is_composed;
+	struct program programs[2]; /* by enum filtered: what the --seccomp-* options come to */
+	bool traced;
+	bool guarded;                      /* filters_load_guards() has done its work */
+	struct late_program *late_program; /* what --seccomp held, shared with children */
+	struct trace *trace;               /* the supervisor's */
+};
+
+#endif
