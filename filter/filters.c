@@ -105,12 +105,10 @@ static int try_load(bool by_prctl, const struct sock_filter *code, size_t n, uns
 static const char *load_error(int error)
 {
 	if (error == ANSWERED_BY_A_FILTER)
-		return "a filter that is already in force answers in the kernel's place that it is "
-		       "loaded, and it does not hold";
+		return "a filter that is already in force answers in the kernel's place that it is loaded, and it does not hold";
 	return arena_printf("%s%s", errno_text(error),
 			    error == ENOSYS
-				    ? "; this kernel has no seccomp filters, or one forbids "
-				      "more"
+				    ? "; this kernel has no seccomp filters, or one forbids more"
 			    : error == EACCES || error == EPERM
 				    ? "; a filter that is already in force forbids it"
 				    : "");
@@ -151,8 +149,7 @@ void filters_load_guards(struct run *run)
 			      : run->plan->filter.allow_keys ? "--no-tty-guard does"
 							     : "--allow-keys and --no-tty-guard do";
 	if (error)
-		die("Can't keep COMMAND from the caller's %s%s%s: Can't load a seccomp program: "
-		    "%s; %s without",
+		die("Can't keep COMMAND from the caller's %s%s%s: Can't load a seccomp program: %s; %s without",
 		    run->plan->filter.allow_keys ? "" : "kernel keys", n == 2 ? " and " : "",
 		    run->host->has_tty ? "terminal" : "", load_error(error), options);
 	if (!guards_hold(run))

@@ -41,9 +41,9 @@ struct group *cgroup_v1_group(struct cgroups *groups, const char *own, const cha
 		int error = errno;
 		*ret_bad = cgroup_not_usable(path, "", error);
 		if (error == EACCES || error == EPERM)
-			*ret_bad = arena_join(*ret_bad,
-					      "; cgroup version 1 has to be made the caller's by "
-					      "root: see Control groups in bwrapish(1)");
+			*ret_bad = arena_join(
+				*ret_bad,
+				"; cgroup version 1 has to be made the caller's by root: see Control groups in bwrapish(1)");
 		close_fd(&fd);
 		return NULL;
 	}

@@ -101,10 +101,9 @@ static problem verify_cpuset(const struct cgroups *groups, const struct limit_op
 
 static problem not_delegated(const struct cgroups *groups, const struct limit_op *op)
 {
-	return arena_printf("the %s controller is not delegated to %s: its cgroup.controllers or, "
-			    "for the group above, "
-			    "cgroup.subtree_control does not have it" CGROUP_CURE,
-			    op->controller, cgroup_v2(groups)->parent);
+	return arena_printf(
+		"the %s controller is not delegated to %s: its cgroup.controllers or, for the group above, cgroup.subtree_control does not have it" CGROUP_CURE,
+		op->controller, cgroup_v2(groups)->parent);
 }
 
 /* ---- the whole ---- */
@@ -235,11 +234,8 @@ void cgroups_check_birth(const struct run *run, int error)
 		error == EAGAIN
 			? "; pids.max or the user's limit of processes leaves no room for it"
 		: error == EACCES
-			? (*given ? "; the caller has to be in a group below the same delegated "
-				    "one already: cgroup.procs of the group above both, this one "
-				    "and ours, is not writable"
-				  : "; cgroup.procs of the group above both, this one and ours, is "
-				    "not writable" CGROUP_CURE)
+			? (*given ? "; the caller has to be in a group below the same delegated one already: cgroup.procs of the group above both, this one and ours, is not writable"
+				  : "; cgroup.procs of the group above both, this one and ours, is not writable" CGROUP_CURE)
 		: error == EBUSY || error == EOPNOTSUPP || error == ENODEV ? ""
 									   : NULL;
 	if (why)

@@ -202,9 +202,9 @@ problem scope_enter(const struct run *run, scope_await await)
 	/* The answer was that the move is planned. */
 	while (!is_in(run, name)) {
 		if (now_ms() >= end_ms)
-			return arena_printf("it did not move this process into %s within "
-					    "%d seconds",
-					    name, MOST_SECONDS);
+			return arena_printf(
+				"it did not move this process into %s within %d seconds", name,
+				MOST_SECONDS);
 		await(run, -1, 1);
 	}
 	run_tell(run, "systemd's user manager has put bwrapish into %s", name);

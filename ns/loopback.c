@@ -21,8 +21,7 @@ void loopback_up(void)
 	 * trouble. */
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
 		die("loopback: Failed RTM_NEWADDR: can't bring up lo: %s%s", errno_text(errno),
-		    errno == EPERM ? "; a security module (AppArmor's unprivileged_userns profile, "
-				     "a container) takes "
-				     "the capabilities of new user namespaces away"
-				   : "");
+		    errno == EPERM
+			    ? "; a security module (AppArmor's unprivileged_userns profile, a container) takes the capabilities of new user namespaces away"
+			    : "");
 }

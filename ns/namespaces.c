@@ -94,8 +94,7 @@ void ns_verify_left(const struct run *run, unsigned long flags)
 {
 	if ((flags & CLONE_NEWNS && root_mount_id() == run->outer_mount_id) ||
 	    (flags & CLONE_NEWPID && getpid() != 1))
-		die("The kernel reported new namespaces, but the process is still in the old ones; "
-		    "nothing was run");
+		die("The kernel reported new namespaces, but the process is still in the old ones; nothing was run");
 }
 
 /* ---- making and joining ---- */
@@ -123,9 +122,9 @@ void ns_join(const struct fd_at *fd, int kind)
 		    position_text(fd->position), kind == CLONE_NEWUSER ? "user" : "pid", fd->fd,
 		    errno_text(errno),
 		    errno == EPERM ? "; it has to be owned by the caller, or be one of its children"
-		    : errno == EINVAL ? "; the descriptor is no namespace of that kind, or the "
-					"caller is in it already"
-				      : "");
+		    : errno == EINVAL
+			    ? "; the descriptor is no namespace of that kind, or the caller is in it already"
+			    : "");
 	ns_hide();
 }
 

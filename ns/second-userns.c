@@ -49,9 +49,9 @@ static int make_empty_program(void)
 		fd = memfd_create("empty", MFD_CLOEXEC);
 	if (fd < 0 || !write_all(fd, &image, sizeof(image)))
 		die("Can't prepare the second user namespace: %s%s", errno_text(errno),
-		    errno == EACCES ? "; it takes a memory file that can be executed: sysctl "
-				      "vm.memfd_noexec=1 or 0"
-				    : "");
+		    errno == EACCES
+			    ? "; it takes a memory file that can be executed: sysctl vm.memfd_noexec=1 or 0"
+			    : "");
 	return fd;
 }
 
@@ -92,8 +92,7 @@ static int make_mapped_namespace(const struct run *run)
 	while (pidfd >= 0 && waitpid(child, &status, WUNTRACED) < 0 && errno == EINTR)
 		;
 	if (!WIFSTOPPED(status))
-		die("Can't make the second user namespace's first process (do the seccomp programs "
-		    "around allow ptrace, pidfd_open, and execveat of a memfd?)");
+		die("Can't make the second user namespace's first process (do the seccomp programs around allow ptrace, pidfd_open, and execveat of a memfd?)");
 	int number = ns_pid_in_proc(run, pidfd);
 	idmap_write_of(run, number, &map);
 	int fd = openat(run->host->proc_fd, arena_printf("%d/ns/user", number),

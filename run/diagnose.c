@@ -24,13 +24,10 @@
 static const char *user_namespaces_forbidden(const struct run *run)
 {
 	if (procfile_number(run->host->proc_fd, "sys/kernel/unprivileged_userns_clone") == 0)
-		return "; this kernel denies user namespaces to normal users: as root, "
-		       "sysctl kernel.unprivileged_userns_clone=1";
+		return "; this kernel denies user namespaces to normal users: as root, sysctl kernel.unprivileged_userns_clone=1";
 	if (procfile_number(run->host->proc_fd,
 			    "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return "; AppArmor restricts user namespaces: as root, give the program a profile "
-		       "that has "
-		       "\"userns,\", or sysctl kernel.apparmor_restrict_unprivileged_userns=0";
+		return "; AppArmor restricts user namespaces: as root, give the program a profile that has \"userns,\", or sysctl kernel.apparmor_restrict_unprivileged_userns=0";
 	return NULL;
 }
 
@@ -39,9 +36,9 @@ static const char *too_many_processes(void)
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NPROC, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
 		return "; the control group may have no more processes (pids.max)";
-	return arena_printf("; this user may have %llu processes (RLIMIT_NPROC, ulimit -u), or the "
-			    "control group no more (pids.max)",
-			    (unsigned long long) limit.rlim_cur);
+	return arena_printf(
+		"; this user may have %llu processes (RLIMIT_NPROC, ulimit -u), or the control group no more (pids.max)",
+		(unsigned long long) limit.rlim_cur);
 }
 
 const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error)
@@ -79,9 +76,9 @@ const char *diagnose_new_namespace(const struct run *run, unsigned long flags, i
 	if (error != EPERM && error != EACCES)
 		return "";
 	const char *forbidden = user_namespaces_forbidden(run);
-	return forbidden ? forbidden
-			 : "; a container or a seccomp filter forbids it, or the present root is a "
-			   "chroot";
+	return forbidden
+		       ? forbidden
+		       : "; a container or a seccomp filter forbids it, or the present root is a chroot";
 }
 
 const char *diagnose_id_map(const struct run *run, int error)
@@ -89,9 +86,7 @@ const char *diagnose_id_map(const struct run *run, int error)
 	if (error == ENOENT)
 		return "; a mounted /proc is needed";
 	if (error == EROFS)
-		return "; the /proc that is visible here is read-only (a sandbox around this one "
-		       "that shows it with "
-		       "--ro-bind should give --proc /proc)";
+		return "; the /proc that is visible here is read-only (a sandbox around this one that shows it with --ro-bind should give --proc /proc)";
 	if (error != EPERM && error != EACCES)
 		return "";
 	const char *forbidden = user_namespaces_forbidden(run);
@@ -113,17 +108,14 @@ const char *diagnose_mount_api(int error)
 	unsigned long major = strtoul(system.release, &end, 10),
 		      minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
 	if (major > 5 || (major == 5 && minor >= 12))
-		return "; a seccomp filter (of a container engine?) hides the mount system calls "
-		       "of Linux 5.12";
+		return "; a seccomp filter (of a container engine?) hides the mount system calls of Linux 5.12";
 	return arena_printf("; Linux 5.12 or newer is needed, and this is %s", system.release);
 }
 
 const char *diagnose_proc_mount(int error)
 {
 	if (error == EPERM)
-		return "; parts of the /proc that is visible here are covered, as in a container, "
-		       "and then the kernel "
-		       "allows no new one: without --unshare-pid the visible one is shown instead";
+		return "; parts of the /proc that is visible here are covered, as in a container, and then the kernel allows no new one: without --unshare-pid the visible one is shown instead";
 	return diagnose_mount_api(error);
 }
 
