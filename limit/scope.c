@@ -15,7 +15,7 @@
 #include "run/run.h"
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
-#include "sys/self.h"
+#include "sys/program.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -88,13 +88,9 @@ static _Noreturn void be_busctl(const char *program, const char *directory, cons
 			  NULL };
 	/* Without the address of another bus, which would make it run a program of that name's. */
 	char *environment[] = { arena_printf("XDG_RUNTIME_DIR=%s", directory), NULL };
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	sigset_t none;
-	sigemptyset(&none);
 	die_first_call(NULL, NULL);
-	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(report_fd, 2) < 0 ||
-	    !close_all_except(NULL, 0) || setsid() < 0 || chdir("/") < 0 ||
-	    signal(SIGALRM, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	if (!program_take_stdio(report_fd) || signal(SIGALRM, SIG_DFL) == SIG_ERR ||
+	    program_leave_caller(NULL, 0))
 		_exit(1);
 	caps_drop_all();
 	alarm(MOST_SECONDS);
@@ -183,7 +179,7 @@ problem scope_enter(const struct run *run, scope_await await)
 	problem bad = check_manager(directory);
 	if (bad)
 		return bad;
-	const char *program = run_find_program("busctl");
+	const char *program = program_find("busctl");
 	if (!program)
 		return "busctl, which asks it, is not installed (package systemd)";
 

@@ -23,6 +23,7 @@
 #include "run/helper.h"
 #include "run/run.h"
 #include "sys/kernel.h"
+#include "sys/program.h"
 #include "sys/root.h"
 #include "sys/self.h"
 #include "utils.h"
@@ -162,9 +163,7 @@ void overlay_be_fuse_overlayfs(const struct run *run, int socket, uint64_t capab
 	struct overlay_job job;
 	overlay_job_receive(run, socket, &job);
 	char *no_environment[] = { NULL };
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
-	    dup2(job.fds[REPORT], 2) < 0)
+	if (!program_take_stdio(job.fds[REPORT]))
 		_exit(1);
 	say_set_prefix("fuse-overlayfs"); /* setup reads one kind of message */
 	say_set_levels(false);
@@ -186,16 +185,11 @@ void overlay_be_fuse_overlayfs(const struct run *run, int socket, uint64_t capab
 			  arena_string(fuse_options(run, &job)),
 			  arena_printf("/dev/fd/%d", job.fds[DEVICE]),
 			  NULL };
-	const char *program = run_find_program(name);
-	if (!close_all_except(keep, n))
-		die_errno(errno, "Can't close the descriptors that it must not have");
-	if (setsid() < 0 || chdir("/") < 0)
-		die_errno(errno, "Can't leave the caller's session");
+	const char *program = program_find(name);
+	const char *undone = program_leave_caller(keep, n);
+	if (undone)
+		die_errno(errno, "Can't %s", undone);
 	overlay_keep_caps(capabilities);
-	sigset_t none;
-	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-		die_errno(errno, "Can't unblock its signals");
 	execve(program ? program : "", words, no_environment);
 	die_errno(errno, "Can't run it");
 }
@@ -249,7 +243,7 @@ static const char *last_words(int report_fd)
 int overlay_make_fuse_mount(const struct run *run, unsigned attributes, int *ret_device_fd,
 			    const char **ret_why)
 {
-	if (!run_find_program("fuse-overlayfs")) {
+	if (!program_find("fuse-overlayfs")) {
 		*ret_why = "it is not installed (package fuse-overlayfs)";
 		return -1;
 	}

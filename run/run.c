@@ -1,5 +1,5 @@
 /* run.c - what every room may ask of the run: to tell what happens (--verbose), to close what an option
- * consumed, to find a program of the host's, to end as setup has ended. Decides nothing.
+ * consumed, to end as setup has ended. Decides nothing.
  */
 #include "run/run.h"
 
@@ -36,15 +36,4 @@ void close_consumed(int fd)
 {
 	if (fd > STDERR_FILENO)
 		close(fd);
-}
-
-const char *run_find_program(const char *name)
-{
-	static const char *const places[] = { "/usr/bin", "/usr/local/bin", "/bin" };
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		const char *path = arena_printf("%s/%s", places[i], name);
-		if (access(path, X_OK) == 0)
-			return path;
-	}
-	return NULL;
 }

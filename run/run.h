@@ -53,8 +53,5 @@ _Noreturn void run_end_with_setup(int status);
 void close_consumed(int fd);
 /* --verbose: one line on stderr; otherwise nothing, and the words are not even made. */
 #define run_tell(run, ...) ((run)->plan->verbose ? say_note(__VA_ARGS__) : (void) 0)
-/* The path of a program that a run may need beside COMMAND, never looked for in the caller's PATH;
- * arena memory. NULL when it is not installed. */
-const char *run_find_program(const char *name);
 
 #endif
