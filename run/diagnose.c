@@ -8,13 +8,13 @@
 
 #include "run/run.h"
 #include "sys/kernel.h"
+#include "sys/nskind.h"
 #include "sys/procfile.h"
 #include "utils.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -43,27 +43,17 @@ static const char *too_many_processes(void)
 
 const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error)
 {
-	static const struct {
-		unsigned long flag;
-		const char *limit, *name;
-	} limits[] = {
-		{ CLONE_NEWUSER, "sys/user/max_user_namespaces", "user" },
-		{ CLONE_NEWNS, "sys/user/max_mnt_namespaces", "mount" },
-		{ CLONE_NEWPID, "sys/user/max_pid_namespaces", "pid" },
-		{ CLONE_NEWNET, "sys/user/max_net_namespaces", "network" },
-		{ CLONE_NEWIPC, "sys/user/max_ipc_namespaces", "IPC" },
-		{ CLONE_NEWUTS, "sys/user/max_uts_namespaces", "UTS" },
-		{ CLONE_NEWCGROUP, "sys/user/max_cgroup_namespaces", "cgroup" },
-	};
 	if (error == ENOSPC || error == EUSERS) {
-		for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-			int64_t limit = flags & limits[i].flag ? procfile_number(run->host->proc_fd,
-										 limits[i].limit)
-							       : -1;
+		for (size_t i = 0; i < N_NS_KINDS; i++) {
+			const char *file =
+				arena_printf("sys/user/max_%s_namespaces", ns_kinds[i].file);
+			int64_t limit = flags & ns_kinds[i].flag
+						? procfile_number(run->host->proc_fd, file)
+						: -1;
 			if (limit >= 0 && limit < 8)
 				return arena_printf(
 					"; only %d %s namespaces are allowed here (/proc/%s)",
-					(int) limit, limits[i].name, limits[i].limit);
+					(int) limit, ns_kinds[i].name, file);
 		}
 		return "; a limit of /proc/sys/user/max_*_namespaces, or 32 levels of nesting";
 	}
