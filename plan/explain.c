@@ -16,19 +16,6 @@
 #include "plan/shape.h"
 #include "utils.h"
 
-static void explain_processes(const struct plan *plan, const struct shape *shape, struct text *text)
-{
-	static const char *const processes[] = {
-		[RUN_ALONE] = "no process but COMMAND's own",
-		[RUN_SUPERVISED] = "a supervisor outside",
-		[RUN_WITH_INIT] = "a supervisor outside and a reaper inside",
-	};
-	explain_line(text, "split", "%s%s%s%s", processes[shape->topology],
-		     shape->topology_reason ? ", for " : "",
-		     shape->topology_reason ? shape->topology_reason : "",
-		     plan->command.die_with_parent ? "; all of it dies with the parent" : "");
-}
-
 static void explain_go(const struct plan *plan, struct text *text)
 {
 	bool has_begun = filter_options_explain_go(plan, text);
@@ -45,7 +32,7 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 {
 	switch (stage) {
 	case STAGE_SPLIT:
-		explain_processes(plan, shape, text);
+		shape_explain(plan, shape, text);
 		report_options_explain_split(plan, text);
 		limit_options_explain_split(plan, shape, text);
 		return;

@@ -131,9 +131,9 @@ static problem check_no_range_is_allowed(const struct plan *plan)
 		if (allow->items[i].word && !allow->items[i].mask)
 			return option_refused(
 				plan, "--seccomp-allow",
-				arena_printf("%s is a range, which can only be denied; name "
-					     "each that is to be allowed",
-					     policy_rule_text(&allow->items[i])));
+				arena_printf(
+					"%s is a range, which can only be denied; name each that is to be allowed",
+					policy_rule_text(&allow->items[i])));
 	return NULL;
 }
 
@@ -148,10 +148,9 @@ static problem check_flags_are_deniable(const struct plan *plan)
 		    allow->items[i].mask != UINT32_MAX)
 			return option_refused(
 				plan, "--seccomp-allow",
-				arena_printf("%s means every call with this flag, whatever "
-					     "else is in it; deny the "
-					     "others instead",
-					     policy_rule_text(&allow->items[i])));
+				arena_printf(
+					"%s means every call with this flag, whatever else is in it; deny the others instead",
+					policy_rule_text(&allow->items[i])));
 	return NULL;
 }
 

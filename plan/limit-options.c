@@ -86,23 +86,22 @@ static problem read_rlimit_words(const char *name, const char *values, struct rl
 		i++;
 	if (i == ARRAY_SIZE(resources)) {
 		const char *near = nearest_word(bare, nth_resource_name, ARRAY_SIZE(resources));
-		return arena_printf("Unknown resource %s (they are named as in getrlimit(2), "
-				    "nofile for RLIMIT_NOFILE)%s%s%s",
-				    name, near ? "; is " : "", near ? near : "",
-				    near ? " meant?" : "");
+		return arena_printf(
+			"Unknown resource %s (they are named as in getrlimit(2), nofile for RLIMIT_NOFILE)%s%s%s",
+			name, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
 	}
 	op->resource = resources[i].resource;
 
 	const char *colon = strchrnul(values, ':'), *hard = *colon ? colon + 1 : values;
 	const char *soft = arena_copy(values, (size_t) (colon - values));
 	if (!read_rlim(soft, &op->limit.rlim_cur))
-		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T "
-				    "behind it or not, nor unlimited",
-				    soft);
+		return arena_printf(
+			"Invalid limit: %s is neither a number, with K, M, G or T behind it or not, nor unlimited",
+			soft);
 	if (!read_rlim(hard, &op->limit.rlim_max))
-		return arena_printf("Invalid limit: %s is neither a number, with K, M, G or T "
-				    "behind it or not, nor unlimited",
-				    hard);
+		return arena_printf(
+			"Invalid limit: %s is neither a number, with K, M, G or T behind it or not, nor unlimited",
+			hard);
 	if (op->limit.rlim_cur > op->limit.rlim_max)
 		return arena_printf("Invalid limit: the soft limit %s is above the hard limit %s",
 				    soft, hard);
@@ -195,14 +194,12 @@ static problem read_cpu_max(const char *value, struct limit_op *op)
 	op->number = UINT64_MAX;
 	if ((!streq(quota, "max") && !parse_decimal(quota, UINT64_MAX / 2, &op->number)) ||
 	    (*blank && !parse_decimal(blank + 1, 1000000, &op->period_us)))
-		return arena_printf("Invalid limit: %s is neither a share of one CPU, like 50%%, "
-				    "nor microseconds, QUOTA or "
-				    "\"QUOTA PERIOD\", nor max",
-				    value);
+		return arena_printf(
+			"Invalid limit: %s is neither a share of one CPU, like 50%%, nor microseconds, QUOTA or \"QUOTA PERIOD\", nor max",
+			value);
 	if (op->number < LEAST_US || op->period_us < LEAST_US)
 		return arena_printf(
-			"Invalid limit: a quota and a period in %s are microseconds, %d "
-			"at least; for half a CPU say 50%%",
+			"Invalid limit: a quota and a period in %s are microseconds, %d at least; for half a CPU say 50%%",
 			value, LEAST_US);
 	return NULL;
 }
@@ -215,10 +212,9 @@ static problem read_limit_value(const struct limit_key *key, const char *value, 
 	switch (key->kind) {
 	case VALUE_SIZE:
 		if (!is_max && !parse_size(value, INT64_MAX, &op->number))
-			return arena_printf("Invalid size: %s is neither a number of bytes, with "
-					    "K, M, G or T behind it or not, "
-					    "nor max",
-					    value);
+			return arena_printf(
+				"Invalid size: %s is neither a number of bytes, with K, M, G or T behind it or not, nor max",
+				value);
 		break;
 	case VALUE_COUNT:
 		if (!is_max && !parse_size(value, INT64_MAX, &op->number))
@@ -276,9 +272,9 @@ static problem read_limit_words(const char *key, const char *value, struct limit
 		return read_limit_value(&limit_keys[i], value, op);
 	}
 	const char *near = nearest_key(key);
-	return arena_printf("Unknown key %s (they are named like the files of a control group, as "
-			    "memory.max)%s%s%s",
-			    key, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+	return arena_printf(
+		"Unknown key %s (they are named like the files of a control group, as memory.max)%s%s%s",
+		key, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
 }
 
 /* ---- reading ---- */

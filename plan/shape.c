@@ -8,6 +8,7 @@
 #include "plan/command-options.h"
 #include "plan/filter-options.h"
 #include "plan/limit-options.h"
+#include "plan/lines.h"
 #include "plan/ns-options.h"
 #include "plan/options.h"
 #include "plan/plan.h"
@@ -171,4 +172,17 @@ problem plan_drop_namespaces(const struct plan *plan, const struct caller *calle
 	if (gone & CLONE_NEWCGROUP && plan->ns.unshare_cgroup == WANT_TRY)
 		without.ns.unshare_cgroup = WANT_NO;
 	return plan_check(&without, caller, shape);
+}
+
+void shape_explain(const struct plan *plan, const struct shape *shape, struct text *text)
+{
+	static const char *const processes[] = {
+		[RUN_ALONE] = "no process but COMMAND's own",
+		[RUN_SUPERVISED] = "a supervisor outside",
+		[RUN_WITH_INIT] = "a supervisor outside and a reaper inside",
+	};
+	explain_line(text, "split", "%s%s%s%s", processes[shape->topology],
+		     shape->topology_reason ? ", for " : "",
+		     shape->topology_reason ? shape->topology_reason : "",
+		     plan->command.die_with_parent ? "; all of it dies with the parent" : "");
 }

@@ -54,5 +54,7 @@ problem plan_check(const struct plan *plan, const struct caller *caller, struct 
 /* The same without what the kernel lacks: some of shape->optional_namespaces. For all who make namespaces. */
 problem plan_drop_namespaces(const struct plan *plan, const struct caller *caller,
 			     unsigned long missing, struct shape *shape);
+/* A line of --dry-run: which processes there are, and for what. */
+void shape_explain(const struct plan *plan, const struct shape *shape, struct text *text);
 
 #endif
