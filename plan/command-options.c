@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* The value of what changes the environment is its enum env_action. */
-enum { CAP_ADD = ENV_KEEP + 1, CAP_DROP };
+enum { CAP_ADD = 100, CAP_DROP };
 
 #define ROW(...) OPTION(COMMAND, __VA_ARGS__)
 /* clang-format off */

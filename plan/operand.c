@@ -4,6 +4,8 @@
 #include "plan/position.h"
 #include "utils.h"
 
+#include <string.h>
+
 problem operand_path(struct position position, const char *kind, const char *word)
 {
 	if (!*word)
@@ -54,6 +56,18 @@ problem operand_size(struct position position, const char *word, uint64_t *ret_b
 		position,
 		"Invalid size: %s is not a number of bytes from 1 to %zu, which may have K, M, G or T behind it",
 		word, SIZE_MAX / 2);
+}
+
+int operand_choice(const char *choices, const char *word)
+{
+	size_t length = strlen(word);
+	for (int i = 0; *choices; i++) {
+		size_t n = strcspn(choices, " ");
+		if (n == length && strncmp(choices, word, n) == 0)
+			return i;
+		choices += n + (choices[n] == ' ');
+	}
+	return -1;
 }
 
 problem operand_once(struct position position, struct position before)

@@ -14,6 +14,8 @@ problem operand_seconds(struct position position, const char *word, bool zero_al
 problem operand_mode(struct position position, const char *word, mode_t *ret_mode);
 /* Of a tmpfs. */
 problem operand_size(struct position position, const char *word, uint64_t *ret_bytes);
+/* Which of the words in `choices` it is, from 0; -1: none. */
+int operand_choice(const char *choices, const char *word);
 /* What modifies one operation is given once for it; `before` is where it stood first, argument 0: nowhere. */
 problem operand_once(struct position position, struct position before);
 

@@ -38,6 +38,7 @@ struct option_row {
 	uint16_t mode;  /* of what an operation makes when --perms says nothing */
 	char words[32]; /* "SRC DEST"; "" for none. They tell arity, checks and completion. */
 	char help[96];
+	char choices[24]; /* all that its operand can be, where that is one of a few words */
 	/* The option without which it makes no sense; what stands behind it is told, too. */
 	char needs[64];
 };

@@ -25,7 +25,7 @@ static const struct option_row rows[] = {
 	OPERATION("overlay", "RWSRC WORKDIR DEST", FILESYSTEM, "the layers merged at DEST, writes go to RWSRC", OWN, .value = OP_OVERLAY),
 	OPERATION("tmp-overlay", "DEST", FILESYSTEM, "the same, writes vanish", OWN, .value = OP_OVERLAY),
 	OPERATION("ro-overlay", "DEST", FILESYSTEM, "two or more layers merged read-only at DEST", OWN, .value = OP_OVERLAY, .traits = READ_ONLY),
-	ROW("overlay-backend", "BACKEND", FILESYSTEM, "auto, kernel or fuse: who merges the next overlay", OWN, .value = BACKEND, .traits = MODIFIES_NEXT),
+	ROW("overlay-backend", "BACKEND", FILESYSTEM, "auto, kernel or fuse: who merges the next overlay", OWN, .value = BACKEND, .choices = "auto kernel fuse", .traits = MODIFIES_NEXT),
 	ROW("overlay-opt", "OPT", FILESYSTEM, "a mount option of the next overlay (volatile, index=off, ...)", OWN, .value = MOUNT_OPTION, .traits = MODIFIES_NEXT),
 	ROW("overlay-changes", "FD", FILESYSTEM, "list what was changed in the next overlay on FD, as JSON lines", OWN, .value = CHANGES, .use = USE_OWN, .supervised = 3, .traits = MODIFIES_NEXT | ENDS_WITH_COMMAND),
 };
@@ -54,18 +54,17 @@ static void add_option(struct overlay *overlay, struct word_at option)
 	overlay->options[overlay->n_options++] = option;
 }
 
-static problem read_backend(struct overlay *overlay, const char *word, struct position position)
+static problem read_backend(struct overlay *overlay, const struct option_row *row, const char *word,
+			    struct position position)
 {
-	static const char backends[][8] = {
-		[OVERLAY_AUTO] = "auto", [OVERLAY_KERNEL] = "kernel", [OVERLAY_FUSE] = "fuse"
-	};
+	static const enum overlay_backend chosen[] = { OVERLAY_AUTO, OVERLAY_KERNEL, OVERLAY_FUSE };
+	int choice = operand_choice(row->choices, word);
 	overlay->backend_position = position;
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
-		if (streq(word, backends[i])) {
-			overlay->backend = (enum overlay_backend) i;
-			return NULL;
-		}
-	return problem_at(position, "Invalid backend: %s is neither auto, kernel nor fuse", word);
+	if (choice < 0)
+		return problem_at(position, "Invalid backend: %s is neither auto, kernel nor fuse",
+				  word);
+	overlay->backend = chosen[choice];
+	return NULL;
 }
 
 problem overlay_options_read(struct reader *reader, const struct option_row *row,
@@ -88,7 +87,7 @@ problem overlay_options_read(struct reader *reader, const struct option_row *row
 		add_layer(overlay, &layer);
 		return NULL;
 	case BACKEND:
-		return read_backend(overlay, words[0], position);
+		return read_backend(overlay, row, words[0], position);
 	case MOUNT_OPTION:
 		add_option(overlay, (struct word_at){ words[0], position });
 		return NULL;

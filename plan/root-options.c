@@ -16,7 +16,7 @@
 #include <string.h>
 
 /* The value of an operation is its enum op_kind. */
-enum { PERMS = OP_CHMOD + 1, SIZE, PROPAGATION };
+enum { PERMS = 100, SIZE, PROPAGATION };
 
 #define ROW(...) OPTION(ROOT, __VA_ARGS__)
 /* clang-format off */
@@ -29,7 +29,7 @@ static const struct option_row bind_rows[] = {
 	ROW("ro-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = READ_ONLY | SKIP_MISSING | TAKES_PROPAGATION),
 	ROW("bind-fd", "FD DEST", FILESYSTEM, "as --bind, for the file or directory that FD refers to", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = TAKES_PROPAGATION),
 	ROW("ro-bind-fd", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = READ_ONLY | TAKES_PROPAGATION),
-	ROW("propagation", "TYPE", FILESYSTEM, "private or slave: do mounts that the host adds appear in it", OWN, .value = PROPAGATION, .traits = MODIFIES_NEXT),
+	ROW("propagation", "TYPE", FILESYSTEM, "private or slave: do mounts that the host adds appear in it", OWN, .value = PROPAGATION, .choices = "private slave", .traits = MODIFIES_NEXT),
 };
 static const struct option_row rows[] = {
 	ROW("remount-ro", "DEST", FILESYSTEM, "make the mount at DEST read-only, not those below it", OWN, .value = OP_REMOUNT_RO),
@@ -54,16 +54,15 @@ const struct option_rows root_option_rows = { rows, ARRAY_SIZE(rows) };
 
 /* ---- modifiers ---- */
 
-static problem read_propagation(struct position position, const char *word,
-				enum propagation *ret_propagation)
+static problem read_propagation(struct position position, const struct option_row *row,
+				const char *word, enum propagation *ret_propagation)
 {
-	if (streq(word, "private"))
-		*ret_propagation = PROPAGATION_PRIVATE;
-	else if (streq(word, "slave"))
-		*ret_propagation = PROPAGATION_SLAVE;
-	else
+	static const enum propagation chosen[] = { PROPAGATION_PRIVATE, PROPAGATION_SLAVE };
+	int choice = operand_choice(row->choices, word);
+	if (choice < 0)
 		return problem_at(position, "Invalid propagation: %s is neither private nor slave",
 				  word);
+	*ret_propagation = chosen[choice];
 	return NULL;
 }
 
@@ -79,7 +78,7 @@ static problem read_modifier(struct reader *reader, const struct option_row *row
 	*waiting = position;
 	return row->value == PERMS  ? operand_mode(position, word, &reader->perms)
 	       : row->value == SIZE ? operand_size(position, word, &reader->size_bytes)
-				    : read_propagation(position, word, &reader->propagation);
+				    : read_propagation(position, row, word, &reader->propagation);
 }
 
 static void take_modifiers(struct reader *reader, const struct option_row *row, struct op *op)

@@ -1,5 +1,5 @@
-/* Prints the option table, a row a line: name, words, group, help, what becomes of its FD, traits, what it needs, between
- * tabs. The completions are made from it, the man page is compared with it, and tests take their cases from it. */
+/* Prints the option table, a row a line: name, words, group, help, what becomes of its FD, traits, what it needs, what its operand
+ * can be, between tabs. The completions are made from it, the man page is compared with it, and tests take their cases from it. */
 #include "plan/options.h"
 
 #include <stdio.h>
@@ -36,7 +36,7 @@ int main(void)
 		for (size_t i = 0; i < sizeof(traits) / sizeof(traits[0]); i++)
 			if (row->traits & traits[i].trait)
 				printf("%s ", traits[i].name);
-		printf("\t%s\n", row->needs);
+		printf("\t%s\t%s\n", row->needs, row->choices);
 	}
 	return 0;
 }

@@ -1,5 +1,7 @@
 /* The grammar: argv in, plan or problem out, through a fake io. */
 #include "fake_io.h"
+#include "plan/calls.h"
+#include "plan/operand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -1142,6 +1144,21 @@ static void test_a_wish_does_not_weaken_a_demand(void **state)
 
 /* ---- the table ---- */
 
+static void test_the_choices_of_the_table_are_all_that_there_are(void **state)
+{
+	(void) state;
+	size_t n_choices = 0;
+	const char *choices = options_find("--seccomp-profile")->choices;
+	for (size_t i = 0; i < n_profiles; i++)
+		assert_int_not_equal(operand_choice(choices, profiles[i].name), -1);
+	for (; *choices; choices++)
+		n_choices += *choices == ' ';
+	assert_int_equal(n_choices + 1, n_profiles);
+	assert_int_equal(operand_choice("auto kernel fuse", "fuse"), 2);
+	assert_int_equal(operand_choice("auto kernel fuse", "fus"), -1);
+	assert_int_equal(operand_choice("auto kernel fuse", ""), -1);
+}
+
 static void test_the_table_has_each_option_once_and_explains_it(void **state)
 {
 	(void) state;
@@ -1240,6 +1257,7 @@ int main(void)
 		TEST(test_what_is_no_seccomp_program_is_refused_at_once),
 		TEST(test_share_net_undoes_what_was_said_before_it),
 		TEST(test_a_wish_does_not_weaken_a_demand),
+		TEST(test_the_choices_of_the_table_are_all_that_there_are),
 		TEST(test_the_table_has_each_option_once_and_explains_it),
 		TEST(test_help_has_every_option_in_a_hundred_columns),
 	};
