@@ -6,7 +6,7 @@
 #include "ns/idmap.h"
 
 #include "ns/namespaces.h"
-#include "plan/options.h"
+#include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/diagnose.h"

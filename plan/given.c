@@ -28,6 +28,14 @@ bool options_given(const struct plan *plan, const char *option)
 	return options_position(plan, option).argument != 0;
 }
 
+const char *options_with_trait(const struct plan *plan, unsigned trait)
+{
+	for (size_t i = 0; i < plan->n_given; i++)
+		if (plan->given[i].row->traits & trait)
+			return plan->given[i].row->name;
+	return NULL;
+}
+
 bool options_note(struct plan *plan, const struct option_row *row, struct position position)
 {
 	for (size_t i = 0; i < plan->n_given; i++)

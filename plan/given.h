@@ -9,6 +9,8 @@ struct position options_position(const struct plan *plan, const char *option);
 /* Of those directly on the line; argument 0: there is none. */
 struct position options_last(const struct plan *plan);
 bool options_given(const struct plan *plan, const char *option);
+/* An option on the line with the trait; NULL: there is none. */
+const char *options_with_trait(const struct plan *plan, unsigned trait);
 /* Notes that it stands there. False when it stood somewhere before. */
 bool options_note(struct plan *plan, const struct option_row *row, struct position position);
 /* What does not go with the option, which was given, with the place before it. */

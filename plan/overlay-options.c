@@ -196,11 +196,11 @@ static problem check(const struct op *op)
 	return check_options(overlay);
 }
 
-problem overlay_options_take(struct reader *reader, struct op *op)
+problem overlay_options_take(struct reader *reader, const struct option_row *row, struct op *op)
 {
 	struct overlay *overlay = arena_alloc(sizeof(*overlay));
 	*overlay = reader->overlay;
-	overlay->writable = !op->read_only;
+	overlay->writable = !(row->traits & READ_ONLY);
 	op->overlay = overlay;
 	overlay_options_forget(reader);
 	return check(op);

@@ -8,7 +8,7 @@ extern const struct option_rows overlay_option_rows;
 problem overlay_options_read(struct reader *reader, const struct option_row *row,
 			     char *const *words, struct position position);
 /* Gives the operation the overlay whose layers and modifiers have just been read. */
-problem overlay_options_take(struct reader *reader, struct op *op);
+problem overlay_options_take(struct reader *reader, const struct option_row *row, struct op *op);
 /* Nothing of an overlay has been read. */
 void overlay_options_forget(struct reader *reader);
 /* Whether the backend knows all options that were given. */

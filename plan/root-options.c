@@ -162,7 +162,7 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 		name += length;
 	}
 	if (!bad && op.kind == OP_OVERLAY)
-		bad = overlay_options_take(reader, &op);
+		bad = overlay_options_take(reader, row, &op);
 	if (bad)
 		return bad;
 	take_modifiers(reader, row, &op);

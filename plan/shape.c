@@ -81,8 +81,7 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 		.namespaces = CLONE_NEWNS,
 	};
 	choose_topology(plan, caller, &shape);
-	for (size_t i = 0; i < plan->n_given; i++)
-		shape.ends_with_command |= plan->given[i].row->traits & ENDS_WITH_COMMAND;
+	shape.ends_with_command = options_with_trait(plan, ENDS_WITH_COMMAND);
 	shape.dies_with_supervisor = plan->command.die_with_parent || shape.ends_with_command;
 
 	bool may_deny_init = plan->filter.n_seccomp && shape.topology == RUN_WITH_INIT;

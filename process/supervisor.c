@@ -230,15 +230,12 @@ static void watch_parent(pid_t parent)
  * of others here. */
 static void require_own_proc(const struct run *run)
 {
-	static const char *const ending[] = { "--timeout", "--limit", "--limit-try", "--cgroup",
-					      "--overlay-changes" };
 	const struct plan *plan = run->plan;
 	const char *option = plan->ns.pidns.fd >= 0 ? "--pidns" : NULL;
 	if (plan->ns.userns.fd >= 0 && run->shape.pid_namespace)
 		option = "--userns";
-	for (size_t i = 0; i < ARRAY_SIZE(ending) && must_find_the_rest(run) && !option; i++)
-		if (options_given(plan, ending[i]))
-			option = ending[i];
+	if (must_find_the_rest(run) && !option)
+		option = options_with_trait(plan, ENDS_WITH_COMMAND);
 	if (option && !ns_has_own_proc(run))
 		die("%s: /proc shows another pid namespace than this one, so the sandbox's "
 		    "processes cannot be found there; mount one of this namespace%s",
