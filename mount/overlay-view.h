@@ -7,24 +7,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* NULL: nothing. What is bool and makes one is false with errno where it cannot. */
+/* A view that is NULL shows nothing. The functions that open one return false with errno where they cannot. */
 struct view;
-/* Of the top; the layers, top first, are opened anew. */
+/* The top; the layers, top first, are opened anew. */
 bool view_open_top(enum overlay_marks marks, const int *layers, size_t n_layers, struct view **ret);
-/* Of the directory `name` in it. */
+/* The directory `name` in it. */
 bool view_open_below(const struct view *view, const char *name, struct view **ret);
-/* Of the directory at `path` below it; ELOOP where that climbs. */
+/* The directory at `path` below the top; ELOOP where the path climbs. */
 bool view_open_path(const struct view *top, const char *path, struct view **ret);
-/* Frees it, too. */
+/* Closes and frees it. */
 void view_close(struct view *view);
 /* The topmost layer's directory, to look at; -1: nothing is shown. */
 int view_top_fd(const struct view *view);
 /* What is shown under `name`; false when nothing. */
 bool view_stat(const struct view *view, const char *name, struct stat *ret_status);
 
-/* Closes for now what ".." of `below` leads to; with NULL, all. */
+/* Closes for now the directories that ".." of those in `below` leads to; all of them where that is NULL. */
 void view_close_above(struct view *view, const struct view *below);
-/* Opens that again. */
+/* Opens them again. */
 bool view_open_above(struct view *view, const struct view *below);
 /* What ".." of fd leads to, if that is this directory; -1 and errno. */
 int view_climb(int fd, dev_t device, ino_t inode);

@@ -292,7 +292,7 @@ def test_what_made_a_place_read_only_is_the_last_that_covers_it(line, blamed):
 
 # ---- where setup keeps things of its own meanwhile ----
 
-def with_workshop(kind):
+def with_scratch(kind):
     """(operations, prefix) of a line for which setup needs a place of its own while it builds."""
     if kind == "data":
         return ["--ro-bind-data", data_fd("text"), "/data"], []
@@ -315,7 +315,7 @@ def with_workshop(kind):
 ])
 def test_a_path_that_climbs_to_the_root_stays_in_it_while_setup_has_a_place_of_its_own(kind, operation, expression, expected):
     """Until then what was made there was lost, and a mask with it."""
-    more, prefix = with_workshop(kind)
+    more, prefix = with_scratch(kind)
     operation = [data_fd("text") if word == "DATA" else word for word in operation]
     args = ["--dir", "/home/secret", "--dir", "/var", "--symlink", "../home", "/var/link", *more, *operation]
     assert inside(args, expression, prefix=prefix) == expected
@@ -323,7 +323,7 @@ def test_a_path_that_climbs_to_the_root_stays_in_it_while_setup_has_a_place_of_i
 
 @pytest.mark.parametrize("source", ["/../usr/share", "../usr/share", "LINK"])
 def test_a_source_that_climbs_to_the_root_is_the_hosts_when_others_were_set_aside(source, box):
-    more, prefix = with_workshop("set aside")
+    more, prefix = with_scratch("set aside")
     (box / "link").symlink_to("../" * 30 + "usr/share")
     source = str(box / "link") if source == "LINK" else source
     args = [*more, "--ro-bind-try", source, "/climbed", "--ro-bind", "/usr", "/all"]
@@ -332,7 +332,7 @@ def test_a_source_that_climbs_to_the_root_is_the_hosts_when_others_were_set_asid
 
 
 def test_nothing_of_setups_own_place_is_left_or_seen():
-    more, prefix = with_workshop("set aside")
+    more, prefix = with_scratch("set aside")
     args = [*more, "--ro-bind", "/", "/all", "--proc", "/proc", "--ro-bind-data", data_fd("text"), "/data"]
     points = inside(args, "[line.split()[4] for line in open('/proc/self/mountinfo')]", prefix=prefix)
     assert {point for point in points if not point.startswith("/all")} == \
