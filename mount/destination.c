@@ -1,7 +1,7 @@
 /* destination.c - where an operation goes: found or made, judged, and a mount shown there.
  *
- * Must not: look up a path in any other way than through path.c; change anything that a link leads to out of one
- * tree into another.
+ * Must not: look up a path of the sandbox in any other way than through path.c; change anything that a link
+ * leads to out of one tree into another.
  */
 #include "mount/destination.h"
 
@@ -19,6 +19,7 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -78,6 +79,35 @@ static bool has_links(const struct run *run, const struct op *op)
 {
 	return is_writable_tree(op) ||
 	       ((op->kind == OP_BIND || op->kind == OP_OVERLAY) && owners_tell(run));
+}
+
+bool destination_trees_may_nest(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (plan->root.ops[i].kind == OP_BIND && !plan->root.ops[i].read_only)
+			return true;
+	return false;
+}
+
+void destination_note_source(const struct run *run, const struct op *op)
+{
+	const struct plan *plan = run->plan;
+	struct pin *pin = &run->mounts->pins[op - plan->root.ops];
+	bool wanted = false;
+	for (const struct op *other = plan->root.ops;
+	     !wanted && other < plan->root.ops + plan->root.n_ops; other++)
+		wanted = other != op && other->kind == OP_BIND && op->outer_path &&
+			 other->outer_path &&
+			 ((!op->read_only && path_is_within(op->outer_path, other->outer_path)) ||
+			  (!other->read_only && path_is_within(other->outer_path, op->outer_path)));
+	AUTO_CLOSE int fd = wanted ? open(op->outer_path, O_PATH | O_CLOEXEC) : -1;
+	if (fd < 0 || !fs_is_same_object(fd, pin->mount_fd))
+		return;
+	char path[PATH_MAX];
+	ssize_t length =
+		readlinkat(run->host->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
+	if (length > 0 && length < PATH_MAX && path[0] == '/')
+		pin->source = arena_copy(path, (size_t) length);
 }
 
 /* Takes note of the mount that an operation shows. */

@@ -4,6 +4,12 @@
 
 #include "run/run.h"
 
+/* Whether something is bound writable, and so one operation's source may matter as a part of another's. */
+bool destination_trees_may_nest(const struct plan *plan);
+/* A bind's source was cloned. Takes note of where on the host it is, if by the words of the line it may be a part of
+ * another's, or the other way round, and the part is writable. A neighbour may have put something else there
+ * meanwhile, which is then not that. */
+void destination_note_source(const struct run *run, const struct op *op);
 /* Before the first operation: whether links have to be judged. */
 void destination_set_guard(struct run *run);
 /* Opens what an inside path leads to, to change it; -1 and errno. EXDEV: a link leads there from another tree. */

@@ -29,12 +29,10 @@
 #include "plan/shape.h"
 #include "run/diagnose.h"
 #include "sys/kernel.h"
-#include "sys/path.h"
 #include "sys/root.h"
 #include "utils.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <sys/stat.h>
 
 /* ---- pinning ---- */
@@ -45,29 +43,6 @@ static void note_type(const struct run *run, const struct op *op, struct pin *pi
 	if (fs_look_at(run, pin->mount_fd, &status, &pin->is_directory) < 0)
 		die_errno(errno, "%s: Can't look at the source", position_text(op->position));
 	pin->mount_id = status.stx_mnt_id;
-}
-
-/* Takes note of where on the host a bind's source is, if by the words of the line it may be a part of
- * another's, or the other way round, and the part is writable. A neighbour may have put something else there since it
- * was cloned, which is then not that. */
-static void note_source(const struct run *run, const struct op *op, struct pin *pin)
-{
-	const struct plan *plan = run->plan;
-	bool wanted = false;
-	for (const struct op *other = plan->root.ops;
-	     !wanted && other < plan->root.ops + plan->root.n_ops; other++)
-		wanted = other != op && other->kind == OP_BIND && op->outer_path &&
-			 other->outer_path &&
-			 ((!op->read_only && path_is_within(op->outer_path, other->outer_path)) ||
-			  (!other->read_only && path_is_within(other->outer_path, op->outer_path)));
-	AUTO_CLOSE int fd = wanted ? open(op->outer_path, O_PATH | O_CLOEXEC) : -1;
-	if (fd < 0 || !fs_is_same_object(fd, pin->mount_fd))
-		return;
-	char path[PATH_MAX];
-	ssize_t length =
-		readlinkat(run->host->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
-	if (length > 0 && length < PATH_MAX && path[0] == '/')
-		pin->source = arena_copy(path, (size_t) length);
 }
 
 /* may_nest: something is bound writable, and whether that is a part of another's source matters. */
@@ -82,7 +57,7 @@ static void pin_op(struct run *run, size_t number, bool may_nest)
 		if (!pin->skipped) {
 			note_type(run, op, pin);
 			if (may_nest)
-				note_source(run, op, pin);
+				destination_note_source(run, op);
 		}
 		break;
 	case OP_OVERLAY:
@@ -115,9 +90,8 @@ void newroot_pin(struct run *run)
 	run->mounts->own_directory.fd = -1;
 	run->mounts->pins = arena_alloc(plan->root.n_ops * sizeof(*run->mounts->pins));
 	size_t n_wanted = plan->root.n_ops + SPARE;
-	bool may_nest = false;
+	bool may_nest = destination_trees_may_nest(plan);
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
-		may_nest |= plan->root.ops[i].kind == OP_BIND && !plan->root.ops[i].read_only;
 		run->mounts->pins[i].mount_fd = run->mounts->pins[i].console = -1;
 		for (size_t j = 0; j < N_DEVICE_NODES; j++)
 			run->mounts->pins[i].nodes[j] = -1;

@@ -25,7 +25,6 @@
 #include "sys/kernel.h"
 #include "sys/program.h"
 #include "sys/root.h"
-#include "sys/self.h"
 #include "utils.h"
 
 #include <errno.h>
