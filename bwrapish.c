@@ -16,12 +16,13 @@
 #include "plan/position.h"
 #include "plan/shape.h"
 #include "process/command.h"
+#include "process/end.h"
 #include "process/helpers.h"
 #include "process/init.h"
-#include "process/protocol.h"
+#include "process/split.h"
 #include "process/supervisor.h"
+#include "process/tell.h"
 #include "run/run.h"
-#include "sys/channel.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -97,31 +98,17 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 
 /* ---- 4 to 11 ---- */
 
-static void tell_not_started(void *argument)
-{
-	const struct run *run = argument;
-	channel_try_send(run->supervisor_fd, MESSAGE_NOT_STARTED, 0);
-}
-
 /* What becomes the sandbox does, in whatever process it is. */
 static _Noreturn void be_sandbox(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (run->supervisor_fd >= 0) {
-		supervisor_leave_to_it(run);
-		die_first_call(tell_not_started, run);
-		/* The supervisor writes to them, and their readers wait for the end of file. */
-		int *written = arena_alloc(plan->n_fds * sizeof(int));
-		for (size_t i = fds_with_trait(plan, SUPERVISOR_WRITES, written); i-- > 0;)
-			close_consumed(written[i]);
-	}
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 
 	run_tell_stage(run, STAGE_BECOME);
 	ns_verify(run);
 	if (!run->shape.info_late)
-		supervisor_tell_namespaces(run);
+		tell_namespaces(run);
 	idmap_become(run);
 	ns_furnish(run, run->shape.namespaces);
 	ns_part_from_host(run);
@@ -130,12 +117,12 @@ static _Noreturn void be_sandbox(struct run *run)
 	run_tell_stage(run, STAGE_PIN);
 	helpers_choose_starter(run);
 	newroot_pin(run);
-	supervisor_tell_pinned(run);
+	tell_pinned(run);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
 	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	build_root(run);
-	supervisor_await_ready(run);
+	tell_and_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);
 	run_tell_stage(run, STAGE_PREPARE);
@@ -148,7 +135,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	command_make_environment(run);
 	second_userns_enter(run);
 	if (run->shape.info_late)
-		supervisor_tell_namespaces(run);
+		tell_namespaces(run);
 	command_wait(run);
 	filters_read(run);
 	command_prepare(run);
@@ -181,9 +168,9 @@ int main(int argc, char **argv, char **envp)
 		be_sandbox(&run);
 	}
 	supervisor_prepare(&run);
-	cgroups_make(&run, supervisor_await);
+	cgroups_make(&run, end_await);
 	int socket;
-	pid_t child = ns_split(&run, &socket);
+	pid_t child = split_off(&run, &socket);
 	if (child > 0)
 		supervisor_run(&run, child, socket);
 	be_sandbox(&run);

@@ -470,7 +470,8 @@ void close_fd(int *fd)
 }
 
 static struct {
-	bool (*may_go_on)(void);
+	bool (*may_go_on)(const void *argument);
+	const void *argument;
 	bool ticks; /* there is a timer */
 	timer_t timer;
 } patience;
@@ -480,7 +481,7 @@ static void wake(int number)
 	(void) number;
 }
 
-bool write_patiently(bool (*may_go_on)(void))
+bool write_patiently(bool (*may_go_on)(const void *argument), const void *argument)
 {
 	/* Without SA_RESTART: the call that sleeps returns. */
 	struct sigaction action = { .sa_handler = wake };
@@ -489,6 +490,7 @@ bool write_patiently(bool (*may_go_on)(void))
 	sigemptyset(&only);
 	sigaddset(&only, WAKE_WRITER);
 	patience.may_go_on = may_go_on;
+	patience.argument = argument;
 	patience.ticks = may_go_on && sigaction(WAKE_WRITER, &action, NULL) == 0 &&
 			 sigprocmask(SIG_UNBLOCK, &only, NULL) == 0 &&
 			 timer_create(CLOCK_MONOTONIC, &event, &patience.timer) == 0;
@@ -509,7 +511,7 @@ static void tick_every(int ms)
 static bool wait_to_write(int fd)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
-	bool goes_on = !patience.may_go_on || patience.may_go_on();
+	bool goes_on = !patience.may_go_on || patience.may_go_on(patience.argument);
 	if (!goes_on)
 		errno = ETIMEDOUT;
 	return goes_on &&

@@ -114,7 +114,7 @@ bool write_all(int fd, const void *bytes, size_t length);
  * let itself be interrupted.) For one process: its children wait as ever. NULL: no more. False with errno
  * when the kernel gives no timer: then it asks when somebody sends WAKE_WRITER. */
 #define WAKE_WRITER SIGRTMIN
-bool write_patiently(bool (*may_go_on)(void));
+bool write_patiently(bool (*may_go_on)(const void *argument), const void *argument);
 /* Reads to the end into arena memory, at most `max_bytes` (EFBIG beyond), with a NUL behind it.
  * Returns false with errno set. */
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);

@@ -133,9 +133,16 @@ static size_t thaw(int dir_fd)
 	return procfile_write(dir_fd, "freezer.state", "THAWED");
 }
 
+/* What is done as long as somebody is waited for. */
+struct meanwhile {
+	const struct run *run;
+	void (*call)(const struct run *run);
+};
+
 /* Before 5.14 and in version 1 one by one. Frozen processes do not fork and still die in version 2;
  * in version 1 they die when thawed, also where COMMAND has frozen them. */
-static void kill_one_by_one(int dir_fd, int freezer_fd, int64_t end_ms, void (*meanwhile)(void))
+static void kill_one_by_one(int dir_fd, int freezer_fd, int64_t end_ms,
+			    const struct meanwhile *meanwhile)
 {
 	if (freezer_fd >= 0)
 		procfile_write(freezer_fd, "freezer.state", "FROZEN");
@@ -147,13 +154,13 @@ static void kill_one_by_one(int dir_fd, int freezer_fd, int64_t end_ms, void (*m
 		if (!n_found)
 			return;
 		if (meanwhile)
-			meanwhile();
+			meanwhile->call(meanwhile->run);
 		if (rounds > 10)
 			sleep_ms(1);
 	}
 }
 
-static void kill_v2(int dir_fd, int64_t end_ms, void (*meanwhile)(void))
+static void kill_v2(int dir_fd, int64_t end_ms, const struct meanwhile *meanwhile)
 {
 	enum { ROUND_MS = 1000 };
 	if (cgroup_count(dir_fd, "cgroup.events", "populated") == 0)
@@ -165,7 +172,7 @@ static void kill_v2(int dir_fd, int64_t end_ms, void (*meanwhile)(void))
 			      cgroup_count(dir_fd, "cgroup.events", "populated") == 1;) {
 		struct pollfd changed = { .fd = events_fd, .events = POLLPRI };
 		if (meanwhile)
-			meanwhile();
+			meanwhile->call(meanwhile->run);
 		/* A change between reading and polling is told, too: the descriptor counts from its
 		 * opening. */
 		poll(&changed, 1, left_ms < ROUND_MS ? (int) left_ms : ROUND_MS);
@@ -287,8 +294,9 @@ static int64_t end_of_killing(struct cgroups *groups)
 	return groups->end_ms;
 }
 
-void cgroups_kill_command(const struct run *run, void (*meanwhile)(void))
+void cgroups_kill_command(const struct run *run, void (*call)(const struct run *run))
 {
+	const struct meanwhile *meanwhile = call ? &(struct meanwhile){ run, call } : NULL;
 	struct cgroups *groups = run->cgroups;
 	const struct group *last = groups && groups->n ? &groups->all[groups->n - 1] : NULL;
 	bool can_freeze = last && last->controller && streq(last->controller, "freezer");

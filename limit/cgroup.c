@@ -108,11 +108,6 @@ static problem not_delegated(const struct cgroups *groups, const struct limit_op
 
 /* ---- the whole ---- */
 
-static void abandon(void *run)
-{
-	cgroups_remove(run);
-}
-
 static void refuse(const struct limit_op *op, problem bad)
 {
 	if (!op->optional)
@@ -183,7 +178,6 @@ void cgroups_make(struct run *run, scope_await await)
 		return;
 	struct cgroups *groups = run->cgroups = arena_alloc(sizeof(*groups));
 	groups->all[0] = groups->leaf = NO_GROUP;
-	die_first_call(abandon, run);
 	const char *wanted = "";
 	groups->own.fd = -1;
 	cgroup_find_v2(groups);
@@ -291,7 +285,6 @@ static void close_group(struct group *group)
 void cgroups_leave_to_supervisor(struct run *run)
 {
 	struct cgroups *groups = run->cgroups;
-	die_first_call(NULL, NULL);
 	if (!groups)
 		return;
 	groups->leaf.parent_fd = -1; /* it is that of the group */

@@ -30,7 +30,7 @@ void cgroups_sweep(const struct run *run);
 void cgroups_enter_as_helper(const struct run *run);
 /* Kills all that is in the groups but helpers, and returns when nothing is; calls meanwhile() as long
  * as it waits. */
-void cgroups_kill_command(const struct run *run, void (*meanwhile)(void));
+void cgroups_kill_command(const struct run *run, void (*meanwhile)(const struct run *run));
 /* Kills what is left in the groups, helpers too, and removes them. */
 void cgroups_remove(struct run *run);
 

@@ -4,7 +4,7 @@
 
 #include "run/run.h"
 
-/* How to wait for a descriptor or for some time: supervisor_await(), which ends the run where somebody
+/* How to wait for a descriptor or for some time: the supervisor's, which ends the run where somebody
  * wants that meanwhile. */
 typedef void (*scope_await)(const struct run *run, int fd, int ms);
 /* Has the user's systemd move this process into a scope of its own, with a group that the user may

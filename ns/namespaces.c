@@ -11,18 +11,14 @@
  */
 #include "ns/namespaces.h"
 
-#include "limit/cgroup.h"
 #include "ns/loopback.h"
 #include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"
-#include "process/protocol.h"
-#include "process/supervisor.h"
 #include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
-#include "sys/channel.h"
 #include "sys/kernel.h"
 #include "sys/nskind.h"
 #include "sys/procfile.h"
@@ -148,7 +144,7 @@ static bool kernel_lacks(const struct run *run, const char *name, const char *li
 /* After a refusal: takes out what a -try option asked for and this kernel does not have. Only a
  * kernel without the namespace, or with a limit of 0 for it, counts; never EPERM or ENOMEM on their
  * own. */
-static bool drop_missing(struct run *run)
+bool ns_drop_missing(struct run *run)
 {
 	const unsigned long before = run->shape.namespaces,
 			    optional = run->shape.optional_namespaces;
@@ -166,7 +162,7 @@ static bool drop_missing(struct run *run)
 	return run->shape.namespaces != before;
 }
 
-static _Noreturn void die_of_new_namespace(const struct run *run, int error)
+void ns_die_of_new(const struct run *run, int error)
 {
 	const char *cause = diagnose_new_namespace(run, run->shape.namespaces, error);
 	if (error == EPERM)
@@ -176,102 +172,23 @@ static _Noreturn void die_of_new_namespace(const struct run *run, int error)
 	    error == ENOSPC ? "a limit was reached" : errno_text(error), cause);
 }
 
-static void unshare_first_level(struct run *run)
+void ns_go_on_without(struct run *run, int error)
 {
-	while (unshare((int) run->shape.namespaces) < 0) {
-		int error = errno;
-		if (!drop_missing(run))
-			die_of_new_namespace(run, error);
-	}
+	if (!ns_drop_missing(run))
+		ns_die_of_new(run, error);
 }
 
-/* Where a process cannot be born in its control group (clone3(2) is ENOSYS under some filters), it
- * is moved. */
-static pid_t clone_into_groups(const struct run *run, unsigned long flags, bool *ret_born_in)
+void ns_unshare_first(struct run *run)
 {
-	int group_fd = cgroups_birth_fd(run);
-	pid_t pid = group_fd < 0 ? -1 : sys_clone_into_cgroup(flags, group_fd);
-	*ret_born_in = group_fd >= 0 && (pid >= 0 || errno != ENOSYS);
-	return *ret_born_in ? pid : sys_clone_process(flags);
-}
-
-static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *ret_born_in)
-{
-	for (;;) {
-		/* A cgroup namespace's root is the group of who makes it, not that of the new
-		 * process. */
-		unsigned long later = run->cgroups ? CLONE_NEWCGROUP : 0;
-		pid_t pid = clone_into_groups(run, (run->shape.namespaces & ~later) | more_flags,
-					      ret_born_in);
-		if (pid >= 0)
-			return pid;
-		int error = errno;
-		if (*ret_born_in)
-			cgroups_check_birth(run, error);
-		if (!drop_missing(run))
-			die_of_new_namespace(run, error);
-	}
+	while (unshare((int) run->shape.namespaces) < 0)
+		ns_go_on_without(run, errno);
 }
 
 void ns_enter_in_place(struct run *run)
 {
 	if (run->plan->ns.userns.fd >= 0)
 		ns_join(&run->plan->ns.userns, CLONE_NEWUSER);
-	unshare_first_level(run);
-}
-
-/* The child's and the supervisor's part of getting the child into the groups it was not born in. */
-static void wait_for_groups(struct run *run, bool born_in)
-{
-	struct message message;
-	bool waits = cgroups_must_enter(run, born_in);
-	cgroups_leave_to_supervisor(run);
-	if (waits && (channel_receive(run->supervisor_fd, true, &message, NULL) != 1 ||
-		      message.kind != MESSAGE_GO))
-		_exit(1); /* it has said why */
-}
-
-static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int socket)
-{
-	if (!cgroups_must_enter(run, born_in))
-		return;
-	cgroups_enter(run, pid, born_in);
-	channel_let_go_on(socket, MESSAGE_GO);
-}
-
-/* The intermediate process's part: ends, unless it is itself what the sandbox goes on in.
- * CLONE_PARENT makes the last one the supervisor's child. */
-static void join_and_go_on(struct run *run)
-{
-	const struct plan *plan = run->plan;
-	if (plan->ns.userns.fd >= 0)
-		ns_join(&plan->ns.userns, CLONE_NEWUSER);
-	if (plan->ns.pidns.fd < 0 && !run->shape.pid_namespace) {
-		unshare_first_level(run);
-		return;
-	}
-	if (plan->ns.pidns.fd >= 0) {
-		ns_join(&plan->ns.pidns, CLONE_NEWPID);
-		/* One is joined by children only, and a new one is made only by who is in the old:
-		 * copy_pid_ns() */
-		pid_t member = run->shape.pid_namespace ? sys_clone_process(CLONE_PARENT) : 0;
-		if (member < 0)
-			die_errno(errno, "%s: Can't start a process in it",
-				  position_text(plan->ns.pidns.position));
-		if (member > 0)
-			_exit(0);
-		if (run->shape.pid_namespace)
-			ns_verify_joined(run, &plan->ns.pidns, "pid");
-	}
-	bool born_in;
-	if (clone_first_level(run, CLONE_PARENT, &born_in) > 0)
-		_exit(0);
-	/* Its number here is not the supervisor's, so that is told with a pidfd; by itself, before
-	 * it can send anything else. */
-	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
-	if (pidfd < 0)
-		die_errno(errno, "Can't tell the supervisor of the sandbox's process");
-	channel_send_fd(run->supervisor_fd, MESSAGE_CHILD, 0, pidfd);
+	ns_unshare_first(run);
 }
 
 bool ns_has_own_proc(const struct run *run)
@@ -297,88 +214,6 @@ pid_t ns_pid_in_proc(const struct run *run, int pidfd)
 	const char *line = strstr(text, "\nPid:");
 	int pid = -1;
 	return line && sscanf(line, "\nPid: %d", &pid) == 1 ? pid : -1;
-}
-
-/* The socket's end of file was seen: the intermediate process is ending, or one that it has started
- * before it ended well. Those are our children too, whose numbers only it knew. */
-static int end_of_intermediate(const struct run *run)
-{
-	enum { STEP_MS = 1 };
-	int status = 0;
-	pid_t pid;
-	while (status == 0 && ((pid = waitpid(-1, &status, WNOHANG)) >= 0 || errno == EINTR))
-		if (pid == 0)
-			supervisor_await(run, -1, STEP_MS);
-	return status;
-}
-
-/* A joined namespace is entered by an intermediate process, never by the supervisor, which would
- * then be within reach of those who live there. A joined pid namespace is that of children, and so
- * takes one process more. */
-static pid_t split_through_intermediate(struct run *run, int ends[2])
-{
-	bool born_in;
-	pid_t pid = clone_into_groups(run, 0, &born_in);
-	if (pid < 0 && born_in)
-		cgroups_check_birth(run, errno);
-	if (pid < 0)
-		die_errno(errno, "Can't start a process");
-	if (pid == 0) {
-		close_fd(&ends[0]);
-		run->supervisor_fd = ends[1];
-		wait_for_groups(run, born_in);
-		join_and_go_on(run);
-		return 0;
-	}
-	put_into_groups(run, pid, born_in, ends[0]);
-	close_fd(&ends[1]); /* or its end of file would never be seen here */
-	if (run->plan->ns.pidns.fd < 0 && !run->shape.pid_namespace)
-		return pid;
-
-	struct message message;
-	int pidfd = -1;
-	supervisor_await(run, ends[0], -1); /* in there somebody may stop it */
-	if (channel_receive(ends[0], true, &message, &pidfd) != 1 ||
-	    message.kind != MESSAGE_CHILD) {
-		int status = end_of_intermediate(run);
-		cgroups_remove(run);
-		run_end_with_setup(status);
-	}
-	pid = ns_pid_in_proc(run, pidfd);
-	close_fd(&pidfd);
-	if (pid <= 0)
-		die("Can't learn the pid of the sandbox's process; nothing was run"); /* it notices
-											 our end */
-	return pid;
-}
-
-pid_t ns_split(struct run *run, int *ret_socket)
-{
-	int ends[2];
-	channel_make_pair(ends);
-	bool joins = run->plan->ns.userns.fd >= 0 || run->plan->ns.pidns.fd >= 0;
-	bool born_in = true, has_groups = run->cgroups;
-	/* With groups that namespace is made later, in a user namespace in which the limit is another.
-	 */
-	if (has_groups && run->shape.namespaces & CLONE_NEWCGROUP)
-		drop_missing(run);
-	pid_t pid =
-		joins ? split_through_intermediate(run, ends) : clone_first_level(run, 0, &born_in);
-	if (pid == 0) {
-		close_fd(&ends[0]);
-		run->supervisor_fd = ends[1];
-		if (!joins)
-			wait_for_groups(run, born_in);
-		if (!joins && has_groups && run->shape.namespaces & CLONE_NEWCGROUP &&
-		    unshare(CLONE_NEWCGROUP) < 0)
-			die_of_new_namespace(run, errno);
-		return 0;
-	}
-	close_fd(&ends[1]);
-	if (!joins)
-		put_into_groups(run, pid, born_in, ends[0]);
-	*ret_socket = ends[0];
-	return pid;
 }
 
 static void set_hostname(const struct plan *plan)
@@ -433,33 +268,36 @@ void ns_verify(const struct run *run)
 		ns_verify_joined(run, &run->plan->ns.pidns, "pid");
 }
 
-void ns_lead(const struct run *run, int socket)
+/* The index in `kinds` of the one that is counted so; ARRAY_SIZE(kinds): there are no more. */
+static size_t made_second(const struct run *run, int which)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (!(run->shape.inner_namespaces & kinds[i].flag))
-			continue;
-		AUTO_CLOSE int fd =
-			openat(run->host->proc_fd, arena_join("self/ns/", kinds[i].name),
-			       O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			die_errno(errno, "Can't open /proc/self/ns/%s", kinds[i].name);
-		channel_send_fd(socket, MESSAGE_FD, 0, fd);
-	}
+	size_t i = 0;
+	for (; i < ARRAY_SIZE(kinds); i++)
+		if (run->shape.inner_namespaces & kinds[i].flag && which-- == 0)
+			break;
+	return i;
 }
 
-void ns_follow(const struct run *run, int socket)
+int ns_open_second(const struct run *run, int which)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		struct message message;
-		AUTO_CLOSE int fd = -1;
-		if (!(run->shape.inner_namespaces & kinds[i].flag))
-			continue;
-		if (channel_receive(socket, true, &message, &fd) != 1)
-			_exit(1); /* COMMAND's process has said why */
-		if (setns(fd, (int) kinds[i].flag) < 0)
-			die_errno(errno, "Can't follow COMMAND into its %s namespace",
-				  kinds[i].name);
-	}
+	size_t i = made_second(run, which);
+	int fd = openat(run->host->proc_fd, arena_join("self/ns/", kinds[i].name),
+			O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		die_errno(errno, "Can't open /proc/self/ns/%s", kinds[i].name);
+	return fd;
+}
+
+bool ns_has_second(const struct run *run, int which)
+{
+	return made_second(run, which) < ARRAY_SIZE(kinds);
+}
+
+void ns_join_second(const struct run *run, int which, int fd)
+{
+	size_t i = made_second(run, which);
+	if (setns(fd, (int) kinds[i].flag) < 0)
+		die_errno(errno, "Can't follow COMMAND into its %s namespace", kinds[i].name);
 }
 
 /* ---- telling ---- */

@@ -4,10 +4,7 @@
 
 #include "run/run.h"
 
-/* A new process in the first level's namespaces (joined or made). Returns 0 in it, its pid in the
- * caller, which gets the other end of run->supervisor_fd in ret_socket. */
-pid_t ns_split(struct run *run, int *ret_socket);
-/* The same without a new process. */
+/* Joins or makes the first level's namespaces without a new process. */
 void ns_enter_in_place(struct run *run);
 /* In the process that has entered: dies unless it is where it was told to go. */
 void ns_verify(const struct run *run);
@@ -24,9 +21,18 @@ bool ns_has_own_proc(const struct run *run);
 /* The number that the process behind pidfd has in this /proc, or -1. */
 pid_t ns_pid_in_proc(const struct run *run, int pidfd);
 /* One process joins the namespaces that another has made with its second level, which hands them
- * over: by its pid that would take the right to look at it. */
-void ns_lead(const struct run *run, int socket);
-void ns_follow(const struct run *run, int socket);
+ * over: by its pid that would take the right to look at it. Both count them in the same order, from 0. */
+bool ns_has_second(const struct run *run, int which);
+int ns_open_second(const struct run *run, int which);
+void ns_join_second(const struct run *run, int which, int fd);
+/* Makes the first level's namespaces. Whoever makes them in another way goes by the next functions. */
+void ns_unshare_first(struct run *run);
+/* The kernel has refused some: takes out of the shape what a -try option asked for and this kernel does not
+ * have; dies where that is not the reason. */
+void ns_go_on_without(struct run *run, int error);
+/* The same before it was asked. False: nothing was taken out. */
+bool ns_drop_missing(struct run *run);
+_Noreturn void ns_die_of_new(const struct run *run, int error);
 /* One of the steps: joins what a descriptor refers to; `flag` is the kind's CLONE_NEW*. */
 void ns_join(const struct fd_at *fd, int flag);
 /* Dies unless we are in it; "user" or "pid". */

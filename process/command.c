@@ -14,11 +14,10 @@
 #include "plan/policy.h"
 #include "plan/position.h"
 #include "plan/shape.h"
-#include "process/protocol.h"
+#include "process/tell.h"
 #include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
-#include "sys/channel.h"
 #include "sys/kernel.h"
 #include "sys/self.h"
 #include "utils.h"
@@ -218,8 +217,8 @@ void command_go(struct run *run)
 	/* Set last: a change of credentials clears it (prctl(2)). */
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
-	if (run->shape.topology == RUN_SUPERVISED) /* with a reaper, that has said it */
-		channel_send(run->supervisor_fd, MESSAGE_STARTING, 0);
+	if (run->shape.topology == RUN_SUPERVISED) /* with a pid 1 of ours, that has said it */
+		tell_starting(run, -1);
 	run_tell_stage(run, STAGE_GO);
 	size_t n_words = count_entries(plan->command.argv);
 	char **words = arena_alloc((n_words + 1) * sizeof(char *));
@@ -236,8 +235,7 @@ void command_go(struct run *run)
 	int error = errno;
 	const char *cause = diagnose_exec(plan->command.argv[0], path_list, error);
 	if (error == ENOENT && !plan->root.n_ops && *plan->command.argv[0])
-		cause = "; nothing is bound into the sandbox (as --ro-bind / / does), so it is "
-			"empty";
+		cause = "; nothing is bound into the sandbox (as --ro-bind / / does), so it is empty";
 	else if (!*cause && filters_are_asked_for(run))
 		cause = "; a seccomp filter may have denied it";
 	die("execvp %s: %s%s", plan->command.argv[0], errno_text(error), cause);

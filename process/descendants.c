@@ -27,9 +27,6 @@ struct relatives {
 	size_t n, capacity;
 };
 
-/* The caller's own: what it had started before it became this program by exec(3). */
-static struct relatives earlier;
-
 /* False when it is gone already, or hidden. */
 static bool read_parent(int directory_fd, struct relative *relative)
 {
@@ -42,10 +39,10 @@ static bool read_parent(int directory_fd, struct relative *relative)
 	stat[n] = '\0';
 	const char *behind_name = strrchr(stat, ')'); /* the name may hold anything */
 	/* the 4th and the 22nd field: proc_pid_stat(5) */
-	return behind_name && sscanf(behind_name,
-				     ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-				     "%*d %*d %*d %*d %llu",
-				     &relative->parent, &relative->born) == 2;
+	return behind_name &&
+	       sscanf(behind_name,
+		      ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		      &relative->parent, &relative->born) == 2;
 }
 
 static void add_relative(struct relatives *found, const struct relative *relative)
@@ -124,9 +121,9 @@ static void open_children(int proc_fd, struct children *children)
 	read_children_again(children);
 }
 
-static bool is_earlier(const struct relative *process)
+static bool is_earlier(const struct descendants_search *search, const struct relative *process)
 {
-	const struct relative *known = find_relative(&earlier, process->pid);
+	const struct relative *known = find_relative(search->earlier, process->pid);
 	return known && known->born == process->born;
 }
 
@@ -146,26 +143,27 @@ static int first_mount(int proc_fd, pid_t pid)
 /* Whom a job of the caller's has orphaned in the meantime became our child, too, but is in our mount
  * namespace. The sandbox has one of its own from its first moment, and COMMAND no way back: setns(2)
  * takes CAP_SYS_ADMIN in the caller's user namespace. What cannot be told counts as COMMAND's. */
-static bool is_outside(int proc_fd, pid_t pid)
+static bool is_outside(const struct descendants_search *search, pid_t pid)
 {
-	int own = earlier.n ? first_mount(proc_fd, getpid()) : -1;
-	return own >= 0 && first_mount(proc_fd, pid) == own;
+	int own = search->earlier->n ? first_mount(search->proc_fd, getpid()) : -1;
+	return own >= 0 && first_mount(search->proc_fd, pid) == own;
 }
 
 /* Whether it descends from this process, other than through those who are spared and who was there
- * earlier; proc_fd -1: whoever they are. */
-static bool is_ours(const struct relatives *found, struct relative *process, int proc_fd,
-		    bool (*is_spared)(pid_t pid))
+ * earlier; search NULL: whoever they are. */
+static bool is_ours(const struct relatives *found, struct relative *process,
+		    const struct descendants_search *search)
 {
 	pid_t self = getpid();
 	struct relative *top = process;
 	for (; top && top->kin == KIN_UNKNOWN; top = find_relative(found, top->parent)) {
 		top->kin = KIN_NONE; /* unless it turns out otherwise; ends a circle, too */
-		if (is_earlier(top))
+		if (search && is_earlier(search, top))
 			break;
 		if (top->parent != self)
 			continue;
-		if (proc_fd < 0 || !(is_spared(top->pid) || is_outside(proc_fd, top->pid)))
+		if (!search || !(search->is_spared(search->argument, top->pid) ||
+				 is_outside(search, top->pid)))
 			top->kin = KIN_OURS;
 		break;
 	}
@@ -177,16 +175,16 @@ static bool is_ours(const struct relatives *found, struct relative *process, int
 	return true;
 }
 
-void descendants_spare(int proc_fd)
+struct relatives *descendants_find(int proc_fd)
 {
 	siginfo_t info;
-	struct relatives found = { 0 };
+	struct relatives found = { 0 }, *kept = arena_alloc(sizeof(*kept));
 	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
-		return; /* ECHILD, as a rule: nothing to look for */
+		return kept; /* ECHILD, as a rule: nothing to look for */
 	read_processes(proc_fd, &found);
 	size_t n = 0;
 	for (size_t i = 0; i < found.n; i++)
-		is_ours(&found, &found.all[i], -1, NULL);
+		is_ours(&found, &found.all[i], NULL);
 	for (size_t i = 0; i < found.n; i++)
 		if (found.all[i].kin == KIN_OURS)
 			found.all[n++] = found.all[i];
@@ -199,13 +197,14 @@ void descendants_spare(int proc_fd)
 	close_fd(&children.fd);
 	if (found.n)
 		qsort(found.all, found.n, sizeof(*found.all), compare_pids);
-	earlier = found;
+	*kept = found;
+	return kept;
 }
 
 /* Kills the children as they are read: processes that replace each other become our children at
  * once, but are gone before all of /proc can be read. Who can be waited for keeps its number until
  * that is done, which is not here. Returns one of them, or 0. */
-static pid_t kill_children(int proc_fd, struct children *children, bool (*is_spared)(pid_t pid),
+static pid_t kill_children(const struct descendants_search *search, struct children *children,
 			   size_t *ret_n)
 {
 	pid_t any = 0;
@@ -217,9 +216,10 @@ static pid_t kill_children(int proc_fd, struct children *children, bool (*is_spa
 		    ended.si_pid)
 			continue;
 		child.born = 0;
-		if (find_relative(&earlier, child.pid))
-			read_parent(proc_fd, &child);
-		if (is_spared(child.pid) || is_earlier(&child) || is_outside(proc_fd, child.pid))
+		if (find_relative(search->earlier, child.pid))
+			read_parent(search->proc_fd, &child);
+		if (search->is_spared(search->argument, child.pid) || is_earlier(search, &child) ||
+		    is_outside(search, child.pid))
 			continue;
 		kill(child.pid, SIGKILL);
 		any = child.pid;
@@ -241,35 +241,36 @@ static bool kill_the_same(int proc_fd, const struct relative *process)
 /* All generations at once: killing only children would lose the race against a fork bomb, whose
  * next generation is always bigger than the one that just became ours. Returns one of them, or 0.
  */
-static pid_t kill_relatives(int proc_fd, struct relatives *found, bool (*is_spared)(pid_t pid))
+static pid_t kill_relatives(const struct descendants_search *search, struct relatives *found)
 {
 	pid_t any = 0;
-	read_processes(proc_fd, found);
+	read_processes(search->proc_fd, found);
 	for (size_t i = 0; i < found->n; i++)
-		if (is_ours(found, &found->all[i], proc_fd, is_spared) &&
-		    kill_the_same(proc_fd, &found->all[i]))
+		if (is_ours(found, &found->all[i], search) &&
+		    kill_the_same(search->proc_fd, &found->all[i]))
 			any = found->all[i].pid;
 	return any;
 }
 
 /* Waits for children that have ended, not for more than there were before: they may come faster
  * than they can be reaped, and killing is what makes them fewer. False when no child is left. */
-static bool reap_some(size_t most, pid_t (*reap)(bool wait))
+static bool reap_some(const struct descendants_search *search, size_t most)
 {
 	pid_t pid = 1;
 	for (size_t n = 0; n <= most && pid > 0; n++)
-		pid = reap(false);
+		pid = search->reap(search->argument, false);
 	return pid >= 0;
 }
 
-pid_t descendants_kill(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*reap)(bool wait))
+pid_t descendants_kill(const struct descendants_search *search)
 {
 	enum { ROUNDS_OF_CHILDREN = 100 }; /* before it is worth while to read all of /proc */
 	struct relatives found = { 0 };
 	struct children children;
-	if (reap(false) < 0) /* no child, so no descendant: they become children of ours */
+	if (search->reap(search->argument, false) <
+	    0) /* no child, so no descendant: they become children of ours */
 		return 0;
-	open_children(proc_fd, &children);
+	open_children(search->proc_fd, &children);
 	int64_t end_ms = now_ms() + DESCENDANTS_PATIENCE_MS;
 	pid_t left = 0;
 	/* Whoever lost its parent in the meantime is our child now, and so in the next round. A round
@@ -279,8 +280,8 @@ pid_t descendants_kill(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*reap)(
 		left = 0;
 		for (int i = 0; i < ROUNDS_OF_CHILDREN && has_children; i++) {
 			size_t n_seen;
-			pid_t killed = kill_children(proc_fd, &children, is_spared, &n_seen);
-			has_children = reap_some(n_seen, reap);
+			pid_t killed = kill_children(search, &children, &n_seen);
+			has_children = reap_some(search, n_seen);
 			if (!killed)
 				break;
 			left = killed;
@@ -289,11 +290,11 @@ pid_t descendants_kill(int proc_fd, bool (*is_spared)(pid_t pid), pid_t (*reap)(
 			left = 0;
 			break;
 		}
-		pid_t killed = kill_relatives(proc_fd, &found, is_spared);
+		pid_t killed = kill_relatives(search, &found);
 		left = killed ? killed : left;
 		n_empty_rounds = left ? 0 : n_empty_rounds + 1;
 		if (left)
-			reap(true);
+			search->reap(search->argument, true);
 	}
 	close_fd(&children.fd);
 	return left;

@@ -1,4 +1,5 @@
-/* helpers.c - the processes beside COMMAND that work for the sandbox: fuse-overlayfs and the change lister.
+/* helpers.c - the processes beside COMMAND that work for the sandbox: fuse-overlayfs, the change lister, the
+ * guard. Each is a row of the table; all are started by one function.
  *
  * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a
  * supervisor it is the supervisor's child, which joins the user namespace; otherwise it is forked
@@ -13,8 +14,12 @@
 #include "limit/cgroup.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
+#include "plan/options.h"
 #include "plan/plan.h"
+#include "plan/position.h"
+#include "process/guard.h"
 #include "process/protocol.h"
+#include "process/state.h"
 #include "run/helper.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
@@ -28,7 +33,7 @@
 #include <sys/wait.h>
 
 static const struct kind {
-	const char *name;
+	char name[32];
 	uint64_t capabilities; /* that it keeps */
 	bool in_groups; /* what it uses it uses for COMMAND: it is not killed there before it had the time to end */
 	bool waits_for_word; /* one byte lets it go on, the end of file ends it */
@@ -46,16 +51,18 @@ static const struct kind {
 						   CAP_BIT(CAP_DAC_READ_SEARCH) |
 						   CAP_BIT(CAP_SYS_ADMIN),
 				   .waits_for_word = true },
+	[HELPER_GUARD] = { .name = "the guard",
+			   .capabilities = ~0ULL /* those that the supervisor has left */ },
 };
 
-/* The supervisor's. */
-static struct helper {
+/* In a list of the supervisor's. */
+struct helper {
 	enum helper_kind kind;
 	pid_t pid;   /* 0: its status was taken, and the number may be a stranger's */
 	int status;  /* as of waitpid(2), once it was */
 	int word_fd; /* -1: it waits for none */
 	struct helper *next;
-} * helpers;
+};
 
 /* ---- in the helper ---- */
 
@@ -68,40 +75,69 @@ static void enter_user_namespace(const struct run *run, pid_t child)
 		die_errno(errno, "Can't enter the sandbox's user namespace");
 }
 
-static void tell_failed(void *setup_socket)
+/* What a new helper is told by who starts it. */
+struct start {
+	enum helper_kind kind;
+	pid_t child;      /* is in the sandbox's user namespace; 0: so are we */
+	int socket;       /* where its job comes from; -1: it has none */
+	int word_fd;      /* -1: it waits for no word */
+	int child_pidfd;  /* the guard's: whom it ends */
+	pid_t supervisor; /* the guard's */
+};
+
+static void tell_failed(void *argument)
 {
-	helper_send_failed(*(const int *) setup_socket);
+	const struct start *start = argument;
+	if (start->socket >= 0)
+		helper_send_failed(start->socket);
 }
 
-static _Noreturn void be_helper(const struct run *run, enum helper_kind kind, int socket,
-				int word_fd)
+static _Noreturn void be_helper(const struct run *run, struct start *start)
 {
-	switch (kind) {
+	const struct kind *kind = &kinds[start->kind];
+	write_patiently(NULL, NULL); /* that is the supervisor's */
+	die_first_call(tell_failed, start);
+	if (kind->in_groups)
+		cgroups_enter_as_helper(run);
+	if (start->child)
+		enter_user_namespace(run, start->child);
+	switch (start->kind) {
 	case HELPER_FUSE_OVERLAYFS:
-		overlay_be_fuse_overlayfs(run, socket, kinds[kind].capabilities);
+		overlay_be_fuse_overlayfs(run, start->socket, kind->capabilities);
 	case HELPER_CHANGE_LISTER:
-		overlay_be_change_lister(run, socket, word_fd, kinds[kind].capabilities);
+		overlay_be_change_lister(run, start->socket, start->word_fd, kind->capabilities);
+	case HELPER_GUARD:
+		guard_be(run, start->child_pidfd, start->supervisor);
 	}
 	_exit(1);
 }
 
-static pid_t fork_or_die(void)
+/* The only place where one is born. Its pid, or -1 with errno. */
+static pid_t start_helper(const struct run *run, struct start start)
 {
 	pid_t pid = sys_clone_process(0);
-	if (pid < 0)
-		die_errno(errno, "Can't start a process for an overlay");
+	if (pid == 0)
+		be_helper(run, &start);
 	return pid;
+}
+
+static _Noreturn void die_of_no_process(int error)
+{
+	die_errno(error, "Can't start a process for an overlay");
 }
 
 /* ---- in setup ---- */
 
 static void start_here(const struct run *run, enum helper_kind kind, const int ends[2])
 {
-	pid_t pid = fork_or_die();
+	pid_t pid = sys_clone_process(0);
+	if (pid < 0)
+		die_of_no_process(errno);
 	if (pid == 0) {
 		close(ends[0]);
-		if (fork_or_die() == 0)
-			be_helper(run, kind, ends[1], -1);
+		if (start_helper(run, (struct start){
+					      .kind = kind, .socket = ends[1], .word_fd = -1 }) < 0)
+			die_of_no_process(errno);
 		_exit(0);
 	}
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -120,35 +156,65 @@ void helpers_choose_starter(struct run *run)
 
 /* ---- in the supervisor ---- */
 
-void helpers_start(struct run *run, pid_t child, int socket, enum helper_kind kind)
+void helpers_start(const struct run *run, enum helper_kind kind, int socket)
 {
 	int word[2] = { -1, -1 };
-	if (kind >= ARRAY_SIZE(kinds))
+	if (kind >= HELPER_GUARD)
 		die("Setup asked for a helper that there is not");
 	if (kinds[kind].waits_for_word && pipe2(word, O_CLOEXEC) < 0)
 		die_errno(errno, "Can't make a pipe");
-	pid_t pid = fork_or_die();
-	if (pid == 0) {
-		close_fd(&word[1]);
-		write_patiently(NULL); /* that is the supervisor's */
-		die_first_call(tell_failed, &socket);
-		if (kinds[kind].in_groups)
-			cgroups_enter_as_helper(run);
-		enter_user_namespace(run, child);
-		be_helper(run, kind, socket, word[0]);
-	}
+	struct supervisor *self = run->supervisor;
+	pid_t pid = start_helper(run, (struct start){ .kind = kind,
+						      .child = self->child,
+						      .socket = socket,
+						      .word_fd = word[0] });
+	if (pid < 0)
+		die_of_no_process(errno);
 	close_fd(&word[0]);
 	close(socket);
 	struct helper *helper = arena_alloc(sizeof(*helper));
-	*helper = (struct helper){ .kind = kind, .pid = pid, .word_fd = word[1], .next = helpers };
-	helpers = helper;
+	*helper = (struct helper){
+		.kind = kind, .pid = pid, .word_fd = word[1], .next = self->helpers
+	};
+	self->helpers = helper;
 }
 
-int *helpers_fds(size_t *ret_n)
+void helpers_start_guard(const struct run *run)
+{
+	struct supervisor *self = run->supervisor;
+	if (!run->shape.has_guard && !self->lacks_timers)
+		return;
+	AUTO_CLOSE int child = sys_pidfd_open(self->child, 0);
+	self->guard = child < 0 ? -1
+				: start_helper(run, (struct start){ .kind = HELPER_GUARD,
+								    .socket = -1,
+								    .word_fd = -1,
+								    .child_pidfd = child,
+								    .supervisor = getpid() });
+	/* Before COMMAND can run, and so by us. */
+	if (self->guard < 0 || setpgid(self->guard, self->guard) < 0)
+		die_errno(
+			errno,
+			"%s: Can't start the process that ends the sandbox where the supervisor is kept from it",
+			position_text(options_position(run->plan, self->lacks_timers ? "--timeout"
+								  : run->plan->command.as_pid_1
+									  ? "--as-pid-1"
+									  : "--die-with-parent")));
+}
+
+void helpers_end_guard(const struct run *run)
+{
+	pid_t guard = run->supervisor->guard;
+	if (guard && kill(guard, SIGKILL) == 0)
+		waitpid(guard, NULL, 0);
+}
+
+int *helpers_fds(const struct run *run, size_t *ret_n)
 {
 	size_t n = 0, capacity = 0;
 	int *fds = NULL;
-	for (const struct helper *helper = helpers; helper; helper = helper->next) {
+	for (const struct helper *helper = run->supervisor->helpers; helper;
+	     helper = helper->next) {
 		fds = arena_grow(fds, n, &capacity, sizeof(int));
 		fds[n++] = helper->word_fd;
 	}
@@ -156,17 +222,19 @@ int *helpers_fds(size_t *ret_n)
 	return fds;
 }
 
-bool helpers_include(pid_t pid)
+bool helpers_include(const struct run *run, pid_t pid)
 {
-	for (const struct helper *helper = helpers; helper; helper = helper->next)
+	for (const struct helper *helper = run->supervisor->helpers; helper; helper = helper->next)
 		if (helper->pid == pid)
 			return true;
 	return false;
 }
 
-void helpers_note_end(pid_t pid, int status)
+void helpers_note_end(const struct run *run, pid_t pid, int status)
 {
-	for (struct helper *helper = helpers; helper; helper = helper->next)
+	if (pid == run->supervisor->guard)
+		run->supervisor->guard = 0;
+	for (struct helper *helper = run->supervisor->helpers; helper; helper = helper->next)
 		if (helper->pid == pid) {
 			helper->pid = 0;
 			helper->status = status;
@@ -178,9 +246,10 @@ static bool is_fuse(const struct helper *helper)
 	return helper->kind == HELPER_FUSE_OVERLAYFS;
 }
 
-void helpers_urge(bool kill_fuse)
+void helpers_urge(const struct run *run, bool kill_fuse)
 {
-	for (const struct helper *helper = helpers; helper; helper = helper->next) {
+	for (const struct helper *helper = run->supervisor->helpers; helper;
+	     helper = helper->next) {
 		if (helper->pid)
 			kill(helper->pid, SIGCONT);
 		if (helper->pid && kill_fuse && is_fuse(helper))
@@ -197,12 +266,12 @@ static bool has_ended_well(const struct helper *helper)
 	return is_fuse(helper) ? !WIFSIGNALED(helper->status) : helper->status == 0;
 }
 
-void helpers_wait_for_fuse(bool (*wait)(void))
+void helpers_wait_for_fuse(const struct run *run, bool (*wait)(const struct run *run))
 {
 	enum { PATIENCE_MS = 10000 };
 	int64_t end_ms = now_ms() + PATIENCE_MS;
-	for (const struct helper *helper = helpers; helper; helper = helper->next)
-		while (is_fuse(helper) && helper->pid && now_ms() < end_ms && wait())
+	for (const struct helper *helper = run->supervisor->helpers; helper; helper = helper->next)
+		while (is_fuse(helper) && helper->pid && now_ms() < end_ms && wait(run))
 			;
 }
 
@@ -211,12 +280,13 @@ void helpers_wait_for_fuse(bool (*wait)(void))
 static bool has_written_everything(const struct helper *helper)
 {
 	if (helper->pid)
-		say_warning("Can't list changes: fuse-overlayfs is still in use, by a descriptor "
-			    "outside of the sandbox");
+		say_warning(
+			"Can't list changes: fuse-overlayfs is still in use, by a descriptor outside of the sandbox");
 	return !helper->pid && has_ended_well(helper);
 }
 
-static bool wait_for_lister(const struct helper *helper, bool (*wait)(void))
+static bool wait_for_lister(const struct run *run, const struct helper *helper,
+			    bool (*wait)(const struct run *run))
 {
 	if (!helper->pid) { /* before it was asked for anything */
 		if (has_ended_well(helper))
@@ -224,19 +294,21 @@ static bool wait_for_lister(const struct helper *helper, bool (*wait)(void))
 		return false;
 	}
 	write_all(helper->word_fd, "", 1); /* a lister that is gone shows in its status */
-	while (helper->pid && wait())
+	while (helper->pid && wait(run))
 		;
 	return !helper->pid && has_ended_well(helper);
 }
 
-bool helpers_list_changes(bool (*wait)(void))
+bool helpers_list_changes(const struct run *run, bool (*wait)(const struct run *run))
 {
 	bool done = true;
-	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
+	for (const struct helper *helper = run->supervisor->helpers; helper && done;
+	     helper = helper->next)
 		if (is_fuse(helper))
 			done = has_written_everything(helper);
-	for (const struct helper *helper = helpers; helper && done; helper = helper->next)
+	for (const struct helper *helper = run->supervisor->helpers; helper && done;
+	     helper = helper->next)
 		if (helper->kind == HELPER_CHANGE_LISTER)
-			done = wait_for_lister(helper, wait);
+			done = wait_for_lister(run, helper, wait);
 	return done;
 }

@@ -9,23 +9,28 @@ void helpers_choose_starter(struct run *run);
 
 /* ---- in the supervisor ---- */
 
-/* Starts what `socket` asks for and takes `socket` over. `child` is in the sandbox's user namespace. */
-void helpers_start(struct run *run, pid_t child, int socket, enum helper_kind kind);
+/* Starts what setup asks for, and takes its end of the socket over. */
+void helpers_start(const struct run *run, enum helper_kind kind, int socket);
+/* The guard, where the shape wants it or the kernel gives no timers: COMMAND can stop us by its process group
+ * (kill(2) with 0) or have the terminal stop or kill us, with a session of its own, too; and as pid 1 it can take
+ * back that it dies with us. */
+void helpers_start_guard(const struct run *run);
+void helpers_end_guard(const struct run *run);
 /* Those that the supervisor has to keep open; arena memory. */
-int *helpers_fds(size_t *ret_n);
+int *helpers_fds(const struct run *run, size_t *ret_n);
 /* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything. It
  * may be still there afterwards. wait() waits for a while for a child's end; false: there is no more
  * time. */
-void helpers_wait_for_fuse(bool (*wait)(void));
+void helpers_wait_for_fuse(const struct run *run, bool (*wait)(const struct run *run));
 /* Then: has the changes listed. False when a list is not whole; then somebody has said why. */
-bool helpers_list_changes(bool (*wait)(void));
+bool helpers_list_changes(const struct run *run, bool (*wait)(const struct run *run));
 /* Whether pid is a helper that ends by itself. */
-bool helpers_include(pid_t pid);
+bool helpers_include(const struct run *run, pid_t pid);
 /* A child's status was taken: if it is a helper, its number names it no longer. */
-void helpers_note_end(pid_t pid, int status);
+void helpers_note_end(const struct run *run, pid_t pid, int status);
 /* Without a pid namespace COMMAND can stop a helper, and who waits for an answer of
  * fuse-overlayfs's cannot be killed: the helpers go on; `kill`: fuse-overlayfs ends, which answers
  * all. */
-void helpers_urge(bool kill);
+void helpers_urge(const struct run *run, bool kill);
 
 #endif

@@ -22,7 +22,7 @@
 #include "plan/position.h"
 #include "process/command.h"
 #include "process/protocol.h"
-#include "process/supervisor.h"
+#include "process/tell.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
 #include "sys/channel.h"
@@ -116,6 +116,12 @@ static void close_what_init_needs_not(const struct run *run, const int *locks, i
 		die_errno(errno, "Can't close the descriptors that the reaper must not have");
 }
 
+/* What only pid 1 knows. */
+struct init {
+	sigset_t mask_while_waiting;  /* with run->parent_pidfd */
+	struct sigaction outer_alarm; /* what the caller has arranged for SIGALRM */
+};
+
 /* COMMAND and what it starts may end faster than they can be reaped. */
 enum { MOST_AT_ONCE = 256 };
 
@@ -145,8 +151,6 @@ static _Noreturn void end_without_supervisor(void)
 	_exit(1);
 }
 
-static sigset_t mask_while_waiting; /* with run->parent_pidfd */
-
 /* Waits until a child ends, or somebody inside sends SIGCHLD; or for `patience` at most. Returns
  * whether that passed. */
 static bool is_quiet(const struct run *run, const struct timespec *patience)
@@ -158,7 +162,7 @@ static bool is_quiet(const struct run *run, const struct timespec *patience)
 		sigaddset(&child_only, SIGCHLD);
 		return sigtimedwait(&child_only, NULL, patience) < 0 && errno != EINTR;
 	}
-	int n = ppoll(&parent, 1, patience, &mask_while_waiting);
+	int n = ppoll(&parent, 1, patience, &run->init->mask_while_waiting);
 	if (n > 0)
 		end_without_supervisor();
 	if (n < 0 && errno != EINTR)
@@ -184,16 +188,15 @@ static _Noreturn void reap(const struct run *run, pid_t command, bool may_releas
 		if (pid == 0 || (pid < 0 && errno == EINTR))
 			continue;
 		if (pid < 0 && errno != ECHILD)
-			die_errno(errno, "Can't wait for the processes of the sandbox (do the "
-					 "seccomp programs allow it?)");
+			die_errno(
+				errno,
+				"Can't wait for the processes of the sandbox (do the seccomp programs allow it?)");
 		if (pid < 0)
 			break; /* the last process is gone */
 		if (pid == command) {
 			command_status = status;
-			/* a supervisor that is gone needs it not */
-			channel_try_send(run->supervisor_fd,
-					 take_the_ended() ? MESSAGE_ENDED : MESSAGE_ALL_ENDED,
-					 status);
+			command = 0; /* the number may be another's from now on */
+			tell_ended(run, status, !take_the_ended());
 		}
 	}
 	_exit(WIFEXITED(command_status) ? WEXITSTATUS(command_status)
@@ -202,8 +205,7 @@ static _Noreturn void reap(const struct run *run, pid_t command, bool may_releas
 
 enum { EXIT_LAST_RESORT = 137 }; /* as the supervisor's for what it has killed */
 
-static int64_t last_resort_ms;
-static struct sigaction outer_alarm; /* what the caller has arranged for SIGALRM */
+static int64_t last_resort_ms; /* for the handler, which is told nothing */
 static void end_when_due(int number)
 {
 	(void) number; /* COMMAND may send it, too */
@@ -228,7 +230,7 @@ static void keep_time(const struct run *run)
 	sigaddset(&only, SIGALRM);
 	if (left <= 0)
 		_exit(EXIT_LAST_RESORT);
-	if (sigaction(SIGALRM, &action, &outer_alarm) < 0 ||
+	if (sigaction(SIGALRM, &action, &run->init->outer_alarm) < 0 ||
 	    setitimer(ITIMER_REAL, &when, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &only, NULL) < 0)
 		die_errno(errno, "%s: Can't arrange for the end",
 			  position_text(options_position(run->plan, "--timeout")));
@@ -246,9 +248,30 @@ static void watch_parent(const struct run *run)
 	if (run->parent_pidfd < 0)
 		return;
 	if (sigaction(SIGCHLD, &action, NULL) < 0 ||
-	    sigprocmask(SIG_BLOCK, NULL, &mask_while_waiting) < 0)
+	    sigprocmask(SIG_BLOCK, NULL, &run->init->mask_while_waiting) < 0)
 		die_errno(errno, "--die-with-parent: Can't arrange for the end");
-	sigdelset(&mask_while_waiting, SIGCHLD);
+	sigdelset(&run->init->mask_while_waiting, SIGCHLD);
+}
+
+/* COMMAND's process hands over the namespaces that it has made, and pid 1 joins them. */
+static void lead_init(const struct run *run, int socket)
+{
+	for (int which = 0; ns_has_second(run, which); which++) {
+		AUTO_CLOSE int fd = ns_open_second(run, which);
+		channel_send_fd(socket, MESSAGE_NAMESPACE_FD, 0, fd);
+	}
+}
+
+static void follow_command(const struct run *run, int socket)
+{
+	for (int which = 0; ns_has_second(run, which); which++) {
+		struct message message;
+		AUTO_CLOSE int fd = -1;
+		if (channel_receive(socket, true, &message, &fd) != 1)
+			_exit(1); /* COMMAND's process has said why */
+		protocol_expect(&message, MESSAGE_NAMESPACE_FD);
+		ns_join_second(run, which, fd);
+	}
 }
 
 /* Pid 1 from the split on. COMMAND waits at the other end of `socket`. */
@@ -263,13 +286,14 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 		waitpid(command, &status, 0);
 		run_end_with_setup(status);
 	}
+	protocol_expect(&message, MESSAGE_SECOND_USERNS);
 	bool second_level = message.value;
 	if (second_level && run->shape.inner_namespaces) {
 		/* The reported child-pid is this process: callers who attach to it have to find
 		 * COMMAND's. */
-		ns_follow(run, socket);
+		follow_command(run, socket);
 		if (run->shape.info_late)
-			supervisor_tell_namespaces(run);
+			tell_namespaces(run);
 		command_wait(run);
 		filters_read(run);
 	}
@@ -278,9 +302,8 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	give_up_privilege(run);
 	keep_time(run);
 	watch_parent(run);
-	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it.
-	 */
-	channel_send_fd(run->supervisor_fd, MESSAGE_STARTING, 0, pidfd);
+	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it. */
+	tell_starting(run, pidfd);
 	close_fd(&pidfd);
 	close_what_init_needs_not(run, locks, socket);
 	scrub_own_memory(run);
@@ -292,9 +315,10 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 	filters_load(run, FILTER_INIT);
 	/* Asked of a process that is no child, so that no status is lost. */
 	if (filtered && waitpid(1, NULL, WNOHANG) < 0 && errno != ECHILD)
-		die_errno(errno, "Can't reap under the seccomp programs given: they deny waiting "
-				 "for processes");
-	if (!channel_try_send(socket, MESSAGE_GO, 0) &&
+		die_errno(
+			errno,
+			"Can't reap under the seccomp programs given: they deny waiting for processes");
+	if (!channel_try_send(socket, MESSAGE_PROTECTED, 0) &&
 	    errno != EPIPE) /* EPIPE: it has died, and said why */
 		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
 	reap(run, command, !filtered);
@@ -328,13 +352,13 @@ static bool can_lend_memory(const struct run *run)
 static void borrow_and_go(struct run *run)
 {
 	/* Handlers become the default action at exec, which is SIGCHLD's for COMMAND. */
-	if (last_resort_ms && sigaction(SIGALRM, &outer_alarm, NULL) < 0)
+	if (last_resort_ms && sigaction(SIGALRM, &run->init->outer_alarm, NULL) < 0)
 		die_errno(errno, "Can't restore what SIGALRM does");
 	command_prepare(run);
 	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
 	if (pidfd < 0)
 		die_errno(errno, "Can't watch COMMAND");
-	channel_send_fd(run->supervisor_fd, MESSAGE_STARTING, 0, pidfd);
+	tell_starting(run, pidfd);
 	close_fd(&pidfd);
 	command_go(run);
 }
@@ -358,6 +382,7 @@ static void lend_memory(struct run *run, const int *locks)
 void init_split(struct run *run)
 {
 	const struct plan *plan = run->plan;
+	run->init = arena_alloc(sizeof(*run->init));
 	int ends[2], *locks = arena_alloc((plan->report.n_lock_files + 1) * sizeof(*locks));
 	for (size_t i = 0; i < plan->report.n_lock_files; i++)
 		locks[i] = take_lock(run, &plan->report.lock_files[i]);
@@ -387,11 +412,12 @@ void init_split(struct run *run)
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		die_errno(errno, "Can't arrange to die with the parent");
 	bool second_level = second_userns_enter(run);
-	channel_send(ends[1], MESSAGE_NAMESPACES, second_level);
+	channel_send(ends[1], MESSAGE_SECOND_USERNS, second_level);
 	if (second_level && run->shape.inner_namespaces)
-		ns_lead(run, ends[1]);
+		lead_init(run, ends[1]);
 	command_prepare(run);
-	if (channel_receive(ends[1], true, &message, NULL) != 1 || message.kind != MESSAGE_GO)
+	if (channel_receive(ends[1], true, &message, NULL) != 1)
 		_exit(1); /* it has said why */
+	protocol_expect(&message, MESSAGE_PROTECTED);
 	close_fd(&ends[1]);
 }

@@ -52,10 +52,7 @@ void helper_receive_job(const struct run *run, int socket, struct helper_job *re
 
 void helper_send_ready(int socket, int attached_fd)
 {
-	if (attached_fd < 0)
-		channel_send(socket, MESSAGE_HELPER_READY, 0);
-	else
-		channel_send_fd(socket, MESSAGE_HELPER_READY, 0, attached_fd);
+	channel_send_fd(socket, MESSAGE_HELPER_READY, 0, attached_fd);
 }
 
 void helper_send_failed(int socket)

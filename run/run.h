@@ -7,6 +7,8 @@
 #include "run/host.h"
 #include "sys/nskind.h"
 
+struct supervisor;
+struct init;
 struct mounts;
 struct cgroups;
 struct filters;
@@ -15,6 +17,7 @@ struct filters;
 enum helper_kind {
 	HELPER_FUSE_OVERLAYFS, /* serves one overlay's mount until that is gone */
 	HELPER_CHANGE_LISTER,  /* lists what was changed in one overlay, at the end */
+	HELPER_GUARD, /* ends the sandbox where the supervisor is kept from it; setup cannot ask for it */
 };
 
 struct root {
@@ -31,7 +34,10 @@ struct run {
 	int supervisor_fd;           /* our end of the supervisor's socket; -1 when there is none */
 	/* Setup's way to have a helper started, which gets ends[1]: run/helper.h. */
 	void (*start_helper)(const struct run *run, enum helper_kind kind, const int ends[2]);
-	bool supervisor_is_ready; /* it has said so: MESSAGE_READY */
+	bool supervisor_is_ready; /* it has said so: MESSAGE_READY; and MESSAGE_REPORTED */
+	bool is_reported;
+	struct supervisor *supervisor; /* what it knows; NULL inside */
+	struct init *init;             /* pid 1's */
 	int parent_pidfd; /* pid 1's, to end the sandbox with --die-with-parent; -1: others do */
 	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
 	bool nofile_raised;     /* above the caller's limit, which COMMAND gets back */

@@ -45,7 +45,7 @@ void channel_send(int socket, uint32_t kind, int value)
 		die_of_silence();
 }
 
-void channel_let_go_on(int socket, uint32_t kind)
+void channel_send_unless_gone(int socket, uint32_t kind)
 {
 	if (!channel_try_send(socket, kind, 0) && errno != EPIPE && errno != ECONNRESET)
 		die_of_silence();
@@ -92,6 +92,10 @@ void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd)
 
 void channel_send_fd(int socket, uint32_t kind, int value, int attached_fd)
 {
+	if (attached_fd < 0) {
+		channel_send(socket, kind, value);
+		return;
+	}
 	struct fd_letter letter;
 	channel_write_letter(&letter, kind);
 	letter.message.value = value;

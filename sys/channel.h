@@ -19,6 +19,7 @@ struct message {
 void channel_make_pair(int ret_ends[2]);
 /* They die when the other side is gone, but for the one named try. */
 void channel_send(int socket, uint32_t kind, int value);
+/* attached_fd -1: without one. */
 void channel_send_fd(int socket, uint32_t kind, int value, int attached_fd);
 /* A letter lies ready at an address that is known beforehand; sending it is one sendmsg(2) with
  * that address. */
@@ -35,7 +36,7 @@ void channel_send_numbers(int socket, uint32_t kind, int value, const uint64_t *
 bool channel_try_send(int socket, uint32_t kind, int value);
 /* To setup, which waits for it: dies unless it is sent or there is nobody any more, which whoever
  * waits for the process notices. */
-void channel_let_go_on(int socket, uint32_t kind);
+void channel_send_unless_gone(int socket, uint32_t kind);
 /* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be
  * NULL. */
 int channel_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);

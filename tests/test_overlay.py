@@ -1172,34 +1172,6 @@ time.sleep(0.2)
     assert lines["/m/file"]["change"] == "removed"
 
 
-@pytest.mark.root
-@pytest.mark.parametrize("overlay", [False, True])
-def test_nobody_but_setup_gets_a_helper_started(overlay, tree):
-    """Root's COMMAND can take pid 1's socket to the supervisor, outside."""
-    kinds = re.search(r"enum message_kind {(.*?)}", (REPO / "process" / "protocol.h").read_text(), re.S)[1]
-    number = re.findall(r"MESSAGE_\w+", kinds).index("MESSAGE_START_HELPER") + 1
-    code = f"""
-import array, ctypes, os, socket, struct
-libc = ctypes.CDLL(None)
-pidfd = libc.syscall(434, 1, 0)  # pidfd_open(), pidfd_getfd()
-taken = [fd for fd in (libc.syscall(438, pidfd, number, 0) for number in range(3, 64)) if fd >= 0]
-ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-message = struct.pack("Ii7Q", {number}, 0, *[0] * 7)
-sent = 0
-for fd in taken:
-    try:
-        sent += socket.socket(fileno=fd).sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [theirs.fileno()]))])
-    except OSError:  # no socket, or to nobody
-        pass
-assert sent == len(message)
-theirs.close()
-ours.settimeout(3)
-print(ours.recv(100))"""
-    args = ["--overlay-backend", "auto", *layers(tree), "--tmp-overlay", "/m"] if overlay else []
-    result = run([*WITH_PROC, "--unshare-pid", *args], python(code))
-    assert result.stdout == "b''\n", result
-
-
 def listing_for_ever(tree, *more):
     """(a command line whose list nobody reads to its end, the descriptor where it begins)"""
     need_kernel_overlay(CALLERS[-1])

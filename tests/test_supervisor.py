@@ -2,14 +2,15 @@
 is meant."""
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
 
 import pytest
 
-from sandbox import (BASE, ENV, IS_ROOT, Terminal, as_user, at_eof, bpf, close, command_line, data_fd, keep, kill_session,
-                     line_from, pipe, python, python_prefix, readable, session_members, start, wait_for)
+from sandbox import (BASE, ENV, IS_ROOT, REPO, Terminal, as_user, at_eof, bpf, close, command_line, data_fd, keep, kill_session,
+                     line_from, pipe, python, python_prefix, readable, run, session_members, start, wait_for)
 
 pytestmark = pytest.mark.core
 PID_FORMS = {"with pid 1": ["--unshare-pid"], "everything": ["--unshare-all"], "as pid 1": ["--unshare-pid", "--as-pid-1"]}
@@ -606,3 +607,29 @@ def test_no_zombie_is_left_below_a_pid_1_that_waits_for_its_own_alone():
 if os.fork() == 0: os._exit(0)
 time.sleep(7)"""
     assert zombies_below(before, ["--unshare-all"]) == 1
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind, attached", [("NAMESPACES", False), ("START_HELPER", True), ("PINNED", False), ("STARTING", True), ("CHILD", True),
+                                            ("READY", False), ("PROTECTED", False), ("NOT_STARTED", True), ("ENDED", True)])
+@pytest.mark.parametrize("more", [[], ["--die-with-parent"]], ids=["with init", "and with its parent"])
+def test_a_message_out_of_turn_ends_the_sandbox(more, kind, attached):
+    """Root's COMMAND can take pid 1's socket to the supervisor, outside."""
+    kinds = re.search(r"enum message_kind {(.*?)}", (REPO / "process" / "protocol.h").read_text(), re.S)[1]
+    number = re.findall(r"^\s*MESSAGE_(\w+)", kinds, re.M).index(kind) + 1
+    code = f"""
+import array, ctypes, os, socket, struct, time
+libc = ctypes.CDLL(None)
+pidfd = libc.syscall(434, 1, 0)  # pidfd_open(), pidfd_getfd()
+taken = [fd for fd in (libc.syscall(438, pidfd, number, 0) for number in range(3, 64)) if fd >= 0]
+message = struct.pack("Ii7Q", {number}, 0, *[0] * 7)
+attached = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))] if {attached} else []
+for fd in taken:
+    try:
+        socket.socket(fileno=fd).sendmsg([message], attached)
+    except OSError:  # no socket, or to nobody
+        pass
+time.sleep({LONG})
+print("alive")"""
+    result = run([*BASE, "--proc", "/proc", "--unshare-pid", *more], python(code))
+    assert (result.returncode, result.stdout) == (1, "") and result.stderr.endswith(f"{kind} out of turn and is ended for it\n"), result
