@@ -96,7 +96,60 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 	}
 }
 
-/* ---- 4 to 11 ---- */
+/* ---- the sandbox, from within ---- */
+
+/* The last steps, in whatever process COMMAND is to be executed. */
+static _Noreturn void become_command(struct run *run)
+{
+	run_tell_stage(run, STAGE_PREPARE);
+	command_prepare(run);
+	if (run->shape.topology == RUN_WITH_INIT)
+		init_await_leave(run);
+	second_userns_assert_none(run);
+	command_go(run);
+}
+
+/* Where setup's process becomes COMMAND. */
+static void lock(struct run *run)
+{
+	filters_prepare(run);
+	command_make_environment(run);
+	second_userns_enter(run);
+	if (run->shape.info_late)
+		tell_namespaces(run);
+	command_wait(run);
+	filters_read(run);
+}
+
+static _Noreturn void be_init(struct run *run)
+{
+	if (init_follow(run)) {
+		/* The reported child-pid is this process: callers who attach to it have to find
+		 * COMMAND's namespaces. */
+		if (run->shape.info_late)
+			tell_namespaces(run);
+		command_wait(run);
+		filters_read(run);
+	}
+	init_live(run);
+}
+
+/* Where it becomes pid 1. Returns in COMMAND's process. */
+static void lock_with_init(struct run *run)
+{
+	init_take_locks(run);
+	filters_prepare(run);
+	if (!run->shape.inner_namespaces) { /* otherwise they are waited for in pid 1 */
+		command_wait(run);
+		filters_read(run);
+	}
+	command_make_environment(run);
+	filters_load_guards(run); /* once for both processes */
+	init_lend(run, become_command);
+	if (!init_split(run))
+		be_init(run);
+	init_lead(run, second_userns_enter(run));
+}
 
 /* What becomes the sandbox does, in whatever process it is. */
 static _Noreturn void be_sandbox(struct run *run)
@@ -125,22 +178,11 @@ static _Noreturn void be_sandbox(struct run *run)
 	tell_and_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);
-	run_tell_stage(run, STAGE_PREPARE);
-	if (run->shape.topology == RUN_WITH_INIT) {
-		init_split(run); /* returns in COMMAND's process, everything prepared */
-		second_userns_assert_none(run);
-		command_go(run);
-	}
-	filters_prepare(run);
-	command_make_environment(run);
-	second_userns_enter(run);
-	if (run->shape.info_late)
-		tell_namespaces(run);
-	command_wait(run);
-	filters_read(run);
-	command_prepare(run);
-	second_userns_assert_none(run);
-	command_go(run);
+	if (run->shape.topology == RUN_WITH_INIT)
+		lock_with_init(run);
+	else
+		lock(run);
+	become_command(run);
 }
 
 int main(int argc, char **argv, char **envp)

@@ -39,6 +39,15 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
+struct init {
+	int *locks;
+	int socket;    /* between pid 1 and COMMAND's process; -1: that borrows pid 1's memory */
+	pid_t command; /* 0: its end has been told */
+	bool second_userns;           /* COMMAND is in one */
+	sigset_t mask_while_waiting;  /* with run->parent_pidfd */
+	struct sigaction outer_alarm; /* what the caller has arranged for SIGALRM */
+};
+
 /* The lock is of the open file description, for a process loses its own when it closes any descriptor of
  * the same file, such as one that the caller has left open (fcntl_locking(2)). Both kinds exclude each
  * other. A mapping keeps the description as well as a descriptor does (mmap(2)), and there may be few
@@ -61,6 +70,17 @@ static int take_lock(const struct run *run, const struct path_at *file)
 	if (mmap(NULL, 1, PROT_NONE, MAP_PRIVATE, fd, 0) != MAP_FAILED)
 		close_fd(&fd);
 	return fd;
+}
+
+void init_take_locks(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	struct init *init = run->init = arena_alloc(sizeof(*init));
+	init->socket = -1;
+	init->locks = arena_alloc((plan->report.n_lock_files + 1) * sizeof(int));
+	for (size_t i = 0; i < plan->report.n_lock_files; i++)
+		init->locks[i] = take_lock(run, &plan->report.lock_files[i]);
+	close_fd(&run->root.fd);
 }
 
 /* /proc/1/cmdline can be read by everybody inside and names the host's paths and --setenv's values;
@@ -99,28 +119,22 @@ static void give_up_privilege(const struct run *run)
 		die_errno(errno, "Can't arrange to die with the parent");
 }
 
-static void close_what_init_needs_not(const struct run *run, const int *locks, int command_socket)
+static void close_what_init_needs_not(const struct run *run)
 {
 	const struct plan *plan = run->plan;
 	int *keep =
 		arena_alloc((plan->report.n_lock_files + plan->report.sync.n + 3) * sizeof(*keep));
 	size_t n = 0;
 	keep[n++] = run->supervisor_fd;
-	keep[n++] = command_socket;
+	keep[n++] = run->init->socket;
 	keep[n++] = run->parent_pidfd;
 	for (size_t i = 0; i < plan->report.sync.n; i++)
 		keep[n++] = plan->report.sync.items[i].fd;
 	for (size_t i = 0; i < plan->report.n_lock_files; i++)
-		keep[n++] = locks[i];
+		keep[n++] = run->init->locks[i];
 	if (!close_all_except(keep, n))
 		die_errno(errno, "Can't close the descriptors that the reaper must not have");
 }
-
-/* What only pid 1 knows. */
-struct init {
-	sigset_t mask_while_waiting;  /* with run->parent_pidfd */
-	struct sigaction outer_alarm; /* what the caller has arranged for SIGALRM */
-};
 
 /* COMMAND and what it starts may end faster than they can be reaped. */
 enum { MOST_AT_ONCE = 256 };
@@ -171,7 +185,7 @@ static bool is_quiet(const struct run *run, const struct timespec *patience)
 }
 
 /* `may_release`: that is still to be done, once nothing happens any more. */
-static _Noreturn void reap(const struct run *run, pid_t command, bool may_release)
+static _Noreturn void reap(const struct run *run, bool may_release)
 {
 	const struct timespec patience = { .tv_nsec = RELEASE_AFTER_MS * 1000000L }, none = { 0 };
 	bool watches = run->parent_pidfd >= 0;
@@ -193,9 +207,9 @@ static _Noreturn void reap(const struct run *run, pid_t command, bool may_releas
 				"Can't wait for the processes of the sandbox (do the seccomp programs allow it?)");
 		if (pid < 0)
 			break; /* the last process is gone */
-		if (pid == command) {
+		if (pid == run->init->command) {
 			command_status = status;
-			command = 0; /* the number may be another's from now on */
+			run->init->command = 0; /* the number may be another's from now on */
 			tell_ended(run, status, !take_the_ended());
 		}
 	}
@@ -253,63 +267,63 @@ static void watch_parent(const struct run *run)
 	sigdelset(&run->init->mask_while_waiting, SIGCHLD);
 }
 
-/* COMMAND's process hands over the namespaces that it has made, and pid 1 joins them. */
-static void lead_init(const struct run *run, int socket)
+/* ---- beside a process of COMMAND's own ---- */
+
+bool init_split(struct run *run)
 {
-	for (int which = 0; ns_has_second(run, which); which++) {
+	int ends[2];
+	channel_make_pair(ends);
+	pid_t pid = sys_clone_process(0);
+	if (pid < 0)
+		die("Can't start a process for COMMAND: %s%s", errno_text(errno),
+		    limits_cause(run->plan, errno));
+	run->init->command = pid;
+	run->init->socket = ends[pid == 0];
+	close(ends[pid != 0]);
+	/* Its parent's death must not leave COMMAND running; pid 1's ends the namespace anyway. */
+	if (pid == 0 && run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		die_errno(errno, "Can't arrange to die with the parent");
+	return pid == 0;
+}
+
+void init_lead(const struct run *run, bool second_userns)
+{
+	channel_send(run->init->socket, MESSAGE_SECOND_USERNS, second_userns);
+	for (int which = 0; second_userns && ns_has_second(run, which); which++) {
 		AUTO_CLOSE int fd = ns_open_second(run, which);
-		channel_send_fd(socket, MESSAGE_NAMESPACE_FD, 0, fd);
+		channel_send_fd(run->init->socket, MESSAGE_NAMESPACE_FD, 0, fd);
 	}
 }
 
-static void follow_command(const struct run *run, int socket)
+bool init_follow(const struct run *run)
 {
-	for (int which = 0; ns_has_second(run, which); which++) {
-		struct message message;
-		AUTO_CLOSE int fd = -1;
-		if (channel_receive(socket, true, &message, &fd) != 1)
-			_exit(1); /* COMMAND's process has said why */
-		protocol_expect(&message, MESSAGE_NAMESPACE_FD);
-		ns_join_second(run, which, fd);
-	}
-}
-
-/* Pid 1 from the split on. COMMAND waits at the other end of `socket`. */
-static _Noreturn void run_init(struct run *run, pid_t command, int socket, const int *locks)
-{
+	struct init *init = run->init;
 	struct message message;
-	AUTO_CLOSE int pidfd = sys_pidfd_open(command, 0);
-	if (pidfd < 0)
-		die_errno(errno, "Can't watch COMMAND");
-	if (channel_receive(socket, true, &message, NULL) != 1) {
+	if (channel_receive(init->socket, true, &message, NULL) != 1) {
 		int status = 0;
-		waitpid(command, &status, 0);
+		waitpid(init->command, &status, 0);
 		run_end_with_setup(status);
 	}
 	protocol_expect(&message, MESSAGE_SECOND_USERNS);
-	bool second_level = message.value;
-	if (second_level && run->shape.inner_namespaces) {
-		/* The reported child-pid is this process: callers who attach to it have to find
-		 * COMMAND's. */
-		follow_command(run, socket);
-		if (run->shape.info_late)
-			tell_namespaces(run);
-		command_wait(run);
-		filters_read(run);
+	init->second_userns = message.value;
+	int n_followed = 0;
+	for (; init->second_userns && ns_has_second(run, n_followed); n_followed++) {
+		AUTO_CLOSE int fd = -1;
+		if (channel_receive(init->socket, true, &message, &fd) != 1)
+			_exit(1); /* COMMAND's process has said why */
+		protocol_expect(&message, MESSAGE_NAMESPACE_FD);
+		ns_join_second(run, n_followed, fd);
 	}
-	if (!second_level && prctl(PR_SET_DUMPABLE, 0) < 0)
-		die_errno(errno, "Can't protect the reaper from COMMAND");
-	give_up_privilege(run);
-	keep_time(run);
-	watch_parent(run);
-	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it. */
-	tell_starting(run, pidfd);
-	close_fd(&pidfd);
-	close_what_init_needs_not(run, locks, socket);
+	return n_followed > 0;
+}
+
+/* All of pid 1's own protection, the filters last. */
+static void protect(struct run *run, bool filtered)
+{
+	close_what_init_needs_not(run);
 	scrub_own_memory(run);
 	if (!run->shape.pid_namespace && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who reaps");
-	bool filtered = filters_are_asked_for(run);
 	if (filtered) /* after them madvise(2) may be forbidden */
 		release_code_pages();
 	filters_load(run, FILTER_INIT);
@@ -318,10 +332,28 @@ static _Noreturn void run_init(struct run *run, pid_t command, int socket, const
 		die_errno(
 			errno,
 			"Can't reap under the seccomp programs given: they deny waiting for processes");
-	if (!channel_try_send(socket, MESSAGE_PROTECTED, 0) &&
+}
+
+void init_live(struct run *run)
+{
+	const struct init *init = run->init;
+	bool filtered = filters_are_asked_for(run);
+	AUTO_CLOSE int pidfd = sys_pidfd_open(init->command, 0);
+	if (pidfd < 0)
+		die_errno(errno, "Can't watch COMMAND");
+	if (!init->second_userns && prctl(PR_SET_DUMPABLE, 0) < 0)
+		die_errno(errno, "Can't protect the reaper from COMMAND");
+	give_up_privilege(run);
+	keep_time(run);
+	watch_parent(run);
+	/* After this the supervisor takes COMMAND for started, unless it hears otherwise from it. */
+	tell_starting(run, pidfd);
+	close_fd(&pidfd);
+	protect(run, filtered);
+	if (!channel_try_send(init->socket, MESSAGE_PROTECTED, 0) &&
 	    errno != EPIPE) /* EPIPE: it has died, and said why */
 		die_errno(errno, "Can't let COMMAND go (do the seccomp programs allow write?)");
-	reap(run, command, !filtered);
+	reap(run, !filtered);
 }
 
 /* ---- lending ---- */
@@ -349,75 +381,47 @@ static bool can_lend_memory(const struct run *run)
 	       !filters_are_asked_for(run);
 }
 
-static void borrow_and_go(struct run *run)
+void init_lend(struct run *run, void (*become_command)(struct run *run))
 {
-	/* Handlers become the default action at exec, which is SIGCHLD's for COMMAND. */
-	if (last_resort_ms && sigaction(SIGALRM, &run->init->outer_alarm, NULL) < 0)
-		die_errno(errno, "Can't restore what SIGALRM does");
-	command_prepare(run);
-	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
-	if (pidfd < 0)
-		die_errno(errno, "Can't watch COMMAND");
-	tell_starting(run, pidfd);
-	close_fd(&pidfd);
-	command_go(run);
-}
-
-/* Returns where the kernel refuses a second level. */
-static void lend_memory(struct run *run, const int *locks)
-{
+	if (!can_lend_memory(run))
+		return;
 	command_keep_words(run);
 	scrub_own_memory(run);
 	caps_drop_bounding(0); /* or COMMAND could not do without a second level any more */
 	give_up_privilege(run);
 	keep_time(run);
 	watch_parent(run);
-	pid_t command = second_userns_start(run, borrow_and_go);
+	pid_t command = second_userns_start(run, become_command);
 	if (command < 0)
 		return;
-	close_what_init_needs_not(run, locks, -1);
-	reap(run, command, true);
+	run->init->command = command;
+	close_what_init_needs_not(run);
+	reap(run, true);
 }
 
-void init_split(struct run *run)
-{
-	const struct plan *plan = run->plan;
-	run->init = arena_alloc(sizeof(*run->init));
-	int ends[2], *locks = arena_alloc((plan->report.n_lock_files + 1) * sizeof(*locks));
-	for (size_t i = 0; i < plan->report.n_lock_files; i++)
-		locks[i] = take_lock(run, &plan->report.lock_files[i]);
-	close_fd(&run->root.fd);
-	filters_prepare(run);
-	if (!run->shape.inner_namespaces) {
-		command_wait(run);
-		filters_read(run);
-	}
-	command_make_environment(run);
-	filters_load_guards(run); /* once for both processes */
-	if (can_lend_memory(run))
-		lend_memory(run, locks);
-	channel_make_pair(ends);
-	pid_t pid = sys_clone_process(0);
-	if (pid < 0)
-		die("Can't start a process for COMMAND: %s%s", errno_text(errno),
-		    limits_cause(plan, errno));
-	if (pid > 0) {
-		close_fd(&ends[1]);
-		run_init(run, pid, ends[0], locks);
-	}
+/* ---- in COMMAND's process ---- */
 
-	close_fd(&ends[0]);
+static void take_leave(const struct run *run)
+{
+	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
+	if (pidfd < 0)
+		die_errno(errno, "Can't watch COMMAND");
+	/* Handlers become the default action at exec, which is SIGCHLD's for COMMAND. */
+	if (last_resort_ms && sigaction(SIGALRM, &run->init->outer_alarm, NULL) < 0)
+		die_errno(errno, "Can't restore what SIGALRM does");
+	tell_starting(run, pidfd);
+}
+
+void init_await_leave(const struct run *run)
+{
+	struct init *init = run->init;
 	struct message message;
-	/* Its parent's death must not leave COMMAND running; pid 1's ends the namespace anyway. */
-	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		die_errno(errno, "Can't arrange to die with the parent");
-	bool second_level = second_userns_enter(run);
-	channel_send(ends[1], MESSAGE_SECOND_USERNS, second_level);
-	if (second_level && run->shape.inner_namespaces)
-		lead_init(run, ends[1]);
-	command_prepare(run);
-	if (channel_receive(ends[1], true, &message, NULL) != 1)
+	if (init->socket < 0) { /* pid 1 sleeps, and was ready before */
+		take_leave(run);
+		return;
+	}
+	if (channel_receive(init->socket, true, &message, NULL) != 1)
 		_exit(1); /* it has said why */
 	protocol_expect(&message, MESSAGE_PROTECTED);
-	close_fd(&ends[1]);
+	close_fd(&init->socket);
 }
