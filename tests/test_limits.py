@@ -20,9 +20,9 @@ from sandbox import (BASE, BINARY, FULL, IS_ROOT, NO_RIGHTS, PYTHON, REPO, Holde
 TOP = Path("/sys/fs/cgroup")
 V2 = next((path for path in (TOP, TOP / "unified") if (path / "cgroup.controllers").exists()), None)
 HAS = V2.joinpath("cgroup.controllers").read_text().split() if V2 else []
-FORMS = {"plain": [], "pid namespace": ["--unshare-pid"], "everything": ["--unshare-all"],
-         "joinable": ["--lock-file", "/usr/bin/env"]}
-forms = pytest.mark.parametrize("form", FORMS)
+LIMIT_FORMS = {"plain": [], "pid namespace": ["--unshare-pid"], "everything": ["--unshare-all"],
+               "joinable": ["--lock-file", "/usr/bin/env"]}
+limit_forms = pytest.mark.parametrize("form", LIMIT_FORMS)
 RESOURCES = ["as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nofile", "nproc", "rss", "rtprio",
              "rttime", "sigpending", "stack"]
 
@@ -87,10 +87,10 @@ def test_of_two_rlimits_for_a_resource_the_last_one_counts():
     assert result.stderr == "bwrapish: Only the last --rlimit nofile will take effect\n"
 
 
-@forms
+@limit_forms
 def test_small_rlimits_do_not_break_setup(form):
     binds = [word for i in range(100) for word in ("--ro-bind", "/usr", f"/many/{i}")]
-    result = run([*FULL, *binds, *FORMS[form], "--rlimit", "nproc", "0", "--rlimit", "nofile", "4", "--rlimit", "fsize", "0"],
+    result = run([*FULL, *binds, *LIMIT_FORMS[form], "--rlimit", "nproc", "0", "--rlimit", "nofile", "4", "--rlimit", "fsize", "0"],
                  ["echo", "ran"])
     assert_ok(result)
     assert result.stdout == "ran\n"
@@ -114,10 +114,10 @@ def test_a_bad_rlimit_is_refused(args, message):
 
 # ---- --timeout ----
 
-@forms
+@limit_forms
 def test_what_the_caller_had_started_before_it_became_bwrapish_is_left_alone(form):
     """A shell that execs bwrapish leaves its background jobs to it as children."""
-    line = command_line([*FULL, *FORMS[form], "--timeout", "5"], ["true"])
+    line = command_line([*FULL, *LIMIT_FORMS[form], "--timeout", "5"], ["true"])
     script = 'sleep 30 >/dev/null & echo $!; exec "$@"'
     result = subprocess.run(["sh", "-c", script, "sh", *map(str, line)], stdout=subprocess.PIPE, text=True, timeout=30)
     job = int(result.stdout)
@@ -126,30 +126,30 @@ def test_what_the_caller_had_started_before_it_became_bwrapish_is_left_alone(for
 
 
 @pytest.mark.parametrize("option", ["--timeout", "--limit"])
-@forms
+@limit_forms
 def test_what_the_callers_earlier_jobs_orphan_later_is_left_alone(form, option, request):
     """It becomes the supervisor's child, as COMMAND's orphans do."""
     args, prefix = ["--timeout", "5"], []
     if option == "--limit":
         group = request.getfixturevalue("group") if IS_ROOT else pytest.skip("needs root")
         args, prefix = LIMIT, group.prefix
-    line = command_line([*FULL, *FORMS[form], *args], ["sleep", "0.5"])
+    line = command_line([*FULL, *LIMIT_FORMS[form], *args], ["sleep", "0.5"])
     script = '(sleep 0.2; sleep 30 >/dev/null & echo $!) & exec "$@"'
     result = subprocess.run([*prefix, "sh", "-c", script, "sh", *line], stdout=subprocess.PIPE, text=True, timeout=30)
     assert result.returncode == 0
     os.kill(int(result.stdout), signal.SIGKILL)  # ProcessLookupError: it was killed
 
 
-@forms
+@limit_forms
 def test_timeout_ends_the_command_with_124(form):
-    result, seconds = seconds_of([*BASE, *FORMS[form], "--timeout", "0.3"], ["sleep", "20"])
+    result, seconds = seconds_of([*BASE, *LIMIT_FORMS[form], "--timeout", "0.3"], ["sleep", "20"])
     assert result.returncode == 124
     assert 0.3 <= seconds < 20
 
 
-@forms
+@limit_forms
 def test_kill_after_ends_what_does_not_listen_with_137(form):
-    result, seconds = seconds_of([*BASE, *FORMS[form], "--timeout", "1", "--kill-after", "0.3"],
+    result, seconds = seconds_of([*BASE, *LIMIT_FORMS[form], "--timeout", "1", "--kill-after", "0.3"],
                                  ["sh", "-c", "trap '' TERM; sleep 20; sleep 20"])
     assert result.returncode == 137
     assert 1.3 <= seconds < 20
@@ -171,11 +171,11 @@ def test_a_stopped_command_is_ended():
     assert result.returncode == 124 and seconds < 20
 
 
-@forms
+@limit_forms
 def test_with_a_timeout_the_exit_status_is_the_commands_and_nothing_is_left(form):
     sleep = mark()
     script = f"setsid sleep {sleep} & (setsid sleep {sleep} &); (trap '' TERM HUP; sleep {sleep}) & exit 7"
-    result, seconds = seconds_of([*FULL, *FORMS[form], "--timeout", "20"], ["sh", "-c", script])
+    result, seconds = seconds_of([*FULL, *LIMIT_FORMS[form], "--timeout", "20"], ["sh", "-c", script])
     assert result.returncode == 7 and seconds < 20
     assert not processes_with(sleep)
 
@@ -380,7 +380,7 @@ def test_a_signal_ends_setup_and_the_command_and_leaves_nothing(number, where, o
 @pytest.mark.parametrize("form", ["plain", "everything"])
 def test_when_the_supervisor_is_killed_the_command_dies(form):
     sleep = mark()
-    with start([*FULL, *FORMS[form], "--timeout", "60"], ["sleep", sleep]) as process:
+    with start([*FULL, *LIMIT_FORMS[form], "--timeout", "60"], ["sleep", sleep]) as process:
         wait_for(lambda: processes_with(sleep) and len(processes_with(sleep)) > 1)
         process.kill()
         wait_for(lambda: not processes_with(sleep), what="the command's end")
@@ -420,13 +420,13 @@ def test_the_cause_of_the_end_is_told(command, cause):
     assert content(fd)[-2]["ended-by"] == cause
 
 
-@forms
+@limit_forms
 @pytest.mark.parametrize("more", [[], ["--as-pid-1"]])
 def test_what_a_killed_command_has_used_is_told(form, more):
     if more and form not in ("pid namespace", "everything"):
         pytest.skip("--as-pid-1 needs --unshare-pid")
     fd = data_fd()
-    result = run([*BASE, *FORMS[form], *more, "--timeout", "1.6", "--kill-after", "0.2", "--json-status-fd", fd],
+    result = run([*BASE, *LIMIT_FORMS[form], *more, "--timeout", "1.6", "--kill-after", "0.2", "--json-status-fd", fd],
                  python("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass"))
     assert result.returncode == 137, result
     usage = content(fd)[-2]
@@ -540,12 +540,12 @@ LIMIT = ["--limit", "cgroup.max.descendants", "7"] if "hugetlb" not in HAS else 
 
 
 @pytest.mark.root
-@forms
+@limit_forms
 @pytest.mark.parametrize("where", ["prefix", "alone"])
 def test_a_fresh_group_holds_exactly_the_sandbox_and_goes_with_it(group, form, where):
     sleep = mark()
     script = f"setsid sleep {sleep} & (setsid sleep {sleep} &) ; echo $(cat /proc/self/cgroup); read x; exit 5"
-    with start([*FULL, *FORMS[form], *LIMIT], ["sh", "-c", script], prefix=getattr(group, where),
+    with start([*FULL, *LIMIT_FORMS[form], *LIMIT], ["sh", "-c", script], prefix=getattr(group, where),
                stdin=subprocess.PIPE) as process:
         lines = line_from(process).split()
         outer, = [path for path in group.left() if (path / "in").exists()]
@@ -929,7 +929,7 @@ def test_too_little_memory_in_a_group_that_was_given_is_said(group):
 @needs("pids")
 @pytest.mark.parametrize("form", ["plain", "everything"])
 def test_a_fork_bomb_under_pids_max_leaves_nothing(group, form):
-    result = run([*FULL, *FORMS[form], "--limit", "pids.max", "50", "--timeout", "2"],
+    result = run([*FULL, *LIMIT_FORMS[form], "--limit", "pids.max", "50", "--timeout", "2"],
                  ["bash", "-c", "f() { f | f & }; f; sleep 99"], prefix=group.prefix)
     assert result.returncode in (124, 137)
     assert not group.left()
@@ -1040,7 +1040,7 @@ def nothing_is_left(manager):
 @pytest.mark.root
 @pytest.mark.parametrize("form", ["plain", "everything"])
 def test_systemds_user_manager_gives_a_scope_where_no_group_is_writable(manager, form):
-    result = run([*FULL, *FORMS[form], *SCOPE_LIMIT], ["sh", "-c", "cat /proc/self/cgroup; exit 3"], prefix=manager.prefix)
+    result = run([*FULL, *LIMIT_FORMS[form], *SCOPE_LIMIT], ["sh", "-c", "cat /proc/self/cgroup; exit 3"], prefix=manager.prefix)
     assert (result.returncode, result.stderr) == (3, "")
     where = "^0::.*/bwrapish-[0-9]+-[0-9]+[.]scope/bwrapish-[0-9]+-[0-9]+/in$" if form == "plain" else "^0::/$"
     assert re.search(where, result.stdout, re.M), result
