@@ -11,8 +11,10 @@ import json
 import os
 import platform
 import pwd
+import random
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -474,3 +476,114 @@ class Terminal:
         kill_session(self.process.pid)
         self.process.wait()
         os.close(self.master)
+
+
+# ---- of processes that stay, stop, flood and are waited for ----
+
+def seconds_of(*args, **options):
+    began = time.monotonic()
+    result = run(*args, **options)
+    return result, time.monotonic() - began
+
+
+def content(fd):
+    return [json.loads(line) for line in os.pread(fd, 65536, 0).decode().splitlines()]
+
+
+def processes_with(mark):
+    """Processes, zombies aside, that have `mark` among their arguments."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if mark in Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0"):
+                found.append(int(entry))
+        except OSError:
+            pass
+    return found
+
+
+def mark():
+    return f"1{random.randrange(10**8, 10**9)}"  # as seconds for sleep(1), which nobody else has
+
+
+NO_STRACE = "needs strace, which makes calls slow or fail"
+needs_strace = pytest.mark.skipif(not shutil.which("strace"), reason=NO_STRACE)
+
+
+def slowly(*calls, seconds, when="enter"):
+    """A prefix: before these calls of bwrapish itself, or after them ("exit"), some time passes."""
+    return ["strace", "-qq", "-o", "/dev/null", "-e", "trace=" + ",".join(calls),
+            "-e", f"inject={','.join(calls)}:delay_{when}={int(seconds * 1e6)}"]
+
+
+REUSE = """
+import os, signal, subprocess, sys, time
+run = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+pid = int(run.stdout.readline())
+while os.path.exists(f"/proc/{pid}"): time.sleep(0.01)
+victim = 0
+while victim != pid:
+    open("/proc/sys/kernel/ns_last_pid", "w").write(str(pid - 1))
+    victim = os.fork()
+    if victim == 0: time.sleep(50); os._exit(0)
+    if victim != pid: os.kill(victim, 9)
+run.wait()
+print(os.waitpid(victim, os.WNOHANG))
+"""
+LONG = 20  # seconds: more than any of these takes, less than COMMAND would
+
+# An interactive shell: its only job, what follows, has a process group of its own, which is in the foreground.
+SHELL = python_prefix("""signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = os.fork()
+if job:
+    while True:
+        status = os.waitpid(job, os.WUNTRACED)[1]
+        if not os.WIFSTOPPED(status): break
+        os.write(1, b"job stopped\\n")
+    os._exit(os.waitstatus_to_exitcode(status) % 256)
+os.setpgid(0, 0)
+os.tcsetpgrp(0, os.getpid())
+signal.signal(signal.SIGTTOU, signal.SIG_DFL)""")
+
+
+class Life:
+    """Whether a process that has got `held` is still there."""
+
+    def __init__(self):
+        self.end, self.held = pipe()
+
+    def assert_over(self):
+        close(self.held)
+        assert at_eof(self.end, LONG), "somebody is left"
+
+    def assert_silent(self):
+        """... where others have got it, too: nobody writes to it any more."""
+        end = time.monotonic() + LONG
+        while readable(self.end, 0.5) and os.read(self.end, 4096):
+            assert time.monotonic() < end, "somebody is left"
+
+
+FLOOD = """import os, signal
+for n in range(1, 32):
+    if n not in (signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP): signal.signal(n, signal.SIG_IGN)
+if MANY: os.fork()
+os.write(1, b"ready\\n")
+for _ in range(COUNT): os.kill(0, NUMBER)
+os.write(1, b"done\\n")
+while True: os.kill(0, NUMBER) if MANY else signal.pause()
+"""
+WITH_PROC = [*BASE, "--proc", "/proc"]
+
+
+def is_descendant(pid, ancestor):
+    while pid > 1:
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            return False
+        if pid == ancestor:
+            return True
+    return False
+
+
+READY = ["sh", "-c", "echo ready; read x; exit 6"]

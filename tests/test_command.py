@@ -3,9 +3,37 @@ import os
 
 import pytest
 
-from sandbox import (BASE, ENV, FULL, assert_ok, data_fd, inside, refused, run, shell)
+from lines import form_args, forms
+from sandbox import BASE, ENV, FULL, WITH_PROC, assert_ok, data_fd, inside, refused, run, shell
 
 pytestmark = pytest.mark.core
+
+
+# ---- what is inherited ----
+
+@forms
+def test_umask_is_the_callers(form):
+    result = run([*BASE, *form_args(form)], ["sh", "-c", "umask"], prefix=["sh", "-c", 'umask 0147; exec "$@"', "sh"])
+    assert result.stdout == "0147\n"
+
+
+@forms
+def test_no_new_privs_is_always_set(form):
+    result = run([*WITH_PROC, *form_args(form)], ["cat", "/proc/self/status"])
+    assert "NoNewPrivs:\t1\n" in result.stdout
+
+
+def test_resource_limits_and_niceness_are_the_callers():
+    result = run(BASE, ["sh", "-c", "ulimit -Sn; ulimit -Hn; ulimit -c; nice"],
+                 prefix=["nice", "-n", "3", "prlimit", "--nofile=111:222", "--core=0"])
+    assert result.stdout.split() == ["111", "222", "0", str(min(os.nice(0) + 3, 19))]
+
+
+def test_the_oom_score_is_the_callers():
+    adjustment = inside([], "open('/proc/self/oom_score_adj').read()", base=WITH_PROC)
+    assert adjustment == open("/proc/self/oom_score_adj").read()
+
+
 HARNESS = {k for k in ENV if k not in ("PATH", "HOME", "LC_ALL")}
 
 

@@ -1,95 +1,81 @@
 """What callers hear and say through descriptors: info, status, block, sync, id maps, locks."""
-import fcntl
-import json
 import os
-import re
 import subprocess
 
 import pytest
 
-from sandbox import (BASE, assert_ok, at_eof, bpf, close, data_fd, keep, line_from, pipe, python, read_json,
-                     readable, refused, run, start, wait_for)
+from lines import form_args, forms
+from sandbox import (BASE, FULL, READY, WITH_PROC, assert_ok, at_eof, bpf, close, data_fd, inside, keep, line_from,
+                     pipe, python, readable, refused, run, run_python, start, wait_for)
 
-WITH_PROC = [*BASE, "--proc", "/proc"]
-READY = ["sh", "-c", "echo ready; read x; exit 6"]
-KINDS = {"cgroup": "--unshare-cgroup", "ipc": "--unshare-ipc", "net": "--unshare-net", "pid": "--unshare-pid",
-         "uts": "--unshare-uts"}
+pytestmark = pytest.mark.core
 
 
-def content(fd):
-    os.lseek(fd, 0, os.SEEK_SET)
-    return os.read(fd, 65536).decode()
+# ---- what is inherited ----
+
+LIST_FDS = "print(sorted(int(n) for n in os.listdir('/proc/self/fd') if os.path.lexists(f'/proc/self/fd/{n}')))"
 
 
-def members(args):
-    kinds = [kind for kind in ("cgroup", "ipc", "mnt", "net", "pid", "uts") if kind == "mnt" or KINDS[kind] in args]
-    return ["child-pid", *(f"{kind}-namespace" for kind in kinds)]
+@forms
+@pytest.mark.parametrize("more", [[], ["--dev", "/dev", "--dir", "/d", "--tmpfs", "/t", "--dev-bind", "/usr", "/u"]],
+                         ids=str)
+def test_command_has_no_descriptor_but_the_standard_three(form, more):
+    result = run_python([*form_args(form), *more], f"import os\n{LIST_FDS}", base=WITH_PROC)
+    assert result.stdout == "[0, 1, 2]\n"
 
 
-INFO_ARGS = [[], ["--unshare-pid"], [*KINDS.values()], ["--unshare-net", "--unshare-uts"],
-             ["--unshare-pid", "--as-pid-1"], ["--unshare-user", "--unshare-net", "--unshare-pid", "--cap-add", "ALL"]]
-infos = pytest.mark.parametrize("args", INFO_ARGS, ids=" ".join)
+@forms
+def test_inherited_descriptors_pass_unless_close_fds(form):
+    numbers = [data_fd("inherited") for _ in range(3)]
+    high = keep(os.dup2(numbers[0], 500))
+    for args, expected in (([], [*numbers, high]), (["--close-fds"], []),
+                           (["--keep-fd", str(numbers[1]), "--close-fds"], [numbers[1]]),
+                           (["--close-fds", "--keep-fd", "500", "--keep-fd", str(numbers[0])], [numbers[0], 500])):
+        result = run_python([*form_args(form), *args], f"import os\n{LIST_FDS}", base=WITH_PROC,
+                            pass_fds=[*numbers, high])
+        assert eval(result.stdout) == [0, 1, 2, *expected], args
 
 
-@infos
-def test_info_fd_is_one_json_object_byte_for_byte(args):
-    fd = data_fd()
-    assert_ok(run([*BASE, *args, "--info-fd", fd], ["true"]))
-    expected = ",\n".join(rf'    "{name}": \d+' for name in members(args))
-    assert re.fullmatch(r"\{\n" + expected + r"\n\}\n", content(fd)), content(fd)
+def test_an_inherited_descriptor_is_the_same_open_file():
+    fd = data_fd("0123456789")
+    assert inside([], f"os.read({fd}, 4)", pass_fds=[fd]) == b"0123" and os.read(fd, 2) == b"45"
 
 
-@infos
-def test_json_status_fd_is_two_lines_byte_for_byte(args):
-    fd = data_fd()
-    assert run([*BASE, *args, "--json-status-fd", fd], ["sh", "-c", "exit 6"]).returncode == 6
-    expected = ", ".join(rf'"{name}": \d+' for name in members(args))
-    assert re.fullmatch(r"\{ " + expected + r" \}\n" + r'\{ "exit-code": 6 \}\n', content(fd)), content(fd)
+@pytest.mark.parametrize("option, destination", [("--file", "/f"), ("--bind-data", "/f"), ("--ro-bind-data", "/f"),
+                                                 ("--args", None), ("--info-fd", None), ("--json-status-fd", None),
+                                                 ("--sync-fd", None), ("--block-fd", None), ("--bind-fd", "/f"),
+                                                 ("--ro-bind-fd", "/f")])
+@pytest.mark.parametrize("form", ["alone", "with pid 1"])
+def test_consumed_descriptors_never_pass(option, destination, form, box):
+    fd = keep(os.open(box, os.O_PATH)) if option.endswith("bind-fd") else data_fd()
+    result = run_python([*form_args(form), option, fd, *([destination] if destination else [])],
+                        f"import os\n{LIST_FDS}", base=WITH_PROC)
+    assert_ok(result)
+    assert result.stdout == "[0, 1, 2]\n"
 
 
-@infos
-def test_the_reported_namespaces_are_those_of_the_reported_process(args):
-    info, write_end = pipe()
-    with start([*BASE, *args, "--info-fd", write_end], READY, stdin=subprocess.PIPE) as process:
-        close(write_end)
-        report = read_json(info)
-        assert at_eof(info), "--info-fd is closed once written"
-        assert line_from(process) == "ready"
-        for name in members(args)[1:]:
-            kind = name.removesuffix("-namespace")
-            assert os.stat(f"/proc/{report['child-pid']}/ns/{kind}").st_ino == report[name], name
-        process.communicate("\n", timeout=10)
-        assert process.returncode == 6
+def test_keep_fd_of_a_consumed_descriptor_passes_or_is_refused_but_never_wrong():
+    fd = data_fd("text")
+    result = run_python(["--close-fds", "--keep-fd", fd, "--file", fd, "/f"], f"import os\n{LIST_FDS}", base=WITH_PROC)
+    assert result.returncode in (0, 1) and (result.returncode or eval(result.stdout) in ([0, 1, 2], [0, 1, 2, fd]))
 
 
-def test_json_status_of_a_killed_command_is_128_plus_the_signal():
-    fd = data_fd()
-    run([*BASE, "--json-status-fd", fd], ["sh", "-c", "kill -9 $$"])
-    assert json.loads(content(fd).splitlines()[-1]) == {"exit-code": 137}
-
-
-@pytest.mark.parametrize("args", [[], ["--unshare-pid"]], ids=str)
-def test_json_status_has_no_exit_code_when_command_was_not_started(args):
-    fd = data_fd()
-    refused([*args, "--json-status-fd", fd], "execvp", base=BASE, command=["/missing"])
-    assert "exit-code" not in content(fd)
-    fd = data_fd()
-    refused([*args, "--json-status-fd", fd, "--chdir", "/missing"], "--chdir", base=BASE)
-    assert "exit-code" not in content(fd)
-
-
-def test_info_that_cannot_be_written_means_no_command():
-    read_end, write_end = pipe()
-    close(read_end)
-    refused(["--info-fd", write_end], "--info-fd", base=BASE)
-    refused(["--unshare-pid", "--info-fd", keep(os.open("/dev/null", os.O_RDONLY))], "--info-fd",
-            "it is not open for writing", base=BASE)
-
-
-def test_info_comes_before_setup_begins():
-    fd = data_fd()
-    refused(["--info-fd", fd, "--remount-ro", "/missing"], "--remount-ro", base=BASE)
-    assert json.loads(content(fd))["child-pid"] > 0
+@pytest.mark.parametrize("closed", ["0", "1", "2", "01", "02", "12", "012"])
+@pytest.mark.parametrize("form", ["alone", "with pid 1", "die with parent"])
+def test_closed_standard_descriptors_break_nothing_and_show_nothing(closed, form, box):
+    code = """import os, stat
+def what(n):
+    try: s = os.fstat(n)
+    except OSError: return "closed"
+    return "null" if stat.S_ISCHR(s.st_mode) and s.st_rdev == os.makedev(1, 3) else "other"
+found = repr([what(n) for n in range(3)])
+open("/box/out", "w").write(found)"""
+    shut = " ".join(f"{n}<&-" for n in closed)
+    run([*FULL, *form_args(form), "--file", data_fd("x"), "/f", "--bind", box, "/box"], python(code),
+        prefix=["sh", "-c", f'exec "$@" {shut}', "sh"], stdin=data_fd())
+    # Python itself puts /dev/null or nothing in their place; what must not be there is one of ours.
+    assert [state in ("closed", "null") for state in eval((box / "out").read_text())] == \
+        [str(n) in closed for n in range(3)]
 
 
 # ---- block-fd, sync-fd ----
@@ -230,111 +216,3 @@ def test_one_descriptor_is_copied_shown_and_held_as_often_as_it_is_named(box):
                  ["cat", "/a", "/b", "/c"])
     assert_ok(result)
     assert result.stdout == "text" * 3
-
-
-# ---- userns-block-fd ----
-
-@pytest.mark.user
-@pytest.mark.parametrize("more", [[], ["--unshare-pid", "--proc", "/proc", "--dev", "/dev"], ["--unshare-all"]],
-                         ids=str)
-def test_userns_block_fd_lets_newuidmap_write_the_maps(more):
-    uid, gid = os.getuid(), os.getgid()
-    (info, told), (wait_end, go_end) = pipe(), pipe()
-    with start([*BASE, "--ro-bind", "/proc", "/proc", "--unshare-user", "--uid", "0", "--gid", "0", *more,
-                "--info-fd", told, "--userns-block-fd", wait_end],
-               ["sh", "-c", "cat /proc/self/uid_map /proc/self/gid_map; id -u; id -g"]) as process:
-        close(told)
-        child = str(read_json(info)["child-pid"])
-        for tool, own in (("newuidmap", uid), ("newgidmap", gid)):
-            result = subprocess.run([tool, child, "0", str(own), "1", "1", "100000", "65535"],
-                                    capture_output=True, text=True)
-            if result.returncode == 1 and "not allowed" in result.stderr:
-                pytest.skip("no subordinate ids for this user: " + result.stderr.strip())
-            assert_ok(result)
-        assert not readable(process.stdout, 0.05)
-        os.write(go_end, b"x")
-        out, error = process.communicate(timeout=20)
-    fields = [line.split() for line in out.splitlines()]
-    assert (process.returncode, error) == (0, "")
-    assert [row[::2] for row in fields] == [["0", "1"], ["1", "65535"]] * 2 + [["0"]] * 2
-
-
-@pytest.mark.user
-def test_userns_block_fd_that_ends_without_maps_is_refused_or_runs_unmapped():
-    (info, told), (wait_end, go_end) = pipe(), pipe()
-    with start([*BASE, "--unshare-user", "--info-fd", told, "--userns-block-fd", wait_end], ["echo", "ran"]) as process:
-        close(told)
-        read_json(info)
-        close(go_end)
-        out, error = process.communicate(timeout=20)
-    assert process.returncode == 1 and out == "" and error.count("\n") == 1, (out, error)
-
-
-# ---- lock-file ----
-
-def locked(path):
-    with open(path, "r+") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-        except OSError:
-            return True
-
-
-def test_lock_file_is_held_before_command_starts_and_until_it_ends(box):
-    (box / "lock").touch()
-    line = [*BASE, "--bind", box, "/b", "--lock-file", "/b/lock"]
-    attempt = "__import__('fcntl').lockf(open('/b/lock', 'r+'), 6)"
-    for _ in range(10):
-        result = run(line, python(f"try: {attempt}; print('FREE')\nexcept OSError: print('held')"))
-        assert result.stdout == "held\n", result
-    with start(line, READY, stdin=subprocess.PIPE) as process:
-        line_from(process)
-        assert locked(box / "lock")
-        process.communicate("\n", timeout=10)
-    wait_for(lambda: not locked(box / "lock"), what="the lock's end")
-
-
-@pytest.mark.parametrize("more", [[], ["--unshare-pid"], ["--close-fds"]], ids=str)
-def test_lock_file_is_held_although_descriptors_of_the_same_file_are_closed(more, box):
-    (box / "lock").touch()
-    inherited = keep(os.open(box / "lock", os.O_RDWR))
-    with start([*BASE, *more, "--bind", box, "/b", "--lock-file", "/b/lock", "--lock-file", "/b/lock"], READY,
-               stdin=subprocess.PIPE, pass_fds=[inherited]) as process:
-        assert line_from(process) == "ready"
-        assert locked(box / "lock")
-        process.communicate("\n", timeout=10)
-    wait_for(lambda: not locked(box / "lock"), what="the lock's end")
-
-
-def test_lock_file_is_a_shared_lock_and_repeatable(box):
-    (box / "one").touch()
-    (box / "two").touch()
-    line = [*BASE, "--ro-bind", box, "/b", "--lock-file", "/b/one", "--lock-file", "/b/two"]
-    with start(line, READY, stdin=subprocess.PIPE) as first, start(line, READY, stdin=subprocess.PIPE) as second:
-        assert line_from(first) == line_from(second) == "ready"
-        assert locked(box / "one") and locked(box / "two")
-        first.communicate("\n", timeout=10)
-        assert locked(box / "one")
-
-
-def test_lock_file_is_held_by_the_sandbox_as_long_as_a_daemon_lives(box):
-    (box / "lock").touch()
-    orders, order = pipe()
-    daemon = f"import os\nif os.fork(): os._exit(0)\nos.read({orders}, 9)"
-    run([*BASE, "--unshare-pid", "--bind", box, "/b", "--lock-file", "/b/lock"], python(daemon), pass_fds=[orders],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert locked(box / "lock")
-    close(order)
-    wait_for(lambda: not locked(box / "lock"), what="the lock's end")
-
-
-def test_a_lock_file_that_is_not_there_is_refused():
-    refused(["--lock-file", "/missing"], "--lock-file", "/missing", "No such file or directory", base=BASE)
-
-
-def test_a_lock_that_someone_else_holds_exclusively_is_refused_or_waited_for(box):
-    (box / "lock").touch()
-    with open(box / "lock", "r+") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
-        refused(["--bind", box, "/b", "--lock-file", "/b/lock"], "--lock-file", base=BASE)

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import (ALLOW, BASE, BINARY, ERRNO, FULL, IS_SANITIZED, PYTHON, Terminal, assert_ok, bpf, close, data_fd, pipe,
                      python, read_json, refused, run, run_python, start, status_inside, syscall_number, wait_for)
-from test_policy import NATIVE, OTHERS, callers, numbers, raw  # noqa: F401 (fixtures)
+from syscalls import NATIVE, OTHERS, callers, numbers, raw  # noqa: F401 (fixtures)
 from test_profiles import AUDIT, RUNS, simulate
 
 FORMS = {"alone": [], "supervised": ["--die-with-parent"], "with pid 1": ["--unshare-pid"],

@@ -7,10 +7,9 @@ import socket
 
 import pytest
 
-from sandbox import (BASE, BINARY, IS_ROOT, Holder, args_fd, as_user, assert_ok, bpf, data_fd, errno_inside, inside, keep,
-                     overflow_id, python, refused, run, run_python, shell, without_rights)
+from sandbox import (BASE, BINARY, IS_ROOT, WITH_PROC, Holder, args_fd, as_user, assert_ok, bpf, data_fd, errno_inside,
+                     inside, keep, python, refused, run, run_python, shell, without_rights)
 
-WITH_PROC = [*BASE, "--proc", "/proc"]
 KINDS = {"user": "--unshare-user", "ipc": "--unshare-ipc", "pid": "--unshare-pid", "net": "--unshare-net",
          "uts": "--unshare-uts", "cgroup": "--unshare-cgroup"}
 CLONE_NEWUSER = 0x10000000
@@ -89,37 +88,6 @@ def test_system_v_ipc_is_isolated():
 def test_pid_namespace_shows_only_its_own():
     pids = inside(["--unshare-pid"], "sorted(int(p) for p in os.listdir('/proc') if p.isdigit())", base=WITH_PROC)
     assert pids[0] == 1 and len(pids) == 2
-
-
-# ---- ids ----
-
-def test_one_id_is_mapped_and_setgroups_denied():
-    args = ["--unshare-user", "--uid", "5", "--gid", "6"]
-    maps = inside(args, "[open('/proc/self/' + f).read().split() for f in ('uid_map', 'gid_map', 'setgroups')]",
-                  base=WITH_PROC)
-    assert [maps[0][0], maps[0][2], maps[1][0], maps[1][2], maps[2]] == ["5", "1", "6", "1", ["deny"]]
-    assert inside(args, "(os.getuid(), os.geteuid(), os.getgid(), os.getegid())") == (5, 5, 6, 6)
-    assert "EPERM" == inside(["--unshare-user", "--uid", "0", "--gid", "0"], errno_inside("libc.setgroups(0, None)"))
-
-
-def test_the_callers_ids_are_kept_by_default():
-    for args in ([], ["--unshare-user"], ["--unshare-all"]):
-        assert inside(args, "(os.getuid(), os.getgid())") == (os.getuid(), os.getgid())
-
-
-def test_supplementary_groups_give_no_more_inside():
-    assert set(inside(["--unshare-all"], "os.getgroups()")) <= {overflow_id("gid"), os.getgid(), *os.getgroups()}
-
-
-def test_files_are_the_callers_inside(box):
-    assert inside(["--unshare-user", "--uid", "77", "--gid", "78", "--bind", box, "/b"],
-                  "(os.stat('/b').st_uid, os.stat('/b').st_gid, open('/b/new', 'w').close())")[:2] == (77, 78)
-    assert ((box / "new").stat().st_uid, (box / "new").stat().st_gid) == (os.getuid(), os.getgid())
-
-
-def test_things_made_in_the_new_root_belong_to_the_user():
-    assert inside(["--unshare-user", "--uid", "77", "--gid", "78", "--dir", "/a/b", "--tmpfs", "/t", "--dev", "/dev"],
-                  "{os.stat(p).st_uid for p in ('/', '/a', '/a/b', '/t', '/dev', '/dev/shm')}") == {77}
 
 
 # ---- joining ----

@@ -1,9 +1,7 @@
 """Lists of system calls and profiles: every denied call is tried for real, on every architecture the kernel takes."""
 import errno
 import fcntl
-import json
 import os
-import platform
 import shutil
 import struct
 import subprocess
@@ -12,95 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import (BASE, BINARY, FULL, IS_ROOT, IS_SANITIZED, REPO, Terminal, assert_ok, bpf, data_fd, errno_inside, inside,
-                     keep, line_from, pipe, python, refused, run, shell, start, status_fields, status_inside)
+from sandbox import (BASE, BINARY, FULL, REPO, WITH_PROC, Terminal, assert_ok, bpf, data_fd, errno_inside, inside, keep,
+                     pipe, python, refused, run, status_inside)
+from syscalls import HIGH, NATIVE, OTHERS, PROFILE, PROFILES, Rule, callers, calling, numbers, raw, table, trace
 
-PROFILES = Path(BINARY).with_name("profiles")
-NATIVE = platform.machine()
-OTHERS = {"x86_64": ["i386", "x32"], "aarch64": ["arm"]}.get(NATIVE, [])  # that its kernels also take
 OF_32_BITS = ("i386", "arm")
-ARM_COMPILER = "arm-linux-gnueabihf-gcc"
-PROFILE = ["--seccomp-profile", "default"]
-WITH_PROC = [*BASE, "--proc", "/proc"]
-HIGH = 1 << 32
 ASYNC = 0o20000  # O_ASYNC, on all architectures here
 
 
 # ---- the tables, as the build has them ----
-
-def table(*args):
-    lines = subprocess.run([PROFILES, *args], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [line.split(" ") for line in lines]
-
-
-def numbers(arch):
-    return {name: int(number) for a, name, number in table("--numbers") if a == arch}
-
-
-class Rule:
-    def __init__(self, verdict, name, word, index, mask, value, clear, action):
-        self.denies, self.name, self.whole, self.word = verdict == "deny", name, word == "-", word
-        self.index, self.mask, self.value, self.clear = int(index), int(mask, 0), int(value, 0), int(clear, 0)
-        self.error = getattr(errno, action)
-
-    def values(self):
-        """Arguments that the rule means, with and without bits that the kernel does not look at."""
-        if self.whole:
-            return [None]
-        if self.mask == 0:
-            return [self.value, self.value + 1, 255]
-        return [self.value, self.value | HIGH, self.value | 0xFFFFFFFF << 32]
-
-    def __str__(self):
-        return self.name if self.whole else f"{self.name}:{self.word}"
-
 
 def rules(profile):
     return [Rule(*fields) for fields in table("--calls", profile)]
 
 
 # ---- making calls ----
-
-@pytest.fixture(scope="session")
-def callers(compiled):
-    """For each architecture the program that makes its calls, and what that is told."""
-    source = (REPO / "tests" / "helpers" / "rawcalls.c").read_text()
-    if NATIVE == "x86_64":
-        program = compiled("rawcalls", source)
-        return {"x86_64": (program, "native"), "x32": (program, "native"), "i386": (program, "i386")}
-    if NATIVE == "aarch64":
-        programs = {"aarch64": (compiled("rawcalls", source), "native")}
-        if shutil.which(ARM_COMPILER):
-            programs["arm"] = (compiled("rawcalls-arm", source, "-static", compiler=ARM_COMPILER), "native")
-        return programs
-    return {}
-
-
-def calling(callers, arch):
-    if arch not in callers:
-        pytest.skip(f"no raw system calls of {arch}" + (f": no {ARM_COMPILER}" if arch == "arm" else ""))
-    return callers[arch]
-
-
-@pytest.fixture(scope="session")
-def raw(callers):
-    """Makes calls inside: raw(ARGS, [(ARCH, NUMBER, {INDEX: VALUE})]) is the list of errors, 0 for success."""
-
-    def call_all(args, calls):
-        lines, programs = [], set()
-        for arch, number, arguments in calls:
-            program, word = calling(callers, arch)
-            programs.add(program)
-            filled = [arguments.get(i, 2**64 - 1) for i in range(6)]
-            lines.append(" ".join(map(str, [word, number, *filled])))
-        result = run([*BASE, "--ro-bind", programs.pop(), "/rawcalls", *args], ["/rawcalls"],
-                     stdin=data_fd("\n".join(lines) + "\n"))
-        assert_ok(result)
-        assert not programs and result.stdout.count("\n") == len(calls), result
-        return [int(line) for line in result.stdout.split()]
-
-    return call_all
-
 
 def tried(rule, arch, numbers_of_arch):
     width = HIGH if arch in OF_32_BITS else HIGH * HIGH
@@ -557,126 +481,6 @@ def test_dry_run_tells_the_calls_one_by_one():
     assert "allow everything else" in result.stdout
 
 
-# ---- trace ----
-
-def trace(args, command, base=FULL, expect=0, last=("flags",)):
-    output = data_fd()
-    result = run([*base, *args, "--seccomp-trace", output], command)
-    assert result.returncode == expect, result
-    os.lseek(output, 0, os.SEEK_SET)
-    with os.fdopen(os.dup(output)) as lines:
-        found = [json.loads(line) for line in lines]
-    assert list(found[-1]) == list(last)
-    return [line["call"] for line in found[:-1]], found[-1]["flags"].split(" "), found, result
-
-
-@pytest.mark.parametrize("form", [[], ["--unshare-all"]], ids=str)
-def test_a_trace_tells_each_kind_once_and_lets_it_through(form):
-    code = "import os\nfor i in range(5): os.mkdir(f'/tmp/{i}')\nassert len(os.listdir('/tmp')) == 5"
-    calls, flags, found, _ = trace([*form, "--seccomp-deny", "mkdir,mkdirat,rmdir,unlinkat"], python(code))
-    assert calls == ["mkdir" if NATIVE == "x86_64" else "mkdirat"]
-    assert found[0]["arch"] == NATIVE and len(found[0]["arguments"]) == 6
-    assert flags[0] == "--seccomp-deny" and "rmdir" in flags[1] and calls[0] not in flags[1].split(",")
-
-
-@pytest.mark.parametrize("policy, command", [
-    (["--seccomp-profile", "default"], ["/usr/bin/unshare", "-U", "true"]),
-    (PROFILE, python("import socket\ntry: socket.socket(17, 3)\nexcept OSError as e: raise SystemExit(e.errno == 97)")),
-    (["--seccomp-deny", "@file-system"], ["/usr/bin/ls", "/usr"]),
-    (["--seccomp-allow", "@basic-io"], ["/bin/sh", "-c", "ls -l / | wc -l; mkdir /tmp/y; (exit 0)"]),
-    (["--seccomp-profile", "minimal"], ["/bin/bash", "-c", "echo hi | cat; mkdir /tmp/y"]),
-    (["--seccomp-profile", "minimal", "--seccomp-deny", "getpid"],
-     python("import os; os.getpid(); os.mkdir('/tmp/y')")),
-], ids=str)
-def test_the_flags_that_a_trace_ends_with_allow_the_command(policy, command):
-    calls, flags, _, result = trace(policy, command)
-    assert calls
-    again = run([*FULL, *flags], command)
-    assert (again.returncode, again.stdout) == (0, result.stdout), (flags, again)
-    assert trace(flags, command)[0] == []
-
-
-def test_a_trace_of_a_command_that_stays_within_the_policy_is_its_own_flags():
-    calls, flags, _, _ = trace(["--seccomp-profile", "default"], ["/usr/bin/true"])
-    assert (calls, flags) == ([], ["--seccomp-profile", "default"])
-
-
-def test_a_trace_sees_every_process(raw):
-    calls, _, _, _ = trace(["--unshare-pid", "--seccomp-deny", "mkdir,mkdirat"], ["sh", "-c", "(mkdir /tmp/a) & wait"])
-    assert calls == ["mkdir" if NATIVE == "x86_64" else "mkdirat"]
-
-
-@pytest.mark.parametrize("arch", [NATIVE, *OTHERS])
-def test_a_trace_tells_architectures_apart(callers, arch):
-    program, word = calling(callers, arch)
-    read_end, write_end = pipe()
-    result = run([*BASE, "--ro-bind", program, "/rawcalls", "--seccomp-deny", "getpid", "--seccomp-trace", write_end],
-                 ["/rawcalls"], stdin=data_fd(f"{word} {numbers(arch)['getpid']}\n" * 2))
-    assert_ok(result)
-    os.close(write_end)
-    with os.fdopen(os.dup(read_end)) as lines:
-        assert [json.loads(line).get("arch") for line in lines] == [arch, None]
-
-
-@pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer needs memory of its own")
-def test_a_trace_costs_memory_by_kinds_and_not_by_calls():
-    code = """import fcntl, os
-def ask(times, requests):
-    for i in range(times):
-        os.getsid(0)
-        try: fcntl.ioctl(0, 0x5000 + i % requests)
-        except OSError: pass
-    print('done', flush=True)
-    input()
-ask(300, 100)
-ask(20000, 100)"""
-    with start([*FULL, "--seccomp-profile", "minimal", "--seccomp-trace", keep(os.open("/dev/null", os.O_WRONLY))], python(code),
-               stdin=subprocess.PIPE) as process:
-        used = []
-        for _ in range(2):
-            assert line_from(process, 200) == "done"
-            used.append(int(status_fields(Path(f"/proc/{process.pid}/status").read_text())["VmRSS"].split()[0]))
-            process.stdin.write("\n")
-            process.stdin.flush()
-    assert used[1] - used[0] < 1000, used
-
-
-def test_a_trace_of_too_many_kinds_says_that_there_were_more():
-    # None that a C library makes: isatty(3) is ioctl TCGETS2 (0x802c542a) since glibc 2.42.
-    code = "import ctypes\nlibc = ctypes.CDLL(None)\nfor i in range(3000): libc.ioctl(99, 0xfff00000 + i, 0)"
-    calls, flags, found, _ = trace(["--seccomp-deny", "ioctl:0xfff00000+"], python(code), last=["flags", "truncated"])
-    assert len(calls) == 1000 == len(set(calls)) and found[-1]["truncated"] is True
-    calls, flags, found, _ = trace(["--seccomp-deny", "ioctl:0xfff00000+"], python(code.replace("3000", "1000")))
-    assert len(calls) == 1000
-
-
-def test_trace_and_a_promise_of_safety_exclude_each_other():
-    trace_args = ["--seccomp-deny", "mkdir", "--seccomp-trace", pipe()[1]]
-    refused([*trace_args, "--add-seccomp-fd", data_fd(bpf({}))], "--seccomp-trace", "promise", base=BASE)
-    refused([*trace_args, "--seccomp", data_fd(bpf({}))], "--seccomp-trace", "promise", base=BASE)
-    refused([*trace_args, "--unshare-user", "--disable-userns"], "--seccomp-trace", "promise", base=BASE)
-    refused([*trace_args, "--unshare-pid", "--as-pid-1"], "--seccomp-trace", "--as-pid-1", base=BASE)
-    refused(["--seccomp-trace", pipe()[1]], "--seccomp-trace", "needs something to be denied", base=BASE)
-
-
-OUTER = ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev", "--unshare-pid", "--proc", "/proc"]
-INNER_TRACE = [BINARY, "--ro-bind", "/", "/", "--seccomp-deny", "ptrace", "--seccomp-trace", "1", "/usr/bin/true"]
-
-
-def test_a_trace_within_a_trace_is_refused():
-    """The kernel allows one listener."""
-    result = run([*OUTER, "--seccomp-deny", "ptrace", "--seccomp-trace", pipe()[1]], INNER_TRACE)
-    assert result.returncode == 1 and "listener of its own" in result.stderr and result.stderr.count("\n") == 1, result
-
-
-def test_a_trace_where_a_filter_outside_forbids_notification_is_refused():
-    seccomp = numbers(NATIVE)["seccomp"]
-    outer = struct.pack("HBBI", 0x20, 0, 0, 0) + struct.pack("HBBI", 0x15, 0, 1, seccomp) + \
-        struct.pack("HBBI", 0x06, 0, 0, 0x00050000 | errno.EPERM) + bpf({})[-8:]
-    result = run([*OUTER, "--add-seccomp-fd", data_fd(outer)], INNER_TRACE)
-    assert result.returncode == 1 and "forbids it" in result.stderr and result.stderr.count("\n") == 1, result
-
-
 # ---- the terminal guard, beyond what test_terminal.py has ----
 
 @pytest.mark.parametrize("arch", [NATIVE, *OTHERS])
@@ -710,124 +514,6 @@ def test_a_shells_job_control_works_under_the_guard(args):
         terminal.type("stty size; echo fin''ished\n")
         terminal.read_until("33 77")
         terminal.read_until("finished")
-
-
-# ---- real programs ----
-
-DEFAULT = [*FULL, "--ro-bind-try", "/etc", "/etc", "--unshare-all", "--setenv", "HOME", "/tmp", "--chdir", "/tmp"]
-
-
-def need(*programs):
-    for program in programs:
-        if not shutil.which(program, path="/usr/bin:/bin"):
-            pytest.skip(f"no {program} here")
-
-
-@pytest.mark.parametrize("profile", ["default", "build"])
-def test_bash_works(profile):
-    args = [*DEFAULT, "--seccomp-profile", profile]
-    script = "echo a b | tr a c | (read x y; echo $y$x); kill -0 $$; trap 'echo t' EXIT"
-    assert shell(args, script, base=[]) == "bc\nt\n"
-
-
-@pytest.mark.programs
-@pytest.mark.parametrize("profile", ["default", "build"])
-def test_python_works(profile):
-    code = ("import threading, subprocess, multiprocessing, tempfile, ssl, sqlite3, asyncio, ctypes\n"
-            "async def f(): await (await asyncio.create_subprocess_exec('true')).wait()\n"
-            "asyncio.run(f())\n"
-            "t = threading.Thread(target=print, args=('thread',)); t.start(); t.join()\n"
-            "print(multiprocessing.Pool(2).map(abs, [-1, -2]))\n"
-            "print(subprocess.check_output(['echo', 'sub'], text=True))")
-    result = run([*DEFAULT, "--seccomp-profile", profile], python(code), timeout=120)
-    assert_ok(result)
-    assert "thread" in result.stdout and "[1, 2]" in result.stdout and "sub" in result.stdout
-
-
-@pytest.mark.programs
-@pytest.mark.parametrize("profile", ["default", "build"])
-def test_git_works(profile):
-    need("git")
-    out = shell([*DEFAULT, "--seccomp-profile", profile, "--setenv", "GIT_CONFIG_GLOBAL", "/dev/null"], """
-        git init -q r; cd r; echo x > f; git add f
-        git -c user.name=n -c user.email=e@e commit -qm first
-        git gc -q; git clone -q . ../c; git -C ../c log --format=%s""", base=[])
-    assert out == "first\n"
-
-
-@pytest.mark.programs
-def test_curl_reaches_loopback_under_default():
-    need("curl")
-    out = shell([*DEFAULT, "--seccomp-profile", "default"], """
-        echo content > page; python3 -m http.server 8123 --bind 127.0.0.1 2>/dev/null & server=$!
-        curl -s --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:8123/page; kill $server""", base=[])
-    assert out == "content\n"
-
-
-@pytest.mark.programs
-def test_node_works_under_default():
-    need("node")
-    script = ("const w = require('worker_threads'); const cp = require('child_process'); const fs = require('fs');"
-              "if (w.isMainThread) { new w.Worker(process.argv[1]).on('exit', () => {"
-              "fs.promises.readdir('/').then(d => "
-              "console.log(d.length > 2, cp.execSync('echo sub').toString().trim())) }) }")
-    result = run([*DEFAULT, "--ro-bind-data", data_fd(script), "/tmp/a.js", *PROFILE], ["/usr/bin/node", "/tmp/a.js"])
-    assert_ok(result)
-    assert result.stdout == "true sub\n"
-
-
-@pytest.mark.programs
-@pytest.mark.parametrize("args", [["--no-sandbox"], []], ids=["alone", "with its own sandbox"])
-def test_chromium_works_under_default(args):
-    """Its own sandbox wants namespaces, which are an exception then."""
-    binary = shutil.which("chromium") or shutil.which("chromium-headless-shell")
-    if not binary:
-        pytest.skip("no chromium here; tools/check installs it")
-    exceptions = [] if args else ["--seccomp-allow", "@namespaces,chroot"]
-    if not args and IS_ROOT:
-        pytest.skip("chromium refuses its own sandbox for root")
-    line = [*DEFAULT, "--ro-bind", "/sys", "/sys", *PROFILE, *exceptions]
-    result = run(line, [binary, "--headless", *args, "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom",
-                        "data:text/html,<p id=x></p><script>x.textContent = 6 * 7</script>"], timeout=120)
-    assert ">42<" in result.stdout, result
-
-
-PROJECT = {
-    "lib.c": "int twice(int x) { return 2 * x; }\n",
-    "test.c": "int twice(int);\nint main(void) { return twice(21) != 42; }\n",
-    "configure.ac": "AC_INIT([p], [1])\nAM_INIT_AUTOMAKE([foreign])\nAC_PROG_CC\nAC_CHECK_HEADERS([unistd.h])\n"
-                    "AC_CHECK_FUNCS([fork])\nAC_CONFIG_FILES([Makefile])\nAC_OUTPUT\n",
-    "Makefile.am": "check_PROGRAMS = t\nt_SOURCES = test.c lib.c\nTESTS = t\n",
-    "CMakeLists.txt": "cmake_minimum_required(VERSION 3.10)\nproject(p C)\nadd_executable(t test.c lib.c)\n"
-                      "enable_testing()\nadd_test(NAME t COMMAND t)\n",
-    "meson.build": "project('p', 'c')\ntest('t', executable('t', 'test.c', 'lib.c'))\n",
-}
-BUILDS = {
-    "autotools": (["autoreconf", "automake", "make", "cc"], "autoreconf -i; ./configure; make -j2 check"),
-    "cmake": (["cmake", "make", "cc"], "cmake -B b .; cmake --build b -j2; cd b; ctest --output-on-failure"),
-    "meson": (["meson", "ninja", "cc"], "meson setup b; ninja -C b; meson test -C b"),
-}
-
-
-@pytest.mark.programs
-@pytest.mark.parametrize("profile", ["build", "default"])
-@pytest.mark.parametrize("how", BUILDS)
-def test_builds_and_their_tests_pass(how, profile, box):
-    programs, script = BUILDS[how]
-    need(*programs)
-    for name, text in PROJECT.items():
-        (box / name).write_text(text)
-        (box / name).chmod(0o755)
-    result = run([*DEFAULT, "--bind", box, "/work", "--chdir", "/work", "--seccomp-profile", profile],
-                 ["sh", "-ec", script], timeout=120)
-    assert result.returncode == 0, result
-
-
-def test_build_leaves_debuggers_and_nested_sandboxes_alone():
-    line = [*DEFAULT, "--seccomp-profile", "build"]
-    assert_ok(run(line, ["/usr/bin/unshare", "-Urm", "mount", "-t", "tmpfs", "none", "/tmp"]))
-    if shutil.which("strace", path="/usr/bin"):
-        assert run(line, ["strace", "-f", "-o", "/dev/null", "sh", "-c", "true; true"]).returncode == 0
 
 
 # ---- the manual ----

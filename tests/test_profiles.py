@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from sandbox import ALLOW, ERRNO
-from test_policy import PROFILES, Rule, table
+from syscalls import PROFILES, Rule, table
 
 # What one is built for, the names of the programs that its kernels run, and how these are told apart (linux/audit.h).
 AUDIT = {"x86_64": 0xC000003E, "i386": 0x40000003, "aarch64": 0xC00000B7, "arm": 0x40000028, "riscv64": 0xC00000F3,

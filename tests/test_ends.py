@@ -1,0 +1,174 @@
+"""How a sandbox ends: exit statuses, signals, daemons, zombies."""
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lines import form_args, forms
+from sandbox import (BASE, ENV, IS_ROOT, IS_SANITIZED, LONG, PREFIX, REPO, WITH_PROC, Holder, Terminal, as_user, at_eof,
+                     close, command_line, data_fd, killed_by, pipe, python, readable, refused, run, run_python)
+
+pytestmark = pytest.mark.core
+
+
+# ---- what is left ----
+
+def test_a_dead_foreground_group_is_not_left_at_the_terminal():
+    """As an interactive shell without control of the group outside of its pid namespace leaves it."""
+    code = """import os, signal
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+os.setpgid(0, 0)
+os.tcsetpgrp(0, os.getpid())"""
+    script = '"$@"; read x; echo "read $x"'
+    with Terminal([*BASE, "--unshare-pid"], python(code), prefix=["sh", "-c", script, "sh"]) as terminal:
+        terminal.type("it\n")
+        terminal.read_until("read it")
+
+
+def zombies_below(before, args):
+    """How many are left when a pid 1 that has done `before`, and takes nobody's status from then on, has five sandboxes run."""
+    pid_1 = """import os, sys, time
+%s
+over, held = os.pipe()
+if os.fork() == 0:
+    for n in range(5):
+        if os.spawnv(os.P_WAIT, sys.argv[1], sys.argv[1:]): os._exit(1)
+    time.sleep(0.5)
+    states = [open(f'/proc/{p}/stat').read().rsplit(')', 1)[1].split()[0] for p in os.listdir('/proc') if p.isdigit()]
+    print(states.count('Z'), flush=True)
+    os._exit(0)
+os.close(held)
+os.read(over, 1)  # no wait(2), not even one that takes no status""" % before
+    result = subprocess.run([*(as_user() if IS_ROOT else []), "unshare", "--user", "--map-current-user", "--keep-caps", "--pid", "--fork", "--kill-child",
+                             "--mount-proc", *python(pid_1), *command_line([*BASE, *args], ["true"])],
+                            stdout=subprocess.PIPE, text=True, env=ENV, pass_fds=[a for a in args if type(a) is int])
+    return int(result.stdout)
+
+
+@pytest.mark.parametrize("args", [[], ["--unshare-pid"], ["--unshare-all"], ["--json-status-fd", None],
+                                  ["--unshare-all", "--timeout", "20"]], ids=str)
+def test_no_zombie_is_left_below_a_pid_1_that_reaps_nobody(args):
+    assert zombies_below("", [data_fd() if word is None else word for word in args]) == 0
+
+
+def test_no_zombie_is_left_below_a_pid_1_that_waits_for_its_own_alone():
+    """It has taken a status, and one of its children has been dead for a while."""
+    before = """os.spawnv(os.P_WAIT, "/bin/true", ["true"])
+if os.fork() == 0: os._exit(0)
+time.sleep(7)"""
+    assert zombies_below(before, ["--unshare-all"]) == 1
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind, attached", [("NAMESPACES", False), ("START_HELPER", True), ("PINNED", False), ("STARTING", True), ("CHILD", True),
+                                            ("READY", False), ("PROTECTED", False), ("NOT_STARTED", True), ("ENDED", True)])
+@pytest.mark.parametrize("more", [[], ["--die-with-parent"]], ids=["with init", "and with its parent"])
+def test_a_message_out_of_turn_ends_the_sandbox(more, kind, attached):
+    """Root's COMMAND can take pid 1's socket to the supervisor, outside."""
+    kinds = re.search(r"enum message_kind {(.*?)}", (REPO / "process" / "protocol.h").read_text(), re.S)[1]
+    number = re.findall(r"^\s*MESSAGE_(\w+)", kinds, re.M).index(kind) + 1
+    code = f"""
+import array, ctypes, os, socket, struct, time
+libc = ctypes.CDLL(None)
+pidfd = libc.syscall(434, 1, 0)  # pidfd_open(), pidfd_getfd()
+taken = [fd for fd in (libc.syscall(438, pidfd, number, 0) for number in range(3, 64)) if fd >= 0]
+message = struct.pack("Ii7Q", {number}, 0, *[0] * 7)
+attached = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))] if {attached} else []
+for fd in taken:
+    try:
+        socket.socket(fileno=fd).sendmsg([message], attached)
+    except OSError:  # no socket, or to nobody
+        pass
+time.sleep({LONG})
+print("alive")"""
+    result = run([*BASE, "--proc", "/proc", "--unshare-pid", *more], python(code))
+    assert (result.returncode, result.stdout) == (1, "") and result.stderr.endswith(f"{kind} out of turn and is ended for it\n"), result
+
+
+# ---- how they end ----
+
+@forms
+def test_the_exit_status_is_the_commands(form):
+    for status in (0, 1, 7, 255):
+        assert run([*BASE, *form_args(form)], ["sh", "-c", f"exit {status}"]).returncode == status
+
+
+@forms
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV])
+def test_death_by_a_signal_is_128_plus_it_or_the_signal_itself(form, number):
+    if form == "as pid 1":
+        pytest.skip("pid 1 does not die of its own signals")
+    result = run([*BASE, *form_args(form)], ["sh", "-c", f"ulimit -c 0; kill -{int(number)} $$"])
+    assert result.returncode in ((-number,) if form == "alone" else
+                                 (-number, 128 + number) if form == "new session" else (128 + number,))
+
+
+def ended_setup(args, call):
+    """How it ends when whoever makes `call` is killed by SIGSYS: 159 is what glycin takes for "no sandbox here"."""
+    result = run([*BASE, *args], ["echo", "COMMAND RAN"], prefix=killed_by(call))
+    says = f"{PREFIX}Setup was ended by signal {signal.SIGSYS.value}\n"
+    assert result.stderr == ("" if result.returncode == -signal.SIGSYS else says)
+    assert result.stdout == ""
+    return result.returncode
+
+
+@forms
+def test_setup_that_a_signal_ends_is_128_plus_it_or_the_signal_itself(form):
+    alone = form in ("alone", "new session")
+    assert ended_setup(form_args(form), "pivot_root") == (-signal.SIGSYS if alone else 128 + signal.SIGSYS)
+
+
+@pytest.mark.skipif(IS_SANITIZED, reason="no memory is lent under AddressSanitizer, and pid 1 has said then that COMMAND starts")
+def test_a_signal_that_ends_setup_beside_pid_1_is_told_too():
+    lent = ["--unshare-user", "--uid", "1", "--unshare-pid", "--cap-drop", "ALL"]
+    assert ended_setup([*lent, "--new-session"], "setsid") == 128 + signal.SIGSYS
+    assert ended_setup([*lent, "--seccomp-deny", "ptrace"], "unshare") == 128 + signal.SIGSYS
+
+
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"]], ids=["joined", "parent of a new one"])
+@pytest.mark.parametrize("call", ["setns", "pidfd_open", "pivot_root"])
+def test_a_signal_that_ends_setup_in_a_joined_pid_namespace_is_told_too(call, more):
+    with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
+        args = ["--userns", holder.namespace("user"), "--pidns", holder.namespace("pid"), *more]
+        assert ended_setup(args, call) == 128 + signal.SIGSYS
+
+
+@forms
+def test_a_command_that_is_not_there_is_exit_1_and_one_line(form):
+    refused(form_args(form), "execvp missing: No such file or directory", base=BASE, command=["missing"])
+
+
+def test_bwrapish_returns_when_command_ends_though_a_daemon_stays_alive():
+    (life, held), (orders, order) = pipe(), pipe()
+    daemon = f"import os\nif os.fork(): os._exit(3)\nos.read({orders}, 9)\nos.write({held}, b'done\\n')"
+    began = time.monotonic()
+    result = run([*BASE, "--unshare-pid"], python(daemon), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                 pass_fds=[held, orders])
+    assert result.returncode == 3 and time.monotonic() - began < 10
+    close(held)
+    assert not readable(life, 0.1), "the daemon died with COMMAND"
+    os.write(order, b"end\n")
+    assert readable(life, 5) and os.read(life, 10) == b"done\n"
+    assert at_eof(life)
+
+
+def test_the_reaper_reaps_and_goes_with_the_last_process():
+    code = """import os, time
+for i in range(20):
+    if os.fork() == 0:
+        if os.fork() == 0: os._exit(0)
+        os._exit(0)
+    os.wait()
+end = time.time() + 5
+def is_zombie(p):
+    try: return ') Z ' in open(f'/proc/{p}/stat').read()
+    except OSError: return False  # reaped this very moment
+def zombies():
+    return [p for p in os.listdir('/proc') if p.isdigit() and is_zombie(p)]
+while zombies() and time.time() < end:
+    time.sleep(0.01)
+print(zombies())"""
+    assert run_python(["--unshare-pid"], code, base=WITH_PROC).stdout == "[]\n"
