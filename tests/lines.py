@@ -1,8 +1,64 @@
-"""The forms of a command line that tests share: which processes there are, who waits for whom."""
+"""What lines tests are made of: the option table, and the forms of a line that decide which processes there are."""
+import os
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from sandbox import data_fd
+from sandbox import BINARY, bpf, data_fd, keep
+
+
+# ---- the option table: no test spells a list of options ----
+
+class Option(NamedTuple):
+    name: str
+    words: tuple  # ("FD", "DEST"); () for none
+    group: str
+    help: str
+
+    def line(self, first):
+        """A whole line with it: `first` is its first word, what else it takes and needs beside it is valid."""
+        before, after = NEEDS.get(self.name, ([], []))
+        others = [{"OCTAL": "0755", "VALUE": "1"}.get(word, "/x") for word in self.words[1:]]
+        return [*before, self.name, first, *others, *after]
+
+
+# What an option cannot do without: what stands before it, what after it.
+NEEDS = {"--userns-block-fd": (["--unshare-user", "--info-fd", "1"], []), "--overlay-src-fd": ([], ["--overlay-src", "/usr", "--ro-overlay", "/x"]),
+         "--overlay-changes": ([], ["--overlay-src", "/usr", "--tmp-overlay", "/x"]),
+         "--seccomp-trace": (["--seccomp-profile", "minimal"], []), "--seccomp-dump": (["--seccomp-deny", "acct"], [])}
+DUMP = Path(BINARY).with_name("options-dump")  # an installed bwrapish has none beside it
+
+
+def _table():
+    lines = subprocess.run([DUMP], capture_output=True, text=True, check=True).stdout.splitlines() if DUMP.exists() else []
+    rows = [line.split("\t") for line in lines]
+    return {name: Option(name, tuple(words.split()), group, help) for name, words, group, help, *_ in rows}
+
+
+TABLE = _table()
+TAKE_WORDS = [option for option in TABLE.values() if option.words]
+TAKE_FD = [option for option in TAKE_WORDS if option.words[0] == "FD"]
+PATHS = {"SRC", "DEST", "PATH", "DIR", "RWSRC", "WORKDIR"}
+
+
+def each(options):
+    return pytest.mark.parametrize("option", options, ids=lambda option: option.name)
+
+
+def descriptor_for(option, folder, holder):
+    """One that `option` accepts: `folder`, a namespace of `holder`, a filter, or a file."""
+    if option.name.endswith(("bind-fd", "-src-fd")):
+        return keep(os.open(folder, os.O_PATH))
+    if option.name in ("--userns", "--userns2", "--pidns"):
+        return holder.namespace("pid" if option.name == "--pidns" else "user")
+    if option.name in ("--seccomp", "--add-seccomp-fd"):
+        return data_fd(bpf({}))
+    return data_fd()
+
+
+# ---- forms ----
 
 LIMIT_FORMS = {"plain": [], "pid namespace": ["--unshare-pid"], "everything": ["--unshare-all"],
                "joinable": ["--lock-file", "/usr/bin/env"]}

@@ -1,4 +1,4 @@
-"""COMMAND's environment, directory, name and start."""
+"""COMMAND: its environment, directory, name and start, and what it inherits."""
 import os
 
 import pytest

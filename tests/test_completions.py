@@ -1,13 +1,12 @@
 """The completions are what the option table makes, and offer what the grammar allows at each place of the line."""
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 import sandbox
+from lines import DUMP, TABLE
 
-DUMP = Path(sandbox.BINARY).with_name("options-dump")
 COMPLETIONS = sandbox.REPO / "completions"
 RUN_BASH = """
 source "$1" && shift
@@ -43,11 +42,6 @@ def complete_fish(folder, *line):
     return [answer.split("\t")[0].rstrip("/") for answer in result.stdout.splitlines()]
 
 
-def options():
-    lines = subprocess.run([DUMP], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [line.split("\t")[0] for line in lines]
-
-
 def test_checked_in_files_are_what_the_option_table_makes():
     result = subprocess.run([sandbox.PYTHON, sandbox.REPO / "tools" / "completions", "--check", DUMP],
                             capture_output=True, text=True)
@@ -63,7 +57,7 @@ def test_the_shell_itself_reads_its_file(shell, name):
 
 
 def test_bash_offers_every_option_of_the_table(folder):
-    assert complete_bash(folder, "--") == options()
+    assert complete_bash(folder, "--") == list(TABLE)
 
 
 COMPLETERS = pytest.mark.parametrize("complete", [complete_bash, complete_fish])

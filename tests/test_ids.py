@@ -18,7 +18,7 @@ def test_userns_block_fd_lets_newuidmap_write_the_maps(more):
     (info, told), (wait_end, go_end) = pipe(), pipe()
     with start([*BASE, "--ro-bind", "/proc", "/proc", "--unshare-user", "--uid", "0", "--gid", "0", *more,
                 "--info-fd", told, "--userns-block-fd", wait_end],
-               ["sh", "-c", "cat /proc/self/uid_map /proc/self/gid_map; id -u; id -g"]) as process:
+               ["sh", "-c", "cat /proc/self/uid_map /proc/self/gid_map; id -u; id -g; ls /proc/self/fd"]) as process:
         close(told)
         child = str(read_json(info)["child-pid"])
         for tool, own in (("newuidmap", uid), ("newgidmap", gid)):
@@ -32,7 +32,7 @@ def test_userns_block_fd_lets_newuidmap_write_the_maps(more):
         out, error = process.communicate(timeout=20)
     fields = [line.split() for line in out.splitlines()]
     assert (process.returncode, error) == (0, "")
-    assert [row[::2] for row in fields] == [["0", "1"], ["1", "65535"]] * 2 + [["0"]] * 2
+    assert [row[::2] for row in fields] == [["0", "1"], ["1", "65535"]] * 2 + [["0"]] * 2 + [["0"], ["1"], ["2"], ["3"]]  # 3 is ls's own
 
 
 @pytest.mark.user

@@ -3,19 +3,18 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 import sandbox
+from lines import TABLE
 
-DUMP = Path(sandbox.BINARY).with_name("options-dump")
 MANUAL = sandbox.REPO / "man" / "bwrapish.1"
 
 
 def table():
-    lines = subprocess.run([DUMP], capture_output=True, text=True, check=True).stdout.splitlines()
-    return Counter((name, words) for name, words, *_ in (line.split("\t") for line in lines))
+    assert TABLE, "no options-dump beside the program"
+    return Counter((option.name, " ".join(option.words)) for option in TABLE.values())
 
 
 def headings():

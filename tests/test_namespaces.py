@@ -1,4 +1,4 @@
-"""Namespaces: made, shared, joined; ids; closing further user namespaces."""
+"""Namespaces: made, shared, joined; closing further user namespaces."""
 import errno
 import fcntl
 import os

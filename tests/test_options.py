@@ -4,45 +4,19 @@ import re
 
 import pytest
 
+from lines import NEEDS, PATHS, TABLE, TAKE_FD, TAKE_WORDS, each
 from sandbox import (BASE, BINARY, IS_ROOT, PREFIX, Holder, args_fd, assert_ok, assert_refused, bpf, data_fd, inside,
                      keep, refused, run, run_python, shell, tree)
 
 pytestmark = pytest.mark.core
 
-OPTIONS = """--help --version --args --level-prefix
---unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup
---unshare-cgroup-try --unshare-all --share-net --userns --userns2 --pidns --disable-userns --assert-userns-disabled
---uid --gid --hostname
---bind --bind-try --ro-bind --ro-bind-try --dev-bind --dev-bind-try --bind-fd --ro-bind-fd --remount-ro --tmpfs --proc
---dev --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --perms --size --propagation
---not-a-security-boundary
---chdir --clearenv --setenv --unsetenv --env --argv0 --new-session --die-with-parent --as-pid-1 --no-tty-guard --allow-keys
---seccomp --add-seccomp-fd --exec-label --file-label --cap-add --cap-drop --close-fds --keep-fd
---lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd --dry-run --verbose""".split()
-
-# The arguments that make each option's last word go missing.
-TAKE_ONE = """--args --userns --userns2 --pidns --uid --gid --hostname --remount-ro --tmpfs --proc --dev --mqueue --dir
---perms --size --propagation --chdir --unsetenv --env --argv0 --seccomp --add-seccomp-fd --exec-label --file-label
---cap-add --cap-drop --keep-fd --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd""".split()
-TAKE_TWO = """--bind --bind-try --ro-bind --ro-bind-try --dev-bind --dev-bind-try --bind-fd --ro-bind-fd --file
---bind-data --ro-bind-data --symlink --chmod --setenv""".split()
-TAKE_FD = """--args --userns --userns2 --pidns --seccomp --add-seccomp-fd --keep-fd --sync-fd --block-fd
---userns-block-fd --info-fd --json-status-fd --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data""".split()
-
-
-def with_fd(option, fd):
-    """`option FD`, with a destination where the option takes one and what it needs around it."""
-    around = ["--unshare-user", "--info-fd", "1"] if option == "--userns-block-fd" else []
-    return [*around, option, fd, *(["/x"] if option in TAKE_TWO else [])]
-
 
 # ---- shape of the line ----
 
-@pytest.mark.parametrize("option", OPTIONS)
-def test_help_names_every_option(option):
+def test_help_names_every_option():
     result = run(["--help"])
     assert_ok(result)
-    assert re.search(rf"^\s+{option}\b(?!-)", result.stdout, re.M), option
+    assert TABLE.keys() <= {*re.findall(r"^\s+(--[a-z0-9-]+)", result.stdout, re.M)}
 
 
 def test_help_names_no_option_twice():
@@ -197,22 +171,21 @@ def test_a_path_in_args_is_told_with_its_word(where):
 
 # ---- missing words, numbers, descriptors, paths ----
 
-@pytest.mark.parametrize("option", [*TAKE_ONE, *TAKE_TWO])
+@each(TAKE_WORDS)
 def test_option_at_the_end_of_the_line_lacks_its_argument(option):
-    result = run([option])
-    assert_refused(result, option)
+    assert_refused(run([option.name]), option.name)
 
 
-@pytest.mark.parametrize("option", TAKE_TWO)
+@each([option for option in TAKE_WORDS if len(option.words) > 1])
 def test_option_with_one_of_two_arguments_is_refused(option):
-    assert_refused(run([option, "0"]), option)
+    assert_refused(run([option.name, *["0"] * (len(option.words) - 1)]), option.name)
 
 
-@pytest.mark.parametrize("option", TAKE_FD)
+@each(TAKE_FD)
 def test_what_is_not_an_open_descriptor_is_refused(option):
     for number in ("x", "-1", "", "+1", " 1", "1 ", "0x1", "1e1", "99999999999999999999", "4294967296", "2147483648",
                    "1000"):
-        refused(with_fd(option, number), option)
+        refused(option.line(number), option.name)
 
 
 @pytest.mark.parametrize("option", ["--uid", "--gid"])
@@ -238,14 +211,14 @@ def test_bad_sizes_are_refused():
         refused(["--size", size, "--tmpfs", "/t"], "--size")
 
 
-@pytest.mark.parametrize("option", [option for option in TAKE_TWO if option != "--setenv"]
-                         + "--tmpfs --proc --dev --mqueue --dir --remount-ro --chdir --lock-file".split())
+@each([option for option in TAKE_WORDS if PATHS & {*option.words}])
 def test_empty_paths_are_refused(option):
-    first = {"--chmod": "0755", "--symlink": "target"}.get(option, "0" if option in TAKE_FD else "/usr")
-    refused([option, first, ""] if option in TAKE_TWO else [option, ""], option, base=BASE)
-    if first == "/usr" and option in TAKE_TWO:
-        refused([option, "", "/x"], option, base=BASE)
-        refused([option, "", ""], option, base=BASE)
+    valid = {"FD": "0", "OCTAL": "0755"}
+    for place, word in enumerate(option.words):
+        if word in PATHS and (option.name, word) != ("--symlink", "SRC"):  # a link may say anything
+            words = [valid.get(other, "/usr") for other in option.words]
+            words[place] = ""
+            refused([*NEEDS.get(option.name, ([], []))[0], option.name, *words], option.name, base=BASE)
 
 
 @pytest.mark.parametrize("args", [["--bind", "/usr", "--proc"], ["--bind", "--dev", "/dev"], ["--tmpfs", "--dir"],

@@ -1,4 +1,4 @@
-"""Layers merged into one tree, by the kernel and by fuse-overlayfs, and the list of what was changed."""
+"""Layers merged into one tree, by the kernel and by fuse-overlayfs."""
 import errno
 import json
 import os

@@ -1,4 +1,4 @@
-"""Processes: how many, who their ids are, what they inherit, how they end."""
+"""Which processes there are, and sandboxes in sandboxes."""
 import os
 import re
 import subprocess
