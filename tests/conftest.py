@@ -17,7 +17,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    for marker in ("core: paths, mounts, options, processes: run again without openat2 and with sanitizers",
+    for marker in ("core: what --quick runs, and the runs without openat2 and with clang",
                    "programs: runs large programs for real: left out where the processor is emulated",
                    "root: needs a root caller, for fixtures or as the subject",
                    "user: is about a caller without capabilities"):

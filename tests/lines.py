@@ -16,6 +16,9 @@ class Option(NamedTuple):
     words: tuple  # ("FD", "DEST"); () for none
     group: str
     help: str
+    use: str  # what becomes of its FD: "passed" to COMMAND, or anything else
+    traits: tuple
+    needs: str  # another option, and perhaps why
 
     def line(self, first):
         """A whole line with it: `first` is its first word, what else it takes and needs beside it is valid."""
@@ -34,7 +37,8 @@ DUMP = Path(BINARY).with_name("options-dump")  # an installed bwrapish has none 
 def _table():
     lines = subprocess.run([DUMP], capture_output=True, text=True, check=True).stdout.splitlines() if DUMP.exists() else []
     rows = [line.split("\t") for line in lines]
-    return {name: Option(name, tuple(words.split()), group, help) for name, words, group, help, *_ in rows}
+    return {name: Option(name, tuple(words.split()), group, help, use, tuple(traits.split()), needs)
+            for name, words, group, help, use, traits, needs, *_ in rows}
 
 
 TABLE = _table()

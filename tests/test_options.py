@@ -309,6 +309,17 @@ def test_contradictions_are_refused(args, named):
     refused(args, named, base=BASE)
 
 
+@each([option for option in TABLE.values() if option.needs])
+def test_an_option_that_needs_another_is_refused_without_it(option):
+    words = [{"FD": 0, "SECONDS": "1"}.get(word, "x") for word in option.words]
+    refused([option.name, *words], f"{option.name} (argument 1)", re.match("--[a-z-]+", option.needs)[0])
+
+
+@each([option for option in TABLE.values() if "needs-policy" in option.traits])
+def test_an_option_for_a_policy_is_refused_without_one(option):
+    refused([option.name, *({"FD": 0, "ACTION": "EPERM"}[word] for word in option.words)], option.name, "--seccomp-profile")
+
+
 def test_seccomp_with_add_seccomp_fd_is_refused():
     refused(["--seccomp", data_fd(), "--add-seccomp-fd", data_fd()], "--seccomp", "--add-seccomp-fd", base=BASE)
 
