@@ -35,8 +35,8 @@
 static const struct kind {
 	char name[32];
 	uint64_t capabilities; /* that it keeps */
-	bool in_groups; /* what it uses it uses for COMMAND: it is not killed there before it had the time to end */
-	bool waits_for_word; /* one byte lets it go on, the end of file ends it */
+	bool in_groups;        /* what it uses counts as COMMAND's; it gets the time to end there */
+	bool waits_for_word;   /* one byte lets it go on, the end of file ends it */
 } kinds[] = {
 	/* To read everything, and to give files the owner, mode and marks that the merged tree shows. */
 	[HELPER_FUSE_OVERLAYFS] = { .name = "fuse-overlayfs",
