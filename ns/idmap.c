@@ -1,7 +1,7 @@
 /* idmap.c - who is who in a new user namespace: the id maps, and becoming the ids asked for.
  *
- * The caller writes the maps itself where --userns-block-fd is given; who a joined namespace has made is
- * not ours to say. Maps in the second user namespace show every id of the first under the same number.
+ * With --userns-block-fd the caller writes the maps; those of a joined namespace are there already. The maps of the
+ * second user namespace show every id of the first under the same number.
  */
 #include "ns/idmap.h"
 
@@ -110,14 +110,14 @@ bool idmap_wrote_first(const struct run *run)
 void idmap_write_own_second(const struct run *run)
 {
 	const struct shape *shape = &run->shape;
-	/* setgroups(2) is denied in the first level, which is inherited: user_namespaces(7). */
+	/* setgroups(2) is denied in the first one, which is inherited: user_namespaces(7). */
 	write_proc_file(run, "self/uid_map", "uid map",
 			one_id_map(shape->inner_uid, shape->inner_uid));
 	write_proc_file(run, "self/gid_map", "gid map",
 			one_id_map(shape->inner_gid, shape->inner_gid));
 }
 
-/* Every id that exists in the first level exists in the second under the same number. */
+/* Every id that exists in the first user namespace exists in the second under the same number. */
 static const char *identity_map(const struct run *run, const char *path)
 {
 	struct text map = { 0 };

@@ -4,15 +4,15 @@
 
 #include "run/run.h"
 
-/* In the first level: writes its maps, or waits until the caller has, and becomes --uid and --gid. */
+/* In the first user namespace: writes its maps, or waits until the caller has, and becomes --uid and --gid. */
 void idmap_become(const struct run *run);
-/* Whether we wrote the first level's maps; they let nobody but us exist, who needs no privilege for the
+/* Whether we wrote the maps of the first; they let nobody but us exist, who needs no privilege for the
  * same maps again. */
 bool idmap_wrote_first(const struct run *run);
-/* Then: those of the second level, in the process that has entered it. */
+/* Then: writes those of the second, in the process that has entered it. */
 void idmap_write_own_second(const struct run *run);
 
-/* Otherwise: maps for the second level, as the files want them, and writing them for a process that is
+/* Otherwise: finds maps for the second, as the files want them, and writes them for a process that is
  * in it (its number in /proc). */
 struct idmap {
 	const char *uid, *gid;

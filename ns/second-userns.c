@@ -69,7 +69,7 @@ static _Noreturn void become_empty(int program_fd)
 }
 
 /* A process that nobody may look at cannot write its id maps, and more than one id needs privilege in
- * the first level, which is gone for whoever has entered the second. So a child enters it, which among
+ * the first, which is gone for whoever has entered the second. So a child enters it, which among
  * strangers has nothing to hide, and its parent, which stays behind, writes them. -1 and errno where the kernel makes
  * no such namespace; otherwise a descriptor of it. */
 static int make_mapped_namespace(const struct run *run)
@@ -104,7 +104,7 @@ static int make_mapped_namespace(const struct run *run)
 	return fd;
 }
 
-/* The same as unshare(2), also where the first level's maps are not ours: 0, or -1 with errno. */
+/* The same as unshare(2), also where the first one's maps are not ours: 0, or -1 with errno. */
 static int unshare_second(const struct run *run, unsigned long flags)
 {
 	if (idmap_wrote_first(run))
@@ -118,7 +118,7 @@ static int unshare_second(const struct run *run, unsigned long flags)
 	return flags ? unshare((int) flags) : 0;
 }
 
-/* Inside a user namespace the limit counts what is made below it: 1 is for the second level, and a
+/* Inside a user namespace the limit counts what is made below it: 1 is for the second one, and a
  * third one is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
 static void limit_user_namespaces(const struct run *run)
 {
