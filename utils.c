@@ -601,19 +601,6 @@ bool wait_for_byte(int fd)
 	return true;
 }
 
-bool read_file_into(int dir_fd, const char *path, char *text, size_t capacity)
-{
-	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
-	size_t length = 0;
-	ssize_t n = fd < 0 ? -1 : 1;
-	while (n > 0 && length + 1 < capacity) {
-		n = read(fd, text + length, capacity - length - 1);
-		length += n > 0 ? (size_t) n : 0;
-	}
-	text[length] = '\0';
-	return n >= 0;
-}
-
 bool fd_is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;

@@ -118,9 +118,6 @@ bool write_patiently(bool (*may_go_on)(const void *argument), const void *argume
 /* Reads to the end into arena memory, at most `max_bytes` (EFBIG beyond), with a NUL behind it.
  * Returns false with errno set. */
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);
-/* Reads a short file of procfs as text, without arena memory: what is asked for often. False when it
- * cannot be read; what has no room is left out. */
-bool read_file_into(int dir_fd, const char *path, char *text, size_t capacity);
 bool fd_is_open(int fd);
 /* Ascending, for qsort(3) and bsearch(3). */
 int compare_ints(const void *a, const void *b);

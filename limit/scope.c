@@ -15,6 +15,7 @@
 #include "run/run.h"
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "sys/program.h"
 #include "utils.h"
 
@@ -163,7 +164,7 @@ static problem call_manager(const struct run *run, scope_await await, const char
 static bool is_in(const struct run *run, const char *name)
 {
 	char groups[8192]; /* version 2 is the last line: cgroups(7) */
-	if (!read_file_into(run->host->proc_fd, "self/cgroup", groups, sizeof(groups)))
+	if (!procfile_read_into(run->host->proc_fd, "self/cgroup", groups, sizeof(groups)))
 		return false;
 	const char *found = strstr(groups, name);
 	return found && found[strlen(name)] == '\n';

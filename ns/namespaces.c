@@ -191,31 +191,6 @@ void ns_enter_in_place(struct run *run)
 	ns_unshare_first(run);
 }
 
-bool ns_has_own_proc(const struct run *run)
-{
-	static const char label[] = "\nNSpid:\t";
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/status", O_RDONLY | O_CLOEXEC);
-	char *text;
-	size_t length;
-	if (fd < 0 || !read_all(fd, 65536, &text, &length))
-		die_errno(errno, "Can't read /proc/self/status");
-	/* Our number in the namespace of this /proc, and in each below it down to ours:
-	 * proc_pid_status(5). Without the line the kernel has one namespace. */
-	const char *line = strstr(text, label), *number = line ? line + strlen(label) : "1\n";
-	return number[strspn(number, "0123456789")] == '\n';
-}
-
-pid_t ns_pid_in_proc(const struct run *run, int pidfd)
-{
-	char text[1024], path[32];
-	snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
-	if (!read_file_into(run->host->proc_fd, path, text, sizeof(text)))
-		return -1;
-	const char *line = strstr(text, "\nPid:");
-	int pid = -1;
-	return line && sscanf(line, "\nPid: %d", &pid) == 1 ? pid : -1;
-}
-
 static void set_hostname(const struct plan *plan)
 {
 	if (plan->ns.hostname && sethostname(plan->ns.hostname, strlen(plan->ns.hostname)) < 0)

@@ -16,10 +16,6 @@ void ns_part_from_host(struct run *run);
 void ns_remember(struct run *run);
 /* Reads run->ns_ids of the sandbox's namespaces, for a report. */
 void ns_learn_ids(struct run *run);
-/* Whether /proc is that of the pid namespace that we are in: then numbers there are ours, too. */
-bool ns_has_own_proc(const struct run *run);
-/* The number that the process behind pidfd has in this /proc, or -1. */
-pid_t ns_pid_in_proc(const struct run *run, int pidfd);
 /* One process joins the namespaces that another has made with its second level, which hands them
  * over: by its pid that would take the right to look at it. Both count them in the same order, from 0. */
 bool ns_has_second(const struct run *run, int which);

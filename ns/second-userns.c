@@ -93,7 +93,7 @@ static int make_mapped_namespace(const struct run *run)
 		;
 	if (!WIFSTOPPED(status))
 		die("Can't make the second user namespace's first process (do the seccomp programs around allow ptrace, pidfd_open, and execveat of a memfd?)");
-	int number = ns_pid_in_proc(run, pidfd);
+	int number = procfile_pid_of(run->host->proc_fd, pidfd);
 	idmap_write_of(run, number, &map);
 	int fd = openat(run->host->proc_fd, arena_printf("%d/ns/user", number),
 			O_RDONLY | O_CLOEXEC);

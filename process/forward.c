@@ -2,13 +2,13 @@
  */
 #include "process/forward.h"
 
-#include "ns/namespaces.h"
 #include "plan/plan.h"
 #include "process/end.h"
 #include "process/report.h"
 #include "process/signals.h"
 #include "process/state.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "sys/procstat.h"
 #include "utils.h"
 
@@ -27,7 +27,7 @@ static int is_in_masks(const struct run *run, pid_t pid, int number, const char 
 	char text[16384], path[32];
 	int any = 0;
 	snprintf(path, sizeof(path), "%d/status", pid);
-	if (!read_file_into(run->host->proc_fd, path, text, sizeof(text)))
+	if (!procfile_read_into(run->host->proc_fd, path, text, sizeof(text)))
 		return -1;
 	for (size_t i = 0; i < n_masks; i++) {
 		const char *line = strstr(text, masks[i]);
@@ -63,11 +63,11 @@ static bool is_woken_by(const struct run *run, int signal)
 	static const char asleep[] = "\nState:\tS", switches[] = "\nvoluntary_ctxt_switches:";
 	char before[16384], after[16384], path[32];
 	snprintf(path, sizeof(path), "%d/status", run->supervisor->child_in_proc);
-	if (!read_file_into(run->host->proc_fd, path, before, sizeof(before)))
+	if (!procfile_read_into(run->host->proc_fd, path, before, sizeof(before)))
 		before[0] = '\0';
 	forward_signal(run, signal);
 	if (!strstr(before, asleep) ||
-	    !read_file_into(run->host->proc_fd, path, after, sizeof(after)))
+	    !procfile_read_into(run->host->proc_fd, path, after, sizeof(after)))
 		return false;
 	const char *then = strstr(before, switches), *now = strstr(after, switches);
 	return !strstr(after, asleep) || !then || !now || !streq(then, now);
@@ -94,7 +94,8 @@ static bool is_command_in_our_group(const struct run *run)
 	char number[16];
 	if (run->supervisor->command_pidfd < 0)
 		return getpgid(run->supervisor->child) == getpgrp();
-	snprintf(number, sizeof(number), "%d", ns_pid_in_proc(run, run->supervisor->command_pidfd));
+	snprintf(number, sizeof(number), "%d",
+		 procfile_pid_of(run->host->proc_fd, run->supervisor->command_pidfd));
 	pid_t group = group_in_proc(run, number);
 	return group > 0 && group == group_in_proc(run, "self");
 }
@@ -183,7 +184,8 @@ void forward_learn_session(const struct run *run)
 {
 	run->supervisor->session = run->supervisor->child;
 	if (run->supervisor->command_pidfd >= 0)
-		run->supervisor->session =
-			ns_has_own_proc(run) ? ns_pid_in_proc(run, run->supervisor->command_pidfd)
-					     : 0;
+		run->supervisor->session = procfile_shows_own_pids(run->host->proc_fd)
+						   ? procfile_pid_of(run->host->proc_fd,
+								     run->supervisor->command_pidfd)
+						   : 0;
 }

@@ -1,6 +1,7 @@
 /* outer-init.c - the pid 1 outside: whether it waits for strangers. */
 #include "process/outer-init.h"
 
+#include "sys/procfile.h"
 #include "sys/procstat.h"
 #include "utils.h"
 
@@ -29,7 +30,8 @@ static bool init_leaves_dead(const struct run *run)
 {
 	enum { N_SAMPLES = 4 };
 	char children[16384], child[16];
-	if (!read_file_into(run->host->proc_fd, "1/task/1/children", children, sizeof(children)))
+	if (!procfile_read_into(run->host->proc_fd, "1/task/1/children", children,
+				sizeof(children)))
 		return true;
 	size_t length = strlen(children);
 	for (size_t i = 0; i < N_SAMPLES; i++) {

@@ -9,6 +9,7 @@
 
 #include "plan/plan.h"
 #include "run/run.h"
+#include "sys/procfile.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -166,7 +167,7 @@ bool signals_went_to_group(struct signals *signals, const struct run *run, pid_t
 		return now_ms() - signals->marked_ms[number] < ONE_CALL_MS &&
 		       info->ssi_pid == signals->marked_by[number];
 	snprintf(path, sizeof(path), "%d/status", pid_1);
-	if (!read_file_into(run->host->proc_fd, path, text, sizeof(text)))
+	if (!procfile_read_into(run->host->proc_fd, path, text, sizeof(text)))
 		return false;
 	const char *line = strstr(text, label);
 	if (!line || !(strtoull(line + strlen(label), NULL, 16) >> (number - 1) & 1))

@@ -14,6 +14,7 @@
 #include "process/tell.h"
 #include "sys/channel.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -122,7 +123,7 @@ static pid_t hear_child(struct run *run, int socket)
 		protocol_check(&message, pidfd, PHASE_SPLIT);
 	switch (message.kind) {
 	case MESSAGE_CHILD:
-		return ns_pid_in_proc(run, pidfd);
+		return procfile_pid_of(run->host->proc_fd, pidfd);
 	default: { /* it has said why, or was ended */
 		int status = end_of_intermediate(run);
 		cgroups_remove(run);

@@ -36,6 +36,7 @@
 #include "sys/capabilities.h"
 #include "sys/channel.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "sys/self.h"
 #include "utils.h"
 
@@ -82,7 +83,7 @@ static void require_own_proc(const struct run *run)
 		option = "--userns";
 	if (end_must_find_the_rest(run) && !option)
 		option = options_with_trait(plan, ENDS_WITH_COMMAND);
-	if (option && !ns_has_own_proc(run))
+	if (option && !procfile_shows_own_pids(run->host->proc_fd))
 		die("%s: /proc shows another pid namespace than this one, so the sandbox's processes cannot be found there; mount one of this namespace%s",
 		    position_text(options_position(plan, option)),
 		    end_must_find_the_rest(run) ? ", or give --unshare-pid" : "");
@@ -435,7 +436,7 @@ static void begin(struct run *run, pid_t child, int socket)
 	}
 	if (has_pid_1(run)) {
 		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
-		self->child_in_proc = ns_pid_in_proc(run, pidfd);
+		self->child_in_proc = procfile_pid_of(run->host->proc_fd, pidfd);
 	}
 	self->takes_helpers = overlay_may_need_helper(run->plan);
 	if (!self->takes_helpers) /* otherwise once all helpers have been started */

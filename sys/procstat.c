@@ -1,6 +1,7 @@
 /* procstat.c - /proc/PID/stat. */
 #include "sys/procstat.h"
 
+#include "sys/procfile.h"
 #include "utils.h"
 
 #include <stdio.h>
@@ -11,7 +12,7 @@ const char *procstat_read(int proc_fd, const char *process, char *text, size_t c
 {
 	char path[64];
 	snprintf(path, sizeof(path), "%s/stat", process);
-	return read_file_into(proc_fd, path, text, capacity) ? strrchr(text, ')') : NULL;
+	return procfile_read_into(proc_fd, path, text, capacity) ? strrchr(text, ')') : NULL;
 }
 
 unsigned long long procstat_field(const char *stat, int number)
