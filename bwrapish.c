@@ -203,7 +203,6 @@ int main(int argc, char **argv, char **envp)
 	host_learn(&host, &plan);
 	command_check_labels(&plan);
 	filters_compose(&run);
-	ns_remember(&run);
 
 	if (run.shape.topology == RUN_ALONE) {
 		ns_enter_in_place(&run);

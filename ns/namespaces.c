@@ -1,13 +1,10 @@
-/* namespaces.c - making, joining, id maps, closing further user namespaces.
+/* namespaces.c - the first user namespace and the kinds that it owns: made, joined, verified, furnished.
  *
  * What was asked for is in place when these functions return, and that was read back from /proc;
  * otherwise the process has died. No function here decides what to do: the plan's shape says it.
  *
- * Two levels (security.md 5 and 6). The first is the user namespace that owns the sandbox's mount,
- * pid and network namespaces; setup happens in it, and pid 1 and the reported child-pid stay in it.
- * The second, where the shape wants it, is COMMAND's: the kernel's ptrace check
- * (cap_ptrace_access_check()) then keeps COMMAND away from pid 1, and a mount namespace copied into
- * it has setup's mounts locked (mount_namespaces(7)).
+ * The first user namespace owns the sandbox's mount, pid and network namespaces; setup happens in it, and
+ * pid 1 and the reported child-pid stay in it. COMMAND may get a second one: second-userns.c.
  */
 #include "ns/namespaces.h"
 
@@ -18,77 +15,43 @@
 #include "plan/shape.h"
 #include "run/diagnose.h"
 #include "run/run.h"
-#include "sys/capabilities.h"
 #include "sys/kernel.h"
 #include "sys/nskind.h"
 #include "sys/procfile.h"
 #include "sys/root.h"
 #include "utils.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <grp.h>
-#include <link.h>
+#include <fcntl.h>
 #include <sched.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
-/* In the order in which --info-fd tells them. */
-static const struct {
-	enum ns_kind kind;
-	unsigned long flag;
-	const char *name;
-} kinds[] = {
-	{ NS_CGROUP, CLONE_NEWCGROUP, "cgroup" }, { NS_IPC, CLONE_NEWIPC, "ipc" },
-	{ NS_MOUNT, CLONE_NEWNS, "mnt" },         { NS_NET, CLONE_NEWNET, "net" },
-	{ NS_PID, CLONE_NEWPID, "pid" },          { NS_UTS, CLONE_NEWUTS, "uts" },
-	{ NS_USER, CLONE_NEWUSER, "user" },
-};
-
-static uint64_t read_ns_id(const struct run *run, const char *name)
+static uint64_t read_ns_id(const struct run *run, enum ns_kind kind)
 {
 	struct stat status;
-	const char *path = arena_join("self/ns/", name);
+	const char *path = arena_join("self/ns/", ns_kinds[kind].file);
 	if (fstatat(run->host->proc_fd, path, &status, 0) < 0)
 		die("Can't read /proc/%s: %s%s", path, errno_text(errno),
 		    errno == ENOENT ? "; a mounted /proc is needed" : "");
 	return status.st_ino;
 }
 
-/* A copy of a mount namespace has mounts of its own, and the ids of mounts that exist at the same
- * time differ: statx(2). */
-static uint64_t root_mount_id(void)
-{
-	struct kernel_statx status;
-	if (sys_statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
-		die_errno(errno, "Can't look at /");
-	return status.stx_mnt_id;
-}
-
-void ns_remember(struct run *run)
-{
-	run->outer_mount_id = root_mount_id();
-}
-
 void ns_learn_ids(struct run *run)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if ((run->shape.namespaces | run->shape.inner_namespaces) & kinds[i].flag)
-			run->ns_ids[kinds[i].kind] = read_ns_id(run, kinds[i].name);
+	for (enum ns_kind kind = 0; kind < N_NS_KINDS; kind++)
+		if ((run->shape.namespaces | run->shape.inner_namespaces) & ns_kinds[kind].flag)
+			run->ns_ids[kind] = read_ns_id(run, kind);
 }
 
 /* A system call that pretended to succeed must not let anything run, least of all mounts on the
  * host. What one call makes it makes together or not at all, so one of them is compared; a new user
  * namespace shows, besides, in that its id map can be written, which can be done only once. */
-void ns_verify_left(const struct run *run, unsigned long flags)
+void ns_verify_left(uint64_t left_mount_id, unsigned long flags)
 {
-	if ((flags & CLONE_NEWNS && root_mount_id() == run->outer_mount_id) ||
+	if ((flags & CLONE_NEWNS && root_mount_id() == left_mount_id) ||
 	    (flags & CLONE_NEWPID && getpid() != 1))
 		die("The kernel reported new namespaces, but the process is still in the old ones; nothing was run");
 }
@@ -110,13 +73,12 @@ void ns_hide(void)
 		die("Can't hide from the processes of a joined namespace; nothing was run");
 }
 
-void ns_join(const struct fd_at *fd, int kind)
+void ns_join(const struct fd_at *fd, enum ns_kind kind)
 {
 	ns_hide();
-	if (setns(fd->fd, kind) < 0)
+	if (setns(fd->fd, (int) ns_kinds[kind].flag) < 0)
 		die("%s: Can't join the %s namespace that descriptor %d refers to: %s%s",
-		    position_text(fd->position), kind == CLONE_NEWUSER ? "user" : "pid", fd->fd,
-		    errno_text(errno),
+		    position_text(fd->position), ns_kinds[kind].name, fd->fd, errno_text(errno),
 		    errno == EPERM ? "; it has to be owned by the caller, or be one of its children"
 		    : errno == EINVAL
 			    ? "; the descriptor is no namespace of that kind, or the caller is in it already"
@@ -124,21 +86,23 @@ void ns_join(const struct fd_at *fd, int kind)
 	ns_hide();
 }
 
-void ns_verify_joined(const struct run *run, const struct fd_at *fd, const char *name)
+void ns_verify_joined(const struct run *run, const struct fd_at *fd, enum ns_kind kind)
 {
 	struct stat status;
-	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, name) != status.st_ino))
+	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, kind) != status.st_ino))
 		die("%s: The process is not in the namespace it was told to join",
 		    position_text(fd->position));
 }
 
-static bool kernel_lacks(const struct run *run, const char *name, const char *limit)
+static bool kernel_lacks(const struct run *run, enum ns_kind kind)
 {
 	struct stat status;
-	if (fstatat(run->host->proc_fd, arena_printf("self/ns/%s", name), &status, 0) < 0 &&
+	const char *file = ns_kinds[kind].file;
+	if (fstatat(run->host->proc_fd, arena_join("self/ns/", file), &status, 0) < 0 &&
 	    errno == ENOENT)
 		return true;
-	return procfile_number(run->host->proc_fd, limit) == 0;
+	return procfile_number(run->host->proc_fd,
+			       arena_printf("sys/user/max_%s_namespaces", file)) == 0;
 }
 
 /* After a refusal: takes out what a -try option asked for and this kernel does not have. Only a
@@ -146,14 +110,11 @@ static bool kernel_lacks(const struct run *run, const char *name, const char *li
  * own. */
 bool ns_drop_missing(struct run *run)
 {
-	const unsigned long before = run->shape.namespaces,
-			    optional = run->shape.optional_namespaces;
+	const unsigned long before = run->shape.namespaces;
 	unsigned long missing = 0;
-	if (optional & CLONE_NEWCGROUP &&
-	    kernel_lacks(run, "cgroup", "sys/user/max_cgroup_namespaces"))
-		missing |= CLONE_NEWCGROUP;
-	if (optional & CLONE_NEWUSER && kernel_lacks(run, "user", "sys/user/max_user_namespaces"))
-		missing |= CLONE_NEWUSER;
+	for (enum ns_kind kind = 0; kind < N_NS_KINDS; kind++)
+		if (run->shape.optional_namespaces & ns_kinds[kind].flag && kernel_lacks(run, kind))
+			missing |= ns_kinds[kind].flag;
 	if (!missing)
 		return false;
 	problem bad = plan_drop_namespaces(run->plan, &run->host->caller, missing, &run->shape);
@@ -187,7 +148,7 @@ void ns_unshare_first(struct run *run)
 void ns_enter_in_place(struct run *run)
 {
 	if (run->plan->ns.userns.fd >= 0)
-		ns_join(&run->plan->ns.userns, CLONE_NEWUSER);
+		ns_join(&run->plan->ns.userns, NS_USER);
 	ns_unshare_first(run);
 }
 
@@ -237,42 +198,41 @@ void ns_part_from_host(struct run *run)
 
 void ns_verify(const struct run *run)
 {
-	ns_verify_left(run, run->shape.namespaces);
-	ns_verify_joined(run, &run->plan->ns.userns, "user");
+	ns_verify_left(run->host->root_mount_id, run->shape.namespaces);
+	ns_verify_joined(run, &run->plan->ns.userns, NS_USER);
 	if (!run->shape.pid_namespace)
-		ns_verify_joined(run, &run->plan->ns.pidns, "pid");
+		ns_verify_joined(run, &run->plan->ns.pidns, NS_PID);
 }
 
-/* The index in `kinds` of the one that is counted so; ARRAY_SIZE(kinds): there are no more. */
-static size_t made_second(const struct run *run, int which)
+/* The kind that is counted so; N_NS_KINDS: there are no more. */
+static enum ns_kind made_second(const struct run *run, int which)
 {
-	size_t i = 0;
-	for (; i < ARRAY_SIZE(kinds); i++)
-		if (run->shape.inner_namespaces & kinds[i].flag && which-- == 0)
+	enum ns_kind kind = 0;
+	for (; kind < N_NS_KINDS; kind++)
+		if (run->shape.inner_namespaces & ns_kinds[kind].flag && which-- == 0)
 			break;
-	return i;
+	return kind;
 }
 
 int ns_open_second(const struct run *run, int which)
 {
-	size_t i = made_second(run, which);
-	int fd = openat(run->host->proc_fd, arena_join("self/ns/", kinds[i].name),
-			O_RDONLY | O_CLOEXEC);
+	const char *file = ns_kinds[made_second(run, which)].file;
+	int fd = openat(run->host->proc_fd, arena_join("self/ns/", file), O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		die_errno(errno, "Can't open /proc/self/ns/%s", kinds[i].name);
+		die_errno(errno, "Can't open /proc/self/ns/%s", file);
 	return fd;
 }
 
 bool ns_has_second(const struct run *run, int which)
 {
-	return made_second(run, which) < ARRAY_SIZE(kinds);
+	return made_second(run, which) < N_NS_KINDS;
 }
 
 void ns_join_second(const struct run *run, int which, int fd)
 {
-	size_t i = made_second(run, which);
-	if (setns(fd, (int) kinds[i].flag) < 0)
-		die_errno(errno, "Can't follow COMMAND into its %s namespace", kinds[i].name);
+	const struct ns_kind_row *kind = &ns_kinds[made_second(run, which)];
+	if (setns(fd, (int) kind->flag) < 0)
+		die_errno(errno, "Can't follow COMMAND into its %s namespace", kind->file);
 }
 
 /* ---- telling ---- */
@@ -282,8 +242,9 @@ void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text 
 	text_add(text, "\"child-pid\": %d", pid);
 	unsigned long new =
 		run->shape.namespaces | (run->shape.info_late ? run->shape.inner_namespaces : 0);
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (new &kinds[i].flag && kinds[i].kind != NS_USER && run->ns_ids[kinds[i].kind])
-			text_add(text, ",%s\"%s-namespace\": %llu", gap, kinds[i].name,
-				 (unsigned long long) run->ns_ids[kinds[i].kind]);
+	static const uint8_t order[] = { NS_CGROUP, NS_IPC, NS_MOUNT, NS_NET, NS_PID, NS_UTS };
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		if (new &ns_kinds[order[i]].flag && run->ns_ids[order[i]])
+			text_add(text, ",%s\"%s-namespace\": %llu", gap, ns_kinds[order[i]].file,
+				 (unsigned long long) run->ns_ids[order[i]]);
 }

@@ -1,4 +1,4 @@
-/* namespaces.h - making, joining, id maps, closing further user namespaces. */
+/* namespaces.h - the first user namespace and the kinds that it owns: made, joined, verified, furnished. */
 #ifndef NS_NAMESPACES_H
 #define NS_NAMESPACES_H
 
@@ -12,8 +12,6 @@ void ns_verify(const struct run *run);
 void ns_furnish(const struct run *run, unsigned long namespaces);
 /* Keeps what will be mounted from showing up on the host, and learns whether / is a chroot. */
 void ns_part_from_host(struct run *run);
-/* Remembers where we are, so that leaving can be verified. */
-void ns_remember(struct run *run);
 /* Reads run->ns_ids of the sandbox's namespaces, for a report. */
 void ns_learn_ids(struct run *run);
 /* One process joins the namespaces that another has made with its second level, which hands them
@@ -29,12 +27,12 @@ void ns_go_on_without(struct run *run, int error);
 /* The same before it was asked. False: nothing was taken out. */
 bool ns_drop_missing(struct run *run);
 _Noreturn void ns_die_of_new(const struct run *run, int error);
-/* One of the steps: joins what a descriptor refers to; `flag` is the kind's CLONE_NEW*. */
-void ns_join(const struct fd_at *fd, int flag);
-/* Dies unless we are in it; "user" or "pid". */
-void ns_verify_joined(const struct run *run, const struct fd_at *fd, const char *name);
-/* Dies unless we are in new namespaces of these kinds. */
-void ns_verify_left(const struct run *run, unsigned long flags);
+/* Joins what a descriptor refers to. */
+void ns_join(const struct fd_at *fd, enum ns_kind kind);
+/* Dies unless we are in it. */
+void ns_verify_joined(const struct run *run, const struct fd_at *fd, enum ns_kind kind);
+/* Dies unless we are in new namespaces of these kinds; before, the mount at / had this id. */
+void ns_verify_left(uint64_t left_mount_id, unsigned long flags);
 /* Whether others live in a namespace that we are to join; and keeping them out of our memory. */
 bool ns_joins_strangers(const struct plan *plan);
 void ns_hide(void);

@@ -13,6 +13,7 @@
 #include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "sys/procfile.h"
+#include "sys/root.h"
 #include "utils.h"
 
 #include <elf.h>
@@ -131,8 +132,8 @@ bool second_userns_enter(struct run *run)
 {
 	const struct shape *shape = &run->shape;
 	if (run->plan->ns.userns2.fd >= 0) {
-		ns_join(&run->plan->ns.userns2, CLONE_NEWUSER);
-		ns_verify_joined(run, &run->plan->ns.userns2, "user");
+		ns_join(&run->plan->ns.userns2, NS_USER);
+		ns_verify_joined(run, &run->plan->ns.userns2, NS_USER);
 		return true;
 	}
 	if (!shape->inner_level)
@@ -141,7 +142,7 @@ bool second_userns_enter(struct run *run)
 		limit_user_namespaces(run);
 
 	unsigned long flags = CLONE_NEWUSER | shape->inner_namespaces;
-	ns_remember(run);
+	uint64_t left_mount_id = root_mount_id();
 	if (unshare_second(run, flags) < 0) {
 		int error = errno;
 		if (shape->inner_required)
@@ -149,7 +150,7 @@ bool second_userns_enter(struct run *run)
 			    diagnose_new_namespace(run, flags, error));
 		return false; /* pid 1 protects itself otherwise */
 	}
-	ns_verify_left(run, flags);
+	ns_verify_left(left_mount_id, flags);
 	if (idmap_wrote_first(run))
 		idmap_write_own_second(run);
 	ns_furnish(run, shape->inner_namespaces);

@@ -9,6 +9,7 @@
 #include "plan/position.h"
 #include "plan/reader.h"
 #include "plan/shape.h"
+#include "sys/nskind.h"
 #include "utils.h"
 
 #include <sched.h>
@@ -97,19 +98,11 @@ problem ns_options_check(const struct plan *plan, const struct caller *caller,
 
 static const char *new_namespaces(const struct shape *shape)
 {
-	static const struct {
-		unsigned long flag;
-		char name[8];
-	} kinds[] = {
-		{ CLONE_NEWUSER, "user" },     { CLONE_NEWNS, "mount" }, { CLONE_NEWPID, "pid" },
-		{ CLONE_NEWNET, "net" },       { CLONE_NEWIPC, "ipc" },  { CLONE_NEWUTS, "uts" },
-		{ CLONE_NEWCGROUP, "cgroup" },
-	};
 	struct text new = { 0 };
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if ((shape->namespaces | shape->inner_namespaces) & kinds[i].flag)
-			text_add(&new, " %s%s", kinds[i].name,
-				 shape->optional_namespaces & kinds[i].flag
+	for (size_t i = 0; i < N_NS_KINDS; i++)
+		if ((shape->namespaces | shape->inner_namespaces) & ns_kinds[i].flag)
+			text_add(&new, " %s%s", ns_kinds[i].name,
+				 shape->optional_namespaces & ns_kinds[i].flag
 					 ? " (if the kernel has it)"
 					 : "");
 	return new.bytes;

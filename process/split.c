@@ -75,13 +75,13 @@ static void join_and_go_on(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	if (plan->ns.userns.fd >= 0)
-		ns_join(&plan->ns.userns, CLONE_NEWUSER);
+		ns_join(&plan->ns.userns, NS_USER);
 	if (plan->ns.pidns.fd < 0 && !run->shape.pid_namespace) {
 		ns_unshare_first(run);
 		return;
 	}
 	if (plan->ns.pidns.fd >= 0) {
-		ns_join(&plan->ns.pidns, CLONE_NEWPID);
+		ns_join(&plan->ns.pidns, NS_PID);
 		/* One is joined by children only, and a new one is made only by who is in the old:
 		 * copy_pid_ns() */
 		pid_t member = run->shape.pid_namespace ? sys_clone_process(CLONE_PARENT) : 0;
@@ -91,7 +91,7 @@ static void join_and_go_on(struct run *run)
 		if (member > 0)
 			_exit(0);
 		if (run->shape.pid_namespace)
-			ns_verify_joined(run, &plan->ns.pidns, "pid");
+			ns_verify_joined(run, &plan->ns.pidns, NS_PID);
 	}
 	bool born_in;
 	if (clone_first_level(run, CLONE_PARENT, &born_in) > 0)

@@ -53,7 +53,7 @@ const char *diagnose_new_namespace(const struct run *run, unsigned long flags, i
 			if (limit >= 0 && limit < 8)
 				return arena_printf(
 					"; only %d %s namespaces are allowed here (/proc/%s)",
-					(int) limit, ns_kinds[i].name, file);
+					(int) limit, ns_kinds[i].title, file);
 		}
 		return "; a limit of /proc/sys/user/max_*_namespaces, or 32 levels of nesting";
 	}

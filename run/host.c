@@ -10,6 +10,7 @@
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
 #include "sys/procfile.h"
+#include "sys/root.h"
 #include "utils.h"
 
 #include <dirent.h>
@@ -202,6 +203,7 @@ void host_learn(struct host *host, struct plan *plan)
 {
 	hold_standard_descriptors(); /* --args 0 has closed one */
 	host->proc_fd = open_proc();
+	host->root_mount_id = root_mount_id();
 	hold_apart(plan);
 	learn_inherited(host, plan);
 	/* In a new session, too: its leader may take the terminal once the old session is gone. */

@@ -13,8 +13,9 @@ struct host {
 	mode_t umask;
 	sigset_t signal_mask; /* COMMAND gets it back, and the limit */
 	struct rlimit nofile;
-	int proc_fd;        /* O_PATH of /proc */
-	int *inherited_fds; /* open above 2 on arrival and consumed by no option; ascending */
+	int proc_fd;            /* O_PATH of /proc */
+	uint64_t root_mount_id; /* of the mount at / */
+	int *inherited_fds;     /* open above 2 on arrival and consumed by no option; ascending */
 	size_t n_inherited_fds;
 	bool inherited_known; /* false without a /proc to look in */
 	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */

@@ -30,7 +30,6 @@ struct run {
 	const struct host *host;
 	struct shape shape;
 	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
-	uint64_t outer_mount_id;     /* of / where we were before new namespaces */
 	int supervisor_fd;           /* our end of the supervisor's socket; -1 when there is none */
 	/* Setup's way to have a helper started, which gets ends[1]: run/helper.h. */
 	void (*start_helper)(const struct run *run, enum helper_kind kind, const int ends[2]);

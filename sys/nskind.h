@@ -9,7 +9,8 @@ struct ns_kind_row {
 	unsigned long flag; /* CLONE_NEW* */
 	char file
 		[8]; /* below /proc/PID/ns, and part of the name of /proc/sys/user/max_..._namespaces */
-	char name[8]; /* for messages */
+	char name[8];  /* for --dry-run */
+	char title[8]; /* for messages */
 };
 extern const struct ns_kind_row ns_kinds[N_NS_KINDS];
 

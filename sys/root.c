@@ -34,6 +34,16 @@ void root_stand_on(int proc_fd)
 		    errno == EPERM ? "; it takes CAP_SYS_CHROOT, or --unshare-user" : "");
 }
 
+/* A copy of a mount namespace has mounts of its own, and the ids of mounts that exist at the same
+ * time differ: statx(2). */
+uint64_t root_mount_id(void)
+{
+	struct kernel_statx status;
+	if (sys_statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) < 0)
+		die_errno(errno, "Can't look at /");
+	return status.stx_mnt_id;
+}
+
 /* "/.." crosses what covers the root, "/" does not. */
 uint64_t root_topmost_mount_id(void)
 {

@@ -7,7 +7,9 @@
 /* Makes the root of our mount namespace our / and directory, which in a chroot they are not. Dies where it
  * cannot. */
 void root_stand_on(int proc_fd);
-/* What is mounted topmost on / of where we are; as statx(2) tells it. */
+/* The id of the mount at /, as statx(2) tells it. */
+uint64_t root_mount_id(void);
+/* What is mounted topmost on / of where we are. */
 uint64_t root_topmost_mount_id(void);
 
 #endif
