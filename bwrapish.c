@@ -139,7 +139,7 @@ static void lock_with_init(struct run *run)
 {
 	init_take_locks(run);
 	filters_prepare(run);
-	if (!run->shape.inner_namespaces) { /* otherwise they are waited for in pid 1 */
+	if (!run->shape.second_namespaces) { /* otherwise they are waited for in pid 1 */
 		command_wait(run);
 		filters_read(run);
 	}

@@ -42,7 +42,7 @@ static uint64_t read_ns_id(const struct run *run, enum ns_kind kind)
 void ns_learn_ids(struct run *run)
 {
 	for (enum ns_kind kind = 0; kind < N_NS_KINDS; kind++)
-		if ((run->shape.namespaces | run->shape.inner_namespaces) & ns_kinds[kind].flag)
+		if ((run->shape.namespaces | run->shape.second_namespaces) & ns_kinds[kind].flag)
 			run->ns_ids[kind] = read_ns_id(run, kind);
 }
 
@@ -209,7 +209,7 @@ static enum ns_kind made_second(const struct run *run, int which)
 {
 	enum ns_kind kind = 0;
 	for (; kind < N_NS_KINDS; kind++)
-		if (run->shape.inner_namespaces & ns_kinds[kind].flag && which-- == 0)
+		if (run->shape.second_namespaces & ns_kinds[kind].flag && which-- == 0)
 			break;
 	return kind;
 }
@@ -241,7 +241,7 @@ void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text 
 {
 	text_add(text, "\"child-pid\": %d", pid);
 	unsigned long new =
-		run->shape.namespaces | (run->shape.info_late ? run->shape.inner_namespaces : 0);
+		run->shape.namespaces | (run->shape.info_late ? run->shape.second_namespaces : 0);
 	static const uint8_t order[] = { NS_CGROUP, NS_IPC, NS_MOUNT, NS_NET, NS_PID, NS_UTS };
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		if (new &ns_kinds[order[i]].flag && run->ns_ids[order[i]])

@@ -4,7 +4,7 @@
 
 #include "run/run.h"
 
-/* Joins or makes the first level's namespaces without a new process. */
+/* Joins or makes the first namespaces without a new process. */
 void ns_enter_in_place(struct run *run);
 /* In the process that has entered: dies unless it is where it was told to go. */
 void ns_verify(const struct run *run);
@@ -14,12 +14,12 @@ void ns_furnish(const struct run *run, unsigned long namespaces);
 void ns_part_from_host(struct run *run);
 /* Reads run->ns_ids of the sandbox's namespaces, for a report. */
 void ns_learn_ids(struct run *run);
-/* One process joins the namespaces that another has made with its second level, which hands them
+/* One process joins the namespaces that another has made with its second user namespace, which hands them
  * over: by its pid that would take the right to look at it. Both count them in the same order, from 0. */
 bool ns_has_second(const struct run *run, int which);
 int ns_open_second(const struct run *run, int which);
 void ns_join_second(const struct run *run, int which, int fd);
-/* Makes the first level's namespaces. Whoever makes them in another way goes by the next functions. */
+/* Makes the first namespaces. Whoever makes them in another way goes by the next functions. */
 void ns_unshare_first(struct run *run);
 /* The kernel has refused some: takes out of the shape what a -try option asked for and this kernel does not
  * have; dies where that is not the reason. */

@@ -136,16 +136,16 @@ bool second_userns_enter(struct run *run)
 		ns_verify_joined(run, &run->plan->ns.userns2, NS_USER);
 		return true;
 	}
-	if (!shape->inner_level)
+	if (!shape->second_userns)
 		return false;
 	if (run->plan->ns.disable_userns)
 		limit_user_namespaces(run);
 
-	unsigned long flags = CLONE_NEWUSER | shape->inner_namespaces;
+	unsigned long flags = CLONE_NEWUSER | shape->second_namespaces;
 	uint64_t left_mount_id = root_mount_id();
 	if (unshare_second(run, flags) < 0) {
 		int error = errno;
-		if (shape->inner_required)
+		if (shape->second_userns_required)
 			die("Can't make the second user namespace: %s%s", errno_text(error),
 			    diagnose_new_namespace(run, flags, error));
 		return false; /* pid 1 protects itself otherwise */
@@ -153,7 +153,7 @@ bool second_userns_enter(struct run *run)
 	ns_verify_left(left_mount_id, flags);
 	if (idmap_wrote_first(run))
 		idmap_write_own_second(run);
-	ns_furnish(run, shape->inner_namespaces);
+	ns_furnish(run, shape->second_namespaces);
 	return true;
 }
 

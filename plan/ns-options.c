@@ -100,7 +100,7 @@ static const char *new_namespaces(const struct shape *shape)
 {
 	struct text new = { 0 };
 	for (size_t i = 0; i < N_NS_KINDS; i++)
-		if ((shape->namespaces | shape->inner_namespaces) & ns_kinds[i].flag)
+		if ((shape->namespaces | shape->second_namespaces) & ns_kinds[i].flag)
 			text_add(&new, " %s%s", ns_kinds[i].name,
 				 shape->optional_namespaces & ns_kinds[i].flag
 					 ? " (if the kernel has it)"
@@ -135,7 +135,7 @@ void ns_options_explain_lock(const struct plan *plan, const struct shape *shape,
 	if (plan->ns.userns2.fd >= 0)
 		explain_line(text, "lock", "%s: join what descriptor %d refers to",
 			     position_text(plan->ns.userns2.position), plan->ns.userns2.fd);
-	else if (shape->inner_level)
+	else if (shape->second_userns)
 		explain_line(text, "lock", "a second user namespace for COMMAND%s",
 			     plan->ns.disable_userns ? ", the last one: a third is impossible"
 						     : "");

@@ -98,35 +98,34 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 
 	choose_caps(plan, caller, &shape);
 
-	/* The second level protects pid 1 from COMMAND, setup's mounts from COMMAND's capabilities,
-	 * or counts against the limit of --disable-userns. --userns2 is a second level of the
-	 * caller's own. Who joins a namespace wants to be in that very one, so there only
+	/* The second user namespace protects pid 1 from COMMAND, setup's mounts from COMMAND's
+	 * capabilities, or counts against the limit of --disable-userns. --userns2 is one of the caller's own. Who joins a namespace wants to be in that very one, so there only
 	 * capabilities that were asked for count. */
 	bool caps_in_sandbox =
 		(shape.caps && shape.user_namespace) || (shape.ambient_caps && joins);
-	shape.inner_required =
+	shape.second_userns_required =
 		plan->ns.userns2.fd < 0 && (caps_in_sandbox || plan->ns.disable_userns);
-	shape.inner_level =
-		shape.inner_required || (plan->ns.userns2.fd < 0 && shape.user_namespace &&
-					 shape.topology == RUN_WITH_INIT);
+	shape.second_userns =
+		shape.second_userns_required || (plan->ns.userns2.fd < 0 && shape.user_namespace &&
+						 shape.topology == RUN_WITH_INIT);
 
 	unsigned long own = (plan->ns.unshare_net ? CLONE_NEWNET : 0) |
 			    (plan->ns.unshare_uts ? CLONE_NEWUTS : 0) |
 			    (plan->ns.unshare_ipc ? CLONE_NEWIPC : 0);
-	if (shape.inner_required && caps_in_sandbox) {
+	if (shape.second_userns_required && caps_in_sandbox) {
 		/* With its own copy of the mount namespace setup's mounts are locked
 		 * (mount_namespaces(7)); the others are made there too, so that the capabilities
 		 * are good for something. A message queue mount belongs to the namespace it was
-		 * made in, which then has to be the first level's. */
+		 * made in, which then has to be the first. */
 		unsigned long inner =
 			plan_has_op(plan, OP_MQUEUE) ? own & ~(unsigned long) CLONE_NEWIPC : own;
-		shape.inner_namespaces = CLONE_NEWNS | inner;
+		shape.second_namespaces = CLONE_NEWNS | inner;
 		own &= ~inner;
 	}
 	shape.namespaces |= own | (shape.user_namespace ? CLONE_NEWUSER : 0) |
 			    (plan->ns.unshare_pid ? CLONE_NEWPID : 0) |
 			    (plan->ns.unshare_cgroup != WANT_NO ? CLONE_NEWCGROUP : 0);
-	shape.info_late = shape.inner_namespaces && plan->report.userns_block.fd < 0;
+	shape.info_late = shape.second_namespaces && plan->report.userns_block.fd < 0;
 	return shape;
 }
 

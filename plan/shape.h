@@ -28,25 +28,24 @@ struct shape {
 	const char *topology_reason; /* the option that wants it, or NULL */
 	bool user_namespace;         /* a new one is made */
 	bool pid_namespace;          /* a new one is made */
-	bool new_proc;         /* --proc mounts a procfs: the pid namespace is new or joined */
-	bool inner_level;      /* COMMAND gets a second user namespace */
-	bool inner_required;   /* ... without which the run must not go on */
-	uint64_t caps;         /* what COMMAND keeps or is given, a bit for each */
-	uint64_t ambient_caps; /* those of them that were given */
+	bool new_proc;      /* --proc mounts a procfs: the pid namespace is new or joined */
+	bool second_userns; /* COMMAND gets a second user namespace */
+	bool second_userns_required; /* ... without which the run must not go on */
+	uint64_t caps;               /* what COMMAND keeps or is given, a bit for each */
+	uint64_t ambient_caps;       /* those of them that were given */
 	uid_t inner_uid;
 	gid_t inner_gid;
-	unsigned long
-		namespaces; /* CLONE_NEW* made with the first level, the user namespace included */
+	unsigned long namespaces; /* CLONE_NEW* made first, the user namespace included */
 	unsigned long
 		optional_namespaces; /* those of them that a -try option wants, and nobody needs */
-	unsigned long inner_namespaces; /* CLONE_NEW* made with the second level */
-	bool dies_with_supervisor;      /* --die-with-parent, and what ends with COMMAND */
+	unsigned long second_namespaces; /* CLONE_NEW* made with the second user namespace */
+	bool dies_with_supervisor;       /* --die-with-parent, and what ends with COMMAND */
 	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the
 				   supervisor dies */
 	bool has_guard; /* a process more ends the pid namespace where the supervisor cannot: as pid 1
 			   COMMAND would have to, and programs of the caller's may keep pid 1 from
 			   it */
-	bool info_late; /* --info-fd can only be answered once the second level exists */
+	bool info_late; /* --info-fd can only be answered once the second user namespace exists */
 };
 bool plan_has_op(const struct plan *plan, enum op_kind kind);
 /* What contradicts itself, or the caller; NULL and the shape when nothing does. */

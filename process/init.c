@@ -109,7 +109,7 @@ static void scrub_own_memory(const struct run *run)
 		memcpy(start, kept.bytes, kept.length);
 }
 
-/* The rest of pid 1's own protection, where COMMAND is kept away by a second level or otherwise. */
+/* The rest of pid 1's own protection, where COMMAND is kept away by a second user namespace or otherwise. */
 static void give_up_privilege(const struct run *run)
 {
 	caps_drop_all();
@@ -367,14 +367,14 @@ enum { STACKS_MAY_CHANGE = true };
 /* A fork copies pid 1's memory, and exec throws the copy away: 0.05 ms of 1.5. Where pid 1 can have
  * all its protection before COMMAND's process exists, it lends its memory instead. It cannot where
  * COMMAND's own preparation would suffer: from filters beside the guards, from capabilities that are given up (uid 0
- * can be mapped only by who had CAP_SETFCAP: user_namespaces(7), 5.12), from a second level that
+ * can be mapped only by who had CAP_SETFCAP: user_namespaces(7), 5.12), from a second user namespace that
  * somebody else makes. The caller's descriptors are closed afterwards, since
- * COMMAND inherits them; the second level keeps it from pid 1's. */
+ * COMMAND inherits them; the second user namespace keeps it from pid 1's. */
 static bool can_lend_memory(const struct run *run)
 {
 	const struct plan *plan = run->plan;
 	return STACKS_MAY_CHANGE && run->shape.pid_namespace && run->shape.user_namespace &&
-	       run->shape.inner_level && !run->shape.inner_namespaces && !run->shape.caps &&
+	       run->shape.second_userns && !run->shape.second_namespaces && !run->shape.caps &&
 	       run->shape.inner_uid != 0 && plan->ns.userns.fd < 0 && plan->ns.userns2.fd < 0 &&
 	       plan->report.userns_block.fd < 0 && plan->ns.pidns.fd < 0 &&
 	       !plan->ns.disable_userns && !plan->ns.assert_userns_disabled &&
@@ -387,7 +387,8 @@ void init_lend(struct run *run, void (*become_command)(struct run *run))
 		return;
 	command_keep_words(run);
 	scrub_own_memory(run);
-	caps_drop_bounding(0); /* or COMMAND could not do without a second level any more */
+	caps_drop_bounding(
+		0); /* or COMMAND could not do without a second user namespace any more */
 	give_up_privilege(run);
 	keep_time(run);
 	watch_parent(run);

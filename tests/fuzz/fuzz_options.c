@@ -95,8 +95,9 @@ static void explain(const struct plan *plan, const struct caller *caller)
 	if (plan_check(plan, caller, &shape))
 		return;
 	MUST(shape.user_namespace || plan->ns.userns.fd >= 0 || caller->may_mount);
-	MUST(!(shape.ambient_caps & ~shape.caps) && (!shape.inner_required || shape.inner_level));
-	MUST(!(shape.namespaces & shape.inner_namespaces & ~0x00020000ul)); /* CLONE_NEWNS */
+	MUST(!(shape.ambient_caps & ~shape.caps) &&
+	     (!shape.second_userns_required || shape.second_userns));
+	MUST(!(shape.namespaces & shape.second_namespaces & ~0x00020000ul)); /* CLONE_NEWNS */
 	struct text text = { 0 };
 	plan_explain(plan, &shape, caller, &text);
 	MUST(strlen(text.bytes) == text.length && text.bytes[text.length - 1] == '\n');

@@ -419,8 +419,8 @@ static void test_a_second_level_where_command_could_harm_the_first(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		shape = shape_of(lines[i].caller, lines[i].words);
-		assert_int_equal(shape.inner_level, lines[i].level);
-		assert_int_equal(shape.inner_required, lines[i].required);
+		assert_int_equal(shape.second_userns, lines[i].level);
+		assert_int_equal(shape.second_userns_required, lines[i].required);
 	}
 }
 
@@ -428,17 +428,17 @@ static void test_with_capabilities_the_second_level_owns_what_they_are_good_for(
 {
 	(void) state;
 	shape = shape_of(&user, LINE("--unshare-all", "--cap-add", "CAP_NET_ADMIN", "c"));
-	assert_int_equal(shape.inner_namespaces,
+	assert_int_equal(shape.second_namespaces,
 			 CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC);
 	assert_int_equal(shape.namespaces,
 			 CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWCGROUP);
 	shape = shape_of(
 		&user, LINE("--unshare-all", "--mqueue", "/m", "--cap-add", "CAP_NET_ADMIN", "c"));
-	assert_int_equal(shape.inner_namespaces, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS);
+	assert_int_equal(shape.second_namespaces, CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS);
 	assert_int_equal(shape.namespaces, CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID |
 						   CLONE_NEWCGROUP | CLONE_NEWIPC);
 	shape = shape_of(&user, LINE("--unshare-user", "--disable-userns", "--unshare-net", "c"));
-	assert_int_equal(shape.inner_namespaces, 0);
+	assert_int_equal(shape.second_namespaces, 0);
 }
 
 static void test_the_first_operation_may_be_the_whole_root(void **state)
