@@ -6,7 +6,6 @@
 #include "utils.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,7 +20,6 @@
 static struct {
 	char *next;
 	size_t left;
-	bool begun;
 	/* The first blocks come from .bss: a small command line never asks the kernel for memory. */
 	_Alignas(16) char first[16384];
 } arena;
@@ -32,8 +30,7 @@ void *arena_alloc(size_t size_bytes)
 	if (__builtin_add_overflow(size_bytes, 15, &need))
 		die_errno(ENOMEM, "Can't reserve %zu bytes", size_bytes);
 	need &= ~(size_t) 15;
-	if (!arena.begun) {
-		arena.begun = true;
+	if (!arena.next) {
 		arena.next = arena.first;
 		arena.left = sizeof(arena.first);
 	}
@@ -42,8 +39,7 @@ void *arena_alloc(size_t size_bytes)
 		char *block = calloc(1, block_bytes);
 		if (!block)
 			die_errno(ENOMEM, "Can't reserve %zu bytes", size_bytes);
-		if (block_bytes ==
-		    need) /* a large one stands alone: the rest of the last block stays in use */
+		if (block_bytes == need) /* the rest of the last block stays in use */
 			return block;
 		arena.next = block;
 		arena.left = block_bytes;
@@ -599,15 +595,4 @@ bool wait_for_byte(int fd)
 			return false;
 	}
 	return true;
-}
-
-bool fd_is_open(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
-}
-
-int compare_ints(const void *a, const void *b)
-{
-	int x = *(const int *) a, y = *(const int *) b;
-	return (x > y) - (x < y);
 }

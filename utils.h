@@ -118,9 +118,6 @@ bool write_patiently(bool (*may_go_on)(const void *argument), const void *argume
 /* Reads to the end into arena memory, at most `max_bytes` (EFBIG beyond), with a NUL behind it.
  * Returns false with errno set. */
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);
-bool fd_is_open(int fd);
-/* Ascending, for qsort(3) and bsearch(3). */
-int compare_ints(const void *a, const void *b);
 /* Waits for a byte or the end of file, also where the descriptor does not block. False with errno.
  */
 bool wait_for_byte(int fd);

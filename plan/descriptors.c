@@ -8,6 +8,7 @@
 #include "plan/option.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "sys/self.h"
 #include "utils.h"
 
 #include <limits.h>

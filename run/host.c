@@ -11,6 +11,7 @@
 #include "sys/kernel.h"
 #include "sys/procfile.h"
 #include "sys/root.h"
+#include "sys/self.h"
 #include "utils.h"
 
 #include <dirent.h>

@@ -7,6 +7,17 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+bool fd_is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+int compare_ints(const void *a, const void *b)
+{
+	int x = *(const int *) a, y = *(const int *) b;
+	return (x > y) - (x < y);
+}
+
 bool close_all_except(int *keep, size_t n_keep)
 {
 	if (n_keep)

@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+bool fd_is_open(int fd);
+/* Ascending, for qsort(3) and bsearch(3). */
+int compare_ints(const void *a, const void *b);
 /* Closes every descriptor from 3 up but those in `keep` (any order, -1 ignored; it is sorted in
  * place). False when the kernel refused. */
 bool close_all_except(int *keep, size_t n_keep);

@@ -1,5 +1,6 @@
 /* path.c: one path inside a root, by openat2 and by the walk; both must give the same answer to everything. */
 #include "sys/path.h"
+#include "sys/self.h"
 #include "utils.h"
 
 #include <errno.h>
