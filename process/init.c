@@ -32,11 +32,13 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/time.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 struct init {
@@ -48,10 +50,23 @@ struct init {
 	struct sigaction outer_alarm; /* what the caller has arranged for SIGALRM */
 };
 
+/* A mapping keeps the open file description as a descriptor does (mmap(2)), and there may be few of those.
+ * But overlayfs and FUSE's passthrough map the file below instead and let go of theirs
+ * (backing_file_mmap()): only file systems that are known to keep it count. */
+static bool try_keep_mapped(int fd)
+{
+	struct statfs fs;
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	unsigned long kind = (unsigned long) fs.f_type;
+	return (kind == EXT4_SUPER_MAGIC || kind == XFS_SUPER_MAGIC || kind == BTRFS_SUPER_MAGIC ||
+		kind == TMPFS_MAGIC) &&
+	       mmap(NULL, 1, PROT_NONE, MAP_PRIVATE, fd, 0) != MAP_FAILED;
+}
+
 /* The lock is of the open file description, for a process loses its own when it closes any descriptor of
  * the same file, such as one that the caller has left open (fcntl_locking(2)). Both kinds exclude each
- * other. A mapping keeps the description as well as a descriptor does (mmap(2)), and there may be few
- * of those. Returns the descriptor to keep, or -1: what does not let itself be mapped needs one. */
+ * other. Returns the descriptor to keep, or -1: none is needed. */
 static int take_lock(const struct run *run, const struct path_at *file)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
@@ -67,7 +82,7 @@ static int take_lock(const struct run *run, const struct path_at *file)
 		die("%s: Can't lock %s: %s%s", position_text(file->position), file->path,
 		    errno_text(errno),
 		    errno == EAGAIN || errno == EACCES ? "; somebody holds it exclusively" : "");
-	if (mmap(NULL, 1, PROT_NONE, MAP_PRIVATE, fd, 0) != MAP_FAILED)
+	if (try_keep_mapped(fd))
 		close_fd(&fd);
 	return fd;
 }

@@ -145,6 +145,9 @@ def test_the_last_sync_fd_may_be_the_first_once_more():
 ], ids=["no namespaces", "all namespaces", "held", "locks", "as pid 1"])
 def test_as_few_descriptors_are_enough_as_with_bubblewrap(most, args):
     held = 'exec prlimit --nofile="$0:$0" "$@"' + " 3</dev/null 4</dev/null" * ("3" in args)
+    kind = subprocess.run(["stat", "--file-system", "--format=%T", "/etc/passwd"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    if "/l8" in args and kind not in ("ext2/ext3", "xfs", "btrfs", "tmpfs"):
+        pytest.skip(f"a mapping of a file on {kind} may not hold a lock")
     assert run([*BASE, *args], ["sh", "-c", "exit 6"], prefix=["sh", "-c", held, most]).returncode == 6
 
 

@@ -953,6 +953,18 @@ def test_options_reach_the_kernel(tree):
     assert mounts["/m"].type == "overlay"
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_lock_on_a_file_in_an_overlay_is_held(backend, tree):
+    """Where overlayfs maps a file it keeps the one below, and not what was locked."""
+    caller = CALLERS[0]
+    give(caller, tree)
+    need_kernel_overlay(caller)
+    attempt = "try: __import__('fcntl').lockf(open('/m/both', 'r+'), 6); print('free')\nexcept OSError: print('held')"
+    result = run([*BASE, "--unshare-pid", "--overlay-backend", backend, *layers(tree), "--tmp-overlay", "/m", "--lock-file", "/m/both"],
+                 python(attempt), prefix=fuse_prefix(caller))
+    assert result.stdout == "held\n", result
+
+
 @pytest.mark.parametrize("kind, most", [("ro", 9), ("tmp", 9), ("rw", 11), ("three of six layers", 13)])
 def test_few_descriptors_are_enough_for_overlays(kind, most, tree):
     caller = CALLERS[0]
