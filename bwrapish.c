@@ -171,9 +171,9 @@ static _Noreturn void be_sandbox(struct run *run)
 	helpers_choose_starter(run);
 	newroot_pin(run);
 	tell_pinned(run);
+	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
-	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	build_root(run);
 	tell_and_await_ready(run);
 

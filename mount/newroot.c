@@ -124,7 +124,6 @@ void newroot_pin(struct run *run)
 			newest_fd = -1;
 		}
 	}
-	data_pin(run);
 }
 
 /* ---- moving in ---- */
@@ -172,6 +171,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 
 void newroot_enter(struct run *run)
 {
+	data_pin(run); /* which makes files, and so with their label */
 	if (run->mounts->scratch.exists || run->in_chroot)
 		root_stand_on(run->host->proc_fd); /* no source is looked up any more */
 	make_root_mount(run, &run->root.fd);

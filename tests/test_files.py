@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from sandbox import BASE, PYTHON, assert_ok, data_fd, inside, keep, mounts_inside, pipe, refused, run, shell
+from sandbox import BASE, PYTHON, assert_ok, data_fd, host_mounts, inside, keep, mounts_inside, pipe, refused, run, shell
 
 pytestmark = pytest.mark.core
 DATA = ["--file", "--bind-data", "--ro-bind-data"]
@@ -133,6 +133,17 @@ def test_chmod_of_what_does_not_exist_is_refused():
 @pytest.mark.skipif(os.path.isdir("/sys/fs/selinux/booleans"), reason="SELinux is active here")
 def test_labels_are_an_error_without_selinux(option):
     refused([option, "system_u:object_r:usr_t:s0"], option, "SELinux", base=BASE)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.path.isdir("/sys/fs/selinux/booleans"), reason="SELinux is active here")
+@pytest.mark.parametrize("maker", ["--file", "--ro-bind-data"])
+def test_the_label_is_there_before_what_it_is_for(maker):
+    """On a system without SELinux that looks as if it had it: nothing was copied when the label could not be set."""
+    data = data_fd("kept")
+    fake = host_mounts("mount -t tmpfs none /sys/fs; mkdir /sys/fs/selinux; touch /sys/fs/selinux/enforce")
+    refused(["--file-label", "none", maker, data, "/f"], "--file-label (argument ", "Can't set the label none", base=BASE, prefix=fake)
+    assert os.lseek(data, 0, os.SEEK_CUR) == 0
 
 
 # ---- order ----
