@@ -147,7 +147,8 @@ void destination_set_guard(struct run *run)
 		n_of_both += links && worth;
 	}
 	bool none = !n_with_links || !n_of_worth;
-	if (!plan->verbose && (none || (n_with_links + n_of_worth == 2 && n_of_both)))
+	bool alone = none || (n_with_links + n_of_worth == 2 && n_of_both);
+	if (!plan->root.n_ops || (alone && !plan->verbose))
 		return;
 	struct path_guard *guard = run->mounts->guard = arena_alloc(sizeof(*guard));
 	guard->led_into = PATH_NO_TREE;

@@ -115,6 +115,12 @@ def test_a_bind_whose_source_may_be_missing_may_cover_nothing():
         assert all(f"it lies in what {words} shows writable: " in text for words, text in zip(shown, found))
 
 
+@pytest.mark.parametrize("more", [[], ["--unshare-pid"]], ids=str)
+def test_verbose_tells_of_a_root_that_nothing_is_in(more):
+    result = run(["--verbose", *more], ["true"])
+    assert result.returncode == 1 and "execvp true: No such file or directory; " in result.stderr.splitlines()[-1], result
+
+
 def test_verbose_knows_which_sources_are_missing(box):
     (box / "a").mkdir()
     n = len(BASE)
