@@ -178,7 +178,10 @@ static bool can_read_layers(const struct merge *merge, const char **ret_why)
 	return true;
 }
 
-static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const char **ret_why)
+/* is_needed: nothing else can merge these. Otherwise it is not begun where it could fail for want of
+ * descriptors, of which the kernel's overlay takes fewer. */
+static int make_fuse(struct merge *merge, bool is_needed, struct overlay_part **ret_parts,
+		     const char **ret_why)
 {
 	const struct shape *shape = &merge->run->shape;
 	bool squash = shape->user_namespace && merge->run->plan->report.userns_block.fd < 0;
@@ -195,8 +198,7 @@ static int make_fuse(struct merge *merge, struct overlay_part **ret_parts, const
 		&device_fd, ret_why);
 	if (fd < 0)
 		return -1;
-	if (scratch_runs_short(merge->run, fd,
-			       merge->n_layers)) { /* the kernel's overlay needs fewer */
+	if (!is_needed && scratch_runs_short(merge->run, fd, merge->n_layers)) {
 		*ret_why = "too few descriptors are left (ulimit -n)";
 		close_fd(&fd);
 	} else if (!clone_writable(merge, &writable, ret_why) ||
@@ -238,7 +240,7 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 	bool others_own = may_kernel && may_fuse && has_unmapped_owner(merge);
 	*ret_fuse = true;
 	int fd = -1, error = 0;
-	if (others_own && (fd = make_fuse(merge, ret_parts, &why)) >= 0) {
+	if (others_own && (fd = make_fuse(merge, false, ret_parts, &why)) >= 0) {
 		say_warning(
 			"%s: taking fuse-overlayfs: files of other users could not be changed in the kernel's overlay",
 			position);
@@ -257,7 +259,7 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 		if (!may_fuse || others_own || !kernel_cannot(error))
 			die_of_kernel(merge, error, why);
 	}
-	fd = make_fuse(merge, ret_parts, &why);
+	fd = make_fuse(merge, true, ret_parts, &why);
 	if (fd < 0 && may_kernel)
 		die_of_kernel(merge, error, why);
 	if (fd < 0)

@@ -997,6 +997,14 @@ def test_few_descriptors_are_enough_where_fuse_overlayfs_would_take_more(most, t
     assert ("files of other users cannot be changed in /o: " in result.stderr) == (most < 64)
 
 
+@needs_fuse
+def test_fuse_overlayfs_is_begun_with_few_descriptors_where_it_was_asked_for(tree):
+    give("user", tree)
+    result = run([*BASE, "--overlay-backend", "fuse", *layers(tree), "--tmp-overlay", "/o"], ["cat", "/o/both"],
+                 prefix=[*fuse_prefix("user"), "prlimit", "--nofile=30:30"])
+    assert (result.returncode, result.stdout, result.stderr) == (0, "high", "")
+
+
 @pytest.mark.root
 @pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="no /dev/fuse to take away")
 def test_fuse_that_cannot_be_had_takes_no_descriptors(tree):
