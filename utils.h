@@ -71,9 +71,6 @@ static inline const char *skip_slashes(const char *path)
 size_t find_variable(char *const *entries, const char *name);
 const char *get_variable(char *const *entries, const char *name);
 
-/* The one of n words that `word` most likely stands for, NULL when none is close. */
-const char *nearest_word(const char *word, const char *(*nth)(size_t i), size_t n);
-
 /* Writes `text` with every control character (C0, DEL, C1, also as UTF-8) and every byte that is
  * not UTF-8 as \xNN, so that no user's word can steer a terminal or forge a second line. Returns
  * the length written; `out` needs 4 * length + 1 bytes. */

@@ -6,6 +6,7 @@
 
 #include "plan/given.h"
 #include "plan/lines.h"
+#include "plan/nearest.h"
 #include "plan/option.h"
 #include "plan/plan.h"
 #include "plan/position.h"

@@ -13,6 +13,7 @@
 #include "plan/filter-options.h"
 #include "plan/given.h"
 #include "plan/limit-options.h"
+#include "plan/nearest.h"
 #include "plan/ns-options.h"
 #include "plan/operand.h"
 #include "plan/option.h"

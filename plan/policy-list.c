@@ -5,6 +5,7 @@
 #include "plan/policy-list.h"
 
 #include "plan/calls.h"
+#include "plan/nearest.h"
 #include "plan/position.h"
 #include "utils.h"
 

@@ -1,6 +1,7 @@
 /* Whatever bytes come in, escape_controls() lets nothing out that steers a terminal, and numbers and nearest words
  * are found without a step beyond the text. */
 #include "fuzz_arena.h"
+#include "plan/nearest.h"
 
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* Numbers, text, messages and descriptors: utils.c alone. */
+#include "plan/nearest.h"
 #include "sys/self.h"
 #include "utils.h"
 
