@@ -261,7 +261,7 @@ static void close_for_now(struct level *level)
 {
 	const struct level *below = level + 1;
 	close_fd(&level->fd);
-	view_close_above(level->view, below->was_renamed ? NULL : below->view);
+	view_close_above(level->view, below->view, below->was_renamed);
 }
 
 /* Enters a directory, which walk->path names; takes fd, view and names over. */

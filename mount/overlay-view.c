@@ -143,11 +143,11 @@ static const struct view_part *find_part(const struct view *view, size_t layer)
 	return NULL;
 }
 
-void view_close_above(struct view *view, const struct view *below)
+void view_close_above(struct view *view, const struct view *below, bool all)
 {
 	for (size_t i = 0; view && i < view->n; i++) {
 		struct view_part *part = &view->parts[i];
-		if (!below || find_part(below, part->layer))
+		if (all || find_part(below, part->layer))
 			close_fd(&part->fd);
 	}
 }

@@ -22,8 +22,8 @@ int view_top_fd(const struct view *view);
 /* What is shown under `name`; false when nothing. */
 bool view_stat(const struct view *view, const char *name, struct stat *ret_status);
 
-/* Closes for now the directories that ".." of those in `below` leads to; all of them where that is NULL. */
-void view_close_above(struct view *view, const struct view *below);
+/* Closes for now the directories that ".." of those in `below` leads to, or all. */
+void view_close_above(struct view *view, const struct view *below, bool all);
 /* Opens them again. */
 bool view_open_above(struct view *view, const struct view *below);
 /* What ".." of fd leads to, if that is this directory; -1 and errno. */

@@ -291,3 +291,35 @@ def test_what_is_deep_in_the_layers_is_listed_in_steps_that_grow_with_the_depth(
     # Of what is not dumpable strace cannot read the names.
     most = max(len(re.findall(r"O_RDONLY\|(?:O_NOFOLLOW\|)?O_CLOEXEC\|O_DIRECTORY\)", path.read_text())) for path in tree.glob("calls.*"))
     assert 2 * depth < most < 10 * depth
+
+
+# Goes down as deep as that, and makes a chain of directories in each of the last levels.
+ADD_CHAINS = """import os
+os.chdir("/m")
+for level in range({depth}):
+    os.chdir("d")
+    if level >= {depth} - {chains}:
+        here = os.open(".", os.O_PATH)
+        for i in range({length}):
+            os.mkdir("n")
+            os.chdir("n")
+        os.fchdir(here)
+        os.close(here)"""
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace to count with")
+def test_what_was_added_deep_in_the_layers_does_not_lead_through_them_again(tree):
+    caller, depth, chains, length = CALLERS[0], 300, 20, 100
+    deep_layers(tree, depth, depth)
+    need_kernel_overlay(caller)
+    give(caller, tree)
+    fd = data_fd()
+    result = run([*BASE, "--overlay-backend", "kernel", "--overlay-changes", fd, *layers(tree), "--tmp-overlay", "/m"],
+                 python(ADD_CHAINS.format(depth=depth, chains=chains, length=length)),
+                 prefix=[*fuse_prefix(caller), "strace", "-ff", "-qqq", "-o", tree / "calls", "-e", "trace=openat", "-e", "signal=none"],
+                 timeout=120)
+    assert result.returncode == 0, result
+    os.lseek(fd, 0, os.SEEK_SET)
+    assert len(changes(fd)) == chains * length
+    most = max(len(re.findall(r"O_RDONLY\|(?:O_NOFOLLOW\|)?O_CLOEXEC\|O_DIRECTORY\)", path.read_text())) for path in tree.glob("calls.*"))
+    assert most < 3 * (depth + chains * length)
