@@ -200,7 +200,7 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 			   struct position position)
 {
 	struct plan *plan = reader->plan;
-	void *field = option_field(plan, row);
+	void *field = (char *) plan + row->field;
 	if (!options_note(plan, row, position)) {
 		if (row->traits & ONCE)
 			return problem_at(position, "%s can be given only once", row->name);
@@ -322,7 +322,7 @@ static void set_defaults(struct plan *plan)
 	};
 	for (const struct option_row *row; (row = options_next(&walk));)
 		if (row->form == FORM_FD)
-			((struct fd_at *) option_field(plan, row))->fd = -1;
+			((struct fd_at *) ((char *) plan + row->field))->fd = -1;
 }
 
 problem options_read(int argc, char *const argv[], const struct option_io *io, struct plan *plan,

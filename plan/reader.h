@@ -18,10 +18,4 @@ struct reader {
 	struct overlay overlay;
 };
 
-/* Where the row's value goes. */
-static inline void *option_field(struct plan *plan, const struct option_row *row)
-{
-	return (char *) plan + row->field;
-}
-
 #endif

@@ -1144,6 +1144,52 @@ static void test_a_wish_does_not_weaken_a_demand(void **state)
 
 /* ---- the table ---- */
 
+static bool has_word(const struct option_row *row, const char *word)
+{
+	return is_word(row, 0, word) || is_word(row, 1, word) || is_word(row, 2, word);
+}
+
+static void test_rows_say_what_belongs_together(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < n_option_rows; i++) {
+		const struct option_row *row = option_rows[i];
+		bool has_fd = has_word(row, "FD"), is_own = row->form == FORM_OWN;
+		bool takes_none = row->form == FORM_FLAG || row->form == FORM_WANT;
+		bool for_supervisor = row->traits & (SUPERVISOR_WRITES | SUPERVISOR_WAITS);
+		if (has_fd != (row->use != USE_NOT_GIVEN) || (for_supervisor && !has_fd) ||
+		    (takes_none != !*row->words && !is_own) ||
+		    ((row->form == FORM_FD || row->form == FORM_FDS) && !streq(row->words, "FD")) ||
+		    (*row->words && strchr(row->words, ' ') && !is_own))
+			fail_msg("the form or the use of %s does not go with its words", row->name);
+		if ((row->traits & MODIFIES_NEXT && !is_own) ||
+		    (!is_own && row->field >= sizeof(plan)))
+			fail_msg("%s is read where it cannot be", row->name);
+		const char *needed = arena_copy(row->needs, strcspn(row->needs, ",; "));
+		if (*needed && !options_find(needed))
+			fail_msg("%s needs %s, and there is none", row->name, needed);
+		for (size_t j = 0; j < i; j++)
+			if (!is_own && option_rows[j]->form == row->form &&
+			    row->form != FORM_WANT && option_rows[j]->field == row->field)
+				fail_msg("%s and %s fill the same field", row->name,
+					 option_rows[j]->name);
+	}
+}
+
+static void test_without_an_option_its_descriptor_is_none(void **state)
+{
+	(void) state;
+	size_t n_seen = 0;
+	GOOD("c");
+	for (size_t i = 0; i < n_option_rows; i++)
+		if (option_rows[i]->form == FORM_FD) {
+			const void *field = (const char *) &plan + option_rows[i]->field;
+			assert_int_equal(((const struct fd_at *) field)->fd, -1);
+			n_seen++;
+		}
+	assert_between(n_seen, 9, 40);
+}
+
 static void test_the_choices_of_the_table_are_all_that_there_are(void **state)
 {
 	(void) state;
@@ -1257,6 +1303,8 @@ int main(void)
 		TEST(test_what_is_no_seccomp_program_is_refused_at_once),
 		TEST(test_share_net_undoes_what_was_said_before_it),
 		TEST(test_a_wish_does_not_weaken_a_demand),
+		TEST(test_rows_say_what_belongs_together),
+		TEST(test_without_an_option_its_descriptor_is_none),
 		TEST(test_the_choices_of_the_table_are_all_that_there_are),
 		TEST(test_the_table_has_each_option_once_and_explains_it),
 		TEST(test_help_has_every_option_in_a_hundred_columns),
