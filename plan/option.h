@@ -17,7 +17,7 @@ enum option_group {
 	GROUP_DESCRIPTORS,
 	N_OPTION_GROUPS
 };
-/* Whose the row is: SUBJECT-options.c reads what has FORM_OWN. */
+/* Whose the row is: ns-options.c and its like read what has FORM_OWN, options.c what is of the line itself. */
 enum option_subject {
 	OF_LINE,
 	OF_NS,

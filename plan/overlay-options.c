@@ -102,7 +102,7 @@ problem overlay_options_read(struct reader *reader, const struct option_row *row
 /* ---- what cannot be right ---- */
 
 static const struct {
-	const char *name;
+	char name[20]; /* not a pointer: see struct option_row */
 	bool kernel, fuse;
 } known_options[] = {
 	/* Documentation/filesystems/overlayfs.rst */
