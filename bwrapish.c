@@ -9,7 +9,6 @@
 #include "ns/idmap.h"
 #include "ns/namespaces.h"
 #include "ns/second-userns.h"
-#include "plan/descriptors.h"
 #include "plan/explain.h"
 #include "plan/given.h"
 #include "plan/options.h"

@@ -148,11 +148,11 @@ static problem check_needs(const struct plan *plan)
 problem plan_check(const struct plan *plan, const struct caller *caller, struct shape *ret_shape)
 {
 	*ret_shape = find_shape(plan, caller);
-	problem bad = check_needs(plan);
+	problem bad = report_options_check(plan);
+	if (!bad)
+		bad = check_needs(plan);
 	if (!bad)
 		bad = ns_options_check(plan, caller, ret_shape);
-	if (!bad)
-		bad = report_options_check(plan);
 	if (!bad)
 		bad = command_options_check(plan, caller, ret_shape);
 	if (!bad)

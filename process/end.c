@@ -7,7 +7,7 @@
 #include "process/end.h"
 
 #include "limit/cgroup.h"
-#include "plan/options.h"
+#include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "process/descendants.h"

@@ -14,6 +14,7 @@
 #include "limit/cgroup.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
+#include "plan/given.h"
 #include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
