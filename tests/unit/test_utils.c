@@ -1,5 +1,6 @@
 /* Numbers, text, messages and descriptors: utils.c alone. */
 #include "plan/nearest.h"
+#include "sys/procfile.h"
 #include "sys/self.h"
 #include "utils.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -692,6 +694,46 @@ static void test_all_descriptors_but_those_kept_are_closed(void **state)
 	assert_string_equal(in_child(keep_none).said, "");
 }
 
+/* What /proc shows of a file with these bytes. */
+static const char *file_of(const char *bytes, size_t length)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	assert_true(fd >= 0 && write_all(fd, bytes, length));
+	return arena_printf("/proc/self/fd/%d", fd);
+}
+
+static void test_small_files_of_any_length_are_read_whole(void **state)
+{
+	(void) state;
+	static const size_t lengths[] = { 0, 1, 2047, 2048, 2049, 9000 };
+	char bytes[9001];
+	memset(bytes, 'x', sizeof(bytes));
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		bytes[lengths[i]] = '\n';
+		const char *file = file_of(bytes, lengths[i] + 1);
+		assert_int_equal(strlen(procfile_read(AT_FDCWD, file)), lengths[i]);
+		assert_int_equal(strlen(procfile_read_lines(AT_FDCWD, file)), lengths[i] + 1);
+		bytes[lengths[i]] = 'x';
+	}
+	char little[4] = "";
+	assert_true(procfile_read_into(AT_FDCWD, file_of("12345", 5), little, sizeof(little)));
+	assert_string_equal(little, "123");
+	assert_null(procfile_read(AT_FDCWD, "/proc/self/nothing"));
+	assert_false(procfile_read_into(AT_FDCWD, "/proc/self/nothing", little, sizeof(little)));
+	assert_string_equal(little, "");
+}
+
+static void test_a_small_file_is_a_number_or_takes_one(void **state)
+{
+	(void) state;
+	const char *file = file_of("max 100000\n", 11);
+	assert_int_equal(procfile_number(AT_FDCWD, file), 0);
+	assert_int_equal(procfile_number(AT_FDCWD, "/proc/self/nothing"), -1);
+	assert_true(procfile_write(AT_FDCWD, file, "712 "));
+	assert_int_equal(procfile_number(AT_FDCWD, file), 712);
+	assert_false(procfile_write(AT_FDCWD, "/proc/self/nothing", "1"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -729,6 +771,8 @@ int main(void)
 		cmocka_unit_test(test_reading_waits_for_a_slow_writer),
 		cmocka_unit_test(test_close_fd_forgets_the_number),
 		cmocka_unit_test(test_all_descriptors_but_those_kept_are_closed),
+		cmocka_unit_test(test_small_files_of_any_length_are_read_whole),
+		cmocka_unit_test(test_a_small_file_is_a_number_or_takes_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
