@@ -62,9 +62,9 @@ static void push_groups_in(struct walk *walk, int dir_fd)
 		close_fd(&list_fd);
 }
 
-/* Calls `act` on a group and those below it, the deepest first, and returns the sum of what it says; NULL: removes those below. COMMAND may
- * have nested thousands: few descriptors are open at a time, and when the time is over the rest is left
- * alone. The way back is "..", since no group can be moved below another one. */
+/* Calls `act` on a group and those below it, the deepest first, and returns the sum of what it says; NULL:
+ * removes those below. COMMAND may have nested thousands: few descriptors are open at a time, and when the
+ * time is over the rest is left alone. The way back is "..", since no group can be moved below another one. */
 static size_t for_each_group(int top_fd, int64_t end_ms, size_t (*act)(int dir_fd))
 {
 	int fd = cgroup_open_dir(top_fd, ".");
