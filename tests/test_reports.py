@@ -2,13 +2,14 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 
 import pytest
 
 from lines import LIMIT_FORMS, SHORT, limit_forms
-from sandbox import (BASE, LONG, READY, assert_ok, at_eof, close, content, data_fd, keep, line_from, pipe, python,
+from sandbox import (BASE, LONG, READY, assert_ok, assert_refused, at_eof, close, content, data_fd, keep, line_from, pipe, python,
                      read_json, refused, run, start)
 
 
@@ -112,6 +113,13 @@ def test_json_status_fd_is_two_lines_byte_for_byte(args):
     assert run([*BASE, *args, "--json-status-fd", fd], ["sh", "-c", "exit 6"]).returncode == 6
     expected = ", ".join(rf'"{name}": \d+' for name in members(args))
     assert re.fullmatch(r"\{ " + expected + r" \}\n" + r'\{ "exit-code": 6 \}\n', written(fd)), written(fd)
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace to make writing fail")
+def test_a_connection_that_timed_out_cannot_be_reported_to():
+    result = run([*BASE, "--info-fd", data_fd()], ["echo", "COMMAND RAN"],
+                 prefix=["strace", "-qqq", "-o", "/dev/null", "-e", "trace=write", "-e", "inject=write:error=ETIMEDOUT:when=1"])
+    assert_refused(result, "--info-fd", "Can't write to descriptor", "Connection timed out")
 
 
 @infos
