@@ -217,6 +217,8 @@ def test_root_without_cap_sys_admin_gets_a_user_namespace():
 
 CHROOTS = {"a mount": "mount --rbind / {0}", "a directory": """for path in /*; do
     if [ -L $path ]; then cp -P $path {0}; elif [ -d $path ]; then mkdir {0}$path; mount --rbind $path {0}$path; fi
+    done""", "where /proc is a link": """mkdir {0}/process; mount --rbind /proc {0}/process; ln -s process {0}/proc; for path in /*; do
+    if [ -L $path ]; then cp -P $path {0}; elif [ -d $path -a $path != /proc ]; then mkdir {0}$path; mount --rbind $path {0}$path; fi
     done"""}
 TO_THE_ROOT = """import ctypes, os
 print(ctypes.CDLL(None).setns(os.open("/proc/self/ns/mnt", os.O_RDONLY), 0), sorted(os.listdir("/")))"""
@@ -239,6 +241,16 @@ def test_root_in_a_chroot_leaves_nothing_of_the_host_in_the_mount_namespace(kind
     before = open("/proc/self/mountinfo").read().count("\n")
     result = run([*WITH_PROC, *args], python(TO_THE_ROOT), prefix=chrooted(box, kind))
     assert (result.stdout, result.stderr) == ("0 ['bin', 'lib', 'lib64', 'newroot', 'proc', 'usr']\n", "0\n"), result
+    assert open("/proc/self/mountinfo").read().count("\n") == before
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind", CHROOTS)
+def test_private_files_in_a_chroot_leave_nothing_on_the_host(kind, box):
+    before = open("/proc/self/mountinfo").read().count("\n")
+    result = run([*WITH_PROC, "--ro-bind-data", data_fd("one"), "/1", "--bind-data", data_fd("two"), "/2"], ["cat", "/1", "/2"],
+                 prefix=chrooted(box, kind))
+    assert result.stdout == "onetwo", result
     assert open("/proc/self/mountinfo").read().count("\n") == before
 
 
