@@ -391,7 +391,7 @@ static void test_capabilities_are_kept_by_uid_0_and_given_to_others(void **state
 	}
 }
 
-static void test_a_second_level_where_command_could_harm_the_first(void **state)
+static void test_a_second_user_namespace_where_command_could_harm_the_first(void **state)
 {
 	(void) state;
 	const struct {
@@ -424,7 +424,7 @@ static void test_a_second_level_where_command_could_harm_the_first(void **state)
 	}
 }
 
-static void test_with_capabilities_the_second_level_owns_what_they_are_good_for(void **state)
+static void test_with_capabilities_the_second_one_owns_what_they_are_good_for(void **state)
 {
 	(void) state;
 	shape = shape_of(&user, LINE("--unshare-all", "--cap-add", "CAP_NET_ADMIN", "c"));
@@ -623,9 +623,8 @@ int main(void)
 		cmocka_unit_test(test_a_procfs_is_new_with_a_new_or_joined_pid_namespace),
 		cmocka_unit_test(test_ids_inside_are_the_callers_unless_told),
 		cmocka_unit_test(test_capabilities_are_kept_by_uid_0_and_given_to_others),
-		cmocka_unit_test(test_a_second_level_where_command_could_harm_the_first),
-		cmocka_unit_test(
-			test_with_capabilities_the_second_level_owns_what_they_are_good_for),
+		cmocka_unit_test(test_a_second_user_namespace_where_command_could_harm_the_first),
+		cmocka_unit_test(test_with_capabilities_the_second_one_owns_what_they_are_good_for),
 		cmocka_unit_test(test_the_first_operation_may_be_the_whole_root),
 		cmocka_unit_test(test_golden_plans_are_told_as_written),
 		cmocka_unit_test(test_golden_plans_have_every_option),
