@@ -123,9 +123,9 @@ const struct call_group call_groups[] = {
 	{ "@always", calls_always, "what every allow list has in it: execve and the dynamic loader" },
 	{ "@aio", "io_setup,io_submit,io_cancel,io_destroy,io_getevents,io_pgetevents,io_pgetevents_time64",
 	  "the older asynchronous I/O" },
-	{ "@basic-io", "read,readv,pread64,preadv,preadv2,write,writev,pwrite64,pwritev,pwritev2,lseek,_llseek,close,"
-	  "close_range,dup,dup2,dup3,fcntl:NO_SIGNALS,fcntl64:NO_SIGNALS,poll,ppoll,ppoll_time64,select,_newselect,"
-	  "pselect6,pselect6_time64",
+	{ "@basic-io", "read,readv,pread64,preadv,preadv2,write,writev,pwrite64,pwritev,pwritev2,lseek,_llseek,"
+	  "close,close_range,dup,dup2,dup3,fcntl:NO_SIGNALS,fcntl64:NO_SIGNALS,poll,ppoll,ppoll_time64,select,"
+	  "_newselect,pselect6,pselect6_time64",
 	  "reading and writing descriptors that are there" },
 	{ "@chown", "chown,chown32,fchown,fchown32,fchownat,lchown,lchown32", "changing owners" },
 	{ "@clock", "settimeofday,stime,clock_settime,clock_settime64,adjtimex,clock_adjtime,clock_adjtime64",
@@ -134,55 +134,60 @@ const struct call_group call_groups[] = {
 	{ "@debug", "ptrace,process_vm_readv,process_vm_writev,kcmp,pidfd_getfd,perf_event_open,process_madvise,"
 	  "process_mrelease",
 	  "looking into other processes" },
-	{ "@file-system", "open,openat,openat2,creat,stat,stat64,lstat,lstat64,fstat,fstat64,newfstatat,fstatat64,statx,"
-	  "access,faccessat,faccessat2,readlink,readlinkat,getdents,getdents64,getcwd,chdir,fchdir,mkdir,mkdirat,rmdir,"
-	  "unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat,chmod,fchmod,fchmodat,"
-	  "fchmodat2,truncate,truncate64,ftruncate,ftruncate64,fallocate,utime,utimes,utimensat,utimensat_time64,"
-	  "futimesat,statfs,statfs64,fstatfs,fstatfs64,umask,getxattr,lgetxattr,fgetxattr,listxattr,llistxattr,flistxattr,"
-	  "setxattr,lsetxattr,fsetxattr,removexattr,lremovexattr,fremovexattr,setxattrat,getxattrat,listxattrat,"
-	  "removexattrat,file_getattr,file_setattr,cachestat,statmount,listmount,inotify_init,inotify_init1,"
-	  "inotify_add_watch,inotify_rm_watch,flock,copy_file_range,sendfile,sendfile64,splice,tee,vmsplice,fadvise64,"
-	  "fadvise64_64,readahead", "files and directories by path" },
-	{ "@io-event", "epoll_create,epoll_create1,epoll_ctl,epoll_ctl_old,epoll_wait,epoll_wait_old,epoll_pwait,"
-	  "epoll_pwait2,eventfd,eventfd2", "waiting for many descriptors" },
+	{ "@file-system", "open,openat,openat2,creat,stat,stat64,lstat,lstat64,fstat,fstat64,newfstatat,"
+	  "fstatat64,statx,access,faccessat,faccessat2,readlink,readlinkat,getdents,getdents64,getcwd,chdir,"
+	  "fchdir,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,"
+	  "mknod,mknodat,chmod,fchmod,fchmodat,fchmodat2,truncate,truncate64,ftruncate,ftruncate64,fallocate,"
+	  "utime,utimes,utimensat,utimensat_time64,futimesat,statfs,statfs64,fstatfs,fstatfs64,umask,getxattr,"
+	  "lgetxattr,fgetxattr,listxattr,llistxattr,flistxattr,setxattr,lsetxattr,fsetxattr,removexattr,"
+	  "lremovexattr,fremovexattr,setxattrat,getxattrat,listxattrat,removexattrat,file_getattr,file_setattr,"
+	  "cachestat,statmount,listmount,inotify_init,inotify_init1,inotify_add_watch,inotify_rm_watch,flock,"
+	  "copy_file_range,sendfile,sendfile64,splice,tee,vmsplice,fadvise64,fadvise64_64,readahead", "files and directories by path" },
+	{ "@io-event", "epoll_create,epoll_create1,epoll_ctl,epoll_ctl_old,epoll_wait,epoll_wait_old,"
+	  "epoll_pwait,epoll_pwait2,eventfd,eventfd2", "waiting for many descriptors" },
 	{ "@io-uring", "io_uring_setup:ENOSYS,io_uring_enter:ENOSYS,io_uring_register:ENOSYS", "io_uring" },
-	{ "@ipc", "shmget,shmat,shmdt,shmctl,semget,semop,semctl,semtimedop,semtimedop_time64,msgget,msgsnd,msgrcv,msgctl,ipc,"
-	  "mq_open,mq_unlink,mq_timedsend,mq_timedsend_time64,mq_timedreceive,mq_timedreceive_time64,mq_notify,"
-	  "mq_getsetattr,pipe,pipe2,memfd_create", "shared memory, semaphores, message queues, pipes" },
+	{ "@ipc", "shmget,shmat,shmdt,shmctl,semget,semop,semctl,semtimedop,semtimedop_time64,msgget,msgsnd,"
+	  "msgrcv,msgctl,ipc,mq_open,mq_unlink,mq_timedsend,mq_timedsend_time64,mq_timedreceive,"
+	  "mq_timedreceive_time64,mq_notify,mq_getsetattr,pipe,pipe2,memfd_create", "shared memory, semaphores, message queues, pipes" },
 	{ "@kexec", "kexec_load,kexec_file_load", "starting another kernel" },
 	{ "@keyring", "add_key,keyctl,request_key", "the kernel's key rings" },
-	{ "@memory", "brk,mmap,mmap2,munmap,mprotect,mremap,madvise,mincore,msync,membarrier,mlock,mlock2,munlock,mlockall,"
-	  "munlockall,pkey_alloc,pkey_free,pkey_mprotect,map_shadow_stack,mseal,memfd_secret", "a process's own memory" },
+	{ "@memory", "brk,mmap,mmap2,munmap,mprotect,mremap,madvise,mincore,msync,membarrier,mlock,mlock2,"
+	  "munlock,mlockall,munlockall,pkey_alloc,pkey_free,pkey_mprotect,map_shadow_stack,mseal,memfd_secret", "a process's own memory" },
 	{ "@module", "init_module,finit_module,delete_module",
 	  "kernel modules" },
 	/* ENOSYS for the newer interface: who meets it falls back to mount(2) and is told EPERM there. */
-	{ "@mount", "mount,umount,umount2,pivot_root,chroot,open_tree:ENOSYS,open_tree_attr:ENOSYS,move_mount:ENOSYS,"
-	  "fsopen:ENOSYS,fsconfig:ENOSYS,fsmount:ENOSYS,fspick:ENOSYS,mount_setattr:ENOSYS",
+	{ "@mount", "mount,umount,umount2,pivot_root,chroot,open_tree:ENOSYS,open_tree_attr:ENOSYS,"
+	  "move_mount:ENOSYS,fsopen:ENOSYS,fsconfig:ENOSYS,fsmount:ENOSYS,fspick:ENOSYS,mount_setattr:ENOSYS",
 	  "mounting and changing the root" },
-	{ "@namespaces", "unshare,setns,clone:CLONE_NEWUSER,clone:CLONE_NEWNS,clone:CLONE_NEWPID,clone:CLONE_NEWNET,"
-	  "clone:CLONE_NEWIPC,clone:CLONE_NEWUTS,clone:CLONE_NEWCGROUP,open_tree:OPEN_TREE_NAMESPACE:ENOSYS,"
-	  "open_tree_attr:OPEN_TREE_NAMESPACE:ENOSYS,fsmount:FSMOUNT_NAMESPACE:ENOSYS,listns",
+	{ "@namespaces", "unshare,setns,clone:CLONE_NEWUSER,clone:CLONE_NEWNS,clone:CLONE_NEWPID,"
+	  "clone:CLONE_NEWNET,clone:CLONE_NEWIPC,clone:CLONE_NEWUTS,clone:CLONE_NEWCGROUP,"
+	  "open_tree:OPEN_TREE_NAMESPACE:ENOSYS,open_tree_attr:OPEN_TREE_NAMESPACE:ENOSYS,"
+	  "fsmount:FSMOUNT_NAMESPACE:ENOSYS,listns",
 	  "making, joining and listing namespaces" },
-	{ "@network-io", "socket,socketpair,socketcall,bind,listen,accept,accept4,connect,getsockname,getpeername,getsockopt,"
-	  "setsockopt,send,sendto,sendmsg,sendmmsg,recv,recvfrom,recvmsg,recvmmsg,recvmmsg_time64,shutdown", "sockets" },
+	{ "@network-io", "socket,socketpair,socketcall,bind,listen,accept,accept4,connect,getsockname,"
+	  "getpeername,getsockopt,setsockopt,send,sendto,sendmsg,sendmmsg,recv,recvfrom,recvmsg,recvmmsg,"
+	  "recvmmsg_time64,shutdown", "sockets" },
 	{ "@obsolete", "_sysctl,afs_syscall,bdflush,break,create_module,ftime,get_kernel_syms,getpmsg,gtty,idle,"
-	  "lookup_dcookie,lock,mpx,nfsservctl,oldolduname,olduname,prof,profil,putpmsg,query_module,security,sgetmask,"
-	  "ssetmask,stty,sysfs,tuxcall,ulimit,uselib,ustat,vserver", "what nothing uses any more" },
-	{ "@privileged", "@clock,@kexec,@module,@raw-io,@reboot,@swap,@quota,acct,bpf,syslog,vhangup,sethostname,setdomainname,"
-	  "open_by_handle_at,fanotify_init", "what only an administrator may do" },
-	{ "@process", "clone,clone3,fork,vfork,execve,execveat,wait4,waitid,waitpid,kill,tkill,tgkill,rt_sigqueueinfo,"
-	  "rt_tgsigqueueinfo,pidfd_open,pidfd_send_signal,exit,exit_group,getpid,getppid,gettid,getpgid,getpgrp,setpgid,"
-	  "getsid,setsid,prctl,arch_prctl,lsm_get_self_attr,lsm_set_self_attr,lsm_list_modules",
+	  "lookup_dcookie,lock,mpx,nfsservctl,oldolduname,olduname,prof,profil,putpmsg,query_module,security,"
+	  "sgetmask,ssetmask,stty,sysfs,tuxcall,ulimit,uselib,ustat,vserver", "what nothing uses any more" },
+	{ "@privileged", "@clock,@kexec,@module,@raw-io,@reboot,@swap,@quota,acct,bpf,syslog,vhangup,"
+	  "sethostname,setdomainname,open_by_handle_at,fanotify_init", "what only an administrator may do" },
+	{ "@process", "clone,clone3,fork,vfork,execve,execveat,wait4,waitid,waitpid,kill,tkill,tgkill,"
+	  "rt_sigqueueinfo,rt_tgsigqueueinfo,pidfd_open,pidfd_send_signal,exit,exit_group,getpid,getppid,gettid,"
+	  "getpgid,getpgrp,setpgid,getsid,setsid,prctl,arch_prctl,lsm_get_self_attr,lsm_set_self_attr,"
+	  "lsm_list_modules",
 	  "starting, ending and signalling processes" },
 	{ "@quota", "quotactl,quotactl_fd", "disk quotas" },
-	{ "@raw-io", "iopl,ioperm,pciconfig_read,pciconfig_write,pciconfig_iobase,s390_pci_mmio_read,s390_pci_mmio_write",
+	{ "@raw-io", "iopl,ioperm,pciconfig_read,pciconfig_write,pciconfig_iobase,s390_pci_mmio_read,"
+	  "s390_pci_mmio_write",
 	  "the hardware's own ports" },
 	{ "@reboot", "reboot", "restarting the machine" },
 	{ "@resources", "setrlimit,prlimit64,setpriority,nice,sched_setscheduler,sched_setparam,sched_setattr,"
 	  "sched_setaffinity,ioprio_set,mbind,set_mempolicy,set_mempolicy_home_node,migrate_pages,move_pages",
 	  "limits, priorities, placement, also of the user's other processes" },
-	{ "@setuid", "setuid,setuid32,setgid,setgid32,setreuid,setreuid32,setregid,setregid32,setresuid,setresuid32,"
-	  "setresgid,setresgid32,setfsuid,setfsuid32,setfsgid,setfsgid32,setgroups,setgroups32,capset",
+	{ "@setuid", "setuid,setuid32,setgid,setgid32,setreuid,setreuid32,setregid,setregid32,setresuid,"
+	  "setresuid32,setresgid,setresgid32,setfsuid,setfsuid32,setfsgid,setfsgid32,setgroups,setgroups32,"
+	  "capset",
 	  "changing ids and capabilities" },
 	{ "@signal", "rt_sigaction,rt_sigprocmask,rt_sigpending,rt_sigsuspend,rt_sigtimedwait,"
 	  "rt_sigtimedwait_time64,rt_sigreturn,sigaction,sigaltstack,signal,signalfd,signalfd4,sigpending,"
@@ -192,10 +197,11 @@ const struct call_group call_groups[] = {
 	  "writing back to disk" },
 	{ "@thread", "clone:CLONE_THREAD,futex,futex_time64,futex_waitv,futex_wait,futex_wake,futex_requeue,"
 	  "set_robust_list,gettid,sched_yield,sched_getaffinity,rseq,rseq_slice_yield,membarrier", "threads of the same process" },
-	{ "@time", "clock_gettime,clock_gettime64,clock_getres,clock_getres_time64,gettimeofday,time,times,nanosleep,"
-	  "clock_nanosleep,clock_nanosleep_time64,getrusage,getitimer", "reading the clock, sleeping" },
-	{ "@timer", "alarm,setitimer,timer_create,timer_delete,timer_getoverrun,timer_gettime,timer_gettime64,timer_settime,"
-	  "timer_settime64,timerfd_create,timerfd_gettime,timerfd_gettime64,timerfd_settime,timerfd_settime64",
+	{ "@time", "clock_gettime,clock_gettime64,clock_getres,clock_getres_time64,gettimeofday,time,times,"
+	  "nanosleep,clock_nanosleep,clock_nanosleep_time64,getrusage,getitimer", "reading the clock, sleeping" },
+	{ "@timer", "alarm,setitimer,timer_create,timer_delete,timer_getoverrun,timer_gettime,timer_gettime64,"
+	  "timer_settime,timer_settime64,timerfd_create,timerfd_gettime,timerfd_gettime64,timerfd_settime,"
+	  "timerfd_settime64",
 	  "timers" },
 };
 /* clang-format on */
@@ -206,26 +212,20 @@ const size_t n_call_groups = ARRAY_SIZE(call_groups);
  * allowed openat. Nothing that kills somebody else's process: so of fcntl only what is about
  * descriptors, and of prlimit64 only one's own limits. */
 const char calls_always[] =
-	"execve,brk,mmap,mmap2,munmap,mprotect,open:O_RDONLY,openat:O_RDONLY,"
-	"read,pread64,write,close,fstat,"
-	"fstat64,newfstatat,fstatat64,stat,stat64,lstat,lstat64,statx,access,"
-	"faccessat,faccessat2,readlink,readlinkat,"
-	"getcwd,fcntl:DESCRIPTOR,fcntl64:DESCRIPTOR,uname,arch_prctl,set_thread_area,get_thread_"
-	"area,"
-	"set_tls,cacheflush,riscv_flush_icache,riscv_hwprobe,"
-	"set_tid_address,set_robust_list,rseq,futex,futex_time64,prlimit64:SELF,"
-	"getrlimit,ugetrlimit,getrandom,getuid,"
-	"getuid32,geteuid,geteuid32,getgid,getgid32,getegid,getegid32,rt_"
-	"sigaction,rt_sigprocmask,rt_sigreturn,sigreturn,"
-	"restart_syscall,exit,exit_group";
+	"execve,brk,mmap,mmap2,munmap,mprotect,open:O_RDONLY,openat:O_RDONLY,read,pread64,write,close,fstat,"
+	"fstat64,newfstatat,fstatat64,stat,stat64,lstat,lstat64,statx,access,faccessat,faccessat2,readlink,"
+	"readlinkat,getcwd,fcntl:DESCRIPTOR,fcntl64:DESCRIPTOR,uname,arch_prctl,set_thread_area,get_thread_area,"
+	"set_tls,cacheflush,riscv_flush_icache,riscv_hwprobe,set_tid_address,set_robust_list,rseq,futex,"
+	"futex_time64,prlimit64:SELF,getrlimit,ugetrlimit,getrandom,getuid,getuid32,geteuid,geteuid32,getgid,"
+	"getgid32,getegid,getegid32,rt_sigaction,rt_sigprocmask,rt_sigreturn,sigreturn,restart_syscall,exit,"
+	"exit_group";
 
 /* waitpid(2) in its forms, write_all() with the signals it keeps off, and the end: also of the others,
  * when the parent is gone. */
 const char calls_of_init[] =
-	"wait4,waitid,waitpid,read,write,close,poll,ppoll,ppoll_time64,rt_sigprocmask,rt_"
-	"sigpending,"
-	"rt_sigtimedwait,rt_sigtimedwait_time64,rt_sigreturn,sigreturn,restart_syscall,madvise,"
-	"kill,exit,exit_group";
+	"wait4,waitid,waitpid,read,write,close,poll,ppoll,ppoll_time64,rt_sigprocmask,rt_sigpending,"
+	"rt_sigtimedwait,rt_sigtimedwait_time64,rt_sigreturn,sigreturn,restart_syscall,madvise,kill,exit,"
+	"exit_group";
 
 /* ipc(2) takes only the low 16 bits of its first argument for the call and a version above them, so
  * that denying it by number alone would not hold. */
@@ -260,26 +260,20 @@ const char calls_of_sysv_ipc[] =
 
 static const struct profile_row default_rows[] = {
 	NEVER_NEEDED,
-	{ "@mount", "mount and change the root: with a user namespace the way to much kernel code "
-		    "(CVE-2022-0185)" },
+	{ "@mount",
+	  "mount and change the root: with a user namespace the way to much kernel code (CVE-2022-0185)" },
 	{ "@namespaces",
-	  "give the caller capabilities over new namespaces, the door to most kernel holes of "
-	  "late (CVE-2021-41133); clone3 answers ENOSYS, because its flags cannot be seen" },
+	  "give the caller capabilities over new namespaces, the door to most kernel holes of late (CVE-2021-41133); clone3 answers ENOSYS, because its flags cannot be seen" },
 	{ "@io-uring", "does what other calls do without a filter seeing it; much broken" },
 	{ "ioctl:TIOCSTI,ioctl:TIOCLINUX",
-	  "type into a terminal or paste on the console (CVE-2017-5226), also one "
-	  "that was not there at the start" },
+	  "type into a terminal or paste on the console (CVE-2017-5226), also one that was not there at the start" },
 	{ "personality:OBSOLETE", "emulation of other systems, unused and untested" },
 	{ "socket:AF_AX25:EAFNOSUPPORT,socket:AF_IPX:EAFNOSUPPORT,socket:AF_APPLETALK:EAFNOSUPPORT,"
-	  "socket:AF_NETROM:EAFNOSUPPORT,socket:AF_BRIDGE:EAFNOSUPPORT,socket:AF_ATMPVC:"
-	  "EAFNOSUPPORT,"
+	  "socket:AF_NETROM:EAFNOSUPPORT,socket:AF_BRIDGE:EAFNOSUPPORT,socket:AF_ATMPVC:EAFNOSUPPORT,"
 	  "socket:AF_X25:EAFNOSUPPORT,socket:AF_ROSE:EAFNOSUPPORT,socket:12:EAFNOSUPPORT,"
-	  "socket:AF_NETBEUI:EAFNOSUPPORT,socket:AF_SECURITY:EAFNOSUPPORT,socket:AF_KEY:"
-	  "EAFNOSUPPORT,"
+	  "socket:AF_NETBEUI:EAFNOSUPPORT,socket:AF_SECURITY:EAFNOSUPPORT,socket:AF_KEY:EAFNOSUPPORT,"
 	  "socket:AF_PACKET+:EAFNOSUPPORT",
-	  "every family but AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK: rarely used, loaded on "
-	  "demand, and where many holes are; i386's socketcall makes no socket, because the "
-	  "family cannot be seen" },
+	  "every family but AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK: rarely used, loaded on demand, and where many holes are; i386's socketcall makes no socket, because the family cannot be seen" },
 	{ "socketpair:AF_TIPC:EAFNOSUPPORT", "the one family but AF_UNIX that makes pairs" },
 };
 
@@ -287,18 +281,15 @@ static const struct profile_row build_rows[] = { NEVER_NEEDED };
 
 static const struct profile_row minimal_rows[] = {
 	{ "@always", "to be executed at all; files are opened for reading only" },
-	{ "readv,preadv,preadv2,writev,pwrite64,pwritev,pwritev2,lseek,_llseek,dup,dup2,dup3,poll,"
-	  "ppoll,ppoll_time64,"
-	  "select,_newselect,pselect6,pselect6_time64,getdents64,ioctl:TCGETS,ioctl:TIOCGWINSZ,"
+	{ "readv,preadv,preadv2,writev,pwrite64,pwritev,pwritev2,lseek,_llseek,dup,dup2,dup3,poll,ppoll,"
+	  "ppoll_time64,select,_newselect,pselect6,pselect6_time64,getdents64,ioctl:TCGETS,ioctl:TIOCGWINSZ,"
 	  "ioctl:FIONREAD",
 	  "read and write what is open, read directories, ask whether it is a terminal" },
 	{ "mremap,madvise,mincore,membarrier", "memory of its own" },
 	{ "@time", "the clock" },
 	{ "@thread", "threads, so that computing can use every processor; no processes" },
-	{ "getpid,getppid,getpgrp,getgroups,getgroups32,getresuid,getresuid32,getresgid,"
-	  "getresgid32,getcpu,sysinfo,"
-	  "sched_getparam,sched_getscheduler,sched_get_priority_max,sched_get_priority_min,"
-	  "sigaltstack",
+	{ "getpid,getppid,getpgrp,getgroups,getgroups32,getresuid,getresuid32,getresgid,getresgid32,getcpu,"
+	  "sysinfo,sched_getparam,sched_getscheduler,sched_get_priority_max,sched_get_priority_min,sigaltstack",
 	  "ask about oneself" },
 };
 

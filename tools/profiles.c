@@ -283,8 +283,6 @@ int main(int argc, char **argv)
 	else if (native)
 		print_header(native);
 	else
-		die("usage: profiles ARCHITECTURE | --manual | --numbers | --calls PROFILE "
-		    "[ARCHITECTURE] | "
-		    "--linear PROFILE");
+		die("usage: profiles ARCHITECTURE | --manual | --numbers | --calls PROFILE [ARCHITECTURE] | --linear PROFILE");
 	return fflush(stdout) != 0;
 }

@@ -217,11 +217,11 @@ static void test_every_path_must_be_one(void **state)
 							row->name, kinds[k]),
 					   argv);
 				write_option(row, argv + 1, at, "--proc");
-				assert_bad(arena_printf("%s (argument 1): %s is missing: the next "
-							"word is --proc (for a "
-							"path of that name write ./--proc)",
-							row->name, kinds[k]),
-					   argv);
+				assert_bad(
+					arena_printf(
+						"%s (argument 1): %s is missing: the next word is --proc (for a path of that name write ./--proc)",
+						row->name, kinds[k]),
+					argv);
 				n_seen++;
 			}
 	assert_between(n_seen, 20, 60);
@@ -256,11 +256,9 @@ static void test_an_unknown_option_is_named_with_what_was_perhaps_meant(void **s
 	    "c");
 	BAD("Unknown option --verb (argument 1); --help lists all of them", "--verb",
 	    "c"); /* no abbreviations */
-	BAD("Unknown option --chdir=/ (argument 1); --chdir and what it takes are words of their "
-	    "own",
+	BAD("Unknown option --chdir=/ (argument 1); --chdir and what it takes are words of their own",
 	    "--chdir=/", "c");
-	BAD("Unknown option --tmpfs /tmp (argument 1); --tmpfs and what it takes are words of "
-	    "their own",
+	BAD("Unknown option --tmpfs /tmp (argument 1); --tmpfs and what it takes are words of their own",
 	    "--tmpfs /tmp", "c");
 	BAD("Unknown option --share-pid (argument 1); --help lists all of them", "--share-pid",
 	    "c");
@@ -388,16 +386,13 @@ static void test_args_are_closed_once_read(void **state)
 {
 	(void) state;
 	ARGS("--verbose");
-	BAD("--args (argument 3): Invalid fd: descriptor 3 is not open any more: --args (argument "
-	    "1) has read all of it and closed it",
+	BAD("--args (argument 3): Invalid fd: descriptor 3 is not open any more: --args (argument 1) has read all of it and closed it",
 	    "--args", "3", "--args", "3", "c");
 	ARGS("--verbose");
-	BAD("--bind-fd (argument 3): Invalid fd: descriptor 3 is not open any more: --args "
-	    "(argument 1) has read all of it and closed it",
+	BAD("--bind-fd (argument 3): Invalid fd: descriptor 3 is not open any more: --args (argument 1) has read all of it and closed it",
 	    "--args", "3", "--bind-fd", "3", "/", "c");
 	ARGS("--file\0003\0/a");
-	BAD("--file (argument 1, word 1): Invalid fd: descriptor 3 is not open any more: "
-	    "--args (argument 1) has read all of it and closed it",
+	BAD("--file (argument 1, word 1): Invalid fd: descriptor 3 is not open any more: --args (argument 1) has read all of it and closed it",
 	    "--args", "3", "c");
 }
 
@@ -419,15 +414,12 @@ static void test_a_descriptor_that_one_option_uses_up_is_not_another_ones(void *
 		    !strstr(bad, "(argument "))
 			fail_msg("line %zu: %s", i, bad ? bad : "no problem");
 	}
-	BAD("--file (argument 5): descriptor 5 is that of --seccomp (argument 3), too: each needs "
-	    "one of its own",
+	BAD("--file (argument 5): descriptor 5 is that of --seccomp (argument 3), too: each needs one of its own",
 	    "--sync-fd", "5", "--seccomp", "5", "--file", "5", "/a", "c");
 	ARGS("--verbose");
-	BAD("--args (argument 4): descriptor 3 is that of --bind-fd (argument 1), too: each needs "
-	    "one of its own",
+	BAD("--args (argument 4): descriptor 3 is that of --bind-fd (argument 1), too: each needs one of its own",
 	    "--bind-fd", "3", "/mnt", "--args", "3", "c");
-	BAD("--add-seccomp-fd (argument 4): descriptor 4 is that of --file (argument 1), too: each "
-	    "needs one of its own",
+	BAD("--add-seccomp-fd (argument 4): descriptor 4 is that of --file (argument 1), too: each needs one of its own",
 	    "--file", "4", "/a", "--add-seccomp-fd", "4", "c");
 }
 
@@ -527,8 +519,7 @@ static void test_a_pending_modifier_does_not_leave_args(void **state)
 	(void) state;
 	ARGS("--verbose\0--perms\0"
 	     "0700");
-	BAD("--perms (argument 1, word 2): must be followed by an operation that makes something: "
-	    "--dir, --tmpfs, --file, --bind-data or --ro-bind-data",
+	BAD("--perms (argument 1, word 2): must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data or --ro-bind-data",
 	    "--args", "3", "--dir", "/a", "c");
 	ARGS("--size\0"
 	     "1");
@@ -543,8 +534,7 @@ static void test_a_modifier_is_given_once_for_an_operation(void **state)
 	    "--perms", "700", "--perms", "700", "--dir", "/a", "c");
 	BAD("--size (argument 5): --size was already given for this operation, at argument 1",
 	    "--size", "1", "--perms", "700", "--size", "2", "--tmpfs", "/a", "c");
-	BAD("--propagation (argument 3): --propagation was already given for this operation, at "
-	    "argument 1",
+	BAD("--propagation (argument 3): --propagation was already given for this operation, at argument 1",
 	    "--propagation", "slave", "--propagation", "private", "--bind", "/", "/", "c");
 }
 
@@ -575,13 +565,11 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		const char *takers;
 	} modifiers[] = {
 		{ "--perms", "755",
-		  "must be followed by an operation that makes something: "
-		  "--dir, --tmpfs, --file, --bind-data or --ro-bind-data",
+		  "must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data or --ro-bind-data",
 		  " --dir --tmpfs --file --bind-data --ro-bind-data " },
 		{ "--size", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--propagation", "slave", "must be followed by a bind",
-		  " --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd "
-		  "--ro-bind-fd " },
+		  " --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd " },
 	};
 	for (size_t m = 0; m < ARRAY_SIZE(modifiers); m++)
 		for (size_t i = 0; i < n_option_rows; i++) {
@@ -636,25 +624,20 @@ static void test_layers_and_their_modifiers_belong_to_the_next_overlay(void **st
 static void test_layers_without_an_overlay_are_a_mistake(void **state)
 {
 	(void) state;
-	static const char why[] = "must be followed by another --overlay-src or one of --overlay, "
-				  "--tmp-overlay, or --ro-overlay";
+	static const char why[] =
+		"must be followed by another --overlay-src or one of --overlay, --tmp-overlay, or --ro-overlay";
 	BAD(arena_printf("--overlay-src %s, at --overlay-src (argument 1)", why), "--overlay-src",
 	    "/a", "c");
 	BAD(arena_printf("--overlay-opt %s, at --overlay-opt (argument 1)", why), "--overlay-opt",
 	    "volatile", "--dir", "/a", "c");
-	BAD("--overlay-backend (argument 3): --overlay-backend was already given for this "
-	    "operation, at "
-	    "argument 1",
+	BAD("--overlay-backend (argument 3): --overlay-backend was already given for this operation, at argument 1",
 	    "--overlay-backend", "fuse", "--overlay-backend", "kernel", "--overlay-src", "/a",
 	    "--tmp-overlay", "/m", "c");
-	BAD("--tmp-overlay requires at least one --overlay-src before it, and has none, at "
-	    "--tmp-overlay (argument 1)",
+	BAD("--tmp-overlay requires at least one --overlay-src before it, and has none, at --tmp-overlay (argument 1)",
 	    "--tmp-overlay", "/m", "c");
-	BAD("--overlay requires at least one --overlay-src before it, and has none, at --overlay "
-	    "(argument 1)",
+	BAD("--overlay requires at least one --overlay-src before it, and has none, at --overlay (argument 1)",
 	    "--overlay", "/u", "/w", "/m", "c");
-	BAD("--ro-overlay requires at least two --overlay-src before it, and has one, at "
-	    "--ro-overlay (argument 3)",
+	BAD("--ro-overlay requires at least two --overlay-src before it, and has one, at --ro-overlay (argument 3)",
 	    "--overlay-src", "/a", "--ro-overlay", "/m", "c");
 }
 
@@ -769,11 +752,9 @@ static void test_a_descriptor_is_a_decimal_number(void **state)
 				     "4294967296",
 				     "18446744073709551617" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		BAD(arena_printf("--sync-fd (argument 1): Invalid fd: %s is not a descriptor's "
-				 "number; a "
-				 "shell opens FILE as number 9 by 9<FILE or 9>FILE at the end of "
-				 "the line",
-				 bad[i]),
+		BAD(arena_printf(
+			    "--sync-fd (argument 1): Invalid fd: %s is not a descriptor's number; a shell opens FILE as number 9 by 9<FILE or 9>FILE at the end of the line",
+			    bad[i]),
 		    "--sync-fd", bad[i], "c");
 	BAD("--sync-fd (argument 1): Invalid fd: descriptor 2147483647 is not open", "--sync-fd",
 	    "2147483647", "c");
@@ -806,13 +787,13 @@ static void test_ids_end_before_the_one_that_means_none(void **state)
 	assert_false(plan.ns.has_uid);
 	static char *const bad[] = { "4294967295", "4294967296", "-1", "", "1x", "0x1", "root" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		BAD(arena_printf("--uid (argument 1): Invalid uid: %s is not a number from 0 to "
-				 "4294967294",
-				 bad[i]),
+		BAD(arena_printf(
+			    "--uid (argument 1): Invalid uid: %s is not a number from 0 to 4294967294",
+			    bad[i]),
 		    "--uid", bad[i], "c");
-		BAD(arena_printf("--gid (argument 1): Invalid gid: %s is not a number from 0 to "
-				 "4294967294",
-				 bad[i]),
+		BAD(arena_printf(
+			    "--gid (argument 1): Invalid gid: %s is not a number from 0 to 4294967294",
+			    bad[i]),
 		    "--gid", bad[i], "c");
 	}
 }
@@ -857,9 +838,9 @@ static void test_sizes_go_from_one_to_half_the_address_space(void **state)
 			      arena_printf("%zu", SIZE_MAX),
 			      "18446744073709551617" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		BAD(arena_printf("--size (argument 1): Invalid size: %s is not a number of bytes "
-				 "from 1 to %zu, which may have K, M, G or T behind it",
-				 bad[i], SIZE_MAX / 2),
+		BAD(arena_printf(
+			    "--size (argument 1): Invalid size: %s is not a number of bytes from 1 to %zu, which may have K, M, G or T behind it",
+			    bad[i], SIZE_MAX / 2),
 		    "--size", bad[i], "--tmpfs", "/a", "c");
 }
 
@@ -871,13 +852,13 @@ static void test_modes_are_octal(void **state)
 	assert_int_equal(plan.root.ops[1].mode, 07777);
 	static char *const bad[] = { "8", "10000", "", "u=rwx", "-1", "0o7" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		BAD(arena_printf("--perms (argument 1): Invalid mode: %s is not an octal number up "
-				 "to 7777",
-				 bad[i]),
+		BAD(arena_printf(
+			    "--perms (argument 1): Invalid mode: %s is not an octal number up to 7777",
+			    bad[i]),
 		    "--perms", bad[i], "--dir", "/a", "c");
-		BAD(arena_printf("--chmod (argument 1): Invalid mode: %s is not an octal number up "
-				 "to 7777",
-				 bad[i]),
+		BAD(arena_printf(
+			    "--chmod (argument 1): Invalid mode: %s is not an octal number up to 7777",
+			    bad[i]),
 		    "--chmod", bad[i], "/a", "c");
 	}
 }
@@ -1040,13 +1021,11 @@ static void test_a_capability_is_one_whole_name(void **state)
 				     "-1",
 				     "5x" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		BAD(arena_printf("--cap-drop (argument 1): Unknown capability %s (they are named "
-				 "as in capabilities(7), "
-				 "or ALL)",
-				 bad[i]),
+		BAD(arena_printf(
+			    "--cap-drop (argument 1): Unknown capability %s (they are named as in capabilities(7), or ALL)",
+			    bad[i]),
 		    "--cap-drop", bad[i], "c");
-	BAD("--cap-add (argument 1): Unknown capability SYS_ADMIN (they are named as in "
-	    "capabilities(7), or ALL); is CAP_SYS_ADMIN meant?",
+	BAD("--cap-add (argument 1): Unknown capability SYS_ADMIN (they are named as in capabilities(7), or ALL); is CAP_SYS_ADMIN meant?",
 	    "--cap-add", "SYS_ADMIN", "c");
 }
 
@@ -1104,9 +1083,7 @@ static void test_what_is_no_seccomp_program_is_refused_at_once(void **state)
 	fake_fd_holds(4, arena_alloc(4096 * 8), 4096 * 8);
 	GOOD("--add-seccomp-fd", "4", "c");
 	fake_fd_holds(4, arena_alloc(4097 * 8), 4097 * 8);
-	BAD("--add-seccomp-fd (argument 1): Not a seccomp program: it has more than the 4096 "
-	    "instructions that the kernel "
-	    "takes",
+	BAD("--add-seccomp-fd (argument 1): Not a seccomp program: it has more than the 4096 instructions that the kernel takes",
 	    "--add-seccomp-fd", "4", "c");
 }
 

@@ -58,12 +58,11 @@ static bool same(struct answer a, struct answer b)
 
 static void fail_differing(const char *path, int flags, struct answer a, struct answer b)
 {
-	fail_msg("\"%.200s\" with flags %#o: openat2 says %s (inode %lu, flags %#o), the walk %s "
-		 "(inode %lu, flags %#o)",
-		 path, (unsigned) flags, a.error ? errno_text(a.error) : "open",
-		 (unsigned long) a.inode, (unsigned) a.flags,
-		 b.error ? errno_text(b.error) : "open", (unsigned long) b.inode,
-		 (unsigned) b.flags);
+	fail_msg(
+		"\"%.200s\" with flags %#o: openat2 says %s (inode %lu, flags %#o), the walk %s (inode %lu, flags %#o)",
+		path, (unsigned) flags, a.error ? errno_text(a.error) : "open",
+		(unsigned long) a.inode, (unsigned) a.flags, b.error ? errno_text(b.error) : "open",
+		(unsigned long) b.inode, (unsigned) b.flags);
 }
 
 static struct answer ask_both(int root, const char *path, int flags)

@@ -91,9 +91,8 @@ static void test_a_user_namespace_is_joined_or_made_not_both(void **state)
 {
 	(void) state;
 	static char *const makers[] = { "--unshare-user", "--unshare-user-try", "--unshare-all" };
-	static const char why[] = "cannot be combined with --unshare-user, --unshare-user-try or "
-				  "--unshare-all: a user "
-				  "namespace is joined or made, not both";
+	static const char why[] =
+		"cannot be combined with --unshare-user, --unshare-user-try or --unshare-all: a user namespace is joined or made, not both";
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++) {
 		REFUSED(arena_printf("--userns (argument 1): %s", why), "--userns", "5", makers[i]);
 		REFUSED(arena_printf("--userns (argument 2): %s", why), makers[i], "--userns", "5");
@@ -107,8 +106,7 @@ static void test_userns_block_fd_needs_unshare_user_and_info_fd(void **state)
 	(void) state;
 	REFUSED("--userns-block-fd (argument 1): needs --unshare-user", "--userns-block-fd", "5",
 		"--info-fd", "6");
-	REFUSED("--userns-block-fd (argument 2): needs --info-fd, which tells the caller whose id "
-		"maps to write",
+	REFUSED("--userns-block-fd (argument 2): needs --info-fd, which tells the caller whose id maps to write",
 		"--unshare-user", "--userns-block-fd", "5");
 	ACCEPTED("--unshare-user", "--userns-block-fd", "5", "--info-fd", "6");
 }
@@ -174,8 +172,7 @@ static void test_as_pid_1_needs_a_pid_namespace_without_our_own_processes(void *
 	(void) state;
 	REFUSED("--as-pid-1 (argument 1): needs --unshare-pid", "--as-pid-1");
 	REFUSED("--as-pid-1 (argument 3): needs --unshare-pid", "--pidns", "5", "--as-pid-1");
-	REFUSED("--as-pid-1 (argument 2): cannot be combined with --lock-file, which needs a "
-		"process to hold it",
+	REFUSED("--as-pid-1 (argument 2): cannot be combined with --lock-file, which needs a process to hold it",
 		"--unshare-pid", "--as-pid-1", "--lock-file", "/l");
 	ACCEPTED("--as-pid-1", "--unshare-pid");
 	ACCEPTED("--as-pid-1", "--unshare-all", "--sync-fd", "5");
@@ -192,11 +189,10 @@ static void test_share_net_is_never_an_error(void **state)
 static void test_a_capability_without_a_user_namespace_must_be_the_callers(void **state)
 {
 	(void) state;
-	assert_refused(&root,
-		       "--cap-add (argument 3): the caller does not have cap_net_admin itself; "
-		       "with --unshare-user "
-		       "it can be given within the sandbox",
-		       LINE("--cap-add", "CAP_CHOWN", "--cap-add", "CAP_NET_ADMIN", "c"));
+	assert_refused(
+		&root,
+		"--cap-add (argument 3): the caller does not have cap_net_admin itself; with --unshare-user it can be given within the sandbox",
+		LINE("--cap-add", "CAP_CHOWN", "--cap-add", "CAP_NET_ADMIN", "c"));
 	assert_accepted(&root, LINE("--cap-add", "CAP_CHOWN", "--cap-drop", "CAP_NET_ADMIN",
 				    "--cap-add", "ALL", "c"));
 	assert_accepted(&root, LINE("--cap-add", "CAP_NET_ADMIN", "--unshare-user", "c"));
