@@ -314,6 +314,13 @@ def host_mounts(setup, then='exec "$@"', user=None):
             *(as_user(user) if user is not None else [])]
 
 
+def need_locks_without_descriptors(path):
+    """What holds a lock is a mapping of the file, where its file system is one that keeps the file for that."""
+    kind = subprocess.run(["stat", "--file-system", "--format=%T", path], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    if kind not in ("ext2/ext3", "xfs", "btrfs", "tmpfs"):
+        pytest.skip(f"a lock on {kind} takes a descriptor")
+
+
 def overflow_id(kind):
     """What the kernel shows in place of a "uid" or "gid" that is not mapped: nobody's on many systems."""
     return int(Path(f"/proc/sys/kernel/overflow{kind}").read_text())

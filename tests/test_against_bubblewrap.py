@@ -13,8 +13,8 @@ import subprocess
 
 import pytest
 
-from sandbox import (BASE, BINARY, ENV, IS_ROOT, at_eof, bpf, close, data_fd, keep, line_from, parse_mountinfo, pipe, python,
-                     readable, run, start)
+from sandbox import (BASE, BINARY, ENV, IS_ROOT, at_eof, bpf, close, data_fd, keep, line_from, need_locks_without_descriptors,
+                     parse_mountinfo, pipe, python, readable, run, start)
 
 BUBBLEWRAP = "/usr/bin/bwrap"
 
@@ -326,6 +326,8 @@ def test_these_lines_need_no_more_descriptors(name, box):
     for layer in ("low", "high"):
         (box / layer).mkdir()
     args, opened = FEW[name]
+    if "--lock-file" in args:
+        need_locks_without_descriptors("/etc/passwd")
     args = [word.format(box) for word in args]
 
     def runs(program, most):
