@@ -256,7 +256,7 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 		if (fd >= 0)
 			return fd;
 		overlay_refuse_overlap(merge);
-		if (!may_fuse || others_own || !kernel_cannot(error))
+		if (!may_fuse || !kernel_cannot(error))
 			die_of_kernel(merge, error, why);
 	}
 	fd = make_fuse(merge, true, ret_parts, &why);

@@ -246,6 +246,19 @@ def test_auto_takes_fuse_where_the_kernel_cannot_write(caller, kind, tree):
 
 
 @needs_fuse
+@pytest.mark.root
+def test_fuse_overlayfs_is_begun_with_few_descriptors_where_the_kernel_refuses_too(tree):
+    """Layers of others' are fuse-overlayfs's first, if enough descriptors are left for it, then the kernel's."""
+    (tree / "upper").mkdir()
+    give("user", tree)
+    prefix = fuse_prefix("user", f"cd {tree}; {NO_UPPER['no xattrs']}; cd upper; mkdir up work; chown {user_ids()[0]} up work; cd /")
+    result = run([*BASE, "--overlay-src", "/usr", *layers(tree), "--overlay", tree / "upper/up", tree / "upper/work", "/m"],
+                 ["cat", "/m/both"], prefix=[*prefix, "prlimit", "--nofile=34:34"])
+    assert (result.returncode, result.stdout) == (0, "high"), result
+    assert "taking fuse-overlayfs: the kernel's overlay refuses" in result.stderr
+
+
+@needs_fuse
 @pytest.mark.parametrize("caller", CALLERS)
 def test_an_overlay_in_a_sandbox_writes_to_the_overlay_around_it(caller, tree):
     need_kernel_overlay(caller)  # within fuse-overlayfs another cannot note what was removed
