@@ -1,0 +1,109 @@
+/* Messages and last words: each is one line. */
+#include "in_child.h"
+
+#include <signal.h>
+#include <string.h>
+
+static void say_things(void)
+{
+	say_warning("one\ntwo %s", "\xe2\x82\xac");
+	say_set_prefix("bwrap");
+	say_set_levels(true);
+	say_warning("w");
+	say_note("n");
+	die_errno(EACCES, "Can't %s", "go on");
+}
+
+static void test_each_message_is_one_line_with_prefix_and_level(void **state)
+{
+	(void) state;
+	struct ended ended = in_child(say_things);
+	assert_string_equal(ended.said,
+			    "bwrapish: one\\x0atwo \xe2\x82\xac\n"
+			    "<4>bwrap: w\n<6>bwrap: n\n<3>bwrap: Can't go on: Permission denied\n");
+	assert_true(WIFEXITED(ended.status));
+	assert_int_equal(WEXITSTATUS(ended.status), 1);
+}
+
+static void tell_first(void *text)
+{
+	write_all(STDERR_FILENO, text, 5);
+}
+
+static void die_with_hook(void)
+{
+	char text[] = "hook\n";
+	die_first_call(tell_first, text);
+	die("end");
+}
+
+static void test_the_hook_comes_before_the_last_words(void **state)
+{
+	(void) state;
+	assert_string_equal(in_child(die_with_hook).said, "hook\nbwrapish: end\n");
+}
+
+static void die_in_turn(void *none)
+{
+	(void) none;
+	die("the hook's end");
+}
+
+static void die_with_dying_hook(void)
+{
+	die_first_call(die_in_turn, NULL);
+	die("end");
+}
+
+static void test_a_hook_may_die_itself(void **state)
+{
+	(void) state;
+	assert_string_equal(in_child(die_with_dying_hook).said, "bwrapish: the hook's end\n");
+}
+
+static void say_too_much(void)
+{
+	char *much = arena_alloc(50001);
+	memset(much, '\n', 50000);
+	say_set_prefix(arena_printf("%01000d", 0));
+	die_errno(EACCES, "Can't open %s", much);
+}
+
+static void test_of_a_message_too_long_the_beginning_and_the_end_are_said(void **state)
+{
+	(void) state;
+	struct ended ended = in_child(say_too_much);
+	assert_between(ended.length, 4 * 1000, 4 * 3072 + 200);
+	assert_non_null(strstr(ended.said, "0: Can't open \\x0a\\x0a"));
+	assert_non_null(strstr(ended.said, "\\x0a...\\x0a"));
+	assert_string_equal(strrchr(ended.said, ':'), ": Permission denied\n");
+	assert_ptr_equal(strchr(ended.said, '\n'), ended.said + ended.length - 1);
+}
+
+static void say_far_too_much(void)
+{
+	char *much = arena_alloc(1000001);
+	memset(much, '\x1b', 1000000);
+	die("%s", much);
+}
+
+static void test_a_message_of_a_million_bytes_is_one_short_line(void **state)
+{
+	(void) state;
+	struct ended ended = in_child(say_far_too_much);
+	assert_between(ended.length, 4 * 1000, 4 * 3072 + 200);
+	assert_ptr_equal(strchr(ended.said, '\n'), ended.said + ended.length - 1);
+	assert_null(strchr(ended.said, '\x1b'));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_message_is_one_line_with_prefix_and_level),
+		cmocka_unit_test(test_the_hook_comes_before_the_last_words),
+		cmocka_unit_test(test_a_hook_may_die_itself),
+		cmocka_unit_test(test_of_a_message_too_long_the_beginning_and_the_end_are_said),
+		cmocka_unit_test(test_a_message_of_a_million_bytes_is_one_short_line),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
