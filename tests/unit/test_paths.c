@@ -1,212 +1,10 @@
 /* path.c: one path inside a root, by openat2 and by the walk; both must give the same answer to everything. */
-#include "sys/path.h"
+#include "path_tree.h"
 #include "sys/self.h"
-#include "utils.h"
 
-#include <errno.h>
-#include <ftw.h>
-#include <grp.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-
-#include "assert_between.h"
-#include "sys/kernel.h"
-
-static char *tree;       /* a temporary directory, on the host */
-static int root_fd = -1; /* its "root", the new root of these tests */
-
-static const enum path_engine engines[] = { PATH_ENGINE_OPENAT2, PATH_ENGINE_WALK };
-
-/* ---- answers ---- */
-
-struct answer {
-	int error; /* 0: opened */
-	dev_t device;
-	ino_t inode;
-	int flags; /* how it is open: O_ACCMODE and O_PATH */
-};
-
-static struct answer ask_guarded(enum path_engine engine, int root, const char *path, int flags,
-				 struct path_guard *guard)
-{
-	path_engine = engine;
-	errno = 0;
-	AUTO_CLOSE int fd = path_open_to_change(root, path, flags, guard);
-	if (fd < 0)
-		return (struct answer){ .error = errno };
-	struct stat status;
-	assert_return_code(fstat(fd, &status), errno);
-	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	return (struct answer){ 0, status.st_dev, status.st_ino,
-				fcntl(fd, F_GETFL) & (O_ACCMODE | O_PATH) };
-}
-
-static struct answer ask(enum path_engine engine, int root, const char *path, int flags)
-{
-	return ask_guarded(engine, root, path, flags, NULL);
-}
-
-static bool same(struct answer a, struct answer b)
-{
-	return a.error == b.error && a.device == b.device && a.inode == b.inode &&
-	       a.flags == b.flags;
-}
-
-static void fail_differing(const char *path, int flags, struct answer a, struct answer b)
-{
-	fail_msg(
-		"\"%.200s\" with flags %#o: openat2 says %s (inode %lu, flags %#o), the walk %s (inode %lu, flags %#o)",
-		path, (unsigned) flags, a.error ? errno_text(a.error) : "open",
-		(unsigned long) a.inode, (unsigned) a.flags, b.error ? errno_text(b.error) : "open",
-		(unsigned long) b.inode, (unsigned) b.flags);
-}
-
-static struct answer ask_both(int root, const char *path, int flags)
-{
-	struct answer a, b = ask(PATH_ENGINE_WALK, root, path, flags);
-	int tries = 0;
-	/* When somebody mounts or renames elsewhere the kernel begins anew, and counts the links that it has
-	 * met so far once more (path_openat() after ECHILD; nd->total_link_count). */
-	do
-		a = ask(PATH_ENGINE_OPENAT2, root, path, flags);
-	while (a.error == ELOOP && b.error != ELOOP && ++tries < 100);
-	if (!same(a, b))
-		fail_differing(path, flags, a, b);
-	/* With nobody's tree in sight a guard changes no answer. */
-	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
-		struct path_guard guard = { .link.name = "stale" };
-		b = ask_guarded(engines[i], root, path, flags, &guard);
-		if (!same(a, b))
-			fail_differing(path, flags, a, b);
-		assert_null(guard.link.name);
-	}
-	return a;
-}
-
-/* ---- the tree ---- */
-
-static void make_dir(const char *path, mode_t mode)
-{
-	assert_return_code(mkdirat(root_fd, path, mode), errno);
-}
-
-static void make_file(const char *path)
-{
-	AUTO_CLOSE int fd = openat(root_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	assert_return_code(fd, errno);
-	assert_true(write_all(fd, path, strlen(path)));
-}
-
-static void make_link(const char *target, const char *path)
-{
-	assert_return_code(symlinkat(target, root_fd, path), errno);
-}
-
-static const char *repeated(const char *bit, size_t n, const char *end)
-{
-	struct text text = { 0 };
-	while (n--)
-		text_add_bytes(&text, bit, strlen(bit));
-	text_add_bytes(&text, end, strlen(end));
-	return text.bytes;
-}
-
-static int make_tree(void **state)
-{
-	(void) state;
-	umask(0);
-	if (geteuid() == 0) { /* root may search every directory */
-		const gid_t nobody = 65534;
-		assert_return_code(setgroups(0, NULL), errno);
-		assert_return_code(setresgid(nobody, nobody, nobody), errno);
-		assert_return_code(setresuid(nobody, nobody, nobody), errno);
-		assert_return_code(prctl(PR_SET_DUMPABLE, 1), errno); /* or /proc/self is root's */
-	}
-	tree = arena_printf("/tmp/test-paths.XXXXXX");
-	assert_non_null(mkdtemp(tree));
-	AUTO_CLOSE int tree_fd = open(tree, O_PATH | O_CLOEXEC);
-	assert_return_code(mkdirat(tree_fd, "root", 0755), errno);
-	assert_return_code(mkdirat(tree_fd, "usr", 0755),
-			   errno); /* what must not be found in place of root/usr */
-	root_fd = openat(tree_fd, "root", O_PATH | O_CLOEXEC);
-	assert_return_code(root_fd, errno);
-
-	make_dir("usr", 0755);
-	make_dir("usr/lib", 0755);
-	make_dir("usr/lib/deep", 0755);
-	make_file("file");
-	make_file("usr/file");
-	make_dir("listable", 0444);
-	make_dir("closed", 0755);
-	make_dir("closed/inner", 0755);
-	make_file("closed/file");
-	make_link("/usr/file", "closed/link");
-	make_dir("readonly", 0755);
-	make_file("unreadable");
-	assert_return_code(fchmodat(root_fd, "closed", 0, 0), errno);
-	assert_return_code(fchmodat(root_fd, "readonly", 0555, 0), errno);
-	assert_return_code(fchmodat(root_fd, "unreadable", 0, 0), errno);
-	static const char *const links[][2] = {
-		{ "/usr", "absolute" },
-		{ "usr", "relative" },
-		{ "usr/", "slashed" },
-		{ "//usr//lib//", "slashes" },
-		{ "/", "top" },
-		{ "..", "up" },
-		{ "../../../usr", "above" },
-		{ ".", "here" },
-		{ "nowhere", "dangling" },
-		{ "/usr/lib/nowhere", "dangling2" },
-		{ "file", "to-file" },
-		{ "file/", "to-file-slash" },
-		{ "loop", "loop" },
-		{ "loop-b", "loop-a" },
-		{ "loop-a", "loop-b" },
-		{ "relative/lib", "two-links" },
-		{ "dangling", "to-dangling" },
-		{ "to-file", "to-link" },
-		{ "usr/../usr/./lib/..", "dots" },
-		{ "closed/file", "into-closed" },
-		{ "/usr/lib/../../..", "escape" },
-		{ "usr/lib/deep", "to-deep" },
-		{ "slashed", "to-slashed" },
-		{ "file/..", "file-up" },
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-		make_link(links[i][0], links[i][1]);
-	make_link("../../../../file", "usr/lib/up-file");
-	make_link("usr", "chain0");
-	for (int i = 1; i <= 45; i++)
-		make_link(arena_printf("chain%d", i - 1), arena_printf("chain%d", i));
-	/* What is left of the way grows with each of these. */
-	make_link(repeated("./", 2000, "usr"), "wide0");
-	for (int i = 1; i < 5; i++)
-		make_link(arena_printf("wide%d%s", i - 1, repeated("/.", 2000, "")),
-			  arena_printf("wide%d", i));
-	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
-{
-	(void) status;
-	(void) type;
-	(void) where;
-	return remove(path);
-}
-
-static int remove_tree(void **state)
-{
-	(void) state;
-	static const char *const shut[] = { "closed", "listable", "readonly" };
-	for (size_t i = 0; i < ARRAY_SIZE(shut); i++)
-		assert_return_code(fchmodat(root_fd, shut[i], 0755, 0), errno);
-	close_fd(&root_fd);
-	return nftw(tree, remove_one, 20, FTW_DEPTH | FTW_PHYS);
-}
+#include <sys/syscall.h>
 
 static ino_t inode_of(const char *plain_path)
 {
@@ -216,13 +14,6 @@ static ino_t inode_of(const char *plain_path)
 }
 
 /* ---- path_open ---- */
-
-enum {
-	P = O_PATH,
-	PD = O_PATH | O_DIRECTORY,
-	PN = O_PATH | O_NOFOLLOW,
-	W = O_WRONLY | O_TRUNC | O_NONBLOCK
-};
 
 static const struct {
 	const char *path;
@@ -595,42 +386,6 @@ static const struct {
 	{ "d:a", "a/b", 0, "b", "a", "a" },
 };
 
-static struct text listed;
-static size_t list_skip;
-
-static int list_one(const char *path, const struct stat *status, int type, struct FTW *where)
-{
-	(void) status;
-	(void) type;
-	if (where->level)
-		text_add(&listed, "%s%s", listed.length ? "\n" : "", path + list_skip + 1);
-	return 0;
-}
-
-static int compare_words(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* The names below `path`, sorted, a blank between. */
-static const char *names_below(const char *path)
-{
-	listed = (struct text){ 0 };
-	list_skip = strlen(path);
-	assert_int_equal(nftw(path, list_one, 20, FTW_PHYS), 0);
-	char *words[200];
-	size_t n = 0;
-	for (char *word = listed.bytes ? strtok(listed.bytes, "\n") : NULL; word;
-	     word = strtok(NULL, "\n"))
-		words[n++] = word;
-	qsort(words, n, sizeof(*words), compare_words);
-	struct text sorted = { 0 };
-	text_add(&sorted, "%s", "");
-	for (size_t i = 0; i < n; i++)
-		text_add(&sorted, "%s%s", i ? " " : "", words[i]);
-	return sorted.bytes;
-}
-
 static void furnish(int fd, const char *what)
 {
 	char *words = arena_copy(what, strlen(what));
@@ -643,15 +398,6 @@ static void furnish(int fd, const char *what)
 					      : symlinkat(target, fd, name);
 		assert_return_code(result, errno);
 	}
-}
-
-static const char *new_root(int *ret_fd)
-{
-	char *path = arena_printf("%s/new.XXXXXX", tree);
-	assert_non_null(mkdtemp(path));
-	*ret_fd = open(path, O_PATH | O_CLOEXEC);
-	assert_return_code(*ret_fd, errno);
-	return path;
 }
 
 static void check_parent_case(size_t i, enum path_engine engine)
@@ -746,118 +492,6 @@ static void test_no_descriptor_is_left_open(void **state)
 	assert_int_equal(n_open_fds(), before);
 }
 
-/* ---- at random, the same each time ---- */
-
-static uint32_t dice_state;
-static uint32_t dice(uint32_t sides)
-{
-	dice_state = dice_state * 1664525 +
-		     1013904223; /* Numerical Recipes' LCG; its high bits are the better ones */
-	return (dice_state >> 8) % sides;
-}
-
-static const char *random_path(size_t most)
-{
-	static const char *const names[] = { "a",  "b", "c",  "d", "l", "m", "n",
-					     "..", ".", "..", "",  "a", "f" };
-	struct text text = { 0 };
-	text_add(&text, "%s", dice(3) ? "" : "/");
-	for (size_t n = 1 + dice((uint32_t) most); n; n--)
-		text_add(&text, "%s%s", names[dice(ARRAY_SIZE(names))],
-			 n > 1 || !dice(4) ? "/" : "");
-	return text.length ? text.bytes : "/";
-}
-
-/* The same in each of two roots. */
-static void grow_random(const int roots[2])
-{
-	static const char *const names[] = { "a", "b", "c", "d", "l", "m", "n", "f" };
-	path_engine = PATH_ENGINE_OPENAT2;
-	for (int i = 0; i < 60; i++) {
-		struct text parent = { 0 };
-		for (uint32_t depth = 1 + dice(4); depth; depth--)
-			text_add(&parent, "/%s", depth > 1 ? names[dice(4)] : "");
-		const char *name = names[dice(ARRAY_SIZE(names))], *target = random_path(4);
-		uint32_t kind = dice(5);
-		int results[2];
-		for (int r = 0; r < 2; r++) {
-			AUTO_CLOSE int fd = path_open(roots[r], parent.bytes, PD);
-			results[r] = kind < 2   ? mkdirat(fd, name, 0755)
-				     : kind < 3 ? mknodat(fd, name, S_IFREG | 0644, 0)
-						: symlinkat(target, fd, name);
-		}
-		assert_int_equal(results[0], results[1]);
-	}
-}
-
-static void assert_inside(int root, const char *path)
-{
-	char link[PATH_MAX], root_link[PATH_MAX];
-	path_engine = PATH_ENGINE_WALK;
-	AUTO_CLOSE int fd = path_open(root, path, O_PATH);
-	if (fd < 0)
-		return;
-	ssize_t n = readlink(arena_printf("/proc/self/fd/%d", fd), link, sizeof(link));
-	ssize_t n_root =
-		readlink(arena_printf("/proc/self/fd/%d", root), root_link, sizeof(root_link));
-	if (n < n_root || n_root <= 0 || memcmp(link, root_link, (size_t) n_root) != 0)
-		fail_msg("\"%s\" leads to %.*s", path, (int) n, link);
-}
-
-static void test_random_paths_lead_to_the_same_place_inside(void **state)
-{
-	(void) state;
-	static const int flags[] = {
-		P, P, P, PD, PN, O_RDONLY, O_RDONLY | O_NOFOLLOW, O_RDONLY | O_DIRECTORY
-	};
-	dice_state = 20261122;
-	size_t n_opened = 0;
-	for (int t = 0; t < 10; t++) {
-		AUTO_CLOSE int one = -1, two = -1;
-		new_root(&one);
-		new_root(&two);
-		grow_random((int[]){ one, two });
-		for (int i = 0; i < 400; i++) {
-			const char *path = random_path(7);
-			n_opened += !ask_both(one, path, flags[dice(ARRAY_SIZE(flags))]).error;
-			assert_inside(one, path);
-		}
-	}
-	assert_between(n_opened, 400, 3900); /* neither all nor none, or the tree is no good */
-}
-
-static void test_random_parents_are_made_the_same_way(void **state)
-{
-	(void) state;
-	dice_state = 11222026;
-	size_t n_opened = 0;
-	for (int t = 0; t < 30; t++) {
-		AUTO_CLOSE int one = -1, two = -1;
-		const char *paths[] = { new_root(&one), new_root(&two) };
-		const int roots[] = { one, two };
-		grow_random(roots);
-		for (int i = 0; i < 25; i++) {
-			const char *path = random_path(5), *names[2], *left[2];
-			int errors[2];
-			for (int r = 0; r < 2; r++) {
-				path_engine = engines[r];
-				AUTO_CLOSE int fd = path_open_parent(
-					roots[r], path, 0755, r ? &(struct path_guard){ 0 } : NULL,
-					&names[r]);
-				errors[r] = fd < 0 ? errno : 0;
-				left[r] = names_below(paths[r]);
-			}
-			if (errors[0] != errors[1] || !streq(left[0], left[1]))
-				fail_msg("parents of \"%s\": %s or %s; left %s or %s", path,
-					 errno_text(errors[0]), errno_text(errors[1]), left[0],
-					 left[1]);
-			assert_string_equal(names[0], names[1]);
-			n_opened += !errors[0];
-		}
-	}
-	assert_between(n_opened, 100, 740);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -877,8 +511,6 @@ int main(void)
 		cmocka_unit_test(test_missing_parents_get_the_mode_and_others_keep_theirs),
 		cmocka_unit_test(test_parents_below_what_may_not_be_written),
 		cmocka_unit_test(test_no_descriptor_is_left_open),
-		cmocka_unit_test(test_random_paths_lead_to_the_same_place_inside),
-		cmocka_unit_test(test_random_parents_are_made_the_same_way),
 	};
 	return cmocka_run_group_tests(tests, make_tree, remove_tree);
 }
