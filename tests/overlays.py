@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +95,20 @@ def listed(tree, caller, backend, script, how, more=()):
     close(write_fd)
     assert result.returncode == 0, result
     return result.stdout, {line["path"]: line for line in changes(read_fd)}
+
+
+def host_state(path):
+    return sorted((str(p), p.lstat().st_mode, p.lstat().st_size, p.lstat().st_mtime_ns) for p in Path(path).rglob("*"))
+
+
+def helpers_of(tree):
+    """The processes that serve a layer of this very tree, whatever other tests have running."""
+    found = set()
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if Path(f"/proc/{entry}/comm").read_text() == "fuse-overlayfs\n":
+                mounts = Path(f"/proc/{entry}/mountinfo").read_text().splitlines()
+                found |= {int(entry) for line in mounts if f"{tree.name}/low /layers/" in line}
+        except OSError:
+            pass
+    return found
