@@ -124,41 +124,8 @@ static const char *repeated(const char *bit, size_t n, const char *end)
 	return text.bytes;
 }
 
-static int make_tree(void **state)
+static void make_links(void)
 {
-	(void) state;
-	umask(0);
-	if (geteuid() == 0) { /* root may search every directory */
-		const gid_t nobody = 65534;
-		assert_return_code(setgroups(0, NULL), errno);
-		assert_return_code(setresgid(nobody, nobody, nobody), errno);
-		assert_return_code(setresuid(nobody, nobody, nobody), errno);
-		assert_return_code(prctl(PR_SET_DUMPABLE, 1), errno); /* or /proc/self is root's */
-	}
-	tree = arena_printf("/tmp/test-paths.XXXXXX");
-	assert_non_null(mkdtemp(tree));
-	AUTO_CLOSE int tree_fd = open(tree, O_PATH | O_CLOEXEC);
-	assert_return_code(mkdirat(tree_fd, "root", 0755), errno);
-	assert_return_code(mkdirat(tree_fd, "usr", 0755),
-			   errno); /* what must not be found in place of root/usr */
-	root_fd = openat(tree_fd, "root", O_PATH | O_CLOEXEC);
-	assert_return_code(root_fd, errno);
-
-	make_dir("usr", 0755);
-	make_dir("usr/lib", 0755);
-	make_dir("usr/lib/deep", 0755);
-	make_file("file");
-	make_file("usr/file");
-	make_dir("listable", 0444);
-	make_dir("closed", 0755);
-	make_dir("closed/inner", 0755);
-	make_file("closed/file");
-	make_link("/usr/file", "closed/link");
-	make_dir("readonly", 0755);
-	make_file("unreadable");
-	assert_return_code(fchmodat(root_fd, "closed", 0, 0), errno);
-	assert_return_code(fchmodat(root_fd, "readonly", 0555, 0), errno);
-	assert_return_code(fchmodat(root_fd, "unreadable", 0, 0), errno);
 	static const char *const links[][2] = {
 		{ "/usr", "absolute" },
 		{ "usr", "relative" },
@@ -196,6 +163,44 @@ static int make_tree(void **state)
 	for (int i = 1; i < 5; i++)
 		make_link(arena_printf("wide%d%s", i - 1, repeated("/.", 2000, "")),
 			  arena_printf("wide%d", i));
+}
+
+static int make_tree(void **state)
+{
+	(void) state;
+	umask(0);
+	if (geteuid() == 0) { /* root may search every directory */
+		const gid_t nobody = 65534;
+		assert_return_code(setgroups(0, NULL), errno);
+		assert_return_code(setresgid(nobody, nobody, nobody), errno);
+		assert_return_code(setresuid(nobody, nobody, nobody), errno);
+		assert_return_code(prctl(PR_SET_DUMPABLE, 1), errno); /* or /proc/self is root's */
+	}
+	tree = arena_printf("/tmp/test-paths.XXXXXX");
+	assert_non_null(mkdtemp(tree));
+	AUTO_CLOSE int tree_fd = open(tree, O_PATH | O_CLOEXEC);
+	assert_return_code(mkdirat(tree_fd, "root", 0755), errno);
+	assert_return_code(mkdirat(tree_fd, "usr", 0755),
+			   errno); /* what must not be found in place of root/usr */
+	root_fd = openat(tree_fd, "root", O_PATH | O_CLOEXEC);
+	assert_return_code(root_fd, errno);
+
+	make_dir("usr", 0755);
+	make_dir("usr/lib", 0755);
+	make_dir("usr/lib/deep", 0755);
+	make_file("file");
+	make_file("usr/file");
+	make_dir("listable", 0444);
+	make_dir("closed", 0755);
+	make_dir("closed/inner", 0755);
+	make_file("closed/file");
+	make_link("/usr/file", "closed/link");
+	make_dir("readonly", 0755);
+	make_file("unreadable");
+	assert_return_code(fchmodat(root_fd, "closed", 0, 0), errno);
+	assert_return_code(fchmodat(root_fd, "readonly", 0555, 0), errno);
+	assert_return_code(fchmodat(root_fd, "unreadable", 0, 0), errno);
+	make_links();
 	return 0;
 }
 
