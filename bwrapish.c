@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #define COMPATIBLE_WITH "0.13.1" /* the bubblewrap whose command line this is */
 

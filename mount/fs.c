@@ -69,9 +69,9 @@ int fs_look_at(const struct run *run, int fd, struct kernel_statx *ret_status,
 
 bool fs_is_same_object(int a, int b)
 {
-	struct statx x, y;
-	return statx(a, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &x) == 0 &&
-	       statx(b, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &y) == 0 &&
+	struct kernel_statx x, y;
+	return sys_statx(a, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &x) == 0 &&
+	       sys_statx(b, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &y) == 0 &&
 	       x.stx_ino == y.stx_ino && x.stx_dev_major == y.stx_dev_major &&
 	       x.stx_dev_minor == y.stx_dev_minor;
 }

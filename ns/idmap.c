@@ -47,7 +47,7 @@ static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_u
 	write_proc_file(run, "self/gid_map", "gid map", one_id_map(inner_gid, outer_gid));
 }
 
-/* The supervisor has waited already: its answer to supervisor_tell_namespaces() comes when the caller
+/* The supervisor has waited already: its answer to tell_namespaces() comes when the caller
  * is ready. */
 static void wait_for_maps(const struct run *run)
 {

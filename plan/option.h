@@ -32,7 +32,8 @@ struct option_row {
 	char name[28]; /* not pointers: each would have to be relocated at every start */
 	uint8_t group, subject, form, value;
 	uint8_t use; /* enum fd_use of the FD among its words */
-	/* Not 0: that process has to be there. The least of a line is told as the reason. */
+	/* Not 0: that process has to be there. Of several options that want it the one with the smallest
+	 * number is named in --dry-run. */
 	uint8_t with_init, supervised;
 	uint16_t field, traits;
 	uint16_t mode;  /* of what an operation makes when --perms says nothing */

@@ -86,7 +86,7 @@ bool policy_find_denial(const struct verdicts *verdicts, const char *name, uint3
 	return true;
 }
 
-static bool is_among(const struct rules *rules, const struct call_rule *rule)
+static bool is_used_already(const struct rules *rules, const struct call_rule *rule)
 {
 	for (size_t i = 0; i < rules->n; i++)
 		if (policy_is_same_rule(&rules->items[i], rule) ||
@@ -117,7 +117,8 @@ const char *policy_flags_that_allow(const struct policy *policy, const struct ru
 	struct rules deny = policy_without_exceptions(&policy->deny, used), allow = policy->allow;
 	for (size_t i = 0; i < used->n; i++) {
 		const struct call_rule *rule = &used->items[i];
-		if ((policy->profile || policy_has_allow_list(policy)) && !is_among(&allow, rule))
+		if ((policy->profile || policy_has_allow_list(policy)) &&
+		    !is_used_already(&allow, rule))
 			policy_add_rule(&allow, rule);
 	}
 	add_list(&flags, "--seccomp-deny", &deny, policy->deny_action, true);

@@ -6,7 +6,8 @@
 #include "plan/shape.h"
 
 extern const struct option_rows bind_option_rows,
-	root_option_rows; /* those of overlays stand between */
+	root_option_rows; /* those of overlays stand between them in --help */
+/* Reads one option of these rows; `words` are its operands. NULL, or what is wrong. */
 problem root_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			  struct position position);
 /* A modifier that stands before nothing that it could modify. */

@@ -99,7 +99,8 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 	choose_caps(plan, caller, &shape);
 
 	/* The second user namespace protects pid 1 from COMMAND, setup's mounts from COMMAND's
-	 * capabilities, or counts against the limit of --disable-userns. --userns2 is one of the caller's own. Who joins a namespace wants to be in that very one, so there only
+	 * capabilities, or is the one that the limit of --disable-userns allows. --userns2 is one of
+	 * the caller's own. Who joins a namespace wants to be in that very one, so there only
 	 * capabilities that were asked for count. */
 	bool caps_in_sandbox =
 		(shape.caps && shape.user_namespace) || (shape.ambient_caps && joins);

@@ -42,15 +42,16 @@ struct shape {
 	bool dies_with_supervisor;       /* --die-with-parent, and what ends with COMMAND */
 	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the
 				   supervisor dies */
-	bool has_guard; /* a process more ends the pid namespace where the supervisor cannot: as pid 1
-			   COMMAND would have to, and programs of the caller's may keep pid 1 from
-			   it */
+	/* One process more, which ends the pid namespace where the supervisor may not be able to: with
+	 * --as-pid-1, and where --seccomp's programs may keep pid 1 from it. */
+	bool has_guard;
 	bool info_late; /* --info-fd can only be answered once the second user namespace exists */
 };
 bool plan_has_op(const struct plan *plan, enum op_kind kind);
 /* What contradicts itself, or the caller; NULL and the shape when nothing does. */
 problem plan_check(const struct plan *plan, const struct caller *caller, struct shape *ret_shape);
-/* The same without what the kernel lacks: some of shape->optional_namespaces. For all who make namespaces. */
+/* `shape` anew, without the namespaces `missing` (CLONE_NEW*, some of shape->optional_namespaces) and what
+ * was dropped before. NULL, or what does not go without them. */
 problem plan_drop_namespaces(const struct plan *plan, const struct caller *caller,
 			     unsigned long missing, struct shape *shape);
 /* A line of --dry-run: which processes there are, and for what. */

@@ -29,8 +29,8 @@ bool helpers_include(const struct run *run, pid_t pid);
 /* A child's status was taken: if it is a helper, its number names it no longer. */
 void helpers_note_end(const struct run *run, pid_t pid, int status);
 /* Without a pid namespace COMMAND can stop a helper, and who waits for an answer of
- * fuse-overlayfs's cannot be killed: the helpers go on; `kill`: fuse-overlayfs ends, which answers
+ * fuse-overlayfs's cannot be killed: the helpers go on; `kill_fuse`: kills fuse-overlayfs, too, which answers
  * all. */
-void helpers_urge(const struct run *run, bool kill);
+void helpers_urge(const struct run *run, bool kill_fuse);
 
 #endif

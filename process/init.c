@@ -1,11 +1,11 @@
 /* init.c - pid 1 inside: reaps whatever is left behind, tells the supervisor how COMMAND ended, and
  * holds what has to be held as long as the sandbox lives (--lock-file, --sync-fd).
  *
- * Invariant (security.md 5): from inside nothing reaches pid 1's memory, environment, descriptors
+ * Invariant (HACKING.md, 5): from inside nothing reaches pid 1's memory, environment, descriptors
  * or root. Either COMMAND is in a second user namespace, and the kernel's ptrace check refuses it
  * while it still allows the caller outside; or pid 1 is not dumpable. COMMAND is let go only when
  * that, the loss of capabilities, the descriptors and the filters are all in place here; where pid 1
- * lends its memory (lend_memory()) it closes the caller's descriptors as soon as it has it back.
+ * lends its memory (init_lend()) it closes the caller's descriptors as soon as it has it back.
  *
  * Without a pid namespace (a lock or sync descriptor alone) the same process is a subreaper.
  */
@@ -252,8 +252,8 @@ static void keep_time(const struct run *run)
 	last_resort_ms = run->last_resort_ms;
 	int64_t left = last_resort_ms - now_ms() + 1;
 	struct sigaction action = { .sa_handler = end_when_due, .sa_flags = SA_RESTART };
-	struct itimerval when = { .it_value = { .tv_sec = left / 1000,
-						.tv_usec = left % 1000 * 1000 } };
+	struct itimerval when = { .it_value = { .tv_sec = (time_t) (left / 1000),
+						.tv_usec = (suseconds_t) (left % 1000 * 1000) } };
 	sigset_t only;
 	sigemptyset(&only);
 	sigaddset(&only, SIGALRM);

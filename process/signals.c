@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 struct signals {
 	int fd;                   /* they are blocked, and read from here */

@@ -24,15 +24,16 @@ struct helper_job {
 	size_t n_fds;
 };
 
-/* Returns our end of the socket to it. The descriptors stay the caller's. */
+/* Returns our end of the socket to the helper; dies when it cannot be had. The descriptors stay the
+ * caller's. */
 int helper_start(const struct run *run, enum helper_kind kind, const struct helper_job *job);
 /* In the helper: ends it where there is no such job. */
 void helper_receive_job(const struct run *run, int socket, struct helper_job *ret_job);
 void helper_send_ready(int socket, int attached_fd); /* -1: none */
-void helper_send_failed(int socket);
+void helper_send_failed(int socket);                 /* after the reason was said */
 
 enum helper_answer { HELPER_IS_READY, HELPER_HAS_FAILED, HELPER_IS_GONE };
-/* ret_fd may be NULL. */
+/* Waits for the helper's answer; ret_fd, which may be NULL, gets its descriptor. */
 enum helper_answer helper_receive_answer(int socket, int *ret_fd);
 
 #endif

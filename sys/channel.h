@@ -17,7 +17,7 @@ struct message {
 };
 /* Both ends are close-on-exec. */
 void channel_make_pair(int ret_ends[2]);
-/* They die when the other side is gone, but for the one named try. */
+/* They die when the other side is gone, but for those named otherwise. */
 void channel_send(int socket, uint32_t kind, int value);
 /* attached_fd -1: without one. */
 void channel_send_fd(int socket, uint32_t kind, int value, int attached_fd);
@@ -33,7 +33,7 @@ void channel_write_letter(struct fd_letter *letter, uint32_t kind);
 const void *channel_letter_address(const struct fd_letter *letter);
 void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd);
 void channel_send_numbers(int socket, uint32_t kind, int value, const uint64_t *numbers, size_t n);
-bool channel_try_send(int socket, uint32_t kind, int value);
+bool channel_try_send(int socket, uint32_t kind, int value); /* false with errno */
 /* To setup, which waits for it: dies unless it is sent or there is nobody any more, which whoever
  * waits for the process notices. */
 void channel_send_unless_gone(int socket, uint32_t kind);
