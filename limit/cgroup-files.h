@@ -23,8 +23,8 @@ struct group {
 struct cgroups {
 	struct group all[1 + 5]; /* that of version 2 is the first if there is one */
 	size_t n;
-	struct group leaf; /* where the supervisor had to go, out of the way of its children; fd -1:
-			      nowhere */
+	/* where the supervisor had to go, out of the way of its children; fd -1: nowhere */
+	struct group leaf;
 	const char *v2_root; /* where version 2 is mounted; NULL: nowhere */
 	const char *v2_list; /* the controllers that it has; NULL: not asked yet */
 	struct {

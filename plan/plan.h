@@ -147,13 +147,13 @@ struct seccomp_source {
 /* One call, or one call with one argument. Actions are as seccomp(2) encodes them. */
 struct call_rule {
 	const char *name;
-	const char *word; /* the argument as it is written, "AF_NETLINK"; NULL: whatever the
-			     arguments */
-	int number; /* as libseccomp numbers it for the machine it runs on; negative for a call of
-		       others */
+	/* the argument as it is written, "AF_NETLINK"; NULL: whatever the arguments */
+	const char *word;
+	/* as libseccomp numbers it for the machine it runs on; negative for a call of others */
+	int number;
 	uint8_t index; /* of the argument, from 0 */
-	uint32_t mask; /* the call is meant when (argument & mask) == value; 0: when argument >=
-			  value */
+	/* the call is meant when (argument & mask) == value; 0: when argument >= value */
+	uint32_t mask;
 	uint32_t value;
 	uint32_t clear;  /* ... and none of these bits is in the argument after it */
 	uint32_t action; /* 0: the policy's own */

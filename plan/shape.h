@@ -40,8 +40,8 @@ struct shape {
 		optional_namespaces; /* those of them that a -try option wants, and nobody needs */
 	unsigned long second_namespaces; /* CLONE_NEW* made with the second user namespace */
 	bool dies_with_supervisor;       /* --die-with-parent, and what ends with COMMAND */
-	bool ends_with_command; /* what COMMAND leaves behind is killed, and all of it if the
-				   supervisor dies */
+	/* what COMMAND leaves behind is killed, and all of it if the supervisor dies */
+	bool ends_with_command;
 	/* One process more, which ends the pid namespace where the supervisor may not be able to: with
 	 * --as-pid-1, and where --seccomp's programs may keep pid 1 from it. */
 	bool has_guard;

@@ -18,8 +18,8 @@
 
 struct relative {
 	pid_t pid, parent;
-	unsigned long long born; /* in clock ticks: with the pid it names one process for good; 0:
-				    /proc hides it */
+	/* in clock ticks: with the pid it names one process for good; 0: /proc hides it */
+	unsigned long long born;
 	enum { KIN_UNKNOWN, KIN_NONE, KIN_OURS } kin;
 };
 struct relatives {

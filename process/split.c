@@ -155,8 +155,8 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 
 	pid = hear_child(run, ends[0]);
 	if (pid <= 0)
-		die("Can't learn the pid of the sandbox's process; nothing was run"); /* it notices
-											 our end */
+		/* it notices our end */
+		die("Can't learn the pid of the sandbox's process; nothing was run");
 	return pid;
 }
 

@@ -91,8 +91,8 @@ void tell_namespaces(struct run *run)
 	}
 	channel_send_numbers(run->supervisor_fd, MESSAGE_NAMESPACES, 0, run->ns_ids, N_NS_KINDS);
 	if (!hear_supervisor(run, &run->is_reported))
-		_exit(1); /* the report could not be written, and that has been said; or nobody is
-			     left */
+		/* the report could not be written, and that has been said; or nobody is left */
+		_exit(1);
 }
 
 void tell_pinned(const struct run *run)
