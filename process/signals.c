@@ -134,13 +134,17 @@ void signals_stop(int number)
 	sigprocmask(SIG_BLOCK, &only, NULL);
 }
 
+static struct timespec timespec_of(int64_t ms)
+{
+	return (struct timespec){ .tv_sec = (time_t) (ms / 1000),
+				  .tv_nsec = (long) (ms % 1000 * 1000000) };
+}
+
 bool signals_wake_at(int64_t time_ms, int64_t then_every_ms)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT };
-	struct itimerspec when = { .it_value = { .tv_sec = time_ms / 1000,
-						 .tv_nsec = time_ms % 1000 * 1000000 },
-				   .it_interval = { .tv_sec = then_every_ms / 1000,
-						    .tv_nsec = then_every_ms % 1000 * 1000000 } };
+	struct itimerspec when = { .it_value = timespec_of(time_ms),
+				   .it_interval = timespec_of(then_every_ms) };
 	timer_t timer;
 	/* The kernel continues a process that gets it before it looks at what the process does with
 	 * it. */
