@@ -5,7 +5,7 @@
 
 /* No pointers in it: each would be a relocation at every start. */
 static const struct row {
-	char name[16];
+	char name[20];
 	enum { NEVER_HAS, MAY_HAVE, MUST_HAVE } descriptor;
 	unsigned phases; /* in which the supervisor takes it; 0: it is not for the supervisor */
 } rows[] = {
