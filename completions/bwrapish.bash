@@ -8,13 +8,13 @@ _bwrapish()
 	# Walk over whole options, each with its words, up to the one under the cursor.
 	while ((i < COMP_CWORD)); do
 		case ${COMP_WORDS[i]} in
-		--args | --userns | --userns2 | --pidns | --uid | --gid | --hostname | --overlay-src-fd | --overlay-opt | --overlay-changes | --perms | --size | --file-label | --argv0 | --env | --keep-fd | --seccomp | --add-seccomp-fd | --seccomp-deny | --seccomp-allow | --seccomp-errno | --seccomp-dump | --seccomp-trace | --exec-label | --timeout | --kill-after | --sync-fd | --block-fd | --userns-block-fd | --info-fd | --json-status-fd) kinds=(none) ;;
+		--args | --userns | --userns2 | --pidns | --uid | --gid | --hostname | --overlay-src-fd | --overlay-opt | --overlay-changes | --file-label | --perms | --size | --inodes | --argv0 | --env | --keep-fd | --seccomp | --add-seccomp-fd | --seccomp-deny | --seccomp-allow | --seccomp-errno | --seccomp-dump | --seccomp-trace | --exec-label | --timeout | --kill-after | --sync-fd | --block-fd | --userns-block-fd | --info-fd | --json-status-fd) kinds=(none) ;;
 		--bind | --bind-try | --dev-bind | --dev-bind-try | --ro-bind | --ro-bind-try | --symlink) kinds=(file file) ;;
 		--bind-fd | --ro-bind-fd | --file | --bind-data | --ro-bind-data | --chmod) kinds=(none file) ;;
-		--propagation) kinds=(propagation) ;;
 		--overlay-src | --tmp-overlay | --ro-overlay | --remount-ro | --proc | --dev | --tmpfs | --mqueue | --dir | --cgroup | --lock-file) kinds=(file) ;;
 		--overlay) kinds=(file directory file) ;;
 		--overlay-backend) kinds=(backend) ;;
+		--propagation) kinds=(propagation) ;;
 		--chdir) kinds=(directory) ;;
 		--setenv) kinds=(variable none) ;;
 		--unsetenv) kinds=(variable) ;;
@@ -38,7 +38,7 @@ _bwrapish()
 	done
 
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--help --version --args --dry-run --verbose --level-prefix --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --userns --userns2 --pidns --disable-userns --assert-userns-disabled --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --propagation --overlay-src --overlay-src-fd --overlay --tmp-overlay --ro-overlay --overlay-backend --overlay-opt --overlay-changes --remount-ro --proc --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --perms --size --file-label --not-a-security-boundary --chdir --argv0 --clearenv --setenv --unsetenv --env --new-session --no-tty-guard --allow-keys --die-with-parent --as-pid-1 --close-fds --keep-fd --cap-add --cap-drop --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-profile --seccomp-log --seccomp-dump --seccomp-trace --exec-label --rlimit --limit --limit-try --cgroup --timeout --kill-after --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--help --version --args --dry-run --verbose --level-prefix --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --userns --userns2 --pidns --disable-userns --assert-userns-disabled --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --overlay-src --overlay-src-fd --overlay --tmp-overlay --ro-overlay --overlay-backend --overlay-opt --overlay-changes --remount-ro --proc --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --file-label --not-a-security-boundary --perms --size --inodes --propagation --chdir --argv0 --clearenv --setenv --unsetenv --env --new-session --no-tty-guard --allow-keys --die-with-parent --as-pid-1 --close-fds --keep-fd --cap-add --cap-drop --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-profile --seccomp-log --seccomp-dump --seccomp-trace --exec-label --rlimit --limit --limit-try --cgroup --timeout --kill-after --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd' -- "$cur")
 	else
 		_bwrapish_command "$i"
 	fi

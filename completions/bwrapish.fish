@@ -7,20 +7,20 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --perms --size --file-label --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
+			case --args --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --perms --size --inodes --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod
 				set kinds none file
-			case --propagation
-				set kinds propagation
 			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --dev --tmpfs --mqueue --dir --cgroup --lock-file
 				set kinds file
 			case --overlay
 				set kinds file directory file
 			case --overlay-backend
 				set kinds backend
+			case --propagation
+				set kinds propagation
 			case --chdir
 				set kinds directory
 			case --setenv
@@ -105,7 +105,6 @@ complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind -d 'show the host\'
 complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind-try -d 'the same, skipped where SRC does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-fd -d 'as --bind, for the file or directory that FD refers to'
 complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind-fd -d 'the same, read-only'
-complete -c bwrapish -n '__bwrapish_wants option' -l propagation -d 'private or slave: do mounts that the host adds appear in it'
 complete -c bwrapish -n '__bwrapish_wants option' -l overlay-src -d 'a layer of the next overlay, first is bottom'
 complete -c bwrapish -n '__bwrapish_wants option' -l overlay-src-fd -d 'the same, for the directory that FD refers to'
 complete -c bwrapish -n '__bwrapish_wants option' -l overlay -d 'the layers merged at DEST, writes go to RWSRC'
@@ -125,10 +124,12 @@ complete -c bwrapish -n '__bwrapish_wants option' -l bind-data -d 'a private cop
 complete -c bwrapish -n '__bwrapish_wants option' -l ro-bind-data -d 'the same, read-only'
 complete -c bwrapish -n '__bwrapish_wants option' -l symlink -d 'a symbolic link at DEST that says SRC'
 complete -c bwrapish -n '__bwrapish_wants option' -l chmod -d 'change the mode of what is at PATH'
-complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
-complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'
 complete -c bwrapish -n '__bwrapish_wants option' -l file-label -d 'SELinux label of what is made'
 complete -c bwrapish -n '__bwrapish_wants option' -l not-a-security-boundary -d 'only warn where a submount\'s flags cannot be set'
+complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
+complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'
+complete -c bwrapish -n '__bwrapish_wants option' -l inodes -d 'how many files the next --tmpfs can hold, itself included'
+complete -c bwrapish -n '__bwrapish_wants option' -l propagation -d 'private or slave: do mounts of the host appear later in the next bind'
 complete -c bwrapish -n '__bwrapish_wants option' -l chdir -d 'start in DIR, a path inside'
 complete -c bwrapish -n '__bwrapish_wants option' -l argv0 -d 'what COMMAND sees as its own name'
 complete -c bwrapish -n '__bwrapish_wants option' -l clearenv -d 'forget the whole environment'

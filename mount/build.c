@@ -128,7 +128,7 @@ static void build_mqueue(struct run *run, const struct op *op)
 
 static void build_tmpfs(struct run *run, const struct op *op, struct pin *pin)
 {
-	int mount_fd = fs_make_tmpfs(op->position, op->mode, op->size_bytes);
+	int mount_fd = fs_make_op_tmpfs(op);
 	pin->mount_id = destination_note_tmpfs(run, mount_fd);
 	destination_show(run, op, mount_fd, true, 0755);
 }

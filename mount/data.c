@@ -91,7 +91,7 @@ static void pin_data(const struct run *run, size_t number, int tmpfs_fd)
 
 static int attach_tmpfs(void)
 {
-	int fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
+	int fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700);
 	if (sys_move_mount(fd, "", AT_FDCWD, "/proc",
 			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) < 0)
 		die("Can't attach a tmpfs for private files: %s%s", errno_text(errno),

@@ -63,7 +63,7 @@ void dev_pin(struct run *run, size_t number)
 {
 	const struct op *op = &run->plan->root.ops[number];
 	struct pin *pin = &run->mounts->pins[number];
-	pin->mount_fd = fs_make_tmpfs(op->position, 0755, 0);
+	pin->mount_fd = fs_make_tmpfs(op->position, 0755);
 	bool is_short = scratch_runs_short(run, pin->mount_fd, 0);
 	if (is_short) {
 		scratch_park(run);

@@ -29,15 +29,33 @@ int fs_try_make(const char *type, unsigned attributes, const char *const options
 	return mount_fd;
 }
 
-int fs_make_tmpfs(struct position position, mode_t mode, uint64_t size_bytes)
+static int make_tmpfs(struct position position, const char *const options[])
 {
-	const char *options[] = { "mode", arena_number(mode, 8), size_bytes ? "size" : NULL,
-				  arena_number(size_bytes, 10), NULL };
 	int fd = fs_try_make("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
 	if (fd < 0)
 		die("%s: Can't make a tmpfs: %s%s", position_text(position), errno_text(errno),
 		    diagnose_mount_api(errno));
 	return fd;
+}
+
+int fs_make_tmpfs(struct position position, mode_t mode)
+{
+	return make_tmpfs(position, (const char *[]){ "mode", arena_number(mode, 8), NULL });
+}
+
+int fs_make_op_tmpfs(const struct op *op)
+{
+	const char *options[7] = { "mode", arena_number(op->mode, 8) };
+	size_t n = 2;
+	if (op->size_bytes) {
+		options[n++] = "size";
+		options[n++] = arena_number(op->size_bytes, 10);
+	}
+	if (op->n_inodes) {
+		options[n++] = "nr_inodes";
+		options[n++] = arena_number(op->n_inodes, 10);
+	}
+	return make_tmpfs(op->position, options);
 }
 
 int fs_clone_read_only(int fd)

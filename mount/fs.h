@@ -7,8 +7,10 @@
 
 /* A new file system, detached. `options` are key, value, key, value, ..., NULL. -1 with errno. */
 int fs_try_make(const char *type, unsigned attributes, const char *const options[]);
-/* A detached tmpfs; size 0: the kernel's default. `position` begins the message it dies with. */
-int fs_make_tmpfs(struct position position, mode_t mode, uint64_t size_bytes);
+/* A detached tmpfs for setup. `position` begins the message it dies with. */
+int fs_make_tmpfs(struct position position, mode_t mode);
+/* The one that --tmpfs asks for. */
+int fs_make_op_tmpfs(const struct op *op);
 /* A clone of what fd refers to and all mounts below, read-only and private; -1 and errno. */
 int fs_clone_read_only(int fd);
 

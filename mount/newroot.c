@@ -150,7 +150,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		const struct op *op = &plan->root.ops[0];
 		scratch_take_back(run, 0);
 		if (op->kind == OP_TMPFS)
-			*ret_fd = fs_make_tmpfs(op->position, op->mode, op->size_bytes);
+			*ret_fd = fs_make_op_tmpfs(op);
 		else if (!first->skipped && !first->is_directory)
 			die("%s: Can't show %s at /: it is no directory",
 			    position_text(op->position),
@@ -163,7 +163,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		first->skipped = true;
 	}
 	if (*ret_fd < 0)
-		*ret_fd = fs_make_tmpfs((struct position){ .option = "the new root" }, 0755, 0);
+		*ret_fd = fs_make_tmpfs((struct position){ .option = "the new root" }, 0755);
 	if (is_own)
 		destination_note_tmpfs(run, *ret_fd);
 	attach_new_root(run, *ret_fd);

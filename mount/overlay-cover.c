@@ -191,7 +191,7 @@ static _Noreturn void be_coverer(const struct served *served)
 	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
 	if (setns(served->ns_fd, CLONE_NEWNS) < 0)
 		die_errno(errno, "%s: Can't enter the mount namespace of fuse-overlayfs", position);
-	AUTO_CLOSE int covers_fd = fs_make_tmpfs(served->op->position, 0700, 0);
+	AUTO_CLOSE int covers_fd = fs_make_tmpfs(served->op->position, 0700);
 	struct covers covers = { .fd = covers_fd };
 	if (sys_move_mount(covers_fd, "", AT_FDCWD, "/covers", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_errno(errno, "%s: Can't attach what covers the layers", position);

@@ -65,7 +65,7 @@ void overlay_open_layers(struct merge *merge)
 
 static void make_tmpfs(struct merge *merge)
 {
-	AUTO_CLOSE int fd = fs_make_tmpfs(merge->op->position, 0700, 0);
+	AUTO_CLOSE int fd = fs_make_tmpfs(merge->op->position, 0700);
 	merge->has_tmpfs = true;
 	/* What is merged looks like the topmost layer. */
 	struct stat status;

@@ -114,7 +114,7 @@ static void arrange_mounts(const struct run *run, const struct overlay_job *job)
 	root_stand_on(run->host->proc_fd); /* in a chroot it is another */
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0)
 		die_errno(errno, "Can't make a mount namespace");
-	AUTO_CLOSE int root_fd = fs_make_tmpfs((struct position){ .option = "its root" }, 0755, 0);
+	AUTO_CLOSE int root_fd = fs_make_tmpfs((struct position){ .option = "its root" }, 0755);
 	/* On top of /, which no look-up from our root crosses. */
 	if (sys_move_mount(root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    mkdirat(root_fd, "layers", 0700) < 0 || mkdirat(root_fd, "covers", 0700) < 0)

@@ -85,7 +85,7 @@ static void protect_proc(const struct run *run, const struct op *op, int proc_fd
 	};
 	if (is_out_of_reach(run, op, proc_fd))
 		return;
-	AUTO_CLOSE int tmpfs_fd = fs_make_tmpfs(op->position, 0700, 0);
+	AUTO_CLOSE int tmpfs_fd = fs_make_tmpfs(op->position, 0700);
 	pivot_attach(tmpfs_fd);
 	close_fd(&tmpfs_fd);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

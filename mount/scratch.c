@@ -31,7 +31,7 @@ static void enter(const struct run *run)
 /* The same while sources are still to be looked up: we go back to where we were, as into a chroot. */
 static void make_beside(const struct run *run)
 {
-	run->mounts->scratch.fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700, 0);
+	run->mounts->scratch.fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700);
 	run->mounts->scratch.exists = true;
 	AUTO_CLOSE int root_fd = run->in_chroot ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	AUTO_CLOSE int directory_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);

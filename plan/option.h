@@ -35,7 +35,8 @@ struct option_row {
 	/* Not 0: that process has to be there. Of several options that want it the one with the smallest
 	 * number is named in --dry-run. */
 	uint8_t with_init, supervised;
-	uint16_t field, traits;
+	uint32_t traits;
+	uint16_t field;
 	uint16_t mode;  /* of what an operation makes when --perms says nothing */
 	char words[32]; /* "SRC DEST"; "" for none. They tell arity, checks and completion. */
 	char help[96];

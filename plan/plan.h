@@ -103,9 +103,9 @@ struct op {
 	const char *outer_path;
 	const char *inner_path;
 	const char *link_target;
-	mode_t mode;         /* what the made object gets; decided by the reader */
-	mode_t parent_mode;  /* what missing parents get */
-	uint64_t size_bytes; /* tmpfs; 0: the kernel's default */
+	mode_t mode;                   /* what the made object gets; decided by the reader */
+	mode_t parent_mode;            /* what missing parents get */
+	uint64_t size_bytes, n_inodes; /* tmpfs; 0: the kernel's default */
 	const struct overlay *overlay;
 	struct position position;
 };

@@ -5,15 +5,19 @@
 #include "plan/option.h"
 #include "plan/options.h"
 
+enum modifier { PERMS, SIZE, INODES, PROPAGATION, N_MODIFIERS };
+struct modifiers {
+	struct position waiting[N_MODIFIERS]; /* for their operation; argument 0: not given */
+	mode_t perms;
+	uint64_t size_bytes, n_inodes;
+	enum propagation propagation;
+};
+
 struct reader {
 	struct plan *plan;
 	const struct option_io *io;
 	enum reading reading; /* READ_PLAN until --help or --version was met */
-	/* Modifiers that wait for their operation; argument 0 for "none". */
-	struct position perms_position, size_position, propagation_position;
-	mode_t perms;
-	uint64_t size_bytes;
-	enum propagation propagation;
+	struct modifiers modifiers;
 	struct position overlay_position; /* the last word that waits for its overlay */
 	struct overlay overlay;
 };

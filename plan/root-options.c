@@ -4,6 +4,7 @@
 #include "plan/cover.h"
 #include "plan/descriptors.h"
 #include "plan/lines.h"
+#include "plan/modifier-options.h"
 #include "plan/operand.h"
 #include "plan/option.h"
 #include "plan/overlay-options.h"
@@ -16,8 +17,6 @@
 #include <string.h>
 
 /* The value of an operation is its enum op_kind. */
-enum { PERMS = 100, SIZE, PROPAGATION };
-
 #define ROW(...) OPTION(ROOT, __VA_ARGS__)
 /* clang-format off */
 static const struct option_row bind_rows[] = {
@@ -29,7 +28,6 @@ static const struct option_row bind_rows[] = {
 	ROW("ro-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = READ_ONLY | SKIP_MISSING | TAKES_PROPAGATION),
 	ROW("bind-fd", "FD DEST", FILESYSTEM, "as --bind, for the file or directory that FD refers to", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = TAKES_PROPAGATION),
 	ROW("ro-bind-fd", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = READ_ONLY | TAKES_PROPAGATION),
-	ROW("propagation", "TYPE", FILESYSTEM, "private or slave: do mounts that the host adds appear in it", OWN, .value = PROPAGATION, .choices = "private slave", .traits = MODIFIES_NEXT),
 };
 static const struct option_row rows[] = {
 	ROW("remount-ro", "DEST", FILESYSTEM, "make the mount at DEST read-only, not those below it", OWN, .value = OP_REMOUNT_RO),
@@ -43,8 +41,6 @@ static const struct option_row rows[] = {
 	ROW("ro-bind-data", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_DATA, .use = USE_COPIED, .mode = 0600, .traits = READ_ONLY | TAKES_PERMS),
 	ROW("symlink", "SRC DEST", FILESYSTEM, "a symbolic link at DEST that says SRC", OWN, .value = OP_SYMLINK),
 	ROW("chmod", "OCTAL PATH", FILESYSTEM, "change the mode of what is at PATH", OWN, .value = OP_CHMOD),
-	ROW("perms", "OCTAL", FILESYSTEM, "the mode of what the next operation makes", OWN, .value = PERMS, .traits = MODIFIES_NEXT),
-	ROW("size", "BYTES", FILESYSTEM, "the size limit of the next --tmpfs", OWN, .value = SIZE, .traits = MODIFIES_NEXT),
 	ROW("file-label", "LABEL", FILESYSTEM, "SELinux label of what is made", WORD, AT(root.file_label)),
 	ROW("not-a-security-boundary", "", FILESYSTEM, "only warn where a submount's flags cannot be set", FLAG, AT(root.tolerate_submounts)),
 };
@@ -52,61 +48,11 @@ static const struct option_row rows[] = {
 const struct option_rows bind_option_rows = { bind_rows, ARRAY_SIZE(bind_rows) };
 const struct option_rows root_option_rows = { rows, ARRAY_SIZE(rows) };
 
-/* ---- modifiers ---- */
-
-static problem read_propagation(struct position position, const struct option_row *row,
-				const char *word, enum propagation *ret_propagation)
-{
-	static const enum propagation chosen[] = { PROPAGATION_PRIVATE, PROPAGATION_SLAVE };
-	int choice = operand_choice(row->choices, word);
-	if (choice < 0)
-		return problem_at(position, "Invalid propagation: %s is neither private nor slave",
-				  word);
-	*ret_propagation = chosen[choice];
-	return NULL;
-}
-
-static problem read_modifier(struct reader *reader, const struct option_row *row, const char *word,
-			     struct position position)
-{
-	struct position *waiting = row->value == PERMS  ? &reader->perms_position
-				   : row->value == SIZE ? &reader->size_position
-							: &reader->propagation_position;
-	problem bad = operand_once(position, *waiting);
-	if (bad)
-		return bad;
-	*waiting = position;
-	return row->value == PERMS  ? operand_mode(position, word, &reader->perms)
-	       : row->value == SIZE ? operand_size(position, word, &reader->size_bytes)
-				    : read_propagation(position, row, word, &reader->propagation);
-}
-
-static void take_modifiers(struct reader *reader, const struct option_row *row, struct op *op)
-{
-	if (row->traits & TAKES_PERMS && reader->perms_position.argument) {
-		op->mode = reader->perms;
-		reader->perms_position.argument = 0;
-	}
-	if (row->traits & TAKES_SIZE && reader->size_position.argument) {
-		op->size_bytes = reader->size_bytes;
-		reader->size_position.argument = 0;
-	}
-	if (row->traits & TAKES_PROPAGATION && reader->propagation_position.argument) {
-		op->propagation = reader->propagation;
-		reader->propagation_position.argument = 0;
-	}
-}
-
 problem root_options_check_waiting(const struct reader *reader)
 {
-	if (reader->perms_position.argument)
-		return problem_at(
-			reader->perms_position,
-			"must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data or --ro-bind-data");
-	if (reader->size_position.argument)
-		return problem_at(reader->size_position, "must be followed by --tmpfs");
-	if (reader->propagation_position.argument)
-		return problem_at(reader->propagation_position, "must be followed by a bind");
+	problem bad = modifier_options_check_waiting(reader);
+	if (bad)
+		return bad;
 	if (reader->overlay_position.argument)
 		return arena_printf(
 			"%s must be followed by another --overlay-src or one of --overlay, --tmp-overlay, or --ro-overlay, at %s",
@@ -165,7 +111,7 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 		bad = overlay_options_take(reader, row, &op);
 	if (bad)
 		return bad;
-	take_modifiers(reader, row, &op);
+	modifier_options_take(reader, row, &op);
 	/* Parents are as open as what they lead to: bubblewrap's callers rely on 0700 above binds.
 	 */
 	mode_t parent_trim = op.kind == OP_CHMOD ? 0 : op.mode;
@@ -179,7 +125,7 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 problem root_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			  struct position position)
 {
-	return row->traits & MODIFIES_NEXT ? read_modifier(reader, row, words[0], position)
+	return row->traits & MODIFIES_NEXT ? modifier_options_read(reader, row, words[0], position)
 					   : read_op(reader, row, words, position);
 }
 
@@ -190,6 +136,17 @@ static const char *propagation_text(const struct op *op)
 	bool private = op->propagation == PROPAGATION_PRIVATE ||
 		       (op->propagation == PROPAGATION_DEFAULT && op->read_only);
 	return private ? "" : "; mounts that the host adds below it later appear";
+}
+
+static const char *tmpfs_text(const struct op *op)
+{
+	struct text text = { 0 };
+	text_add(&text, "an empty tmpfs at %s, mode %04o", op->inner_path, op->mode);
+	if (op->size_bytes)
+		text_add(&text, ", at most %llu bytes", (unsigned long long) op->size_bytes);
+	if (op->n_inodes)
+		text_add(&text, ", at most %llu inodes", (unsigned long long) op->n_inodes);
+	return text.bytes;
 }
 
 const char *plan_op_text(const struct op *op, const struct shape *shape)
@@ -209,11 +166,7 @@ const char *plan_op_text(const struct op *op, const struct shape *shape)
 	case OP_REMOUNT_RO:
 		return arena_printf("make the mount at %s read-only", to);
 	case OP_TMPFS:
-		return arena_printf("an empty tmpfs at %s, mode %04o%s", to, op->mode,
-				    op->size_bytes
-					    ? arena_printf(", at most %llu bytes",
-							   (unsigned long long) op->size_bytes)
-					    : "");
+		return tmpfs_text(op);
 	case OP_PROC:
 		return shape->new_proc ? arena_printf("a new procfs at %s", to)
 				       : arena_printf("the host's /proc at %s", to);

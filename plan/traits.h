@@ -27,7 +27,7 @@ enum option_trait {
 	DEVICES = 1 << 10,
 	SKIP_MISSING = 1 << 11,
 	TAKES_PERMS = 1 << 12,
-	TAKES_SIZE = 1 << 13,
+	TAKES_SIZE = 1 << 13, /* a number of inodes as well */
 	TAKES_PROPAGATION = 1 << 14,
 };
 

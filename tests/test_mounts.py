@@ -328,6 +328,22 @@ def test_tmpfs_is_empty_with_its_mode_and_flags(args, mode):
     assert mounts_inside([*args, "--tmpfs", "/t"])["/t"].has("rw", "nosuid", "nodev")
 
 
+def test_a_tmpfs_holds_no_more_files_than_its_inodes():
+    for inodes in (8, 1):
+        assert shell(["--inodes", inodes, "--tmpfs", "/t"], "while touch /t/$((n += 1)) 2>&-; do :; done; ls /t | wc -l") == f"{inodes - 1}\n"
+    assert inside(["--inodes", "2K", "--size", "1M", "--tmpfs", "/t"], "os.statvfs('/t').f_files") == 2048
+    assert inside(["--inodes", "9", "--tmpfs", "/", *BASE], "os.statvfs('/').f_files", base=[]) == 9
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "", "1x", "0x10", "1e3", "99999999999999999999"])
+def test_a_number_of_inodes_that_is_none_is_refused(word):
+    refused(["--inodes", word, "--tmpfs", "/t"], "--inodes (argument ", "Invalid number of inodes", base=BASE)
+
+
+def test_a_tmpfs_too_small_for_what_is_made_in_it_ends_the_run():
+    refused(["--inodes", "1", "--tmpfs", "/t", "--dir", "/t/d"], "--dir (argument ", "No space left on device", base=BASE)
+
+
 @pytest.mark.parametrize("size", ["1048576", "0x100000", "04000000", "1024k", "1M"])
 def test_tmpfs_has_the_size_that_was_asked(size):
     assert inside(["--size", size, "--perms", "0700", "--tmpfs", "/t"],

@@ -21,7 +21,7 @@ static char *sample(const char *name, size_t length)
 		{ "KEY", "io.max" },   { "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
 		{ "LIST", "read" },    { "ACTION", "EPERM" },  { "PROFILE", "build" },
 		{ "RWSRC", "/r" },     { "WORKDIR", "/w" },    { "BACKEND", "kernel" },
-		{ "OPT", "volatile" },
+		{ "OPT", "volatile" }, { "N", "7" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
@@ -59,7 +59,7 @@ static bool is_word(const struct option_row *row, size_t at, const char *name)
 static bool is_modifier(const struct option_row *row)
 {
 	return streq(row->name, "--perms") || streq(row->name, "--size") ||
-	       streq(row->name, "--propagation");
+	       streq(row->name, "--inodes") || streq(row->name, "--propagation");
 }
 
 /* What is of no use without layers before it. */
@@ -210,6 +210,7 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		  "must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data or --ro-bind-data",
 		  " --dir --tmpfs --file --bind-data --ro-bind-data " },
 		{ "--size", "1", "must be followed by --tmpfs", " --tmpfs " },
+		{ "--inodes", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--propagation", "slave", "must be followed by a bind",
 		  " --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd " },
 	};

@@ -1,0 +1,16 @@
+/* modifier-options.h - what stands before an operation and changes it. */
+#ifndef PLAN_MODIFIER_OPTIONS_H
+#define PLAN_MODIFIER_OPTIONS_H
+
+#include "plan/reader.h"
+
+extern const struct option_rows modifier_option_rows;
+/* Reads one option of these rows, which waits for its operation then. NULL, or what is wrong. */
+problem modifier_options_read(struct reader *reader, const struct option_row *row, const char *word,
+			      struct position position);
+/* Gives the operation, which the row begins, what waits for such a one. */
+void modifier_options_take(struct reader *reader, const struct option_row *row, struct op *op);
+/* A modifier that stands before nothing that it could modify. */
+problem modifier_options_check_waiting(const struct reader *reader);
+
+#endif
