@@ -61,13 +61,13 @@ def _popen_options(args, options):
     return options
 
 
-def run(args, command=None, *, program=BINARY, prefix=(), timeout=TIMEOUT, **options):
-    """Runs bwrapish to its end; the output is text."""
+def run(args, command=None, *, program=BINARY, prefix=(), timeout=30, **options):
+    """Runs bwrapish to its end, within `timeout` seconds of a machine that is not emulated; the output is text."""
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
     if options.setdefault("text", True):
         options["errors"] = "backslashreplace"
-    return subprocess.run(command_line(args, command, program, prefix), timeout=timeout,
+    return subprocess.run(command_line(args, command, program, prefix), timeout=timeout * PATIENCE,
                           **_popen_options(args, options))
 
 

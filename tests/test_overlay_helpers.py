@@ -40,13 +40,13 @@ def helpers_with_limits(supervisor):
 @limits_memory
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_memory_limit_holds_for_what_is_written_to_an_overlay(backend, tree):
-    """Whoever keeps it for COMMAND."""
+    """Whoever keeps it for COMMAND.  The size tells nothing: Linux 7.2 goes on telling what it wanted to write to a FUSE server."""
     fd = data_fd()
-    result = merge(tree, "root", backend, "head -c 100M /dev/zero >/m/big || stat -c %s /m/big || true", timeout=100,
+    result = merge(tree, "root", backend, "head -c 100M /dev/zero >/m/big && echo written || true", timeout=100,
                    more=["--limit", "memory.max", "20M", *LIMIT[3:], "--json-status-fd", fd])
     use = [json.loads(line) for line in os.pread(fd, 65536, 0).decode().splitlines()][-2]
     assert use["oom-kills"] >= 1 and use["memory-peak-bytes"] <= 20 << 20
-    assert int(result.stdout or 0) < 20 << 20
+    assert result.stdout == "", result
 
 
 @pytest.mark.root
