@@ -10,6 +10,7 @@
 #include "bind-mount.h"
 
 #include "mount/fs.h"
+#include "mount/proc.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/diagnose.h"
@@ -138,7 +139,7 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 			   MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH)) == 0)
 		return;
 	int error = errno;
-	if (op->kind == OP_PROC)
+	if (proc_is_kind(op->kind))
 		die("%s: %s: %s", position_text(op->position), fs_no_proc_text(op),
 		    errno_text(error));
 	die("%s: Can't mount on %s: %s%s", position_text(op->position), op->inner_path,

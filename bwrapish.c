@@ -109,14 +109,22 @@ static _Noreturn void become_command(struct run *run)
 	command_go(run);
 }
 
+/* What is told of the sandbox where the second user namespace has to be there first. */
+static void tell_late(struct run *run)
+{
+	if (!run->shape.info_late)
+		return;
+	tell_namespaces(run);
+	tell_steps_down(run);
+}
+
 /* Where setup's process becomes COMMAND. */
 static void lock(struct run *run)
 {
 	filters_prepare(run);
 	command_make_environment(run);
 	second_userns_enter(run);
-	if (run->shape.info_late)
-		tell_namespaces(run);
+	tell_late(run);
 	command_wait(run);
 	filters_read(run);
 }
@@ -126,8 +134,7 @@ static _Noreturn void be_init(struct run *run)
 	if (init_follow(run)) {
 		/* The reported child-pid is this process: callers who attach to it have to find
 		 * COMMAND's namespaces. */
-		if (run->shape.info_late)
-			tell_namespaces(run);
+		tell_late(run);
 		command_wait(run);
 		filters_read(run);
 	}
@@ -171,6 +178,8 @@ static _Noreturn void be_sandbox(struct run *run)
 	helpers_choose_starter(run);
 	newroot_pin(run);
 	tell_pinned(run);
+	if (!run->shape.info_late)
+		tell_steps_down(run);
 	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);

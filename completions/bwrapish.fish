@@ -13,7 +13,7 @@ function __bwrapish_next
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod
 				set kinds none file
-			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --dev --tmpfs --mqueue --dir --cgroup --lock-file
+			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --cgroup --lock-file
 				set kinds file
 			case --overlay
 				set kinds file directory file
@@ -115,6 +115,8 @@ complete -c bwrapish -n '__bwrapish_wants option' -l overlay-opt -d 'a mount opt
 complete -c bwrapish -n '__bwrapish_wants option' -l overlay-changes -d 'list what was changed in the next overlay on FD, as JSON lines'
 complete -c bwrapish -n '__bwrapish_wants option' -l remount-ro -d 'make the mount at DEST read-only, not those below it'
 complete -c bwrapish -n '__bwrapish_wants option' -l proc -d 'procfs at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l proc-pid -d 'the same with processes and nothing else in it (subset=pid)'
+complete -c bwrapish -n '__bwrapish_wants option' -l proc-try -d 'procfs at DEST, or what there can be of it'
 complete -c bwrapish -n '__bwrapish_wants option' -l dev -d 'a small /dev at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l tmpfs -d 'an empty tmpfs at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l mqueue -d 'POSIX message queues at DEST'

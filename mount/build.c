@@ -133,11 +133,9 @@ static void build_tmpfs(struct run *run, const struct op *op, struct pin *pin)
 	destination_show(run, op, mount_fd, true, 0755);
 }
 
-static void build_op(struct run *run, size_t i)
+/* --verbose. */
+static void tell_op(const struct run *run, const struct op *op, bool is_missing)
 {
-	const struct op *op = &run->plan->root.ops[i];
-	struct pin *pin = &run->mounts->pins[i];
-	bool is_missing = pin->skipped && !pin->is_root;
 	run_tell(run, "%s: %s%s", position_text(op->position), plan_op_text(op, &run->shape),
 		 is_missing ? " (it does not)" : "");
 	const char *risk = run->plan->verbose && !is_missing
@@ -145,6 +143,13 @@ static void build_op(struct run *run, size_t i)
 				   : NULL;
 	if (risk)
 		say_note("%s: %s", position_text(op->position), risk);
+}
+
+static void build_op(struct run *run, size_t i)
+{
+	const struct op *op = &run->plan->root.ops[i];
+	struct pin *pin = &run->mounts->pins[i];
+	tell_op(run, op, pin->skipped && !pin->is_root);
 	if (pin->skipped && op->kind == OP_OVERLAY)
 		overlay_attach_parts(run, op, pin->parts);
 	if (pin->skipped)
@@ -167,6 +172,8 @@ static void build_op(struct run *run, size_t i)
 		build_tmpfs(run, op, pin);
 		return;
 	case OP_PROC:
+	case OP_PROC_PID:
+	case OP_PROC_TRY:
 		scratch_take_back(run, i);
 		proc_build(run, op, pin);
 		return;

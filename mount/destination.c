@@ -9,6 +9,7 @@
 #include "mount/fs.h"
 #include "mount/overlay-cover.h"
 #include "mount/pivot.h"
+#include "mount/proc.h"
 #include "mount/state.h"
 #include "plan/cover.h"
 #include "plan/plan.h"
@@ -61,7 +62,7 @@ static bool is_writable_tree(const struct op *op)
 static bool has_worth(const struct run *run, const struct op *op)
 {
 	return is_writable_tree(op) || op->kind == OP_DEV ||
-	       (op->kind == OP_PROC && !run->shape.new_proc);
+	       (proc_is_kind(op->kind) && !run->shape.new_proc);
 }
 
 /* A link's owner without a number is nobody that an earlier COMMAND of the same caller was, unless that

@@ -65,14 +65,9 @@ static void pin_op(struct run *run, size_t number, bool may_nest)
 		pin->is_directory = true;
 		break;
 	case OP_PROC:
-		if (run->shape.new_proc) {
-			pin->mount_fd = proc_make(op);
-		} else {
-			struct op host_proc = *op;
-			host_proc.outer_path = "/proc";
-			pin->mount_fd = bind_pin(run, &host_proc);
-		}
-		pin->is_directory = true;
+	case OP_PROC_PID:
+	case OP_PROC_TRY:
+		proc_pin(run, op, pin);
 		break;
 	case OP_DEV:
 		pin->is_directory = true;

@@ -1,15 +1,17 @@
-/* proc.c - --proc: a procfs that lets nobody harm the host.
+/* proc.c - --proc, --proc-pid, --proc-try: a procfs that lets nobody harm the host.
  *
  * Must not: leave root a kernel control that it can write to.
  */
 #include "mount/proc.h"
 
+#include "bind-mount.h"
 #include "mount/destination.h"
 #include "mount/fs.h"
 #include "mount/pivot.h"
 #include "mount/state.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "plan/shape.h"
 #include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "sys/procfile.h"
@@ -19,14 +21,82 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-int proc_make(const struct op *op)
+static int try_make(const struct op *op, enum proc_form form)
 {
+	const char *const options[] = { form == PROC_PROCESSES ? "subset" : NULL, "pid", NULL };
 	int fd = fs_try_make("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-			     (const char *[]){ NULL });
-	if (fd < 0)
-		die("%s: %s: %s%s", position_text(op->position), fs_no_proc_text(op),
-		    errno_text(errno), diagnose_proc_mount(errno));
+			     options);
+	struct stat status;
+	if (fd >= 0 && form == PROC_PROCESSES && fstatat(fd, "sys", &status, 0) == 0)
+		die("%s: %s: the kernel has made a whole one", position_text(op->position),
+		    fs_no_proc_text(op));
 	return fd;
+}
+
+static _Noreturn void die_without(const struct run *run, const struct op *op, int error)
+{
+	AUTO_CLOSE int processes =
+		op->kind == OP_PROC && error == EPERM ? try_make(op, PROC_PROCESSES) : -1;
+	die("%s: %s: %s%s", position_text(op->position), fs_no_proc_text(op), errno_text(error),
+	    diagnose_proc_mount(run, op, processes >= 0, error));
+}
+
+static int pin_visible(const struct run *run, const struct op *op)
+{
+	struct op host_proc = *op;
+	host_proc.outer_path = "/proc";
+	return bind_pin(run, &host_proc);
+}
+
+/* What is not permitted, by the kernel or by what is around us, may be so in a lesser form. The visible one tells of
+ * the processes of another pid namespace than a new or joined one. */
+static int pin_what_there_can_be(const struct run *run, const struct op *op,
+				 enum proc_form *ret_form)
+{
+	int fd = -1, errors[PROC_VISIBLE];
+	enum proc_form form = PROC_WHOLE;
+	for (; fd < 0 && form < PROC_VISIBLE; form++) {
+		fd = try_make(op, form);
+		errors[form] = errno;
+		if (fd >= 0)
+			break;
+		if (errno != EPERM && errno != EACCES)
+			die_without(run, op, errno);
+	}
+	if (form == PROC_VISIBLE && run->shape.new_proc)
+		die_without(run, op, errors[PROC_PROCESSES]);
+	if (form > PROC_WHOLE)
+		say_warning("%s: No whole procfs can be made: %s; one of the processes alone is %s",
+			    position_text(op->position), errno_text(errors[PROC_WHOLE]),
+			    form == PROC_PROCESSES ? "shown" : "tried");
+	if (form > PROC_PROCESSES)
+		say_warning(
+			"%s: No procfs of the processes alone can be made: %s; the host's /proc is shown",
+			position_text(op->position), errno_text(errors[PROC_PROCESSES]));
+	*ret_form = form;
+	return fd >= 0 ? fd : pin_visible(run, op);
+}
+
+void proc_pin(const struct run *run, const struct op *op, struct pin *pin)
+{
+	pin->is_directory = true;
+	if (op->kind == OP_PROC_TRY) {
+		pin->mount_fd = pin_what_there_can_be(run, op, &pin->proc_form);
+		return;
+	}
+	pin->proc_form = op->kind == OP_PROC_PID ? PROC_PROCESSES
+			 : run->shape.new_proc   ? PROC_WHOLE
+						 : PROC_VISIBLE;
+	pin->mount_fd = pin->proc_form == PROC_VISIBLE ? pin_visible(run, op)
+						       : try_make(op, pin->proc_form);
+	if (pin->mount_fd < 0)
+		die_without(run, op, errno);
+}
+
+enum proc_form proc_stepped_down_to(const struct run *run, size_t op)
+{
+	return run->plan->root.ops[op].kind == OP_PROC_TRY ? run->mounts->pins[op].proc_form
+							   : PROC_WHOLE;
 }
 
 /* A caller may have given that number to somebody. */
@@ -49,10 +119,12 @@ static bool is_overflow_uid_mapped(const struct run *run)
 static bool is_out_of_reach(const struct run *run, const struct op *op, int proc_fd)
 {
 	struct stat status;
-	if (fstatat(proc_fd, "sys", &status, 0) < 0)
+	if (fstatat(proc_fd, "sys", &status, 0) == 0)
+		return status.st_uid == OVERFLOW_UID && !is_overflow_uid_mapped(run);
+	if (errno != ENOENT) /* that is one of the processes alone */
 		die_errno(errno, "%s: Can't look at %s/sys", position_text(op->position),
 			  op->inner_path);
-	return status.st_uid == OVERFLOW_UID && !is_overflow_uid_mapped(run);
+	return false;
 }
 
 /* In a user namespace the kernel makes a procfs only where a whole one can be found, and no less
@@ -64,6 +136,8 @@ static void leave_whole_proc(const struct op *op, int proc_fd, const char *name)
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 				   .propagation = MS_PRIVATE };
+	AUTO_CLOSE int tmpfs_fd = fs_make_tmpfs(op->position, 0700);
+	pivot_attach(tmpfs_fd);
 	AUTO_CLOSE int whole =
 		sys_open_tree(proc_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (whole < 0 || sys_mount_setattr(whole, "", AT_EMPTY_PATH, &attr) < 0 ||
@@ -85,9 +159,6 @@ static void protect_proc(const struct run *run, const struct op *op, int proc_fd
 	};
 	if (is_out_of_reach(run, op, proc_fd))
 		return;
-	AUTO_CLOSE int tmpfs_fd = fs_make_tmpfs(op->position, 0700);
-	pivot_attach(tmpfs_fd);
-	close_fd(&tmpfs_fd);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 						       MOUNT_ATTR_NODEV,

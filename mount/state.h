@@ -2,6 +2,7 @@
 #ifndef MOUNT_STATE_H
 #define MOUNT_STATE_H
 
+#include "mount/proc.h"
 #include "sys/path.h"
 
 #include <sys/resource.h>
@@ -15,6 +16,7 @@ struct pin {
 	bool skipped; /* the source does not exist and need not */
 	bool parked;  /* attached in the scratch tmpfs under the operation's number */
 	bool is_directory;
+	enum proc_form proc_form;           /* of a --proc and its like */
 	uint64_t mount_id;                  /* 0: nobody has asked yet */
 	bool is_root;                       /* shown as / when the new root was made */
 	const char *source;                 /* where on the host; NULL: of no interest */

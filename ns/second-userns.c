@@ -124,8 +124,11 @@ static int unshare_second(const struct run *run, unsigned long flags)
 static void limit_user_namespaces(const struct run *run)
 {
 	if (!procfile_write(run->host->proc_fd, "sys/user/max_user_namespaces", "1"))
-		die_errno(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces",
-			  position_text(options_position(run->plan, "--disable-userns")));
+		die("%s: Can't limit /proc/sys/user/max_user_namespaces: %s%s",
+		    position_text(options_position(run->plan, "--disable-userns")),
+		    errno_text(errno),
+		    errno == ENOENT ? "; the /proc that is visible here is one of processes alone"
+				    : "");
 }
 
 bool second_userns_enter(struct run *run)

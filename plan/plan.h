@@ -18,7 +18,9 @@ enum op_kind {
 	OP_OVERLAY, /* layers merged at inner_path */
 	OP_REMOUNT_RO,
 	OP_TMPFS,
-	OP_PROC,
+	OP_PROC,     /* a new one with a new or joined pid namespace, else the visible one */
+	OP_PROC_PID, /* a new one, of the processes alone */
+	OP_PROC_TRY, /* a whole new one, or else what there can be */
 	OP_DEV,
 	OP_MQUEUE,
 	OP_DIR,

@@ -32,6 +32,8 @@ static const struct option_row bind_rows[] = {
 static const struct option_row rows[] = {
 	ROW("remount-ro", "DEST", FILESYSTEM, "make the mount at DEST read-only, not those below it", OWN, .value = OP_REMOUNT_RO),
 	ROW("proc", "DEST", FILESYSTEM, "procfs at DEST", OWN, .value = OP_PROC),
+	ROW("proc-pid", "DEST", FILESYSTEM, "the same with processes and nothing else in it (subset=pid)", OWN, .value = OP_PROC_PID),
+	ROW("proc-try", "DEST", FILESYSTEM, "procfs at DEST, or what there can be of it", OWN, .value = OP_PROC_TRY),
 	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", OWN, .value = OP_DEV),
 	ROW("tmpfs", "DEST", FILESYSTEM, "an empty tmpfs at DEST", OWN, .value = OP_TMPFS, .mode = 0755, .traits = TAKES_PERMS | TAKES_SIZE),
 	ROW("mqueue", "DEST", FILESYSTEM, "POSIX message queues at DEST", OWN, .value = OP_MQUEUE),
@@ -170,6 +172,11 @@ const char *plan_op_text(const struct op *op, const struct shape *shape)
 	case OP_PROC:
 		return shape->new_proc ? arena_printf("a new procfs at %s", to)
 				       : arena_printf("the host's /proc at %s", to);
+	case OP_PROC_PID:
+		return arena_printf("a new procfs of the processes alone at %s", to);
+	case OP_PROC_TRY:
+		return arena_printf("a new procfs at %s, or one of the processes alone%s", to,
+				    shape->new_proc ? "" : ", or the host's /proc");
 	case OP_DEV:
 		return arena_printf("a small /dev at %s", to);
 	case OP_MQUEUE:

@@ -8,7 +8,7 @@
  *       |<--- START_HELPER ------------|  with its end of a socket                |
  *       |                              |---- HELPER_JOB, HELPER_FD ... ---------->|
  *       |                              |<--- HELPER_READY or HELPER_FAILED -------|
- *       |<--- PINNED ------------------|  no more helpers
+ *       |<--- PINNED, STEPPED_DOWN ... |  no more helpers; for --json-status-fd, behind NAMESPACES
  *       |---- READY ------------------>|  nothing is left that it does not need: COMMAND may run
  *       |                            pid 1                COMMAND's process, before exec
  *       |                              |<--- SECOND_USERNS --------|  and NAMESPACE_FD ... with --cap-add
@@ -33,6 +33,7 @@ enum message_kind {
 	MESSAGE_REPORTED,
 	MESSAGE_START_HELPER, /* value: the kind; with a socket */
 	MESSAGE_PINNED,
+	MESSAGE_STEPPED_DOWN, /* value: an operation's number; numbers: what is there, enum proc_form */
 	MESSAGE_READY,
 	MESSAGE_SECOND_USERNS, /* value: whether COMMAND is in one */
 	MESSAGE_NAMESPACE_FD,  /* with a descriptor of it */

@@ -6,6 +6,7 @@
 #include "process/report.h"
 
 #include "limit/usage.h"
+#include "mount/proc.h"
 #include "ns/namespaces.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -42,6 +43,18 @@ void report_namespaces(const struct run *run, pid_t child)
 		text_add(&json, " }\n");
 		write_report(run, &plan->report.json_status, json.bytes);
 	}
+}
+
+void report_step_down(const struct run *run, int op, uint64_t proc_form)
+{
+	const struct root_plan *root = &run->plan->root;
+	if (run->plan->report.json_status.fd < 0 || op < 0 || (size_t) op >= root->n_ops)
+		die("The sandbox told of an operation that there is not and is ended for it");
+	/* A position is made of the options' own words: nothing in it has to be escaped. */
+	write_report(run, &run->plan->report.json_status,
+		     arena_printf("{ \"proc\": \"%s\", \"at\": \"%s\" }\n",
+				  proc_form == PROC_VISIBLE ? "visible" : "subset=pid",
+				  position_text(root->ops[op].position)));
 }
 
 void report_exit(const struct run *run, int exit_code)

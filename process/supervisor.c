@@ -235,6 +235,9 @@ static void hear_message(struct run *run, const struct message *message, int att
 		self->takes_helpers = false;
 		drop_privilege(run);
 		break;
+	case MESSAGE_STEPPED_DOWN:
+		report_step_down(run, message->value, message->numbers[0]);
+		break;
 	case MESSAGE_STARTING:
 		self->started = true;
 		self->command_pidfd = attached_fd;

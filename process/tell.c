@@ -1,6 +1,7 @@
 /* tell.c - the sandbox's side of the talk with its supervisor. */
 #include "process/tell.h"
 
+#include "mount/proc.h"
 #include "ns/namespaces.h"
 #include "plan/descriptors.h"
 #include "plan/overlay-options.h"
@@ -100,6 +101,16 @@ void tell_pinned(const struct run *run)
 	if (run->supervisor_fd < 0 || !overlay_may_need_helper(run->plan))
 		return;
 	channel_send(run->supervisor_fd, MESSAGE_PINNED, 0);
+}
+
+void tell_steps_down(const struct run *run)
+{
+	if (run->plan->report.json_status.fd < 0)
+		return;
+	for (size_t i = 0; i < run->plan->root.n_ops; i++)
+		for (uint64_t form = PROC_PROCESSES; form <= proc_stepped_down_to(run, i); form++)
+			channel_send_numbers(run->supervisor_fd, MESSAGE_STEPPED_DOWN, (int) i,
+					     &form, 1);
 }
 
 void tell_and_await_ready(struct run *run)

@@ -6,6 +6,7 @@
  */
 #include "run/diagnose.h"
 
+#include "plan/plan.h"
 #include "run/run.h"
 #include "sys/kernel.h"
 #include "sys/nskind.h"
@@ -102,11 +103,20 @@ const char *diagnose_mount_api(int error)
 	return arena_printf("; Linux 5.12 or newer is needed, and this is %s", system.release);
 }
 
-const char *diagnose_proc_mount(int error)
+const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
+				int error)
 {
-	if (error == EPERM)
-		return "; parts of the /proc that is visible here are covered, as in a container, and then the kernel allows no new one: without --unshare-pid the visible one is shown instead";
-	return diagnose_mount_api(error);
+	if (error != EPERM)
+		return diagnose_mount_api(error);
+	if (!run->shape.new_proc)
+		return "; without --unshare-pid it takes CAP_SYS_ADMIN in the user namespace that owns the present pid namespace";
+	if (op->kind == OP_PROC_PID)
+		return "; parts of the /proc that is visible here are covered, as in a container, and before Linux 7.2 the kernel then allows no new one, not even of the processes alone: without --unshare-pid --proc shows the visible one";
+	if (op->kind == OP_PROC_TRY)
+		return "; parts of the /proc that is visible here are covered, as in a container, and before Linux 7.2 the kernel then allows no new one, not even of the processes alone: without --unshare-pid the visible one is shown instead";
+	return processes_would_do
+		       ? "; parts of the /proc that is visible here are covered, as in a container, and then the kernel allows no new one but of the processes alone: --proc-pid or --proc-try shows that, and without --unshare-pid the visible one is shown"
+		       : "; parts of the /proc that is visible here are covered, as in a container, and then the kernel allows no new one: without --unshare-pid the visible one is shown instead";
 }
 
 /* ---- exec ---- */

@@ -7,7 +7,9 @@
 const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error);
 const char *diagnose_id_map(const struct run *run, int error);
 const char *diagnose_mount_api(int error);
-const char *diagnose_proc_mount(int error);
+/* --proc and its like; processes_would_do: one of the processes alone was tried, and can be made. */
+const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
+				int error);
 const char *diagnose_exec(const char *command, const char *path_list, int error);
 
 #endif
