@@ -136,10 +136,13 @@ static void leave_whole_proc(const struct op *op, int proc_fd, const char *name)
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 				   .propagation = MS_PRIVATE };
-	AUTO_CLOSE int tmpfs_fd = fs_make_tmpfs(op->position, 0700);
-	pivot_attach(tmpfs_fd);
 	AUTO_CLOSE int whole =
 		sys_open_tree(proc_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	/* Where something in it is covered for good by who made the namespace around, it is not whole. */
+	if (whole < 0 && errno == EINVAL)
+		return;
+	AUTO_CLOSE int tmpfs_fd = fs_make_tmpfs(op->position, 0700);
+	pivot_attach(tmpfs_fd);
 	if (whole < 0 || sys_mount_setattr(whole, "", AT_EMPTY_PATH, &attr) < 0 ||
 	    mkdir("/../proc", 0) < 0 ||
 	    sys_move_mount(whole, "", AT_FDCWD, "/../proc", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||

@@ -147,6 +147,14 @@ def test_a_sandbox_in_the_sandbox_shows_the_processes(inner):
     assert result.returncode == 0 and of_processes_alone(result.stdout.split()), result
 
 
+@pytest.mark.parametrize("outer", [["--unshare-user"], ["--unshare-user", "--unshare-pid"], ["--unshare-pid"]], ids=" ".join)
+@pytest.mark.parametrize("inner", [["--proc", "/proc"], ["--unshare-user", "--proc-try", "/proc"]], ids=lambda line: line[-2])
+def test_a_sandbox_in_the_sandbox_shows_what_is_covered_in_the_outer_one(outer, inner):
+    self = ["--ro-bind", os.path.dirname(BINARY), os.path.dirname(BINARY)]
+    result = run([*BASE, *self, "--proc", "/proc", *outer], [BINARY, *BASE, *inner, "sh", "-c", "ls -d /proc/sys; echo x 2>&- >/proc/sys/kernel/hostname"])
+    assert result.stdout == "/proc/sys\n" and result.returncode != 0, result
+
+
 def test_limits_of_user_namespaces_are_missing_in_it():
     self = ["--ro-bind", os.path.dirname(BINARY), os.path.dirname(BINARY)]
     outer = [*BASE, *self, "--unshare-user", "--unshare-pid", "--proc-pid", "/proc"]
