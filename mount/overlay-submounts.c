@@ -15,6 +15,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/kernel.h"
+#include "sys/mountinfo.h"
 #include "sys/path.h"
 #include "utils.h"
 
@@ -30,36 +31,6 @@ struct overlay_part {
 };
 
 /* ---- finding them ---- */
-
-static void unescape_octal(char *word)
-{
-	char *out = word;
-	for (; *word; word++)
-		if (word[0] == '\\' && word[1] && word[2] && word[3]) {
-			*out++ = (char) ((word[1] - '0') * 64 + (word[2] - '0') * 8 +
-					 (word[3] - '0'));
-			word += 3;
-		} else {
-			*out++ = *word;
-		}
-	*out = '\0';
-}
-
-static bool type_can_be_layer(const char *type)
-{
-	/* Kernel interfaces: what a file of theirs says depends on who reads it, a helper's
-	 * /proc/self is the helper's. Another user's FUSE answers nobody else. */
-	static const char *const others[] = {
-		"proc",        "sysfs",      "devpts",   "devtmpfs", "cgroup",  "cgroup2",
-		"securityfs",  "debugfs",    "tracefs",  "bpf",      "mqueue",  "autofs",
-		"binfmt_misc", "configfs",   "efivarfs", "pstore",   "fusectl", "hugetlbfs",
-		"selinuxfs",   "rpc_pipefs", "nsfs"
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		if (streq(type, others[i]))
-			return false;
-	return strncmp(type, "fuse", 4) != 0;
-}
 
 /* What lies below a path comes right behind it: a slash is before all other bytes. */
 static int compare_submounts(const void *a, const void *b)
@@ -106,86 +77,45 @@ static bool is_below_no_layer(const struct submount *list, size_t n, int dir_fd,
 	return false;
 }
 
-/* Splits a line of mountinfo in place: the mount's id, where it is, and its type;
- * proc_pid_mountinfo(5). */
-static bool read_mount(char *line, uint64_t *ret_id, const char **ret_point, const char **ret_type)
-{
-	char *save = NULL, *fields[5] = { 0 }, *dash = strstr(line, " - ");
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		fields[i] = strtok_r(i ? NULL : line, " ", &save);
-	if (!dash || !fields[4])
-		return false;
-	unescape_octal(fields[4]);
-	*ret_id = strtoull(fields[0], NULL, 10);
-	*ret_point = fields[4];
-	*ret_type = arena_copy(dash + 3, strcspn(dash + 3, " "));
-	return true;
-}
-
-/* All of mountinfo; NULL and errno. */
-static char *read_mounts(const struct run *run, size_t *ret_length)
-{
-	AUTO_CLOSE int fd = openat(run->host->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
-	char *bytes;
-	return fd >= 0 && read_all(fd, SIZE_MAX / 4, &bytes, ret_length) ? bytes : NULL;
-}
-
-/* Ends the line; returns where the next begins. */
-static char *cut_line(char *line)
-{
-	char *end = strchrnul(line, '\n');
-	*end = '\0';
-	return end + 1;
-}
-
 const char *overlay_type_of_mount(const struct run *run, uint64_t mount_id)
 {
-	size_t length;
-	char *bytes = read_mounts(run, &length), *next_line;
-	for (char *line = bytes; bytes && line < bytes + length; line = next_line) {
-		uint64_t id;
-		const char *point, *type;
-		next_line = cut_line(line);
-		if (read_mount(line, &id, &point, &type) && id == mount_id)
-			return type;
-	}
+	size_t n;
+	const struct mountinfo *mounts = mountinfo_read(run->host->proc_fd, &n);
+	for (size_t i = 0; mounts && i < n; i++)
+		if (mounts[i].id == mount_id)
+			return mounts[i].type;
 	return "";
 }
 
 struct submount *overlay_find_submounts(const struct run *run, const int *dir_fds, size_t n_dirs,
 					size_t *ret_n)
 {
-	char *next_line;
-	size_t length, n = 0, capacity = 0,
-		       *top_lengths = arena_alloc(n_dirs * sizeof(*top_lengths));
+	size_t n_mounts, n = 0, capacity = 0,
+			 *top_lengths = arena_alloc(n_dirs * sizeof(*top_lengths));
 	const char **tops = arena_alloc(n_dirs * sizeof(*tops));
 	struct submount *list = NULL;
-	char *bytes = read_mounts(run, &length);
-	if (!bytes)
+	const struct mountinfo *mounts = mountinfo_read(run->host->proc_fd, &n_mounts);
+	if (!mounts)
 		die_errno(errno, "Can't read /proc/self/mountinfo");
 	for (size_t i = 0; i < n_dirs; i++) {
 		tops[i] =
 			bind_shown_path(run, (struct position){ .option = "overlay" }, dir_fds[i]);
 		top_lengths[i] = streq(tops[i], "/") ? 0 : strlen(tops[i]);
 	}
-	for (char *line = bytes; line < bytes + length; line = next_line) {
-		uint64_t id;
-		const char *point, *type;
-		next_line = cut_line(line);
-		if (!read_mount(line, &id, &point, &type))
-			continue;
+	for (const struct mountinfo *mount = mounts; mount < mounts + n_mounts; mount++)
 		for (size_t i = 0; i < n_dirs; i++) {
+			const char *point = mount->point;
 			size_t top = top_lengths[i];
 			if (strncmp(point, tops[i], top) != 0 || point[top] != '/' ||
 			    !point[top + 1] ||
 			    is_below_no_layer(list, n, dir_fds[i], point + top + 1) ||
-			    !is_seen(run, dir_fds[i], point + top + 1, id))
+			    !is_seen(run, dir_fds[i], point + top + 1, mount->id))
 				continue;
 			list = arena_grow(list, n, &capacity, sizeof(*list));
 			list[n++] = (struct submount){ dir_fds[i], arena_string(point + top + 1),
-						       type, type_can_be_layer(type) };
+						       mount->type,
+						       mountinfo_type_is_stored(mount->type) };
 		}
-	}
 	if (n)
 		qsort(list, n, sizeof(*list), compare_submounts);
 	*ret_n = n;
