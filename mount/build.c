@@ -9,6 +9,7 @@
 #include "mount/destination.h"
 #include "mount/dev.h"
 #include "mount/fs.h"
+#include "mount/level.h"
 #include "mount/overlay-cover.h"
 #include "mount/overlay-submounts.h"
 #include "mount/proc.h"
@@ -27,7 +28,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-static void build_file(const struct run *run, const struct op *op)
+static void build_file(struct run *run, const struct op *op)
 {
 	/* O_NONBLOCK: a fifo that somebody put there must not hold us. */
 	int flags = O_WRONLY | O_TRUNC | O_NOCTTY | O_NONBLOCK;
@@ -35,14 +36,17 @@ static void build_file(const struct run *run, const struct op *op)
 	if (fd < 0 && errno == ENOENT) {
 		const char *name;
 		AUTO_CLOSE int parent_fd = destination_open_parent(run, op, &name);
-		fd = openat(parent_fd, name, flags | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
+		do
+			fd = openat(parent_fd, name, flags | O_CREAT | O_EXCL | O_CLOEXEC,
+				    op->mode);
+		while (fd < 0 && destination_make_room(run, op, &parent_fd));
 	}
 	if (fd < 0)
 		destination_die(run, op, "write the file", errno);
 	data_copy(run, op, fd);
 }
 
-static void build_symlink(const struct run *run, const struct op *op)
+static void build_symlink(struct run *run, const struct op *op)
 {
 	const char *name;
 	AUTO_CLOSE int parent_fd = -1;
@@ -51,8 +55,10 @@ static void build_symlink(const struct run *run, const struct op *op)
 		return;
 	if (parent_fd < 0)
 		parent_fd = destination_open_parent(run, op, &name);
-	if (symlinkat(op->link_target, parent_fd, name) == 0)
-		return;
+	do
+		if (symlinkat(op->link_target, parent_fd, name) == 0)
+			return;
+	while (destination_make_room(run, op, &parent_fd));
 	if (errno != EEXIST)
 		destination_die(run, op, "make symlink", errno);
 	char target[PATH_MAX];
@@ -66,7 +72,7 @@ static void build_symlink(const struct run *run, const struct op *op)
 		    position_text(op->position), op->inner_path, op->link_target, target);
 }
 
-static void build_directory(const struct run *run, const struct op *op)
+static void build_directory(struct run *run, const struct op *op)
 {
 	const char *name;
 	int own_fd = destination_same_directory(run, op, &name);
@@ -209,6 +215,7 @@ void build_root(struct run *run)
 	for (size_t i = 0; i < run->plan->root.n_ops; i++)
 		build_op(run, i);
 	destination_forget_directory(run);
+	level_close(run);
 	overlay_cover_mounted(run);
 	scratch_leave(run);
 }

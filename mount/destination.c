@@ -7,6 +7,7 @@
 
 #include "bind-mount.h"
 #include "mount/fs.h"
+#include "mount/level.h"
 #include "mount/overlay-cover.h"
 #include "mount/pivot.h"
 #include "mount/proc.h"
@@ -217,11 +218,15 @@ _Noreturn void destination_die(const struct run *run, const struct op *op, const
 		error == EROFS
 			? plan_who_made_read_only(run->plan, op, destination_missing_ops(run))
 			: NULL;
-	if (blamed)
-		why = arena_printf(
-			"; %s made it read-only: %s, or put this operation on a writable place",
-			position_text(blamed->position),
-			op->kind == OP_CHMOD ? "change it on the host" : "create it on the host");
+	const char *why_not =
+		error == EROFS && run->mounts->level.op == op ? run->mounts->level.why_not : NULL;
+	if (blamed || why_not)
+		why = arena_printf("; %s%s%s%s: %s, or put this operation on a writable place",
+				   blamed ? position_text(blamed->position) : "",
+				   blamed ? " made it read-only" : "",
+				   blamed && why_not ? ", and " : "", why_not ? why_not : "",
+				   op->kind == OP_CHMOD ? "change it on the host"
+							: "create it on the host");
 	else if (error == EEXIST)
 		why = "; a symbolic link that leads nowhere is in the way";
 	else if (error == ELOOP)
@@ -232,13 +237,88 @@ _Noreturn void destination_die(const struct run *run, const struct op *op, const
 	    errno_text(error), why);
 }
 
-int destination_open_parent(const struct run *run, const struct op *op, const char **ret_name)
+/* The guard, where there is one, takes a level for a part of the mount that it covers a directory of. */
+static void note_level(const struct run *run, uint64_t id, uint64_t covered_id, bool in_reach)
 {
-	int fd = path_open_parent(run->root.fd, op->inner_path, op->parent_mode, run->mounts->guard,
-				  ret_name);
+	struct path_guard *guard = run->mounts->guard;
+	struct path_mount level = { .tree = PATH_NO_TREE };
+	if (!guard)
+		return;
+	for (size_t i = 0; i < guard->n_mounts; i++)
+		if (guard->mounts[i].id == covered_id)
+			level = guard->mounts[i];
+	level.id = id;
+	level.is_level = true;
+	level.level_in_reach = in_reach;
+	guard->mounts = arena_grow(guard->mounts, guard->n_mounts, &guard->capacity_mounts,
+				   sizeof(*guard->mounts));
+	guard->mounts[guard->n_mounts++] = level;
+}
+
+/* It is gone, and another may get its number. */
+static void forget_mount(const struct run *run, uint64_t id)
+{
+	struct path_guard *guard = run->mounts->guard;
+	for (size_t i = 0; guard && i < guard->n_mounts; i++)
+		if (guard->mounts[i].id == id)
+			guard->mounts[i].id = 0;
+}
+
+/* Once for an operation: a neighbour may change what is there at any time. */
+static bool open_level(struct run *run, const struct op *op)
+{
+	const char *name;
+	struct kernel_statx covered;
+	char *way = arena_copy(op->inner_path, path_split(op->inner_path, &name));
+	AUTO_CLOSE int fd = path_open_existing(run->root.fd, way, run->mounts->guard);
+	if (fd < 0 || run->mounts->level.op == op)
+		return false;
+	run->mounts->level.op = op;
+	destination_forget_directory(run);
+	if (is_on_own_tmpfs(run, fd))
+		return level_open_again(run, fd);
+	bool in_reach;
+	uint64_t root_id = run->root.mount_id;
+	size_t length = strlen(way);
+	while (length > 1 && way[length - 1] == '/')
+		way[--length] = '\0';
+	if (sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &covered) < 0 ||
+	    !level_make(run, op, fd, length ? way : "/", &in_reach))
+		return false;
+	note_level(run, destination_note_tmpfs(run, run->mounts->level.fd), covered.stx_mnt_id,
+		   in_reach);
+	if (root_id != run->root.mount_id)
+		forget_mount(run, root_id);
+	return true;
+}
+
+static int try_open_parent(const struct run *run, const struct op *op, const char **ret_name)
+{
+	return path_open_parent(run->root.fd, op->inner_path, op->parent_mode, run->mounts->guard,
+				ret_name);
+}
+
+int destination_open_parent(struct run *run, const struct op *op, const char **ret_name)
+{
+	int fd = try_open_parent(run, op, ret_name);
+	if (fd < 0)
+		destination_make_room(run, op, &fd);
 	if (fd < 0)
 		destination_die(run, op, "make the parents of", errno);
 	return fd;
+}
+
+bool destination_make_room(struct run *run, const struct op *op, int *parent_fd)
+{
+	const char *name;
+	int error = errno;
+	if (error == EROFS && open_level(run, op)) {
+		close_fd(parent_fd);
+		*parent_fd = try_open_parent(run, op, &name);
+		return *parent_fd >= 0;
+	}
+	errno = error;
+	return false;
 }
 
 static int make_at(int dir_fd, const char *name, mode_t type_and_mode)
@@ -247,21 +327,25 @@ static int make_at(int dir_fd, const char *name, mode_t type_and_mode)
 				      : mknodat(dir_fd, name, type_and_mode, 0);
 }
 
-void destination_make_last(const struct run *run, const struct op *op, int parent_fd,
+void destination_make_last(struct run *run, const struct op *op, int parent_fd,
 			   mode_t type_and_mode)
 {
 	const char *name;
 	AUTO_CLOSE int fd = parent_fd < 0 ? destination_open_parent(run, op, &name) : parent_fd;
 	path_split(op->inner_path, &name);
 	struct stat status;
-	/* Another sandbox may just have made the same on a shared tree; a link is no directory and
-	 * no file. */
-	if (make_at(fd, name, type_and_mode) < 0 &&
-	    !(errno == EEXIST && fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-	      (status.st_mode & S_IFMT) == (type_and_mode & S_IFMT)))
+	while (make_at(fd, name, type_and_mode) < 0) {
+		if (destination_make_room(run, op, &fd))
+			continue;
+		/* Another sandbox may just have made the same on a shared tree; a link is no directory and
+		 * no file. */
+		if (errno == EEXIST && fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    (status.st_mode & S_IFMT) == (type_and_mode & S_IFMT))
+			return;
 		destination_die(run, op,
 				S_ISDIR(type_and_mode) ? "make the directory" : "make the file",
 				errno);
+	}
 }
 
 /* The same words lead to the same directory for as long as nothing that was there is covered by a mount: nobody else
@@ -281,7 +365,7 @@ int destination_same_directory(const struct run *run, const struct op *op, const
 		       : -1;
 }
 
-int destination_own_directory(const struct run *run, const struct op *op, int *ret_parent_fd,
+int destination_own_directory(struct run *run, const struct op *op, int *ret_parent_fd,
 			      const char **ret_name)
 {
 	struct mounts *mounts = run->mounts;
@@ -302,7 +386,7 @@ int destination_own_directory(const struct run *run, const struct op *op, int *r
 
 /* Opens what a mount will cover, unless `fd` is it. Makes it if it is missing, for which parent_fd, if there is
  * one, is taken over; dies if it is of the wrong type. ret_is_root: it is the root of the new root. */
-static int open_mount_point(const struct run *run, const struct op *op, int fd, int parent_fd,
+static int open_mount_point(struct run *run, const struct op *op, int fd, int parent_fd,
 			    bool directory, mode_t mode, bool *ret_is_root)
 {
 	if (fd < 0 && parent_fd < 0)

@@ -26,10 +26,13 @@ _Noreturn void destination_die(const struct run *run, const struct op *op, const
 			       int error);
 
 /* The directory that holds the last component, made if it is missing. */
-int destination_open_parent(const struct run *run, const struct op *op, const char **ret_name);
+int destination_open_parent(struct run *run, const struct op *op, const char **ret_name);
+/* Something could not be made in it, errno says why. If that is EROFS: shows the directory by a tmpfs of ours
+ * (level.h), and opens that instead. False, with errno as it was: that is no help. */
+bool destination_make_room(struct run *run, const struct op *op, int *parent_fd);
 /* Creates the last component, which was not there a moment ago, in parent_fd, which is taken over; -1: that
  * has still to be found. */
-void destination_make_last(const struct run *run, const struct op *op, int parent_fd,
+void destination_make_last(struct run *run, const struct op *op, int parent_fd,
 			   mode_t type_and_mode);
 /* The directory on a tmpfs of ours that something was last made in, if the operation's last component belongs in
  * it; else -1. It is not the caller's. */
@@ -37,7 +40,7 @@ int destination_same_directory(const struct run *run, const struct op *op, const
 /* The directory that the last component belongs in, made if it is missing; -1 where the host, too, has a say in
  * what is there, and it is the caller's as ret_parent_fd. What can be made in it needs no second look; all
  * else, and every failure, is for the long way. */
-int destination_own_directory(const struct run *run, const struct op *op, int *ret_parent_fd,
+int destination_own_directory(struct run *run, const struct op *op, int *ret_parent_fd,
 			      const char **ret_name);
 void destination_forget_directory(const struct run *run);
 

@@ -82,7 +82,7 @@ void newroot_pin(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	run->mounts = arena_alloc(sizeof(*run->mounts));
-	run->mounts->own_directory.fd = -1;
+	run->mounts->own_directory.fd = run->mounts->level.fd = -1;
 	run->mounts->pins = arena_alloc(plan->root.n_ops * sizeof(*run->mounts->pins));
 	size_t n_wanted = plan->root.n_ops + SPARE;
 	bool may_nest = destination_trees_may_nest(plan);

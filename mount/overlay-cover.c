@@ -18,6 +18,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/kernel.h"
+#include "sys/path.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -27,31 +28,6 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
-
-/* What `path` leads to below dir_fd, no link followed; -1 and errno. The type is asked of the kernel
- * alone: the file system mounted there may not answer. */
-static int open_at(int dir_fd, const char *path, bool *ret_is_directory)
-{
-	AUTO_CLOSE int at = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
-	*ret_is_directory = true;
-	while (at >= 0 && *(path = skip_slashes(path))) {
-		size_t length = strcspn(path, "/");
-		const char *name = arena_copy(path, length);
-		int next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		path += length;
-		if (next < 0 && errno == ENOTDIR && !*skip_slashes(path)) {
-			*ret_is_directory = false;
-			next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		}
-		if (next < 0)
-			return -1;
-		close(at);
-		at = next;
-	}
-	int found = at;
-	at = -1;
-	return found;
-}
 
 /* A tmpfs, and how many covers are in it. Each is a file or directory of its own: fuse-overlayfs takes
  * directories of one inode number for the same one. */
@@ -86,7 +62,7 @@ void overlay_cover_interfaces(const struct run *run, const int *layers, size_t n
 		bool is_directory;
 		if (list[i].can_be_layer)
 			continue;
-		AUTO_CLOSE int at = open_at(list[i].dir_fd, list[i].path, &is_directory);
+		AUTO_CLOSE int at = path_open_plain(list[i].dir_fd, list[i].path, &is_directory);
 		if (at < 0 && errno == ENOENT) /* below one that is covered already */
 			continue;
 		if (at < 0)
@@ -177,7 +153,7 @@ static void cover_below(int top_fd, const char *path, struct covers *covers)
 {
 	bool is_directory;
 	struct stat status;
-	AUTO_CLOSE int at = open_at(top_fd, path, &is_directory);
+	AUTO_CLOSE int at = path_open_plain(top_fd, path, &is_directory);
 	if (at < 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
 		die_errno(errno, "Can't find %s in a layer", path);
 	if (at < 0 || (!is_directory && fstat(at, &status) == 0 && S_ISLNK(status.st_mode)))

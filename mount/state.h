@@ -42,6 +42,13 @@ struct mounts {
 		size_t length;
 		int fd;
 	} own_directory;
+	/* The tmpfs of a level that can be written to, -1: none; the operation that one was last wanted for, and why
+	 * it could not be had. */
+	struct {
+		int fd;
+		const struct op *op;
+		const char *why_not;
+	} level;
 	struct path_guard *guard;    /* NULL: no two trees that a link could lead between */
 	bool *is_missing;            /* of each operation; NULL: nobody has asked */
 	struct held_data *held_data; /* of descriptors that several operations share */

@@ -83,29 +83,46 @@ static bool find_mount(const struct walk *walk, int fd, struct path_mount *ret)
 	if (walk->n_entered)
 		*ret = walk->entered[walk->n_entered - 1];
 	ret->id = id;
-	ret->in_reach = false;
+	bool was_in_reach = ret->in_reach;
+	ret->in_reach = ret->is_level && ret->in_reach; /* its entries were in one mount with it */
+	ret->is_level = false;
 	for (size_t i = walk->n_entered; i-- > 0;)
 		if (walk->entered[i].id == ret->id) {
 			*ret = walk->entered[i];
 			return true;
 		}
-	for (size_t i = 0; i < walk->guard->n_mounts; i++)
-		if (walk->guard->mounts[i].id == ret->id)
-			*ret = walk->guard->mounts[i];
+	for (size_t i = 0; i < walk->guard->n_mounts; i++) {
+		const struct path_mount *mount = &walk->guard->mounts[i];
+		if (mount->id != ret->id)
+			continue;
+		struct path_mount below = *ret;
+		*ret = *mount;
+		if (mount->is_level && mount->tree == PATH_NO_TREE) {
+			ret->tree = below.tree;
+			ret->has_links = below.has_links;
+			ret->has_worth = below.has_worth;
+		}
+		ret->in_reach = mount->is_level && was_in_reach && ret->tree == below.tree;
+	}
 	return true;
 }
 
+/* By access alone a read-only mount says EACCES, too, before EROFS; an owner can change the mode. */
+bool path_is_in_reach(int dir_fd)
+{
+	struct stat status;
+	return fstat(dir_fd, &status) < 0 || status.st_uid != OVERFLOW_UID ||
+	       sys_faccessat2(dir_fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 || errno != EACCES;
+}
+
 /* Takes note of whether COMMAND can have put, or moved, what is in the directory that the walk stands
- * in. By access alone a read-only mount says EACCES, too, before EROFS; an owner can change the mode. */
+ * in. */
 static void note_reach(const struct walk *walk)
 {
 	struct path_mount *mount = &walk->entered[walk->n_entered - 1];
-	struct stat status;
 	if (!walk->guard->owners_tell || !mount->has_links || mount->in_reach)
 		return;
-	mount->in_reach = fstat(walk->at_fd, &status) < 0 || status.st_uid != OVERFLOW_UID ||
-			  sys_faccessat2(walk->at_fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ||
-			  errno != EACCES;
+	mount->in_reach = mount->is_level ? mount->level_in_reach : path_is_in_reach(walk->at_fd);
 }
 
 /* Takes note of where the walk stands now, which `name` led to. An errno. */
@@ -152,9 +169,11 @@ static void note_root(struct walk *walk)
  * as /bin and /home often are. */
 static bool is_out_of_reach(const struct walk *walk, int link_fd)
 {
+	const struct path_mount *mount = &walk->entered[walk->n_entered - 1];
 	struct stat status;
-	return walk->guard->owners_tell && !walk->entered[walk->n_entered - 1].in_reach &&
-	       fstat(link_fd, &status) == 0 && status.st_uid == OVERFLOW_UID;
+	return walk->guard->owners_tell && !mount->in_reach &&
+	       (mount->is_level || /* its links were looked at when they were made again */
+		(fstat(link_fd, &status) == 0 && status.st_uid == OVERFLOW_UID));
 }
 
 /* A link that an earlier COMMAND can have made. An errno. */
@@ -375,6 +394,30 @@ int path_open_to_change(int root_fd, const char *path, int flags, struct path_gu
 	return fd >= 0 || errno != ELOOP ? fd : walk_path(root_fd, path, flags, false, guard);
 }
 
+/* The file system mounted there may not answer. */
+int path_open_plain(int dir_fd, const char *path, bool *ret_is_directory)
+{
+	AUTO_CLOSE int at = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	*ret_is_directory = true;
+	while (at >= 0 && *(path = skip_slashes(path))) {
+		size_t length = strcspn(path, "/");
+		const char *name = arena_copy(path, length);
+		int next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		path += length;
+		if (next < 0 && errno == ENOTDIR && !*skip_slashes(path)) {
+			*ret_is_directory = false;
+			next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		}
+		if (next < 0)
+			return -1;
+		close(at);
+		at = next;
+	}
+	int found = at;
+	at = -1;
+	return found;
+}
+
 /* Makes `name` in parent_fd, where it is missing, and opens it. */
 static int make_directory(int parent_fd, const char *name, mode_t mode)
 {
@@ -398,9 +441,8 @@ size_t path_split(const char *path, const char **ret_name)
 	return start;
 }
 
-/* Opens as much of the way as there is, looked for from its end: most often that is all of it, or
- * all but the last directory. `way` is cut down to it. */
-static int open_what_there_is(int root_fd, char *way, struct path_guard *guard)
+/* It is looked for from its end: most often that is all of it, or all but the last directory. */
+int path_open_existing(int root_fd, char *way, struct path_guard *guard)
 {
 	size_t length = strlen(way);
 	for (;;) {
@@ -421,7 +463,7 @@ int path_open_parent(int root_fd, const char *path, mode_t mode, struct path_gua
 {
 	size_t end = path_split(path, ret_name);
 	char *way = arena_copy(path, end);
-	int fd = open_what_there_is(root_fd, way, guard);
+	int fd = path_open_existing(root_fd, way, guard);
 	/* What comes next was looked for, and then its directory is new: it is not there. Not so
 	 * behind "..", which leads out of what is new. */
 	bool missing = true;

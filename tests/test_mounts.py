@@ -474,9 +474,7 @@ def test_mqueue_is_mounted_in_a_new_ipc_namespace():
 
 # ---- read-only trees ----
 
-@pytest.mark.parametrize("operation", [["--dir", "/b/new"], ["--tmpfs", "/b/new"], ["--symlink", "x", "/b/new"],
-                                       ["--bind", "/usr", "/b/p/q/new"], ["--ro-bind", "/usr/bin/env", "/b/new"],
-                                       ["--chmod", "0700", "/b"]], ids=" ".join)
+@pytest.mark.parametrize("operation", [["--chmod", "0700", "/b"], ["--chmod", "0700", "/b/."]], ids=" ".join)
 @pytest.mark.parametrize("read_only", [["--ro-bind", "SRC", "/b"], ["--tmpfs", "/b", "--remount-ro", "/b"]],
                          ids=" ".join)
 def test_what_a_read_only_tree_refuses_names_the_option_that_made_it_so(read_only, operation, box):

@@ -274,17 +274,19 @@ def test_a_directory_that_was_covered_is_not_where_the_next_destination_is_made(
 
 @pytest.mark.parametrize("operation", [["--tmpfs", "/p/b"], ["--ro-bind", "/usr", "/p/b"],
                                        ["--ro-bind-data", "DATA", "/p/b"]], ids=" ".join)
-def test_a_directory_that_became_read_only_takes_no_further_destination(operation):
+def test_a_directory_of_ours_that_became_read_only_takes_further_destinations_and_stays_so(operation):
     operation = [data_fd("x") if word == "DATA" else word for word in operation]
-    refused([*BASE, "--tmpfs", "/p/a", "--remount-ro", "/", *operation], "Read-only file system; --remount-ro")
+    args = ["--tmpfs", "/p/a", "--remount-ro", "/", *operation, "--dir", "/p/c"]
+    script = "ls /p; test -e /p/b; touch /p/a/x; ! touch /p/x 2>&-; ! mkdir /x 2>&-"
+    assert shell(args, script) == "a\nb\nc\n"
 
 
 @pytest.mark.parametrize("line, blamed", [
-    (["--tmpfs", "/p/q", "--ro-bind", "/usr/share", "/p", "--dir", "/p/q/new"], "--ro-bind (argument 15) made it"),
-    (["--ro-bind", "/usr/share", "/p", "--tmpfs", "/p/doc", "--remount-ro", "/p//doc/.", "--dir", "/p/doc/new"],
+    (["--tmpfs", "/p/man", "--ro-bind", "/usr/share", "/p", "--chmod", "0700", "/p/man"], "--ro-bind (argument 15) made it"),
+    (["--ro-bind", "/usr/share", "/p", "--tmpfs", "/p/doc", "--remount-ro", "/p//doc/.", "--chmod", "0700", "/p/doc"],
      "--remount-ro (argument 18) made it"),
-    (["--ro-bind", "/usr/share", "/p", "--ro-bind-try", "/missing", "/p/doc", "--dir", "/p/doc/new"], "--ro-bind (argument 13) made it"),
-    (["--ro-bind", "/usr/share", "/p", "--bind-try", "/missing", "/p/doc", "--dir", "/p/doc/new"], "--ro-bind (argument 13) made it"),
+    (["--ro-bind", "/usr/share", "/p", "--ro-bind-try", "/missing", "/p/doc", "--chmod", "0700", "/p/doc"], "--ro-bind (argument 13) made it"),
+    (["--ro-bind", "/usr/share", "/p", "--bind-try", "/missing", "/p/doc", "--chmod", "0700", "/p/doc"], "--ro-bind (argument 13) made it"),
 ], ids=["covered", "closed", "not covered", "not covered by a writable one"])
 def test_what_made_a_place_read_only_is_the_last_that_covers_it(line, blamed):
     refused([*BASE, *line], "Read-only file system", blamed)
