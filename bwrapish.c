@@ -6,6 +6,7 @@
 #include "limit/cgroup.h"
 #include "mount/build.h"
 #include "mount/newroot.h"
+#include "ns/clocks.h"
 #include "ns/idmap.h"
 #include "ns/namespaces.h"
 #include "ns/second-userns.h"
@@ -167,6 +168,8 @@ static _Noreturn void be_sandbox(struct run *run)
 
 	run_tell_stage(run, STAGE_BECOME);
 	ns_verify(run);
+	if (plan->ns.userns.fd < 0) /* otherwise it was made as soon as that was joined */
+		clocks_enter(run, -1);
 	if (!run->shape.info_late)
 		tell_namespaces(run);
 	idmap_become(run);

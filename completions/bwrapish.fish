@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --perms --size --inodes --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
+			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --perms --size --inodes --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink
 				set kinds file file
@@ -79,7 +79,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l args -d 'read NUL-separated
 complete -c bwrapish -n '__bwrapish_wants option' -l dry-run -d 'check the line, tell what would be done, do nothing'
 complete -c bwrapish -n '__bwrapish_wants option' -l verbose -d 'tell each step on stderr as it happens'
 complete -c bwrapish -n '__bwrapish_wants option' -l level-prefix -d 'begin errors with <3> and warnings with <4>'
-complete -c bwrapish -n '__bwrapish_wants option' -l unshare-all -d 'all of the following that the kernel has'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-all -d 'all of the following that the kernel has, but time'
 complete -c bwrapish -n '__bwrapish_wants option' -l share-net -d 'keep the network in spite of what was said before'
 complete -c bwrapish -n '__bwrapish_wants option' -l unshare-user -d 'a new user namespace'
 complete -c bwrapish -n '__bwrapish_wants option' -l unshare-user-try -d 'the same, or go on without where the kernel has none'
@@ -89,6 +89,9 @@ complete -c bwrapish -n '__bwrapish_wants option' -l unshare-net -d 'a new netwo
 complete -c bwrapish -n '__bwrapish_wants option' -l unshare-uts -d 'a new UTS namespace (host name)'
 complete -c bwrapish -n '__bwrapish_wants option' -l unshare-cgroup -d 'a new cgroup namespace'
 complete -c bwrapish -n '__bwrapish_wants option' -l unshare-cgroup-try -d 'the same, or go on without where the kernel has none'
+complete -c bwrapish -n '__bwrapish_wants option' -l unshare-time -d 'a new time namespace; the wall clock is the host\'s'
+complete -c bwrapish -n '__bwrapish_wants option' -l monotonic-offset -d 'add this to CLOCK_MONOTONIC; needs --unshare-time'
+complete -c bwrapish -n '__bwrapish_wants option' -l boottime-offset -d 'add this to CLOCK_BOOTTIME; needs --unshare-time'
 complete -c bwrapish -n '__bwrapish_wants option' -l userns -d 'join this user namespace instead of making one'
 complete -c bwrapish -n '__bwrapish_wants option' -l userns2 -d 'join this user namespace once setup is done'
 complete -c bwrapish -n '__bwrapish_wants option' -l pidns -d 'join this pid namespace, or make the new one below it'

@@ -8,6 +8,7 @@
  */
 #include "ns/namespaces.h"
 
+#include "ns/clocks.h"
 #include "ns/loopback.h"
 #include "plan/given.h"
 #include "plan/plan.h"
@@ -125,7 +126,7 @@ bool ns_drop_missing(struct run *run)
 
 void ns_die_of_new(const struct run *run, int error)
 {
-	const char *cause = diagnose_new_namespace(run, run->shape.namespaces, error);
+	const char *cause = diagnose_new_namespace(run, ns_first(run), error);
 	if (error == EPERM)
 		die("No permissions to create a new namespace: %s%s", errno_text(error), cause);
 	/* "No space left on device" would send people to look at their disks. */
@@ -141,14 +142,22 @@ void ns_go_on_without(struct run *run, int error)
 
 void ns_unshare_first(struct run *run)
 {
-	while (unshare((int) run->shape.namespaces) < 0)
+	while (unshare((int) ns_first(run)) < 0)
 		ns_go_on_without(run, errno);
+}
+
+void ns_join_userns(struct run *run)
+{
+	if (run->plan->ns.userns.fd < 0)
+		return;
+	AUTO_CLOSE int offsets_fd = clocks_open_offsets(run);
+	ns_join(&run->plan->ns.userns, NS_USER);
+	clocks_enter(run, offsets_fd);
 }
 
 void ns_enter_in_place(struct run *run)
 {
-	if (run->plan->ns.userns.fd >= 0)
-		ns_join(&run->plan->ns.userns, NS_USER);
+	ns_join_userns(run);
 	ns_unshare_first(run);
 }
 
@@ -242,7 +251,8 @@ void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text 
 	text_add(text, "\"child-pid\": %d", pid);
 	unsigned long new =
 		run->shape.namespaces | (run->shape.info_late ? run->shape.second_namespaces : 0);
-	static const uint8_t order[] = { NS_CGROUP, NS_IPC, NS_MOUNT, NS_NET, NS_PID, NS_UTS };
+	static const uint8_t order[] = { NS_CGROUP, NS_IPC, NS_MOUNT, NS_NET,
+					 NS_PID,    NS_UTS, NS_TIME };
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		if (new &ns_kinds[order[i]].flag && run->ns_ids[order[i]])
 			text_add(text, ",%s\"%s-namespace\": %llu", gap, ns_kinds[order[i]].file,

@@ -3,7 +3,15 @@
 #define NS_NAMESPACES_H
 
 #include "run/run.h"
+#include "sys/kernel.h"
 
+/* Those that are made together. The time namespace is made behind them: ns/clocks.h. */
+static inline unsigned long ns_first(const struct run *run)
+{
+	return run->shape.namespaces & ~(unsigned long) CLONE_NEWTIME;
+}
+/* Joins the user namespace of --userns, if there is one, and makes the time namespace in it. */
+void ns_join_userns(struct run *run);
 /* Joins or makes the first namespaces without a new process. */
 void ns_enter_in_place(struct run *run);
 /* In the process that has entered: dies unless it is where it was told to go. */

@@ -15,12 +15,12 @@
 #include <sched.h>
 #include <string.h>
 
-enum { UNSHARE_ALL, SHARE_NET, INNER_UID, INNER_GID };
+enum { UNSHARE_ALL, SHARE_NET, INNER_UID, INNER_GID, MONOTONIC_OFFSET, BOOTTIME_OFFSET };
 
 #define ROW(...) OPTION(NS, __VA_ARGS__)
 /* clang-format off */
 static const struct option_row rows[] = {
-	ROW("unshare-all", "", NAMESPACES, "all of the following that the kernel has", OWN, .value = UNSHARE_ALL),
+	ROW("unshare-all", "", NAMESPACES, "all of the following that the kernel has, but time", OWN, .value = UNSHARE_ALL),
 	ROW("share-net", "", NAMESPACES, "keep the network in spite of what was said before", OWN, .value = SHARE_NET),
 	ROW("unshare-user", "", NAMESPACES, "a new user namespace", WANT, AT(ns.unshare_user), .value = WANT_YES),
 	ROW("unshare-user-try", "", NAMESPACES, "the same, or go on without where the kernel has none", WANT, AT(ns.unshare_user), .value = WANT_TRY),
@@ -30,6 +30,9 @@ static const struct option_row rows[] = {
 	ROW("unshare-uts", "", NAMESPACES, "a new UTS namespace (host name)", FLAG, AT(ns.unshare_uts)),
 	ROW("unshare-cgroup", "", NAMESPACES, "a new cgroup namespace", WANT, AT(ns.unshare_cgroup), .value = WANT_YES),
 	ROW("unshare-cgroup-try", "", NAMESPACES, "the same, or go on without where the kernel has none", WANT, AT(ns.unshare_cgroup), .value = WANT_TRY),
+	ROW("unshare-time", "", NAMESPACES, "a new time namespace; the wall clock is the host's", FLAG, AT(ns.unshare_time)),
+	ROW("monotonic-offset", "SECONDS", NAMESPACES, "add this to CLOCK_MONOTONIC; needs --unshare-time", OWN, .value = MONOTONIC_OFFSET, .needs = "--unshare-time", .traits = LAST_WINS),
+	ROW("boottime-offset", "SECONDS", NAMESPACES, "add this to CLOCK_BOOTTIME; needs --unshare-time", OWN, .value = BOOTTIME_OFFSET, .needs = "--unshare-time", .traits = LAST_WINS),
 	ROW("userns", "FD", NAMESPACES, "join this user namespace instead of making one", FD, AT(ns.userns), .use = USE_SHOWN),
 	ROW("userns2", "FD", NAMESPACES, "join this user namespace once setup is done", FD, AT(ns.userns2), .use = USE_SHOWN),
 	ROW("pidns", "FD", NAMESPACES, "join this pid namespace, or make the new one below it", FD, AT(ns.pidns), .use = USE_SHOWN, .supervised = 2),
@@ -68,6 +71,10 @@ problem ns_options_read(struct reader *reader, const struct option_row *row, cha
 	case INNER_GID:
 		ns->has_gid = true;
 		return operand_id(position, words[0], &ns->inner_gid);
+	case MONOTONIC_OFFSET:
+		return operand_offset(position, words[0], &ns->monotonic_offset_ns);
+	case BOOTTIME_OFFSET:
+		return operand_offset(position, words[0], &ns->boottime_offset_ns);
 	}
 	return NULL;
 }
@@ -94,6 +101,19 @@ problem ns_options_check(const struct plan *plan, const struct caller *caller,
 	if (ns->hostname && strlen(ns->hostname) > 64)
 		return option_refused(plan, "--hostname", "a host name has at most 64 bytes");
 	return NULL;
+}
+
+static const char *offset_text(int64_t offset_ns)
+{
+	int64_t size_ns = offset_ns < 0 ? -offset_ns : offset_ns;
+	struct text text = { 0 };
+	text_add(&text, "%s%lld.%09lld", offset_ns < 0 ? "-" : "+",
+		 (long long) (size_ns / NS_PER_SECOND), (long long) (size_ns % NS_PER_SECOND));
+	while (text.bytes[text.length - 1] == '0')
+		text.bytes[--text.length] = '\0';
+	if (text.bytes[text.length - 1] == '.')
+		text.bytes[--text.length] = '\0';
+	return text.bytes;
 }
 
 static const char *new_namespaces(const struct shape *shape)
@@ -124,6 +144,12 @@ void ns_options_explain_become(const struct plan *plan, const struct shape *shap
 		explain_line(text, "",
 			     "uid %u inside is %u outside, gid %u is %u; no other id exists",
 			     shape->inner_uid, caller->uid, shape->inner_gid, caller->gid);
+	if (plan->ns.unshare_time)
+		explain_line(
+			text, "",
+			"CLOCK_MONOTONIC %s s, CLOCK_BOOTTIME %s s; the wall clock is the host's",
+			offset_text(plan->ns.monotonic_offset_ns),
+			offset_text(plan->ns.boottime_offset_ns));
 	if (plan->ns.hostname)
 		explain_line(text, "", "host name %s", plan->ns.hostname);
 	if (plan->ns.unshare_net)

@@ -37,6 +37,31 @@ problem operand_seconds(struct position position, const char *word, bool zero_al
 			  word, zero_allowed ? "" : " above 0");
 }
 
+problem operand_offset(struct position position, const char *word, int64_t *ret_ns)
+{
+	enum { MOST_FRACTION = 9 };
+	const uint64_t most = UINT64_C(4611686018); /* KTIME_SEC_MAX / 2: do_clock_offset */
+	const char *digits = word + (*word == '-' || *word == '+');
+	size_t n_whole = strcspn(digits, "."), n_fraction = 0;
+	uint64_t seconds, fraction = 0;
+	bool good = parse_decimal(arena_copy(digits, n_whole), most, &seconds);
+	if (good && digits[n_whole]) {
+		n_fraction = strlen(digits + n_whole + 1);
+		good = n_fraction <= MOST_FRACTION &&
+		       parse_decimal(digits + n_whole + 1, NS_PER_SECOND, &fraction);
+	}
+	if (!good)
+		return problem_at(
+			position,
+			"Invalid time: %s is not a number of seconds from -%llu to %llu, like 2 or -0.5",
+			word, (unsigned long long) most, (unsigned long long) most);
+	for (size_t i = n_fraction; i < MOST_FRACTION; i++)
+		fraction *= 10;
+	int64_t ns = (int64_t) (seconds * NS_PER_SECOND + fraction);
+	*ret_ns = *word == '-' ? -ns : ns;
+	return NULL;
+}
+
 problem operand_mode(struct position position, const char *word, mode_t *ret_mode)
 {
 	if (parse_octal_mode(word, ret_mode))

@@ -11,6 +11,9 @@ problem operand_path(struct position position, const char *kind, const char *wor
 problem operand_id(struct position position, const char *word, uint32_t *ret_id);
 problem operand_seconds(struct position position, const char *word, bool zero_allowed,
 			int64_t *ret_ms);
+/* With a sign or without, up to what the kernel lets a clock show. */
+enum { NS_PER_SECOND = 1000000000 };
+problem operand_offset(struct position position, const char *word, int64_t *ret_ns);
 problem operand_mode(struct position position, const char *word, mode_t *ret_mode);
 /* Of a tmpfs. */
 problem operand_size(struct position position, const char *word, uint64_t *ret_bytes);

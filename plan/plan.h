@@ -188,7 +188,8 @@ enum want { WANT_NO, WANT_TRY, WANT_YES };
 /* --unshare-*, --userns, --pidns, --uid, --hostname and their like. */
 struct ns_plan {
 	enum want unshare_user, unshare_cgroup;
-	bool unshare_ipc, unshare_pid, unshare_net, unshare_uts;
+	bool unshare_ipc, unshare_pid, unshare_net, unshare_uts, unshare_time;
+	int64_t monotonic_offset_ns, boottime_offset_ns; /* to what the caller's clocks show */
 	bool disable_userns, assert_userns_disabled;
 	struct fd_at userns, userns2, pidns;
 	bool has_uid, has_gid;

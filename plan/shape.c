@@ -15,6 +15,7 @@
 #include "plan/position.h"
 #include "plan/report-options.h"
 #include "sys/capabilities.h"
+#include "sys/kernel.h"
 #include "utils.h"
 
 #include <sched.h>
@@ -125,6 +126,7 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 	}
 	shape.namespaces |= own | (shape.user_namespace ? CLONE_NEWUSER : 0) |
 			    (plan->ns.unshare_pid ? CLONE_NEWPID : 0) |
+			    (plan->ns.unshare_time ? CLONE_NEWTIME : 0) |
 			    (plan->ns.unshare_cgroup != WANT_NO ? CLONE_NEWCGROUP : 0);
 	shape.info_late = shape.second_namespaces && plan->report.userns_block.fd < 0;
 	return shape;

@@ -38,8 +38,8 @@ static pid_t clone_first_level(struct run *run, unsigned long more_flags, bool *
 		/* A cgroup namespace's root is the group of who makes it, not that of the new
 		 * process. */
 		unsigned long later = run->cgroups ? CLONE_NEWCGROUP : 0;
-		pid_t pid = clone_into_groups(run, (run->shape.namespaces & ~later) | more_flags,
-					      ret_born_in);
+		pid_t pid =
+			clone_into_groups(run, (ns_first(run) & ~later) | more_flags, ret_born_in);
 		if (pid >= 0)
 			return pid;
 		int error = errno;
@@ -74,8 +74,7 @@ static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int 
 static void join_and_go_on(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	if (plan->ns.userns.fd >= 0)
-		ns_join(&plan->ns.userns, NS_USER);
+	ns_join_userns(run);
 	if (plan->ns.pidns.fd < 0 && !run->shape.pid_namespace) {
 		ns_unshare_first(run);
 		return;

@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 
 /* What its parts mean is the business of those who talk. */
-enum { MESSAGE_CAPACITY = 7 };
+enum { MESSAGE_CAPACITY = 8 };
 struct message {
 	uint32_t kind;
 	int32_t value;

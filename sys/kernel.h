@@ -24,6 +24,9 @@
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080 /* 5.6; for clone(2) a part of the signal's number */
+#endif
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* 6.3 */
 #endif

@@ -13,4 +13,5 @@ const struct ns_kind_row ns_kinds[N_NS_KINDS] = {
 	[NS_IPC] = { CLONE_NEWIPC, "ipc", "ipc", "IPC" },
 	[NS_UTS] = { CLONE_NEWUTS, "uts", "uts", "UTS" },
 	[NS_CGROUP] = { CLONE_NEWCGROUP, "cgroup", "cgroup", "cgroup" },
+	[NS_TIME] = { CLONE_NEWTIME, "time", "time", "time" },
 };

@@ -2,7 +2,7 @@
 #ifndef SYS_NSKIND_H
 #define SYS_NSKIND_H
 
-enum ns_kind { NS_USER, NS_MOUNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, N_NS_KINDS };
+enum ns_kind { NS_USER, NS_MOUNT, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_CGROUP, NS_TIME, N_NS_KINDS };
 
 /* No pointers: each would have to be relocated at every start. */
 struct ns_kind_row {

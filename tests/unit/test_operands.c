@@ -41,6 +41,34 @@ static void test_descriptors_that_were_not_given_are_minus_one(void **state)
 		assert_int_equal(fds[i], -1);
 }
 
+static void test_an_offset_has_a_sign_and_nine_digits_behind_a_point(void **state)
+{
+	(void) state;
+	static const struct {
+		char *word;
+		int64_t ns;
+	} good[] = { { "0", 0 },
+		     { "-0", 0 },
+		     { "+2.5", 2500000000 },
+		     { "-0.000000001", -1 },
+		     { "1.999999999", 1999999999 },
+		     { "0004611686018.5", 4611686018500000000 },
+		     { "-4611686018", -4611686018000000000 } };
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		GOOD("--unshare-time", "--monotonic-offset", good[i].word, "c");
+		assert_int_equal(plan.ns.monotonic_offset_ns, good[i].ns);
+		assert_int_equal(plan.ns.boottime_offset_ns, 0);
+	}
+	static char *const bad[] = {
+		"", "-", ".", "1.", ".5", "--1", "4611686019", "1.0000000000"
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		BAD(arena_printf(
+			    "--boottime-offset (argument 1): Invalid time: %s is not a number of seconds from -4611686018 to 4611686018, like 2 or -0.5",
+			    bad[i]),
+		    "--boottime-offset", bad[i], "c");
+}
+
 static void test_ids_end_before_the_one_that_means_none(void **state)
 {
 	(void) state;
@@ -299,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_descriptor_is_a_decimal_number),
 		TEST(test_descriptors_that_were_not_given_are_minus_one),
+		TEST(test_an_offset_has_a_sign_and_nine_digits_behind_a_point),
 		TEST(test_ids_end_before_the_one_that_means_none),
 		TEST(test_sizes_go_from_one_to_half_the_address_space),
 		TEST(test_modes_are_octal),
