@@ -38,10 +38,11 @@ struct found {
 	uint64_t id, parent_id;
 	const char *path; /* from the directory */
 	enum {
-		NOT_TRIED,
+		NOT_MET,
 		OF_HOST,
+		HIDDEN,
 		OF_SETUP
-	} whose; /* of the host's: locked, it came with a source */
+	} whose; /* the host's came with a source and are locked; hidden: below one of these */
 };
 
 struct level {
@@ -115,35 +116,52 @@ static int compare_lengths(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* What is mounted below, that which covers another before it; and whether such a directory can be shown at all. */
+static const struct mountinfo *find_mount(const struct mountinfo *mounts, size_t n, uint64_t id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (mounts[i].id == id)
+			return &mounts[i];
+	return NULL;
+}
+
+/* What is mounted below, that which covers another before it; and whether such a directory can be shown at all. Where it is
+ * the tmpfs says, which lies on it: a neighbour may rename what is above. */
 static bool find_mounts(struct level *level)
 {
 	size_t n;
-	const struct run *run = level->run;
-	const struct mountinfo *mounts = mountinfo_read(run->host->proc_fd, &n);
-	if (!mounts)
+	struct kernel_statx ours;
+	const struct mountinfo *mounts = mountinfo_read(level->run->host->proc_fd, &n);
+	if (!mounts || sys_statx(level->fd, "", AT_EMPTY_PATH, 0, &ours) < 0)
 		return fail(level, errno, "cannot be shown without /proc/self/mountinfo", "");
-	const char *top = bind_shown_path(run, level->op->position, level->there);
-	size_t length = streq(top, "/") ? 0 : strlen(top);
-	const char *type = "an unknown type";
+	const struct mountinfo *top = find_mount(mounts, n, ours.stx_mnt_id);
+	const struct mountinfo *covered = find_mount(mounts, n, level->status.stx_mnt_id);
+	if (!top || !covered)
+		return fail(level, 0, "is not in /proc/self/mountinfo", "");
+	if (!mountinfo_type_is_stored(covered->type))
+		return fail(
+			level, 0,
+			arena_printf(
+				"is on a file system (%s) whose entries cannot be shown by mounts",
+				covered->type),
+			"");
+	bool is_whole = level->status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	size_t length = streq(top->point, "/") ? 0 : strlen(top->point);
 	level->found = arena_alloc((n + 1) * sizeof(*level->found));
 	for (const struct mountinfo *mount = mounts; mount < mounts + n; mount++) {
-		if (mount->id == level->status.stx_mnt_id)
-			type = mount->type;
-		if (strncmp(mount->point, top, length) == 0 && mount->point[length] == '/' &&
+		if (path_is_within(mount->point, top->point) && mount->point[length] &&
 		    mount->point[length + 1])
 			level->found[level->n_found++] =
 				(struct found){ .id = mount->id,
 						.parent_id = mount->parent_id,
 						.path = mount->point + length + 1 };
+		else if (is_whole && mount->parent_id == covered->id && mount != top)
+			return fail(level, 0, "was being changed meanwhile", "");
 	}
+	const char *shown = bind_shown_path(level->run, level->op->position, level->there);
+	if (!streq(shown, top->point))
+		return fail(level, 0, "was being moved meanwhile", "");
 	qsort(level->found, level->n_found, sizeof(*level->found), compare_lengths);
-	if (mountinfo_type_is_stored(type))
-		return true;
-	return fail(level, 0,
-		    arena_printf("is on a file system (%s) whose entries cannot be shown by mounts",
-				 type),
-		    "");
+	return true;
 }
 
 /* ---- what setup has mounted ---- */
@@ -162,6 +180,24 @@ static bool make_stub(int dir_fd, const char *name, bool is_directory, mode_t ty
 			     : mknodat(dir_fd, name, type | 0444, 0)) == 0;
 }
 
+static bool is_operations(const struct level *level, uint64_t id)
+{
+	for (size_t i = 0; i < level->run->plan->root.n_ops; i++)
+		if (level->run->mounts->pins[i].mount_id == id)
+			return true;
+	return false;
+}
+
+/* A directory on the way, another user's, lets nobody of ours in: no operation has been there. */
+static bool mark_unreachable(struct level *level, const char *path)
+{
+	for (size_t i = 0; i < level->n_found; i++)
+		if (streq(level->found[i].path, path) && level->found[i].whose == NOT_MET &&
+		    !is_operations(level, level->found[i].id))
+			level->found[i].whose = OF_HOST;
+	return true;
+}
+
 /* Moves what is mounted at `path` out of the way, one after the other, down to what is the host's: the kernel lets
  * nobody move that (EINVAL), but for root's in its own namespace, where it makes no difference. */
 static bool park(struct level *level, const char *path)
@@ -170,6 +206,8 @@ static bool park(struct level *level, const char *path)
 		struct kernel_statx status;
 		bool is_directory;
 		AUTO_CLOSE int fd = path_open_plain(level->there, path, &is_directory);
+		if (fd < 0 && errno == EACCES)
+			return mark_unreachable(level, path);
 		if (fd < 0 || fs_look_at(level->run, fd, &status, &is_directory) < 0 ||
 		    !(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 			return true;
@@ -202,14 +240,6 @@ static bool has_name(const struct level *level, const char *name)
 	return false;
 }
 
-static bool is_operations(const struct level *level, uint64_t id)
-{
-	for (size_t i = 0; i < level->run->plan->root.n_ops; i++)
-		if (level->run->mounts->pins[i].mount_id == id)
-			return true;
-	return false;
-}
-
 /* Whether a mount of the host's lies on it, or on a directory on the way to it. */
 static bool is_hidden_by_host(const struct level *level, const struct found *found)
 {
@@ -235,7 +265,7 @@ static bool verify_parked(const struct level *level)
 			continue;
 		if (is_operations(level, found->id) || !is_hidden_by_host(level, found))
 			return fail(level, 0, "was being changed meanwhile", found->path);
-		found->whose = OF_HOST;
+		found->whose = HIDDEN;
 	}
 	return true;
 }
@@ -323,6 +353,8 @@ static bool bring(struct level *level, const char *name)
 	if (!make_stub(level->fd, name, is_directory, type))
 		return errno == EEXIST || fail_to_show(level, name);
 	return sys_move_mount(clone, "", level->fd, name, MOVE_MOUNT_F_EMPTY_PATH) == 0 ||
+	       (errno == ENOENT &&
+		unlinkat(level->fd, name, is_directory ? AT_REMOVEDIR : 0) == 0) ||
 	       fail_to_show(level, name);
 }
 
@@ -398,11 +430,11 @@ bool level_make(struct run *run, const struct op *op, int dir_fd, const char *pa
 	bool is_root = level.status.stx_mnt_id == run->root.mount_id &&
 		       level.status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	level_close(run);
-	if (!find_mounts(&level) || !read_names(&level) || !make_tmpfs(&level))
+	if (!read_names(&level) || !make_tmpfs(&level))
 		return false;
 	run->mounts->level.fd = level.fd;
-	if (!attach(&level, is_root) || !park_all(&level) || !bring_all(&level) ||
-	    !put_back(&level))
+	if (!attach(&level, is_root) || !find_mounts(&level) || !park_all(&level) ||
+	    !bring_all(&level) || !put_back(&level))
 		return false;
 	run_tell(run, "%s: %s is shown anew, by a tmpfs with a mount for each of its %zu entries",
 		 position_text(op->position), path, level.n_names);

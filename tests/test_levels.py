@@ -107,6 +107,20 @@ def test_submounts_of_the_host_are_shown_with_the_flags_they_had(level):
     assert shell(args, "cat /b/dir/s/file; ! touch /b/dir/s/y 2>&-; touch /b/dir/s/x/y/z", prefix=prefix) == "there\n"
 
 
+def test_submounts_of_the_host_that_lie_on_others_or_behind_a_closed_directory_stay_where_they_are(level):
+    b = level / "b"
+    prefix = host_mounts(f"""mkdir -p {b}/dir/s/t {b}/closed/in; mount -t tmpfs none {b}/dir/s; mkdir {b}/dir/s/t; mount -t tmpfs none {b}/dir/s/t
+        mount -t tmpfs none {b}/dir/s; mount -t tmpfs none {b}/closed/in; mkdir {b}/closed/in/x; mount -t tmpfs none {b}/closed/in/x
+        mount -t tmpfs none {b}/dir; mkdir {b}/dir/top; chmod 0 {b}/closed""", user=user_ids()[0])
+    level.chmod(0o755)
+    b.chmod(0o755)
+    args = ["--ro-bind", b, "/b", "--tmpfs", "/b/dir/top", "--dir", "/b/dir/top/mine", "--tmpfs", "/b/new"]
+    mounts = mounts_inside(args, prefix=prefix)
+    assert all(mounts[f"/b/{point}"].has("ro", "nosuid", "nodev") for point in ("", "dir", "dir/s/t", "closed/in", "closed/in/x") if point)
+    assert shell(args, "ls /b/dir /b/dir/top", prefix=prefix).split() == ["/b/dir:", "top", "/b/dir/top:", "mine"]
+    os.chmod(b / "closed", 0o700)
+
+
 @pytest.mark.parametrize("made", [["--remount-ro", "/b"], ["--remount-ro", "/b/./"]], ids=" ".join)
 def test_a_tree_that_was_remounted_read_only_is_such_a_tree(made, level):
     before = tree(level / "b")
