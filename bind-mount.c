@@ -51,8 +51,9 @@ static int clone_by_shown_path(const struct run *run, const struct op *op, int f
 				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
 					  AT_SYMLINK_NOFOLLOW);
 	if (clone < 0)
-		die("%s: Can't bind descriptor %d: %s: %s%s", position_text(op->position), fd, path,
-		    errno_text(errno), diagnose_mount_api(errno));
+		die_because(errno, "%s: Can't bind descriptor %d: %s: %s%s",
+			    position_text(op->position), fd, path, errno_text(errno),
+			    diagnose_mount_api(errno));
 	if (fstat(clone, &found) < 0 || found.st_dev != wanted.st_dev ||
 	    found.st_ino != wanted.st_ino)
 		die("%s: Can't bind descriptor %d: %s is another file now",
@@ -80,9 +81,9 @@ int bind_pin(const struct run *run, const struct op *op)
 		if (mount_fd < 0 && errno == ENOENT && op->skip_missing)
 			return -1;
 		if (mount_fd < 0)
-			die("Can't find source path %s: %s, at %s%s", op->outer_path,
-			    errno_text(errno), position_text(op->position),
-			    diagnose_mount_api(errno));
+			die_because(errno, "Can't find source path %s: %s, at %s%s",
+				    failing_path(op->outer_path), errno_text(errno),
+				    position_text(op->position), diagnose_mount_api(errno));
 	} else {
 		mount_fd = clone_by_shown_path(run, op, op->outer_fd);
 	}
@@ -97,8 +98,8 @@ int bind_pin_one(const char *path, bool read_only)
 				   .propagation = MS_PRIVATE };
 	int mount_fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd >= 0 && sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) < 0)
-		die("Can't set the mount flags of %s: %s%s", path, errno_text(errno),
-		    diagnose_mount_api(errno));
+		die_because(errno, "Can't set the mount flags of %s: %s%s", failing_path(path),
+			    errno_text(errno), diagnose_mount_api(errno));
 	return mount_fd;
 }
 
@@ -127,8 +128,8 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 			position_text(op->position), source, errno_text(error));
 		return;
 	}
-	die("%s: Can't set the mount flags of %s: %s%s", position_text(op->position), source,
-	    errno_text(error), diagnose_mount_api(error));
+	die_because(error, "%s: Can't set the mount flags of %s: %s%s", position_text(op->position),
+		    source, errno_text(error), diagnose_mount_api(error));
 }
 
 /* ---- showing ---- */
@@ -140,12 +141,13 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 		return;
 	int error = errno;
 	if (proc_is_kind(op->kind))
-		die("%s: %s: %s", position_text(op->position), fs_no_proc_text(op),
-		    errno_text(error));
-	die("%s: Can't mount on %s: %s%s", position_text(op->position), op->inner_path,
-	    errno_text(error),
-	    error == ENOSPC ? "; the limit of mounts in a namespace is reached (fs.mount-max)"
-	    : error == ENOTDIR
-		    ? "; a directory can only be mounted on a directory, a file on a file"
-		    : diagnose_mount_api(error));
+		die_because(error, "%s: %s: %s", position_text(op->position), fs_no_proc_text(op),
+			    errno_text(error));
+	die_because(error, "%s: Can't mount on %s: %s%s", position_text(op->position),
+		    failing_path(op->inner_path), errno_text(error),
+		    error == ENOSPC
+			    ? "; the limit of mounts in a namespace is reached (fs.mount-max)"
+		    : error == ENOTDIR
+			    ? "; a directory can only be mounted on a directory, a file on a file"
+			    : diagnose_mount_api(error));
 }

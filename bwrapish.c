@@ -19,6 +19,7 @@
 #include "process/end.h"
 #include "process/helpers.h"
 #include "process/init.h"
+#include "process/report.h"
 #include "process/split.h"
 #include "process/supervisor.h"
 #include "process/tell.h"
@@ -58,14 +59,15 @@ static const char *what_is_last(const char *word, unsigned argument, struct posi
 	return arena_printf("%s took the last word, %s", position_text(last), word);
 }
 
-static void read_and_check(int argc, char **argv, bool as_bwrap, const struct caller *caller,
-			   struct plan *plan, struct shape *shape)
+static void read_and_check(int argc, char **argv, bool as_bwrap, struct plan *plan, struct run *run)
 {
+	const struct caller *caller = &run->host->caller;
 	const char *program = argc > 0 ? argv[0] : "bwrapish";
 	enum reading reading = READ_NOTHING;
 	static const struct option_io io = { host_is_open_by_caller, read_and_close };
 	problem bad = options_read(argc, argv, &io, plan, &reading);
 	say_set_levels(plan->level_prefix);
+	die_first_call(report_early_failure, run);
 	if (bad)
 		die("%s", bad);
 	for (size_t i = 0; i < plan->n_warnings; i++)
@@ -88,11 +90,12 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, const struct ca
 	case READ_PLAN:
 		break;
 	}
-	if ((bad = plan_check(plan, caller, shape)))
+	run_tell_stage(run, STAGE_CHECK);
+	if ((bad = plan_check(plan, caller, &run->shape)))
 		die("%s", bad);
 	if (plan->dry_run) {
 		struct text text = { 0 };
-		plan_explain(plan, shape, caller, &text);
+		plan_explain(plan, &run->shape, caller, &text);
 		print_and_exit(text.bytes);
 	}
 }
@@ -186,6 +189,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
+	run->stage = STAGE_BUILD; /* of which each operation is told when it comes */
 	build_root(run);
 	tell_and_await_ready(run);
 
@@ -201,16 +205,19 @@ int main(int argc, char **argv, char **envp)
 {
 	struct host host = { 0 };
 	struct plan plan = { 0 };
-	struct run run = {
-		.plan = &plan, .host = &host, .supervisor_fd = -1, .parent_pidfd = -1, .root.fd = -1
-	};
+	struct run run = { .plan = &plan,
+			   .host = &host,
+			   .supervisor_fd = -1,
+			   .parent_pidfd = -1,
+			   .going_fd = -1,
+			   .root.fd = -1 };
 
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	bool as_bwrap = argc > 0 && streq(slash ? slash + 1 : argv[0], "bwrap");
 	say_set_prefix(as_bwrap ? "bwrap" : "bwrapish");
 
 	host_arrive(&host, argv, envp);
-	read_and_check(argc, argv, as_bwrap, &host.caller, &plan, &run.shape);
+	read_and_check(argc, argv, as_bwrap, &plan, &run);
 	run_tell_stage(&run, STAGE_SPLIT);
 	host_learn(&host, &plan);
 	command_check_labels(&plan);

@@ -304,15 +304,27 @@ const char *errno_text(int error)
 #endif
 }
 
+const char *errno_name(int error)
+{
+#ifdef __GLIBC__
+	return strerrorname_np(error);
+#else
+	(void) error;
+	return NULL;
+#endif
+}
+
 /* ---- messages ---- */
 
 static struct {
 	const char *prefix;
 	bool levels;
-	void (*before_dying)(void *argument);
+	void (*before_dying)(void *argument, const struct failure *failure);
 	void *before_dying_argument;
-	/* No arena for these: the message may be about memory. */
-	char raw[65536], line[4 * 3072 + 256], what[32768];
+	const char *failing_path;
+	/* No arena for these: the message may be about memory. Two, as the hook may have something to say before
+	 * the last words. */
+	char raw[65536], last_words[65536], line[4 * 3072 + 256];
 } message;
 
 void say_set_prefix(const char *prefix)
@@ -325,88 +337,109 @@ void say_set_levels(bool shown)
 	message.levels = shown;
 }
 
-void die_first_call(void (*hook)(void *argument), void *argument)
+void die_first_call(void (*hook)(void *argument, const struct failure *failure), void *argument)
 {
 	message.before_dying = hook;
 	message.before_dying_argument = argument;
 }
 
-static PRINTF_LIKE(2, 0) void say_line(const char *level, const char *fmt, va_list args)
+const char *failing_path(const char *path)
 {
-	/* Of one that is too long the middle is left out: where it happened stands at the front, why at
-	 * the end. */
-	char *raw = message.raw, *line = message.line;
+	return message.failing_path = path;
+}
+
+/* Of one that is too long the middle is left out: where it happened stands at the front, why at the end. */
+static void shorten(char *raw)
+{
 	enum { HEAD = 2048, TAIL = 1000 };
-	int full_length = vsnprintf(raw, sizeof(message.raw), fmt, args);
-	size_t length = full_length < 0 ? 0 : strlen(raw);
-	if (length > HEAD + TAIL) {
-		memcpy(raw + HEAD, "...", 3);
-		memmove(raw + HEAD + 3, raw + length - TAIL, TAIL);
-		length = HEAD + 3 + TAIL;
-	}
+	size_t length = strlen(raw);
+	if (length <= HEAD + TAIL)
+		return;
+	memcpy(raw + HEAD, "...", 3);
+	memmove(raw + HEAD + 3, raw + length - TAIL, TAIL + 1);
+}
+
+static void say_line(const char *level, const char *raw)
+{
+	char *line = message.line;
 	size_t n = (size_t) snprintf(line, 200, "%s%.80s: ", message.levels ? level : "",
 				     message.prefix ? message.prefix : "bwrapish");
-	n += escape_controls(raw, length, line + n);
+	n += escape_controls(raw, strlen(raw), line + n);
 	line[n++] = '\n';
 	write_all(STDERR_FILENO, line, n);
 }
 
-#define SAY(level)                            \
-	do {                                  \
-		va_list args;                 \
-		va_start(args, fmt);          \
-		say_line((level), fmt, args); \
-		va_end(args);                 \
+#define FORMAT(buffer)                                                  \
+	do {                                                            \
+		va_list args;                                           \
+		va_start(args, fmt);                                    \
+		if (vsnprintf((buffer), sizeof(buffer), fmt, args) < 0) \
+			*(buffer) = '\0';                               \
+		va_end(args);                                           \
 	} while (0)
 
 void say_warning(const char *fmt, ...)
 {
-	SAY("<4>");
+	FORMAT(message.raw);
+	shorten(message.raw);
+	say_line("<4>", message.raw);
 }
 
 void say_note(const char *fmt, ...)
 {
-	SAY("<6>");
+	FORMAT(message.raw);
+	shorten(message.raw);
+	say_line("<6>", message.raw);
 }
 
-static void call_before_dying(void)
+static _Noreturn void end_process(int exit_status, int error, bool says)
 {
-	void (*hook)(void *argument) = message.before_dying;
+	void (*hook)(void *argument, const struct failure *failure) = message.before_dying;
+	struct failure failure = { .sentence = says ? message.last_words : NULL,
+				   .path = message.failing_path,
+				   .error = error,
+				   .exit_status = exit_status };
+	if (says)
+		shorten(message.last_words);
 	message.before_dying = NULL; /* it may die itself */
 	if (hook)
-		hook(message.before_dying_argument);
+		hook(message.before_dying_argument, &failure);
+	if (says)
+		say_line("<3>", message.last_words);
+	_exit(exit_status);
 }
-
-#define DIE(exit_status)             \
-	do {                         \
-		call_before_dying(); \
-		SAY("<3>");          \
-		_exit(exit_status);  \
-	} while (0)
 
 void die(const char *fmt, ...)
 {
-	DIE(1);
+	FORMAT(message.last_words);
+	end_process(1, 0, true);
 }
 
 void die_as(int exit_status, const char *fmt, ...)
 {
-	DIE(exit_status);
+	FORMAT(message.last_words);
+	end_process(exit_status, 0, true);
 }
 
-void die_silently(int exit_status)
+void die_because(int error, const char *fmt, ...)
 {
-	call_before_dying();
-	_exit(exit_status);
+	FORMAT(message.last_words);
+	end_process(1, error, true);
 }
 
 void die_errno(int error, const char *fmt, ...)
 {
-	va_list args;
-	va_start(args, fmt);
-	vsnprintf(message.what, sizeof(message.what), fmt, args);
-	va_end(args);
-	die("%s: %s", message.what, errno_text(error));
+	FORMAT(message.last_words);
+	shorten(message.last_words);
+	size_t length = strlen(message.last_words);
+	snprintf(message.last_words + length, sizeof(message.last_words) - length, ": %s",
+		 errno_text(error));
+	end_process(1, error, true);
+}
+
+void die_silently(int exit_status)
+{
+	end_process(exit_status, 0, false);
 }
 
 /* ---- time ---- */

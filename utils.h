@@ -79,6 +79,8 @@ size_t escape_controls(const char *text, size_t length, char *out);
 /* A fixed English text, without the locale machinery that strerror() would start (its files would
  * be looked up in the sandbox's root). */
 const char *errno_text(int error);
+/* "ENOENT"; NULL where the C library does not know it. */
+const char *errno_name(int error);
 
 /* ---- messages: one line on stderr ---- */
 void say_set_prefix(const char *prefix); /* kept, not copied */
@@ -94,8 +96,19 @@ _Noreturn void die_as(int exit_status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 _Noreturn void die_silently(int exit_status);
 /* As die(), with `: ` and the text of `error` behind it. */
 _Noreturn void die_errno(int error, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* As die(): the sentence has the text of `error` in it already. */
+_Noreturn void die_because(int error, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Among the arguments of these, and nowhere else: the path that the sentence is about. */
+const char *failing_path(const char *path);
+/* The same as data, and no more than is known. */
+struct failure {
+	const char *sentence; /* NULL: it is silent */
+	const char *path;     /* NULL: not known */
+	int error;            /* errno; 0: not known */
+	int exit_status;
+};
 /* Called once before a dying process prints, with what it is to know; NULL for none. */
-void die_first_call(void (*hook)(void *argument), void *argument);
+void die_first_call(void (*hook)(void *argument, const struct failure *failure), void *argument);
 
 /* ---- time ---- */
 int64_t now_ms(void); /* of a clock that nobody sets */

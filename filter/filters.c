@@ -117,8 +117,9 @@ static const char *load_error(int error)
 static void require_loaded(int error, const char *what)
 {
 	if (error)
-		die("%s: Can't load the seccomp program: %s%s", what, load_error(error),
-		    error == EINVAL ? "; it is no valid classic BPF for seccomp" : "");
+		die_because(error == ANSWERED_BY_A_FILTER ? 0 : error,
+			    "%s: Can't load the seccomp program: %s%s", what, load_error(error),
+			    error == EINVAL ? "; it is no valid classic BPF for seccomp" : "");
 }
 
 /* One of the caller's: by prctl(2) if possible, as bubblewrap does it. An allow list that stands before

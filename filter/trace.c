@@ -72,14 +72,15 @@ void trace_load(const struct run *run, const struct sock_filter *code, size_t n)
 	int listener = (int) syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 				     SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	if (listener < 0)
-		die("%s: Can't be notified of system calls: %s%s",
-		    position_text(run->plan->filter.policy.trace.position), errno_text(errno),
-		    errno == EBUSY
-			    ? "; a filter that is in force outside has a listener of its own, and the kernel allows one"
-		    : errno == EINVAL ? "; this kernel is too old for it or the list too long"
-		    : errno == EACCES || errno == EPERM || errno == ENOSYS
-			    ? "; a filter that is in force outside forbids it"
-			    : "");
+		die_because(
+			errno, "%s: Can't be notified of system calls: %s%s",
+			position_text(run->plan->filter.policy.trace.position), errno_text(errno),
+			errno == EBUSY
+				? "; a filter that is in force outside has a listener of its own, and the kernel allows one"
+			: errno == EINVAL ? "; this kernel is too old for it or the list too long"
+			: errno == EACCES || errno == EPERM || errno == ENOSYS
+				? "; a filter that is in force outside forbids it"
+				: "");
 	channel_send_letter(run->supervisor_fd, letter, listener);
 	close(listener);
 }

@@ -150,8 +150,8 @@ static void finish_groups(struct cgroups *groups, const struct plan *plan, const
 	for (struct group *group = groups->all; group < groups->all + groups->n; group++) {
 		group->inner_fd = cgroup_make_below(group, "in");
 		if (group->inner_fd < 0)
-			die("Can't make %s/%s/in: %s%s", group->parent, group->name,
-			    errno_text(errno), limits_cause(plan, errno));
+			die_because(errno, "Can't make %s/%s/in: %s%s", group->parent, group->name,
+				    errno_text(errno), limits_cause(plan, errno));
 		limit_depth(group, plan);
 	}
 }
@@ -233,8 +233,8 @@ void cgroups_check_birth(const struct run *run, int error)
 		: error == EBUSY || error == EOPNOTSUPP || error == ENODEV ? ""
 									   : NULL;
 	if (why)
-		die("%s%sCan't start a process in %s/%s: %s%s", given, *given ? ": " : "",
-		    group->parent, group->name, errno_text(error), why);
+		die_because(error, "%s%sCan't start a process in %s/%s: %s%s", given,
+			    *given ? ": " : "", group->parent, group->name, errno_text(error), why);
 }
 
 /* A process is born in one group at most, that of version 2. */

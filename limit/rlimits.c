@@ -20,9 +20,10 @@ void rlimits_apply(const struct plan *plan)
 		int error = errno;
 		bool too_high = error == EPERM && getrlimit(op->resource, &now) == 0 &&
 				op->limit.rlim_max > now.rlim_max;
-		die("%s: Can't limit %s to %s: %s%s%s", position_text(op->position),
-		    limits_resource_name(op->resource), limits_rlim_text(op->limit.rlim_max),
-		    errno_text(error), too_high ? "; the caller's own hard limit is " : "",
-		    too_high ? limits_rlim_text(now.rlim_max) : "");
+		die_because(error, "%s: Can't limit %s to %s: %s%s%s", position_text(op->position),
+			    limits_resource_name(op->resource),
+			    limits_rlim_text(op->limit.rlim_max), errno_text(error),
+			    too_high ? "; the caller's own hard limit is " : "",
+			    too_high ? limits_rlim_text(now.rlim_max) : "");
 	}
 }

@@ -65,11 +65,12 @@ static void build_symlink(struct run *run, const struct op *op)
 	ssize_t length = readlinkat(parent_fd, name, target, sizeof(target) - 1);
 	if (length < 0)
 		die("%s: Can't make symlink %s: what exists there is not a symlink",
-		    position_text(op->position), op->inner_path);
+		    position_text(op->position), failing_path(op->inner_path));
 	target[length] = '\0';
 	if (!streq(target, op->link_target))
 		die("%s: Can't make symlink %s to %s: existing destination is %s",
-		    position_text(op->position), op->inner_path, op->link_target, target);
+		    position_text(op->position), failing_path(op->inner_path), op->link_target,
+		    target);
 }
 
 static void build_directory(struct run *run, const struct op *op)
@@ -92,7 +93,7 @@ static void build_directory(struct run *run, const struct op *op)
 		destination_die(run, op, "make the directory", errno);
 	if (!is_directory)
 		die("%s: Can't make the directory %s: it exists and is none",
-		    position_text(op->position), op->inner_path);
+		    position_text(op->position), failing_path(op->inner_path));
 }
 
 /* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands
@@ -115,10 +116,11 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 		destination_die(run, op, "find", errno);
 	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		die("%s: Can't make %s read-only: it is no mount point",
-		    position_text(op->position), op->inner_path);
+		    position_text(op->position), failing_path(op->inner_path));
 	if (sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
-		die("%s: Can't make %s read-only: %s%s", position_text(op->position),
-		    op->inner_path, errno_text(errno), diagnose_mount_api(errno));
+		die_because(errno, "%s: Can't make %s read-only: %s%s", position_text(op->position),
+			    failing_path(op->inner_path), errno_text(errno),
+			    diagnose_mount_api(errno));
 }
 
 static void build_mqueue(struct run *run, const struct op *op)
@@ -126,9 +128,10 @@ static void build_mqueue(struct run *run, const struct op *op)
 	int fd = fs_try_make("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 			     (const char *[]){ NULL });
 	if (fd < 0)
-		die("%s: Can't mount mqueue on %s: %s%s", position_text(op->position),
-		    op->inner_path, errno_text(errno),
-		    errno == EPERM ? "; message queues need --unshare-ipc" : "");
+		die_because(errno, "%s: Can't mount mqueue on %s: %s%s",
+			    position_text(op->position), failing_path(op->inner_path),
+			    errno_text(errno),
+			    errno == EPERM ? "; message queues need --unshare-ipc" : "");
 	destination_show(run, op, fd, true, 0755);
 }
 

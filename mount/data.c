@@ -52,7 +52,7 @@ void data_copy(const struct run *run, const struct op *op, int file_fd)
 		const struct held_data *held = hold_data(run, op);
 		if (!write_all(file_fd, held->bytes, held->length))
 			die_errno(errno, "%s: Can't write %s", position_text(op->position),
-				  op->inner_path);
+				  failing_path(op->inner_path));
 		return;
 	}
 	char buffer[32768];
@@ -67,7 +67,7 @@ void data_copy(const struct run *run, const struct op *op, int file_fd)
 			return;
 		if (!write_all(file_fd, buffer, (size_t) n))
 			die_errno(errno, "%s: Can't write %s", position_text(op->position),
-				  op->inner_path);
+				  failing_path(op->inner_path));
 	}
 }
 
@@ -83,8 +83,9 @@ static void pin_data(const struct run *run, size_t number, int tmpfs_fd)
 	data_copy(run, op, file_fd);
 	int mount_fd = sys_open_tree(tmpfs_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd < 0)
-		die("%s: Can't clone a private file: %s%s", position_text(op->position),
-		    errno_text(errno), diagnose_mount_api(errno));
+		die_because(errno, "%s: Can't clone a private file: %s%s",
+			    position_text(op->position), errno_text(errno),
+			    diagnose_mount_api(errno));
 	bind_set_flags(run, op, mount_fd);
 	run->mounts->pins[number].mount_fd = mount_fd;
 }
@@ -94,8 +95,8 @@ static int attach_tmpfs(void)
 	int fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700);
 	if (sys_move_mount(fd, "", AT_FDCWD, "/proc",
 			   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) < 0)
-		die("Can't attach a tmpfs for private files: %s%s", errno_text(errno),
-		    diagnose_mount_api(errno));
+		die_because(errno, "Can't attach a tmpfs for private files: %s%s",
+			    errno_text(errno), diagnose_mount_api(errno));
 	return fd;
 }
 

@@ -213,7 +213,8 @@ _Noreturn void destination_die(const struct run *run, const struct op *op, const
 	const char *why = "";
 	const char *link = error == EXDEV ? destination_link_text(run) : NULL;
 	if (link)
-		die("%s: Can't %s %s: %s", position_text(op->position), what, op->inner_path, link);
+		die("%s: Can't %s %s: %s", position_text(op->position), what,
+		    failing_path(op->inner_path), link);
 	const struct op *blamed =
 		error == EROFS
 			? plan_who_made_read_only(run->plan, op, destination_missing_ops(run))
@@ -233,8 +234,8 @@ _Noreturn void destination_die(const struct run *run, const struct op *op, const
 		why = "; a loop of symbolic links, or one of /proc's that would lead out of the sandbox";
 	else if (error == EACCES)
 		why = "; a directory on the way does not let this user in";
-	die("%s: Can't %s %s: %s%s", position_text(op->position), what, op->inner_path,
-	    errno_text(error), why);
+	die_because(error, "%s: Can't %s %s: %s%s", position_text(op->position), what,
+		    failing_path(op->inner_path), errno_text(error), why);
 }
 
 /* The guard, where there is one, takes a level for a part of the mount that it covers a directory of. */
@@ -402,7 +403,8 @@ static int open_mount_point(struct run *run, const struct op *op, int fd, int pa
 		destination_die(run, op, "find the mount point", errno);
 	if (directory != is_directory)
 		die("%s: Can't mount on %s: it is not a %s, and what is to be shown there is one",
-		    position_text(op->position), op->inner_path, directory ? "directory" : "file");
+		    position_text(op->position), failing_path(op->inner_path),
+		    directory ? "directory" : "file");
 	/* Its inode number others may have, too: subvolumes of btrfs, whatever a FUSE server likes. */
 	*ret_is_root = status.stx_mnt_id == run->root.mount_id &&
 		       status.stx_attributes & STATX_ATTR_MOUNT_ROOT;

@@ -54,7 +54,7 @@ static void show_devices(const struct op *op, struct pin *pin)
 		if (mknodat(pin->mount_fd, name, S_IFREG | 0444, 0) < 0 ||
 		    sys_move_mount(*node, "", pin->mount_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			die_errno(errno, "%s: Can't make %s/%s", position_text(op->position),
-				  op->inner_path, name);
+				  failing_path(op->inner_path), name);
 		close_fd(node);
 	}
 }
@@ -74,8 +74,9 @@ void dev_pin(struct run *run, size_t number)
 		const char *path = arena_join("/dev/", device_nodes[i].name);
 		pin->nodes[i] = bind_pin_one(path, false);
 		if (pin->nodes[i] < 0 || fstat(pin->nodes[i], &status) < 0)
-			die("Can't find source path %s: %s, at %s", path, errno_text(errno),
-			    position_text(op->position));
+			die_because(errno, "Can't find source path %s: %s, at %s",
+				    failing_path(path), errno_text(errno),
+				    position_text(op->position));
 		/* Not what somebody who could write to the host's /dev has put there. */
 		if (!S_ISCHR(status.st_mode) ||
 		    status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))
@@ -110,10 +111,11 @@ void dev_build(struct run *run, const struct op *op, struct pin *pin)
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
 		if (symlinkat(links[i].target, dev_fd, links[i].name) < 0)
 			die_errno(errno, "%s: Can't make the link %s/%s",
-				  position_text(op->position), op->inner_path, links[i].name);
+				  position_text(op->position), failing_path(op->inner_path),
+				  links[i].name);
 	if (mkdirat(dev_fd, "shm", 0755) < 0 || mkdirat(dev_fd, "pts", 0755) < 0)
 		die_errno(errno, "%s: Can't make a directory in %s", position_text(op->position),
-			  op->inner_path);
+			  failing_path(op->inner_path));
 	/* A file system takes two descriptors while it is made. */
 	destination_forget_directory(run);
 	AUTO_CLOSE int pts_fd =
@@ -121,6 +123,6 @@ void dev_build(struct run *run, const struct op *op, struct pin *pin)
 			    (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });
 	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_errno(errno, "%s: Can't mount devpts on %s/pts", position_text(op->position),
-			  op->inner_path);
+			  failing_path(op->inner_path));
 	close_fd(&pin->mount_fd);
 }

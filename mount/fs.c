@@ -33,8 +33,8 @@ static int make_tmpfs(struct position position, const char *const options[])
 {
 	int fd = fs_try_make("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
 	if (fd < 0)
-		die("%s: Can't make a tmpfs: %s%s", position_text(position), errno_text(errno),
-		    diagnose_mount_api(errno));
+		die_because(errno, "%s: Can't make a tmpfs: %s%s", position_text(position),
+			    errno_text(errno), diagnose_mount_api(errno));
 	return fd;
 }
 

@@ -467,7 +467,7 @@ void level_close(const struct run *run)
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	int *fd = &run->mounts->level.fd;
 	if (*fd >= 0 && sys_mount_setattr(*fd, "", AT_EMPTY_PATH, &attr) < 0)
-		die("Can't make a directory read-only again: %s%s", errno_text(errno),
-		    diagnose_mount_api(errno));
+		die_because(errno, "Can't make a directory read-only again: %s%s",
+			    errno_text(errno), diagnose_mount_api(errno));
 	close_fd(fd);
 }

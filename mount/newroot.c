@@ -130,8 +130,8 @@ static void attach_new_root(const struct run *run, int mount_fd)
 	else if (mkdirat(run->mounts->scratch.fd, "root", 0700) < 0 ||
 		 sys_move_mount(mount_fd, "", run->mounts->scratch.fd, "root",
 				MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		die("Can't attach the new root: %s%s", errno_text(errno),
-		    diagnose_mount_api(errno));
+		die_because(errno, "Can't attach the new root: %s%s", errno_text(errno),
+			    diagnose_mount_api(errno));
 }
 
 /* The first / : what the first operation shows there, or an empty tmpfs. Attached, not entered. */

@@ -47,8 +47,9 @@ static int open_layer(const struct merge *merge, const struct layer *layer, cons
 		die("%s: %s %s is no directory, and so no layer", position_text(layer->position),
 		    word, overlay_layer_text(layer));
 	if (fd < 0)
-		die("Can't find source path %s: %s, at %s", overlay_layer_text(layer),
-		    errno_text(errno), position_text(layer->position));
+		die_because(errno, "Can't find source path %s: %s, at %s",
+			    layer->path ? failing_path(layer->path) : overlay_layer_text(layer),
+			    errno_text(errno), position_text(layer->position));
 	if (given_fd >= 0 && !fs_is_same_object(fd, given_fd))
 		die("%s: Can't use %s: %s is another file now", position_text(layer->position),
 		    overlay_layer_text(layer), path);
@@ -214,8 +215,9 @@ void overlay_refuse_overlap(const struct merge *merge)
 static void refuse_unwritable(const struct merge *merge, int fd, const char *word, const char *path)
 {
 	if (faccessat(fd, ".", W_OK, AT_EACCESS) < 0)
-		die("%s: Can't write to %s %s: %s", position_text(merge->op->position), word, path,
-		    errno_text(errno));
+		die_because(errno, "%s: Can't write to %s %s: %s",
+			    position_text(merge->op->position), word, failing_path(path),
+			    errno_text(errno));
 }
 
 /* ---- where writes go ---- */

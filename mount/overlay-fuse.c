@@ -74,8 +74,8 @@ static void follow_no_links(int mount_fd)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSYMFOLLOW };
 	if (sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
-		die("Can't keep it from following links: %s%s", errno_text(errno),
-		    errno == EINVAL ? "; that needs Linux 5.14" : "");
+		die_because(errno, "Can't keep it from following links: %s%s", errno_text(errno),
+			    errno == EINVAL ? "; that needs Linux 5.14" : "");
 }
 
 static void attach(int mount_fd, int root_fd, const char *name)

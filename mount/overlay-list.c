@@ -6,6 +6,7 @@
  */
 #include "mount/overlay-list.h"
 
+#include "run/json.h"
 #include "utils.h"
 
 #include <stdio.h>
@@ -27,44 +28,6 @@ struct overlay_list *overlay_list_new(int fd)
 static void add_word(struct text *text, const char *word)
 {
 	text_add_bytes(text, word, strlen(word));
-}
-
-/* How many bytes from `s` on are one character of UTF-8, or plain ASCII; 0: they are neither. */
-static size_t valid_length(const unsigned char *s)
-{
-	size_t n = 0;
-	while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
-		n++;
-	for (size_t length = 2; length <= 4 && !n && s[0] >= 0x80; length++) {
-		/* escape_controls() leaves exactly what is valid and printable as it is. */
-		char out[4 * 4 + 1];
-		if (strnlen((const char *) s, length) == length &&
-		    escape_controls((const char *) s, length, out) == length &&
-		    memcmp(out, s, length) == 0)
-			n = length;
-	}
-	return n;
-}
-
-/* Bytes that are no UTF-8 become lone low surrogates, as Python's surrogateescape has them: nothing
- * is lost. */
-static void add_string(struct text *text, const char *name)
-{
-	add_word(text, "\"");
-	for (const unsigned char *s = (const unsigned char *) name; *s;) {
-		char escaped[8];
-		size_t n = valid_length(s);
-		if (n)
-			text_add_bytes(text, s, n);
-		else if (*s == '"' || *s == '\\')
-			snprintf(escaped, sizeof(escaped), "\\%c", *s);
-		else
-			snprintf(escaped, sizeof(escaped), *s < 0x80 ? "\\u%04x" : "\\udc%02x", *s);
-		if (!n)
-			add_word(text, escaped);
-		s += n ? n : 1;
-	}
-	add_word(text, "\"");
 }
 
 static const char *type_name(mode_t mode)
@@ -100,7 +63,7 @@ static void add_path(struct text *text, struct listed_path path)
 		add_word(text, number);
 	}
 	add_word(text, "\"path\": ");
-	add_string(text, path.path);
+	json_add_string(text, path.path);
 }
 
 bool overlay_list_add(struct overlay_list *list, const char *change, struct listed_path path,
@@ -118,7 +81,7 @@ bool overlay_list_add(struct overlay_list *list, const char *change, struct list
 	add_word(text, details);
 	if (from) {
 		add_word(text, ", \"from\": ");
-		add_string(text, from);
+		json_add_string(text, from);
 	}
 	list->n_changes++;
 	return end_line(list);

@@ -220,7 +220,7 @@ static int make_part(struct merge *merge, const struct submount *at, int main_fd
 		/* index=on: its upper directory was copied up by the overlay above. */
 		if (errno == ESTALE && merge->overlay->n_options)
 			die("%s: the kernel takes neither index=on nor nfs_export=on with a mount below a layer (%s)",
-			    position_text(merge->op->position), at->path);
+			    position_text(merge->op->position), failing_path(at->path));
 		why = arena_printf(", %s", errno == ENOTDIR ? "a file" : errno_text(errno));
 	}
 	*ret_is_overlay = part_fd >= 0;
@@ -267,7 +267,7 @@ void overlay_attach_parts(const struct run *run, const struct op *op, struct ove
 	AUTO_CLOSE int root_fd = path_open(run->root.fd, op->inner_path, O_PATH | O_DIRECTORY);
 	if (root_fd < 0)
 		die_errno(errno, "%s: Can't find the overlay at %s", position_text(op->position),
-			  op->inner_path);
+			  failing_path(op->inner_path));
 	for (struct overlay_part *part = parts; part; part = part->next) {
 		AUTO_CLOSE int dest_fd = path_open(root_fd, part->path, O_PATH | O_NOFOLLOW);
 		if (dest_fd < 0 ||

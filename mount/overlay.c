@@ -97,9 +97,10 @@ static const char *reason_of(const struct merge *merge, int error)
 
 static _Noreturn void die_of_kernel(const struct merge *merge, int error, const char *and_fuse)
 {
-	die("%s: Can't make overlay mount on %s: %s%s%s", position_text(merge->op->position),
-	    merge->op->inner_path, reason_of(merge, error),
-	    and_fuse ? "; and fuse-overlayfs: " : "", and_fuse ? and_fuse : "");
+	die_because(error, "%s: Can't make overlay mount on %s: %s%s%s",
+		    position_text(merge->op->position), failing_path(merge->op->inner_path),
+		    reason_of(merge, error), and_fuse ? "; and fuse-overlayfs: " : "",
+		    and_fuse ? and_fuse : "");
 }
 
 /* Whoever may write to RWSRC and WORKDIR, which was looked at, is refused by NFS when the kernel's own
@@ -264,7 +265,7 @@ static int make_mount(struct merge *merge, struct overlay_part **ret_parts, bool
 		die_of_kernel(merge, error, why);
 	if (fd < 0)
 		die("%s: Can't make overlay mount on %s: fuse-overlayfs: %s", position,
-		    merge->op->inner_path, why);
+		    failing_path(merge->op->inner_path), why);
 	*ret_fuse = true;
 	if (may_kernel)
 		say_warning("%s: taking fuse-overlayfs: the kernel's overlay refuses (%s)",

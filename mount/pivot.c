@@ -14,15 +14,15 @@
 void pivot_attach(int mount_fd)
 {
 	if (sys_move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		die("Can't attach the new root: %s%s", errno_text(errno),
-		    diagnose_mount_api(errno));
+		die_because(errno, "Can't attach the new root: %s%s", errno_text(errno),
+			    diagnose_mount_api(errno));
 }
 
 _Noreturn void pivot_die(int error)
 {
-	die("Can't move into the new root: %s%s", errno_text(error),
-	    error == EINVAL ? "; the present root is the initial ramfs"
-			    : diagnose_mount_api(error));
+	die_because(error, "Can't move into the new root: %s%s", errno_text(error),
+		    error == EINVAL ? "; the present root is the initial ramfs"
+				    : diagnose_mount_api(error));
 }
 
 void pivot_learn_root(struct root *root)

@@ -37,8 +37,8 @@ static _Noreturn void die_without(const struct run *run, const struct op *op, in
 {
 	AUTO_CLOSE int processes =
 		op->kind == OP_PROC && error == EPERM ? try_make(op, PROC_PROCESSES) : -1;
-	die("%s: %s: %s%s", position_text(op->position), fs_no_proc_text(op), errno_text(error),
-	    diagnose_proc_mount(run, op, processes >= 0, error));
+	die_because(error, "%s: %s: %s%s", position_text(op->position), fs_no_proc_text(op),
+		    errno_text(error), diagnose_proc_mount(run, op, processes >= 0, error));
 }
 
 static int pin_visible(const struct run *run, const struct op *op)
@@ -123,7 +123,7 @@ static bool is_out_of_reach(const struct run *run, const struct op *op, int proc
 		return status.st_uid == OVERFLOW_UID && !is_overflow_uid_mapped(run);
 	if (errno != ENOENT) /* that is one of the processes alone */
 		die_errno(errno, "%s: Can't look at %s/sys", position_text(op->position),
-			  op->inner_path);
+			  failing_path(op->inner_path));
 	return false;
 }
 
@@ -176,7 +176,8 @@ static void protect_proc(const struct run *run, const struct op *op, int proc_fd
 		    sys_mount_setattr(view, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 		    sys_move_mount(view, "", proc_fd, names[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
 			die_errno(errno, "%s: Can't make %s/%s read-only",
-				  position_text(op->position), op->inner_path, names[i]);
+				  position_text(op->position), failing_path(op->inner_path),
+				  names[i]);
 	}
 }
 

@@ -77,8 +77,9 @@ static const char *why_not_set(const struct run *run, const struct clock *clock,
 
 static _Noreturn void die_of_clock(const struct run *run, const struct clock *clock, int error)
 {
-	die("%s: Can't set %s: %s%s", position_text(options_position(run->plan, clock->option)),
-	    clock->name, errno_text(error), why_not_set(run, clock, error));
+	die_because(error, "%s: Can't set %s: %s%s",
+		    position_text(options_position(run->plan, clock->option)), clock->name,
+		    errno_text(error), why_not_set(run, clock, error));
 }
 
 static void set_clock(const struct run *run, int fd, const struct clock *clock)
@@ -99,8 +100,9 @@ static uint64_t id_of(const struct run *run, const char *path)
 {
 	struct stat status;
 	if (fstatat(run->host->proc_fd, path, &status, 0) < 0)
-		die("Can't read /proc/%s: %s%s", path, errno_text(errno),
-		    errno == ENOENT ? "; this kernel was built without time namespaces" : "");
+		die_because(errno, "Can't read /proc/%s: %s%s", path, errno_text(errno),
+			    errno == ENOENT ? "; this kernel was built without time namespaces"
+					    : "");
 	return status.st_ino;
 }
 
@@ -120,11 +122,11 @@ static void verify(const struct run *run, uint64_t left_id, const struct clock c
 static _Noreturn void die_of_new(const struct run *run, int error)
 {
 	/* The limit's file shows that of the user namespace we are in, and one around it counts, too. */
-	die("%s: Creating new namespace failed: %s%s",
-	    position_text(options_position(run->plan, "--unshare-time")),
-	    error == ENOSPC ? "a limit was reached" : errno_text(error),
-	    error == ENOSPC ? "; /proc/sys/user/max_time_namespaces, here or outside"
-			    : diagnose_new_namespace(run, CLONE_NEWTIME, error));
+	die_because(error, "%s: Creating new namespace failed: %s%s",
+		    position_text(options_position(run->plan, "--unshare-time")),
+		    error == ENOSPC ? "a limit was reached" : errno_text(error),
+		    error == ENOSPC ? "; /proc/sys/user/max_time_namespaces, here or outside"
+				    : diagnose_new_namespace(run, CLONE_NEWTIME, error));
 }
 
 void clocks_enter(struct run *run, int offsets_fd)

@@ -27,7 +27,8 @@ static void write_proc_file(const struct run *run, const char *path, const char 
 	/* The kernel takes a map in one write or not at all. */
 	if (!procfile_write(run->host->proc_fd, path, value)) {
 		int error = errno;
-		die("setting up %s: %s%s", what, errno_text(error), diagnose_id_map(run, error));
+		die_because(error, "setting up %s: %s%s", what, errno_text(error),
+			    diagnose_id_map(run, error));
 	}
 }
 

@@ -35,8 +35,8 @@ static uint64_t read_ns_id(const struct run *run, enum ns_kind kind)
 	struct stat status;
 	const char *path = arena_join("self/ns/", ns_kinds[kind].file);
 	if (fstatat(run->host->proc_fd, path, &status, 0) < 0)
-		die("Can't read /proc/%s: %s%s", path, errno_text(errno),
-		    errno == ENOENT ? "; a mounted /proc is needed" : "");
+		die_because(errno, "Can't read /proc/%s: %s%s", path, errno_text(errno),
+			    errno == ENOENT ? "; a mounted /proc is needed" : "");
 	return status.st_ino;
 }
 
@@ -78,12 +78,14 @@ void ns_join(const struct fd_at *fd, enum ns_kind kind)
 {
 	ns_hide();
 	if (setns(fd->fd, (int) ns_kinds[kind].flag) < 0)
-		die("%s: Can't join the %s namespace that descriptor %d refers to: %s%s",
-		    position_text(fd->position), ns_kinds[kind].name, fd->fd, errno_text(errno),
-		    errno == EPERM ? "; it has to be owned by the caller, or be one of its children"
-		    : errno == EINVAL
-			    ? "; the descriptor is no namespace of that kind, or the caller is in it already"
-			    : "");
+		die_because(
+			errno, "%s: Can't join the %s namespace that descriptor %d refers to: %s%s",
+			position_text(fd->position), ns_kinds[kind].name, fd->fd, errno_text(errno),
+			errno == EPERM
+				? "; it has to be owned by the caller, or be one of its children"
+			: errno == EINVAL
+				? "; the descriptor is no namespace of that kind, or the caller is in it already"
+				: "");
 	ns_hide();
 }
 
@@ -128,10 +130,11 @@ void ns_die_of_new(const struct run *run, int error)
 {
 	const char *cause = diagnose_new_namespace(run, ns_first(run), error);
 	if (error == EPERM)
-		die("No permissions to create a new namespace: %s%s", errno_text(error), cause);
+		die_because(error, "No permissions to create a new namespace: %s%s",
+			    errno_text(error), cause);
 	/* "No space left on device" would send people to look at their disks. */
-	die("Creating new namespace failed: %s%s",
-	    error == ENOSPC ? "a limit was reached" : errno_text(error), cause);
+	die_because(error, "Creating new namespace failed: %s%s",
+		    error == ENOSPC ? "a limit was reached" : errno_text(error), cause);
 }
 
 void ns_go_on_without(struct run *run, int error)
@@ -196,8 +199,8 @@ void ns_part_from_host(struct run *run)
 		die_errno(errno, "Can't look at / and the present directory");
 	root_stand_on(run->host->proc_fd);
 	if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &slave) < 0)
-		die("Can't part from the host's mount propagation: %s%s", errno_text(errno),
-		    diagnose_mount_api(errno));
+		die_because(errno, "Can't part from the host's mount propagation: %s%s",
+			    errno_text(errno), diagnose_mount_api(errno));
 	run->in_chroot = ours.stx_mnt_id != root_mount_id() ||
 			 !(ours.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 	if ((run->in_chroot && (fchdir(root_fd) < 0 || chroot(".") < 0)) ||

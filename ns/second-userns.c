@@ -49,10 +49,11 @@ static int make_empty_program(void)
 	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 it can be executed anyway */
 		fd = memfd_create("empty", MFD_CLOEXEC);
 	if (fd < 0 || !write_all(fd, &image, sizeof(image)))
-		die("Can't prepare the second user namespace: %s%s", errno_text(errno),
-		    errno == EACCES
-			    ? "; it takes a memory file that can be executed: sysctl vm.memfd_noexec=1 or 0"
-			    : "");
+		die_because(
+			errno, "Can't prepare the second user namespace: %s%s", errno_text(errno),
+			errno == EACCES
+				? "; it takes a memory file that can be executed: sysctl vm.memfd_noexec=1 or 0"
+				: "");
 	return fd;
 }
 
@@ -124,10 +125,11 @@ static int unshare_second(const struct run *run, unsigned long flags)
 static void limit_user_namespaces(const struct run *run)
 {
 	if (!procfile_write(run->host->proc_fd, "sys/user/max_user_namespaces", "1"))
-		die("%s: Can't limit /proc/sys/user/max_user_namespaces: %s%s",
-		    position_text(options_position(run->plan, "--disable-userns")),
-		    errno_text(errno),
-		    errno == ENOENT ? "; the /proc that is visible here is one of processes alone"
+		die_because(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces: %s%s",
+			    position_text(options_position(run->plan, "--disable-userns")),
+			    errno_text(errno),
+			    errno == ENOENT
+				    ? "; the /proc that is visible here is one of processes alone"
 				    : "");
 }
 
@@ -149,8 +151,8 @@ bool second_userns_enter(struct run *run)
 	if (unshare_second(run, flags) < 0) {
 		int error = errno;
 		if (shape->second_userns_required)
-			die("Can't make the second user namespace: %s%s", errno_text(error),
-			    diagnose_new_namespace(run, flags, error));
+			die_because(error, "Can't make the second user namespace: %s%s",
+				    errno_text(error), diagnose_new_namespace(run, flags, error));
 		return false; /* pid 1 protects itself otherwise */
 	}
 	ns_verify_left(left_mount_id, flags);

@@ -31,6 +31,9 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 			const struct caller *caller, enum stage stage, struct text *text)
 {
 	switch (stage) {
+	case STAGE_READ:
+	case STAGE_CHECK:
+		return;
 	case STAGE_SPLIT:
 		shape_explain(plan, shape, text);
 		report_options_explain_split(plan, text);

@@ -4,9 +4,11 @@
 
 #include "plan/shape.h"
 
-/* The stages of a run that can be told; what --verbose says when one begins is what --dry-run says
- * of it. */
+/* The stages of a run; from STAGE_SPLIT on they can be told: what --verbose says when one begins is what
+ * --dry-run says of it. */
 enum stage {
+	STAGE_READ,
+	STAGE_CHECK,
 	STAGE_SPLIT,
 	STAGE_BECOME,
 	STAGE_PIN,

@@ -14,6 +14,9 @@ typedef const char *problem;
 
 /* "--bind (argument 3)"; arena memory. */
 const char *position_text(struct position position);
+/* Where the sentence says that it is about, as all of ours do: at its beginning, behind "Unknown option", or
+ * behind ", at". False: nowhere. */
+bool position_find(const char *sentence, struct position *ret_position);
 /* The sentence, with the place before it. */
 problem problem_at(struct position position, const char *fmt, ...) PRINTF_LIKE(2, 3)
 	__attribute__((returns_nonnull));

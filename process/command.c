@@ -151,7 +151,8 @@ static void enter_directory(struct run *run)
 	const char *directory = run->plan->command.chdir;
 	if (directory && chdir(directory) < 0)
 		die_errno(errno, "%s: Can't chdir to %s",
-			  position_text(options_position(run->plan, "--chdir")), directory);
+			  position_text(options_position(run->plan, "--chdir")),
+			  failing_path(directory));
 	if (!directory) {
 		const char *home = get_variable(run->environment, "HOME");
 		if (run->host->caller.directory && chdir(run->host->caller.directory) == 0)
@@ -183,9 +184,10 @@ static void close_descriptors(const struct run *run)
 	if (!plan->command.close_fds && !run->host->inherited_known)
 		return;
 	size_t n = 0;
-	int *keep = arena_alloc((run->host->n_inherited_fds + plan->command.keep_fds.n + 1) *
+	int *keep = arena_alloc((run->host->n_inherited_fds + plan->command.keep_fds.n + 2) *
 				sizeof(*keep));
 	keep[n++] = run->supervisor_fd;
+	keep[n++] = run->going_fd;
 	for (size_t i = 0; !plan->command.close_fds && i < run->host->n_inherited_fds; i++)
 		keep[n++] = run->host->inherited_fds[i];
 	for (size_t i = 0; plan->command.close_fds && i < plan->command.keep_fds.n; i++)
@@ -197,6 +199,7 @@ static void close_descriptors(const struct run *run)
 void command_prepare(struct run *run)
 {
 	const struct plan *plan = run->plan;
+	tell_going(run);
 	if (plan->command.new_session && setsid() < 0)
 		die_errno(errno, "%s: Can't start a new session",
 			  position_text(options_position(plan, "--new-session")));
@@ -233,10 +236,12 @@ void command_go(struct run *run)
 	filters_load(run, FILTER_COMMAND);
 	execvp(plan->command.argv[0], words);
 	int error = errno;
+	run->exec_failed = true;
 	const char *cause = diagnose_exec(plan->command.argv[0], path_list, error);
 	if (error == ENOENT && !plan->root.n_ops && *plan->command.argv[0])
 		cause = "; nothing is bound into the sandbox (as --ro-bind / / does), so it is empty";
 	else if (!*cause && filters_are_asked_for(run))
 		cause = "; a seccomp filter may have denied it";
-	die("execvp %s: %s%s", plan->command.argv[0], errno_text(error), cause);
+	die_because(error, "execvp %s: %s%s", failing_path(plan->command.argv[0]),
+		    errno_text(error), cause);
 }

@@ -156,6 +156,10 @@ static void pass_on(struct run *run, const struct signalfd_siginfo *info)
 		end_and_remove(run);
 		if (started)
 			report_exit(run, 128 + number);
+		else
+			report_failure(run,
+				       &(struct told_failure){ .failure.exit_status = 128 + number,
+							       .stage = -1 });
 		end_leave(run, 128 + number);
 	}
 	if (new_session && is_from_terminal(info))

@@ -86,8 +86,9 @@ struct start {
 	pid_t supervisor; /* the guard's */
 };
 
-static void tell_failed(void *argument)
+static void tell_failed(void *argument, const struct failure *failure)
 {
+	(void) failure;
 	const struct start *start = argument;
 	if (start->socket >= 0)
 		helper_send_failed(start->socket);

@@ -74,14 +74,16 @@ static int take_lock(const struct run *run, const struct path_at *file)
 	int fd = destination_open_to_change(run, file->path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
 	const char *link = fd < 0 && errno == EXDEV ? destination_link_text(run) : NULL;
 	if (link)
-		die("%s: Can't lock %s: %s", position_text(file->position), file->path, link);
+		die("%s: Can't lock %s: %s", position_text(file->position),
+		    failing_path(file->path), link);
 	if (fd < 0)
 		die_errno(errno, "%s: Can't open lock file %s", position_text(file->position),
-			  file->path);
+			  failing_path(file->path));
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
-		die("%s: Can't lock %s: %s%s", position_text(file->position), file->path,
-		    errno_text(errno),
-		    errno == EAGAIN || errno == EACCES ? "; somebody holds it exclusively" : "");
+		die_because(errno, "%s: Can't lock %s: %s%s", position_text(file->position),
+			    failing_path(file->path), errno_text(errno),
+			    errno == EAGAIN || errno == EACCES ? "; somebody holds it exclusively"
+							       : "");
 	if (try_keep_mapped(fd))
 		close_fd(&fd);
 	return fd;
@@ -290,8 +292,8 @@ bool init_split(struct run *run)
 	channel_make_pair(ends);
 	pid_t pid = sys_clone_process(0);
 	if (pid < 0)
-		die("Can't start a process for COMMAND: %s%s", errno_text(errno),
-		    limits_cause(run->plan, errno));
+		die_because(errno, "Can't start a process for COMMAND: %s%s", errno_text(errno),
+			    limits_cause(run->plan, errno));
 	run->init->command = pid;
 	run->init->socket = ends[pid == 0];
 	close(ends[pid != 0]);

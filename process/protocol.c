@@ -21,6 +21,7 @@ static const struct row {
 	[MESSAGE_NAMESPACE_FD] = { "NAMESPACE_FD", MUST_HAVE, 0 },
 	[MESSAGE_STARTING] = { "STARTING", MAY_HAVE, PHASE_PREPARE },
 	[MESSAGE_PROTECTED] = { "PROTECTED", NEVER_HAS, 0 },
+	[MESSAGE_GOING] = { "GOING", MUST_HAVE, PHASE_PREPARE | PHASE_STARTED },
 	[MESSAGE_NOT_STARTED] = { "NOT_STARTED", NEVER_HAS,
 				  PHASE_SPLIT | PHASE_PIN | PHASE_PREPARE | PHASE_STARTED },
 	/* of one that lent memory was for, its end may be all there is to tell */

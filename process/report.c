@@ -1,7 +1,7 @@
-/* report.c - what the caller is told in JSON.
+/* report.c - what the caller is told in JSON: man/status.schema.json has all of it.
  *
- * What setup tells has to arrive. What is told of the end is worth less than COMMAND's status, which goes
- * on even where nobody reads any more.
+ * What setup tells has to arrive. What is told of COMMAND and of the end is worth less than COMMAND's status, which goes
+ * on even where nobody reads any more. What is not known is left out.
  */
 #include "process/report.h"
 
@@ -11,10 +11,15 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "process/end.h"
+#include "process/protocol.h"
+#include "process/state.h"
+#include "run/json.h"
 #include "utils.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static void write_report(const struct run *run, const struct fd_at *to, const char *json)
 {
@@ -22,8 +27,9 @@ static void write_report(const struct run *run, const struct fd_at *to, const ch
 	if (!done && errno == ETIMEDOUT && run->supervisor)
 		end_if_asked(run);
 	if (!done)
-		die("%s: Can't write to descriptor %d: %s%s", position_text(to->position), to->fd,
-		    errno_text(errno), errno == EBADF ? "; it is not open for writing" : "");
+		die_because(errno, "%s: Can't write to descriptor %d: %s%s",
+			    position_text(to->position), to->fd, errno_text(errno),
+			    errno == EBADF ? "; it is not open for writing" : "");
 }
 
 void report_namespaces(const struct run *run, pid_t child)
@@ -57,18 +63,207 @@ void report_step_down(const struct run *run, int op, uint64_t proc_form)
 				  position_text(root->ops[op].position)));
 }
 
+/* ---- events ---- */
+
+enum { PATIENCE_MS = 5000 };
+
+/* Whether it can be written to without waiting, within so many milliseconds. */
+static bool is_ready(const struct run *run, int patience_ms)
+{
+	struct pollfd reader = { .fd = run->plan->report.json_status.fd, .events = POLLOUT };
+	return poll(&reader, 1, patience_ms) > 0;
+}
+
+/* A pipe may take a line more than poll(2) says, so where a write may be waited for it is tried. */
+void report_untold(const struct run *run, int patience_ms)
+{
+	struct supervisor *self = run->supervisor;
+	struct text *untold = &self->untold;
+	int64_t silent_ms = self->silent_ms, end_ms = now_ms() + patience_ms;
+	bool tries = patience_ms && self->writes_patiently;
+	if (!untold->length)
+		return;
+	if (tries || is_ready(run, patience_ms)) {
+		if (tries && (!silent_ms || end_ms < silent_ms))
+			self->silent_ms = end_ms;
+		/* To whom nobody reads any more nothing is told: half a line stays the last one. */
+		self->is_unheard =
+			!write_all(run->plan->report.json_status.fd, untold->bytes, untold->length);
+		self->silent_ms = silent_ms;
+		untold->length = 0;
+	} else if (patience_ms) {
+		self->is_unheard = true;
+	}
+}
+
+static bool is_asked(const struct run *run)
+{
+	return run->plan->report.json_status.fd >= 0 && !run->plan->dry_run;
+}
+
+static void tell(const struct run *run, const struct text *json, int patience_ms)
+{
+	struct supervisor *self = run->supervisor;
+	if (self && !self->is_unheard) {
+		text_add_bytes(&self->untold, json->bytes, json->length);
+		report_untold(run, patience_ms);
+	} else if (!self && is_ready(run, patience_ms)) {
+		write_all(run->plan->report.json_status.fd, json->bytes, json->length);
+	}
+}
+
+static void begin_event(struct text *json, const char *event)
+{
+	text_add(json, "{ \"event\": \"%s\"", event);
+}
+
+static void add_number(struct text *json, const char *name, uint64_t value)
+{
+	text_add(json, ", \"%s\": %llu", name, (unsigned long long) value);
+}
+
+static void add_words(struct text *json, const char *name, const char *words)
+{
+	if (!words)
+		return;
+	text_add(json, ", \"%s\": ", name);
+	json_add_string(json, words);
+}
+
+static void end_event(const struct run *run, struct text *json, int patience_ms)
+{
+	text_add(json, " }\n");
+	tell(run, json, patience_ms);
+}
+
+static void add_position(struct text *json, const char *sentence)
+{
+	struct position position;
+	if (!sentence || !position_find(sentence, &position))
+		return;
+	add_words(json, "option", position.option);
+	add_number(json, "argument", position.argument);
+	if (position.args_word)
+		add_number(json, "word", position.args_word);
+}
+
+void report_failure(const struct run *run, const struct told_failure *told)
+{
+	static const char stages[][12] = {
+		[STAGE_READ] = "read",     [STAGE_CHECK] = "check", [STAGE_SPLIT] = "split",
+		[STAGE_BECOME] = "become", [STAGE_PIN] = "pin",     [STAGE_MOVE_IN] = "move in",
+		[STAGE_BUILD] = "build",   [STAGE_LOCK] = "lock",   [STAGE_PREPARE] = "prepare",
+		[STAGE_GO] = "go",
+	};
+	const struct failure *failure = &told->failure;
+	struct supervisor *self = run->supervisor;
+	struct text json = { 0 };
+	if (!is_asked(run) || (self && self->failure_told))
+		return;
+	if (self)
+		self->failure_told = true;
+	bool started = self && self->started && !self->not_started;
+	begin_event(&json, started         ? "supervisor-failed"
+			   : told->of_exec ? "exec-failed"
+					   : "setup-failed");
+	if (told->stage >= 0 && (size_t) told->stage < ARRAY_SIZE(stages))
+		add_words(&json, "stage", stages[told->stage]);
+	add_position(&json, failure->sentence);
+	add_words(&json, "path", failure->path);
+	add_words(&json, "errno", failure->error ? errno_name(failure->error) : NULL);
+	if (failure->exit_status > 128)
+		add_number(&json, "signal", (uint64_t) failure->exit_status - 128);
+	add_words(&json, "message", failure->sentence);
+	end_event(run, &json, PATIENCE_MS);
+}
+
+void report_early_failure(void *argument, const struct failure *failure)
+{
+	const struct run *run = argument;
+	report_failure(run,
+		       &(struct told_failure){ .failure = *failure, .stage = (int) run->stage });
+}
+
+/* What the first one says is the cause; others follow from it. */
+void report_hear_failure(const struct run *run, const struct message *message, const char *words)
+{
+	struct supervisor *self = run->supervisor;
+	if (!words || self->failure)
+		return;
+	const char *sentence = arena_string(words), *path = words + strlen(words) + 1;
+	self->failure = arena_alloc(sizeof(*self->failure));
+	*self->failure = (struct told_failure){
+		.failure = { .sentence = *sentence ? sentence : NULL,
+			     .path = *path ? arena_string(path) : NULL,
+			     .error = message->value,
+			     .exit_status = (int) message->numbers[NOT_STARTED_EXIT_STATUS] },
+		.stage = (int) message->numbers[NOT_STARTED_STAGE],
+		.of_exec = message->numbers[NOT_STARTED_OF_EXEC],
+	};
+}
+
+void report_not_started(const struct run *run, int status)
+{
+	const struct told_failure *heard = run->supervisor->failure;
+	if (heard)
+		report_failure(run, heard);
+	else if (WIFEXITED(status)) /* of a signal run_end_with_setup() tells */
+		report_failure(run,
+			       &(struct told_failure){ .failure.exit_status = WEXITSTATUS(status),
+						       .stage = -1 });
+}
+
+void report_started(const struct run *run)
+{
+	struct supervisor *self = run->supervisor;
+	struct text json = { 0 };
+	if (!is_asked(run))
+		return;
+	begin_event(&json, "started");
+	if (self->command)
+		add_number(&json, "pid", (uint64_t) self->command);
+	add_number(&json, "user-namespace", self->userns_id);
+	end_event(run, &json, 0);
+}
+
+void report_timeout(const struct run *run)
+{
+	struct text json = { 0 };
+	if (!is_asked(run) || run->supervisor->timeout_told)
+		return;
+	run->supervisor->timeout_told = true;
+	begin_event(&json, "timed-out");
+	add_number(&json, "timeout-ms", (uint64_t) run->plan->limit.timeout_ms);
+	end_event(run, &json, 0);
+}
+
+void report_end(const struct run *run, int status)
+{
+	struct text json = { 0 };
+	if (!is_asked(run))
+		return;
+	begin_event(&json, "exited");
+	if (WIFSIGNALED(status)) {
+		add_number(&json, "signal", (uint64_t) WTERMSIG(status));
+		text_add(&json, ", \"core-dumped\": %s", WCOREDUMP(status) ? "true" : "false");
+	} else {
+		add_number(&json, "code", (uint64_t) WEXITSTATUS(status));
+	}
+	end_event(run, &json, PATIENCE_MS);
+}
+
 void report_exit(const struct run *run, int exit_code)
 {
 	struct text json = { 0 };
-	if (run->plan->report.json_status.fd < 0)
+	if (!is_asked(run))
 		return;
 	text_add(&json, "{ \"exit-code\": %d }\n", exit_code);
-	write_all(run->plan->report.json_status.fd, json.bytes, json.length);
+	tell(run, &json, PATIENCE_MS);
 }
 
 void report_usage(const struct run *run, const struct usage *usage, const char *cause)
 {
-	if (run->plan->report.json_status.fd < 0)
+	if (!is_asked(run))
 		return;
 	const struct {
 		const char *name;
@@ -82,8 +277,6 @@ void report_usage(const struct run *run, const struct usage *usage, const char *
 	text_add(&json, "{ \"ended-by\": \"%s\"", cause);
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
 		if (members[i].value >= 0)
-			text_add(&json, ", \"%s\": %lld", members[i].name,
-				 (long long) members[i].value);
-	text_add(&json, " }\n");
-	write_all(run->plan->report.json_status.fd, json.bytes, json.length);
+			add_number(&json, members[i].name, (uint64_t) members[i].value);
+	end_event(run, &json, PATIENCE_MS);
 }

@@ -11,6 +11,7 @@
 #include "plan/position.h"
 #include "process/end.h"
 #include "process/protocol.h"
+#include "process/report.h"
 #include "process/tell.h"
 #include "sys/channel.h"
 #include "sys/kernel.h"
@@ -118,7 +119,8 @@ static pid_t hear_child(struct run *run, int socket)
 	struct message message = { 0 };
 	AUTO_CLOSE int pidfd = -1;
 	end_await(run, socket, -1); /* in there somebody may stop it */
-	if (channel_receive(socket, true, &message, &pidfd) == 1)
+	char *words = arena_alloc(WORDS_CAPACITY + 2);
+	if (channel_receive_words(socket, true, &message, &pidfd, words) == 1)
 		protocol_check(&message, pidfd, PHASE_SPLIT);
 	switch (message.kind) {
 	case MESSAGE_CHILD:
@@ -126,6 +128,9 @@ static pid_t hear_child(struct run *run, int socket)
 	default: { /* it has said why, or was ended */
 		int status = end_of_intermediate(run);
 		cgroups_remove(run);
+		if (message.kind) /* that it does not start */
+			report_hear_failure(run, &message, words);
+		report_not_started(run, status);
 		run_end_with_setup(status);
 	}
 	}

@@ -3,8 +3,10 @@
 #define PROCESS_STATE_H
 
 #include "run/run.h"
+#include "utils.h"
 
 struct helper;
+struct told_failure;
 struct relatives;
 struct signals;
 
@@ -15,9 +17,18 @@ struct supervisor {
 	int command_pidfd;   /* where signals go; -1: to the child */
 	pid_t session;       /* COMMAND's, that it leads: --new-session; 0: not known */
 	int socket;
-	int listener;     /* --seccomp-trace's; -1: none yet */
-	bool started;     /* COMMAND was about to be executed */
-	bool not_started; /* that failed; may be heard first, from another process */
+	int listener;                 /* --seccomp-trace's; -1: none yet */
+	bool started;                 /* COMMAND was about to be executed */
+	bool not_started;             /* that failed; may be heard first, from another process */
+	struct told_failure *failure; /* why, as it has said; NULL: it has not, or nobody asks */
+	pid_t command;                /* its number here; 0: not known */
+	uint64_t userns_id;           /* its user namespace's */
+	int going_fd;          /* ends when it is executed; -1: it is not about to be, or was */
+	char *words;           /* room for those behind a message; NULL: nobody wants them */
+	bool writes_patiently; /* asks while it writes whether it may: utils.h */
+	struct text untold;    /* for --json-status-fd, once somebody reads */
+	bool is_unheard;       /* nobody does any more */
+	bool failure_told, timeout_told;
 	bool waits_for_maps;
 	bool listens;        /* is woken by messages */
 	bool settled;        /* has given back what it needs no more */

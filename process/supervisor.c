@@ -118,20 +118,27 @@ static void set_deadline(struct run *run)
 }
 
 /* When this process dies: it kills before it speaks. */
-static void end_all(void *argument)
+static void end_all(void *argument, const struct failure *failure)
 {
 	struct run *run = argument;
-	if (run->supervisor->is_over)
-		return;
-	if (run->supervisor->child)
+	struct supervisor *self = run->supervisor;
+	if (!self->is_over && self->child)
 		end_sandbox(run);
-	cgroups_remove(run);
+	if (!self->is_over)
+		cgroups_remove(run);
+	if (failure->exit_status == EXIT_TIMED_OUT)
+		report_timeout(run);
+	/* What the sandbox has said before is the cause. */
+	report_failure(run, self->failure
+				    ? self->failure
+				    : &(struct told_failure){ .failure = *failure, .stage = -1 });
 }
 
 void supervisor_prepare(struct run *run)
 {
 	struct supervisor *self = run->supervisor = arena_alloc(sizeof(*self));
-	self->parent_pidfd = self->command_pidfd = self->listener = self->terminal = -1;
+	self->parent_pidfd = self->command_pidfd = self->listener = self->terminal =
+		self->going_fd = -1;
 	die_first_call(end_all, run);
 	require_own_proc(run);
 	learn_terminal(self);
@@ -219,8 +226,25 @@ static void hear_namespaces(struct run *run, const struct message *message)
 		let_setup_go_on(self);
 }
 
+/* Where /proc is that of another pid namespace the number is, too. */
+static void hear_going(struct run *run, const struct message *message, int going_fd)
+{
+	struct supervisor *self = run->supervisor;
+	if (self->userns_id) { /* the first one counts */
+		close_fd(&going_fd);
+		return;
+	}
+	self->going_fd = going_fd;
+	self->userns_id = message->numbers[GOING_USERNS];
+	self->command = run->shape.topology == RUN_SUPERVISED ? self->child
+			: procfile_shows_own_pids(run->host->proc_fd)
+				? (pid_t) message->numbers[GOING_PID]
+				: 0;
+}
+
 /* Takes the descriptor over. */
-static void hear_message(struct run *run, const struct message *message, int attached_fd)
+static void hear_message(struct run *run, const struct message *message, int attached_fd,
+			 const char *words)
 {
 	struct supervisor *self = run->supervisor;
 	protocol_check(message, attached_fd, phase_of(self));
@@ -248,8 +272,12 @@ static void hear_message(struct run *run, const struct message *message, int att
 		close_fd(&self->listener);
 		self->listener = attached_fd;
 		break;
+	case MESSAGE_GOING:
+		hear_going(run, message, attached_fd);
+		break;
 	case MESSAGE_NOT_STARTED:
 		self->not_started = true;
+		report_hear_failure(run, message, words);
 		break;
 	case MESSAGE_ENDED:
 	case MESSAGE_ALL_ENDED:
@@ -265,11 +293,24 @@ static bool hear_messages(struct run *run)
 {
 	struct message message;
 	int heard = -1, attached_fd;
-	const struct supervisor *self = run->supervisor;
-	while (!self->ended &&
-	       (heard = channel_receive(self->socket, false, &message, &attached_fd)) > 0)
-		hear_message(run, &message, attached_fd);
+	struct supervisor *self = run->supervisor;
+	while (!self->ended && (heard = channel_receive_words(self->socket, false, &message,
+							      &attached_fd, self->words)) > 0)
+		hear_message(run, &message, attached_fd, self->words);
 	return heard < 0;
+}
+
+/* The end of file of what exec closes: it was, or whoever was to do it has ended. */
+static void hear_of_exec(struct run *run)
+{
+	struct supervisor *self = run->supervisor;
+	struct pollfd exec = { .fd = self->going_fd };
+	if (poll(&exec, 1, 0) <= 0)
+		return;
+	hear_messages(run);
+	close_fd(&self->going_fd);
+	if (self->started && !self->not_started)
+		report_started(run);
 }
 
 /* How long poll(2) may sleep. */
@@ -323,6 +364,7 @@ static _Noreturn void end_with_setup(const struct run *run, const struct usage *
 		    : run->plan->limit.cgroup
 			    ? position_text(options_position(run->plan, "--cgroup"))
 			    : "the group");
+	report_not_started(run, status);
 	run_end_with_setup(status);
 }
 
@@ -367,6 +409,10 @@ static _Noreturn void finish(struct run *run, int status)
 				     : "COMMAND ended with status %d",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	trace_finish(run);
+	hear_of_exec(run);
+	if (self->timed_out)
+		report_timeout(run);
+	report_end(run, status);
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, cause_of_end(run, &usage, status));
 	report_exit(run, exit_code);
@@ -388,6 +434,7 @@ static void time_is_up(struct run *run)
 		finish(run, SIGKILL);
 	self->deadline_ms = now_ms() + (was_asked ? PATIENCE_MS : plan->limit.kill_after_ms);
 	self->silent_ms = now_ms() + PATIENCE_MS;
+	report_timeout(run);
 	if (was_asked) {
 		forward_signal(run, SIGKILL);
 		return;
@@ -430,8 +477,9 @@ static void begin(struct run *run, pid_t child, int socket)
 	struct supervisor *self = run->supervisor;
 	self->child = child;
 	self->socket = socket;
+	self->writes_patiently = write_patiently(end_may_go_on_writing, self);
 	/* Otherwise nobody has been promised that it is never waited for too long. */
-	if (!write_patiently(end_may_go_on_writing, self) && run->plan->limit.timeout_ms) {
+	if (!self->writes_patiently && run->plan->limit.timeout_ms) {
 		if (errno != EAGAIN)
 			die_errno(errno, "%s: Can't make a timer",
 				  position_text(options_position(run->plan, "--timeout")));
@@ -448,6 +496,8 @@ static void begin(struct run *run, pid_t child, int socket)
 		self->init_is_ours = outer_init_may_reap_nobody(run);
 	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
 	self->listens = must_listen(run);
+	if (run->plan->report.json_status.fd >= 0)
+		self->words = arena_alloc(WORDS_CAPACITY + 2);
 }
 
 void supervisor_run(struct run *run, pid_t child, int socket)
@@ -464,6 +514,9 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 			{ .fd = self->waits_for_maps ? run->plan->report.userns_block.fd : -1,
 			  .events = POLLIN },
 			{ .fd = self->listener, .events = POLLIN },
+			{ .fd = self->going_fd },
+			{ .fd = self->untold.length ? run->plan->report.json_status.fd : -1,
+			  .events = POLLOUT },
 		};
 		int n_ready = poll(events, ARRAY_SIZE(events), ms_to_sleep(self));
 		if (n_ready < 0 && errno != EINTR)
@@ -489,6 +542,10 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 			trace_hear(run, self->listener);
 		else if (events[4].revents) /* the last process that it could hear is gone */
 			close_fd(&self->listener);
+		if (events[5].revents)
+			hear_of_exec(run);
+		if (events[6].revents)
+			report_untold(run, 0);
 		if (self->ended)
 			finish(run, self->status);
 		if (events[0].revents)

@@ -6,6 +6,7 @@
 #include "plan/descriptors.h"
 #include "plan/overlay-options.h"
 #include "plan/plan.h"
+#include "plan/position.h"
 #include "process/protocol.h"
 #include "process/report.h"
 #include "process/signals.h"
@@ -15,12 +16,34 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static void tell_not_started(void *argument)
+static void tell_not_started(void *argument, const struct failure *failure)
 {
 	const struct run *run = argument;
-	channel_try_send(run->supervisor_fd, MESSAGE_NOT_STARTED, 0);
+	const struct message message = {
+		.value = failure->error,
+		.numbers = { [NOT_STARTED_STAGE] = run->stage,
+			     [NOT_STARTED_OF_EXEC] = run->exec_failed,
+			     [NOT_STARTED_EXIT_STATUS] = (uint64_t) failure->exit_status },
+	};
+	const char *parts[] = { failure->sentence, failure->path };
+	char words[WORDS_CAPACITY];
+	size_t length = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		size_t n = parts[i] ? strlen(parts[i]) : 0;
+		if (n + ARRAY_SIZE(parts) > sizeof(words) - length)
+			n = 0;
+		if (n)
+			memcpy(words + length, parts[i], n);
+		words[length += n] = '\0';
+		length++;
+	}
+	channel_try_send_words(run->supervisor_fd, MESSAGE_NOT_STARTED, &message, words, length);
 }
 
 void tell_from_now_on(struct run *run, int socket)
@@ -122,6 +145,31 @@ void tell_and_await_ready(struct run *run)
 void tell_starting(const struct run *run, int pidfd)
 {
 	channel_send_fd(run->supervisor_fd, MESSAGE_STARTING, 0, pidfd);
+}
+
+/* Its number is asked of the host's /proc, where "self" is whom the caller knows by it: in a pid namespace of its
+ * own it has another. */
+void tell_going(struct run *run)
+{
+	char number[24] = "";
+	uint64_t pid = 0;
+	struct stat userns;
+	int ends[2];
+	if (run->supervisor_fd < 0 || run->plan->report.json_status.fd < 0)
+		return;
+	if (readlinkat(run->host->proc_fd, "self", number, sizeof(number) - 1) < 0 ||
+	    !parse_decimal(number, INT_MAX, &pid) ||
+	    fstatat(run->host->proc_fd, "self/ns/user", &userns, 0) < 0 ||
+	    pipe2(ends, O_CLOEXEC) < 0)
+		die_errno(errno, "%s: Can't tell of COMMAND's process",
+			  position_text(run->plan->report.json_status.position));
+	struct fd_letter letter;
+	channel_write_letter(&letter, MESSAGE_GOING);
+	letter.message.numbers[GOING_PID] = pid;
+	letter.message.numbers[GOING_USERNS] = userns.st_ino;
+	channel_send_letter(run->supervisor_fd, &letter, ends[0]);
+	close(ends[0]);
+	run->going_fd = ends[1];
 }
 
 void tell_ended(const struct run *run, int status, bool all)

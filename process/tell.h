@@ -23,6 +23,8 @@ void tell_steps_down(const struct run *run);
 void tell_and_await_ready(struct run *run);
 /* The next step is exec, unless it hears otherwise; signals go by this descriptor, or to the child (-1). */
 void tell_starting(const struct run *run, int pidfd);
+/* In COMMAND's process: who it is, and that from now on the end of a pipe tells of its exec. */
+void tell_going(struct run *run);
 /* How COMMAND has ended; `all`: there is nobody else. */
 void tell_ended(const struct run *run, int status, bool all);
 

@@ -193,8 +193,10 @@ static int open_proc(void)
 	int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
-		die("Can't open /proc: %s; a mounted /proc is needed: inside a sandbox, its --proc /proc",
-		    errno_text(errno));
+		die_because(
+			errno,
+			"Can't open /proc: %s; a mounted /proc is needed: inside a sandbox, its --proc /proc",
+			errno_text(errno));
 	if (fs.f_type != PROC_SUPER_MAGIC) /* or it could tell us anything */
 		die("/proc is not a mounted procfs, and one is needed");
 	return fd;

@@ -10,9 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void run_tell_stage(const struct run *run, enum stage stage)
+void run_tell_stage(struct run *run, enum stage stage)
 {
 	struct text text = { 0 };
+	run->stage = stage;
 	if (!run->plan->verbose)
 		return;
 	plan_explain_stage(run->plan, &run->shape, &run->host->caller, stage, &text);

@@ -29,6 +29,9 @@ struct run {
 	const struct plan *plan;
 	const struct host *host;
 	struct shape shape;
+	enum stage stage; /* in which this process is */
+	bool exec_failed; /* what is left is to say so */
+	int going_fd;     /* COMMAND's process's, that exec closes; -1: nobody watches for it */
 	uint64_t ns_ids[N_NS_KINDS]; /* of the namespaces we are in, as far as somebody asked */
 	int supervisor_fd;           /* our end of the supervisor's socket; -1 when there is none */
 	/* Setup's way to have a helper started, which gets ends[1]: run/helper.h. */
@@ -48,8 +51,8 @@ struct run {
 	char **environment; /* COMMAND's, once made */
 };
 
-/* --verbose: what --dry-run says of the stage, on stderr; otherwise nothing. */
-void run_tell_stage(const struct run *run, enum stage stage);
+/* A stage begins. --verbose: what --dry-run says of it, on stderr; otherwise nothing. */
+void run_tell_stage(struct run *run, enum stage stage);
 /* Ends this process since another one of setup's has ended, with this status of wait(2), and COMMAND
  * has not been started: with 128 + the signal that ended it or the one that it waited for, which
  * callers read to tell a filter around us (SIGSYS) from what failed; otherwise with 1. */

@@ -25,13 +25,31 @@ static _Noreturn void die_of_silence(void)
 
 /* Nothing but write(2): that is what the filters of pid 1 must allow. SIGPIPE is blocked on all
  * sides. */
-static bool try_send_message(int socket, const struct message *message)
+static bool try_write(int socket, const void *bytes, size_t length)
 {
 	ssize_t n;
 	do
-		n = write(socket, message, sizeof(*message));
+		n = write(socket, bytes, length);
 	while (n < 0 && errno == EINTR);
-	return n == (ssize_t) sizeof(*message);
+	return n == (ssize_t) length;
+}
+
+static bool try_send_message(int socket, const struct message *message)
+{
+	return try_write(socket, message, sizeof(*message));
+}
+
+bool channel_try_send_words(int socket, uint32_t kind, const struct message *message,
+			    const char *words, size_t length)
+{
+	struct {
+		struct message message;
+		char words[WORDS_CAPACITY];
+	} whole;
+	whole.message = *message;
+	whole.message.kind = kind;
+	memcpy(whole.words, words, length);
+	return try_write(socket, &whole, sizeof(whole.message) + length);
 }
 
 bool channel_try_send(int socket, uint32_t kind, int value)
@@ -104,10 +122,17 @@ void channel_send_fd(int socket, uint32_t kind, int value, int attached_fd)
 
 int channel_receive(int socket, bool wait, struct message *ret_message, int *ret_fd)
 {
-	struct iovec part = { .iov_base = ret_message, .iov_len = sizeof(*ret_message) };
+	return channel_receive_words(socket, wait, ret_message, ret_fd, NULL);
+}
+
+int channel_receive_words(int socket, bool wait, struct message *ret_message, int *ret_fd,
+			  char *ret_words)
+{
+	struct iovec parts[] = { { .iov_base = ret_message, .iov_len = sizeof(*ret_message) },
+				 { .iov_base = ret_words, .iov_len = WORDS_CAPACITY } };
 	struct fd_letter capacity;
-	struct msghdr header = { .msg_iov = &part,
-				 .msg_iovlen = 1,
+	struct msghdr header = { .msg_iov = parts,
+				 .msg_iovlen = ret_words ? 2 : 1,
 				 .msg_control = capacity.control,
 				 .msg_controllen = sizeof(capacity.control) };
 	ssize_t n;
@@ -121,8 +146,10 @@ int channel_receive(int socket, bool wait, struct message *ret_message, int *ret
 		return -1;
 	if (n < 0 && errno != ECONNRESET)
 		die_errno(errno, "Can't hear the other side of the sandbox");
-	if (n != (ssize_t) sizeof(*ret_message)) /* 0, ECONNRESET: gone */
+	if (n < (ssize_t) sizeof(*ret_message)) /* 0, ECONNRESET: gone */
 		return 0;
+	if (ret_words)
+		memset(ret_words + n - sizeof(*ret_message), 0, 2);
 
 	int attached_fd = -1;
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);

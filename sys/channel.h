@@ -34,11 +34,18 @@ const void *channel_letter_address(const struct fd_letter *letter);
 void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd);
 void channel_send_numbers(int socket, uint32_t kind, int value, const uint64_t *numbers, size_t n);
 bool channel_try_send(int socket, uint32_t kind, int value); /* false with errno */
+/* With bytes behind the message, at most so many; what kind it is the message need not say. */
+enum { WORDS_CAPACITY = 8192 };
+bool channel_try_send_words(int socket, uint32_t kind, const struct message *message,
+			    const char *words, size_t length);
 /* To setup, which waits for it: dies unless it is sent or there is nobody any more, which whoever
  * waits for the process notices. */
 void channel_send_unless_gone(int socket, uint32_t kind);
 /* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be
  * NULL. */
 int channel_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);
+/* With the bytes behind it: there is room for WORDS_CAPACITY of them and two NULs. NULL: nobody wants them. */
+int channel_receive_words(int socket, bool wait, struct message *ret_message, int *ret_fd,
+			  char *ret_words);
 
 #endif

@@ -9,7 +9,7 @@ import pytest
 
 from lines import form_args, forms
 from sandbox import (BASE, ENV, IS_ROOT, IS_SANITIZED, LONG, PREFIX, REPO, WITH_PROC, Holder, Terminal, as_user, at_eof,
-                     close, command_line, data_fd, killed_by, pipe, python, readable, refused, run, run_python)
+                     close, command_line, content, data_fd, killed_by, pipe, python, readable, refused, run, run_python)
 
 pytestmark = pytest.mark.core
 
@@ -63,7 +63,7 @@ time.sleep(7)"""
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("kind, attached", [("NAMESPACES", False), ("START_HELPER", True), ("PINNED", False), ("STARTING", True), ("CHILD", True),
+@pytest.mark.parametrize("kind, attached", [("NAMESPACES", False), ("START_HELPER", True), ("PINNED", False), ("STARTING", True), ("CHILD", True), ("GOING", False),
                                             ("READY", False), ("PROTECTED", False), ("NOT_STARTED", True), ("ENDED", True)])
 @pytest.mark.parametrize("more", [[], ["--die-with-parent"]], ids=["with init", "and with its parent"])
 def test_a_message_out_of_turn_ends_the_sandbox(more, kind, attached):
@@ -84,8 +84,11 @@ for fd in taken:
         pass
 time.sleep({LONG})
 print("alive")"""
-    result = run([*BASE, "--proc", "/proc", "--unshare-pid", *more], python(code))
+    status = data_fd()
+    result = run([*BASE, "--proc", "/proc", "--unshare-pid", *more, "--json-status-fd", status], python(code))
     assert (result.returncode, result.stdout) == (1, "") and result.stderr.endswith(f"{kind} out of turn and is ended for it\n"), result
+    last = content(status)[-1]
+    assert last["event"] == "supervisor-failed" and last["message"] in result.stderr
 
 
 # ---- how they end ----

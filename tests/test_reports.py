@@ -18,7 +18,7 @@ from sandbox import (BASE, LONG, READY, assert_ok, assert_refused, at_eof, close
 def test_use_is_told_before_the_exit_code():
     fd = data_fd()
     run([*BASE, "--timeout", "20", "--json-status-fd", fd], python("x = bytearray(50 << 20); sum(range(10**6)); raise SystemExit(3)"))
-    child, use, end = content(fd)
+    child, _, _, use, end = content(fd)
     assert "child-pid" in child and end == {"exit-code": 3}
     assert use["ended-by"] == "exit" and use["max-rss-bytes"] > 50 << 20 and use["cpu-us"] > 1000
 
@@ -108,11 +108,12 @@ def test_info_fd_is_one_json_object_byte_for_byte(args):
 
 
 @infos
-def test_json_status_fd_is_two_lines_byte_for_byte(args):
+def test_json_status_fd_begins_and_ends_as_bubblewraps_byte_for_byte(args):
     fd = data_fd()
     assert run([*BASE, *args, "--json-status-fd", fd], ["sh", "-c", "exit 6"]).returncode == 6
     expected = ", ".join(rf'"{name}": \d+' for name in members(args))
-    assert re.fullmatch(r"\{ " + expected + r" \}\n" + r'\{ "exit-code": 6 \}\n', written(fd)), written(fd)
+    events = r'(\{ "event": .* \}\n){2}'
+    assert re.fullmatch(r"\{ " + expected + r" \}\n" + events + r'\{ "exit-code": 6 \}\n', written(fd)), written(fd)
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="no strace to make writing fail")

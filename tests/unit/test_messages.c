@@ -25,8 +25,9 @@ static void test_each_message_is_one_line_with_prefix_and_level(void **state)
 	assert_int_equal(WEXITSTATUS(ended.status), 1);
 }
 
-static void tell_first(void *text)
+static void tell_first(void *text, const struct failure *failure)
 {
+	(void) failure;
 	write_all(STDERR_FILENO, text, 5);
 }
 
@@ -43,9 +44,9 @@ static void test_the_hook_comes_before_the_last_words(void **state)
 	assert_string_equal(in_child(die_with_hook).said, "hook\nbwrapish: end\n");
 }
 
-static void die_in_turn(void *none)
+static void die_in_turn(void *none, const struct failure *failure)
 {
-	(void) none;
+	(void) none, (void) failure;
 	die("the hook's end");
 }
 
@@ -59,6 +60,44 @@ static void test_a_hook_may_die_itself(void **state)
 {
 	(void) state;
 	assert_string_equal(in_child(die_with_dying_hook).said, "bwrapish: the hook's end\n");
+}
+
+static void tell_as_data(void *none, const struct failure *failure)
+{
+	(void) none;
+	say_warning("%s|%s|%s|%d", failure->sentence ? failure->sentence : "",
+		    failure->path ? failure->path : "",
+		    failure->error ? errno_name(failure->error) : "", failure->exit_status);
+}
+
+static void die_in_detail(void)
+{
+	die_first_call(tell_as_data, NULL);
+	die_errno(ENOENT, "Can't open %s", failing_path("/x"));
+}
+
+static void die_with_the_errno_inside(void)
+{
+	die_first_call(tell_as_data, NULL);
+	die_because(EPERM, "%s; ask root", errno_text(EPERM));
+}
+
+static void die_without_words(void)
+{
+	die_first_call(tell_as_data, NULL);
+	die_silently(143);
+}
+
+static void test_the_hook_is_told_what_is_known_and_no_more(void **state)
+{
+	(void) state;
+	assert_string_equal(in_child(die_in_detail).said,
+			    "bwrapish: Can't open /x: No such file or directory|/x|ENOENT|1\n"
+			    "bwrapish: Can't open /x: No such file or directory\n");
+	assert_string_equal(in_child(die_with_the_errno_inside).said,
+			    "bwrapish: Operation not permitted; ask root||EPERM|1\n"
+			    "bwrapish: Operation not permitted; ask root\n");
+	assert_string_equal(in_child(die_without_words).said, "bwrapish: |||143\n");
 }
 
 static void say_too_much(void)
@@ -102,6 +141,7 @@ int main(void)
 		cmocka_unit_test(test_each_message_is_one_line_with_prefix_and_level),
 		cmocka_unit_test(test_the_hook_comes_before_the_last_words),
 		cmocka_unit_test(test_a_hook_may_die_itself),
+		cmocka_unit_test(test_the_hook_is_told_what_is_known_and_no_more),
 		cmocka_unit_test(test_of_a_message_too_long_the_beginning_and_the_end_are_said),
 		cmocka_unit_test(test_a_message_of_a_million_bytes_is_one_short_line),
 	};

@@ -212,6 +212,51 @@ static void test_operations_keep_their_order_and_tell_their_position(void **stat
 	assert_false(options_given(&plan, "--bind-try"));
 }
 
+/* "" where there is none. */
+static const char *found(const char *sentence)
+{
+	struct position position = { 0 };
+	return position_find(sentence, &position) ? position_text(position) : "";
+}
+
+static void test_the_position_is_found_in_what_was_said(void **state)
+{
+	(void) state;
+	const struct position places[] = { { "--bind", 3, 0 }, { "--x-2", 4294967295, 17 } };
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		const char *place = position_text(places[i]);
+		assert_string_equal(found(problem_at(places[i], "no, at --uid (argument 9)")),
+				    place);
+		assert_string_equal(found(arena_join("Unknown option ", place)), place);
+		assert_string_equal(found(arena_printf("Unknown option %s; is --y meant?", place)),
+				    place);
+		assert_string_equal(
+			found(arena_join("Can't find /a, at --b (argument 1): x, at ", place)),
+			place);
+		assert_string_equal(found(arena_printf("Can't, at %s; Linux is old", place)),
+				    place);
+		assert_string_equal(found(arena_printf("Can't, at %s, or so", place)), "");
+		assert_string_equal(found(arena_printf("Can't %s: x", place)), "");
+	}
+	assert_string_equal(found("Unknown option --a (argument 7) (argument 2); --help"),
+			    "--a (argument 7) (argument 2)");
+	const char *const none[] = { "",
+				     "--",
+				     "--bind",
+				     "--bind (argument ",
+				     "--bind (argument 3",
+				     "--bind (argument 3, word )",
+				     "--bind (argument 4294967296): x",
+				     "--bind (argument -1): x",
+				     "--bind (argument 3) x",
+				     "Unknown option -",
+				     "bind (argument 3): x",
+				     "Can't go, at ",
+				     "Can't go, at bind (argument 3)" };
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+		assert_string_equal(found(none[i]), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +272,7 @@ int main(void)
 		TEST(test_parents_of_binds_are_private),
 		TEST(test_the_binds_differ_in_what_they_allow),
 		TEST(test_operations_keep_their_order_and_tell_their_position),
+		TEST(test_the_position_is_found_in_what_was_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
