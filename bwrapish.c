@@ -221,6 +221,7 @@ int main(int argc, char **argv, char **envp)
 	run_tell_stage(&run, STAGE_SPLIT);
 	host_learn(&host, &plan);
 	command_check_labels(&plan);
+	command_check_pidfd_socket(&plan);
 	filters_compose(&run);
 
 	if (run.shape.topology == RUN_ALONE) {

@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --perms --size --inodes --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --json-status-fd
+			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --perms --size --inodes --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink
 				set kinds file file
@@ -171,4 +171,5 @@ complete -c bwrapish -n '__bwrapish_wants option' -l sync-fd -d 'keep FD open wh
 complete -c bwrapish -n '__bwrapish_wants option' -l block-fd -d 'wait for FD before COMMAND starts'
 complete -c bwrapish -n '__bwrapish_wants option' -l userns-block-fd -d 'wait for FD while the caller writes the id maps'
 complete -c bwrapish -n '__bwrapish_wants option' -l info-fd -d 'write child-pid and namespaces to FD as JSON'
+complete -c bwrapish -n '__bwrapish_wants option' -l pidfd-socket -d 'send COMMAND\'s pidfd over FD, a connected Unix socket, before it runs'
 complete -c bwrapish -n '__bwrapish_wants option' -l json-status-fd -d 'write status lines to FD as JSON'

@@ -242,7 +242,7 @@ struct report_plan {
 	struct path_at *lock_files;
 	size_t n_lock_files, capacity_lock_files;
 	struct fds_at sync; /* held as long as the sandbox lives */
-	struct fd_at block, userns_block, info, json_status;
+	struct fd_at block, userns_block, info, json_status, pidfd_socket;
 };
 
 struct plan {

@@ -18,6 +18,7 @@ static const struct option_row rows[] = {
 	ROW("block-fd", "FD", DESCRIPTORS, "wait for FD before COMMAND starts", FD, AT(report.block), .use = USE_WAITED),
 	ROW("userns-block-fd", "FD", DESCRIPTORS, "wait for FD while the caller writes the id maps", FD, AT(report.userns_block), .use = USE_WAITED, .needs = "--info-fd, which tells the caller whose id maps to write", .traits = SUPERVISOR_WAITS),
 	ROW("info-fd", "FD", DESCRIPTORS, "write child-pid and namespaces to FD as JSON", FD, AT(report.info), .use = USE_OWN, .traits = SUPERVISOR_WRITES),
+	ROW("pidfd-socket", "FD", DESCRIPTORS, "send COMMAND's pidfd over FD, a connected Unix socket, before it runs", FD, AT(report.pidfd_socket), .use = USE_OWN),
 	ROW("json-status-fd", "FD", DESCRIPTORS, "write status lines to FD as JSON", FD, AT(report.json_status), .use = USE_OWN, .supervised = 4, .traits = SUPERVISOR_WRITES),
 };
 /* clang-format on */
@@ -66,6 +67,10 @@ void report_options_explain_prepare(const struct plan *plan, struct text *text)
 		explain_line(text, "", "%s: hold a lock on %s",
 			     position_text(plan->report.lock_files[i].position),
 			     plan->report.lock_files[i].path);
+	if (plan->report.pidfd_socket.fd >= 0)
+		explain_line(text, "", "%s: send COMMAND's pidfd over descriptor %d",
+			     position_text(plan->report.pidfd_socket.position),
+			     plan->report.pidfd_socket.fd);
 	if (plan->report.block.fd >= 0)
 		explain_line(text, "", "%s: wait for descriptor %d",
 			     position_text(plan->report.block.position), plan->report.block.fd);

@@ -18,6 +18,7 @@
 #include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
+#include "sys/channel.h"
 #include "sys/kernel.h"
 #include "sys/self.h"
 #include "utils.h"
@@ -26,7 +27,9 @@
 #include <linux/keyctl.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 /* ---- keyring and labels ---- */
 
@@ -166,6 +169,43 @@ static void enter_directory(struct run *run)
 	set_entry(run->environment, "PWD", arena_join("PWD=", found ? found : directory));
 }
 
+/* ---- its pidfd ---- */
+
+/* Over others a descriptor is not sent, and some say nothing of it: TCP drops it. */
+void command_check_pidfd_socket(const struct plan *plan)
+{
+	const struct fd_at *to = &plan->report.pidfd_socket;
+	int family;
+	socklen_t length = sizeof(family);
+	struct sockaddr_un peer;
+	if (to->fd < 0)
+		return;
+	if (getsockopt(to->fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0)
+		die_errno(errno, "%s: Can't use descriptor %d", position_text(to->position),
+			  to->fd);
+	if (family != AF_UNIX)
+		die("%s: descriptor %d is no Unix socket, and over no other a pidfd can be sent",
+		    position_text(to->position), to->fd);
+	length = sizeof(peer);
+	if (getpeername(to->fd, (struct sockaddr *) &peer, &length) < 0)
+		die_errno(errno, "%s: Can't use descriptor %d", position_text(to->position),
+			  to->fd);
+}
+
+/* By COMMAND's process itself, while it cannot have ended: so the pidfd is nobody else's, and there is no number that
+ * could be. It does not wait: who can end it by a signal yet depends on how many processes there are. */
+static void send_pidfd(const struct run *run)
+{
+	const struct fd_at *to = &run->plan->report.pidfd_socket;
+	if (to->fd < 0)
+		return;
+	AUTO_CLOSE int pidfd = sys_pidfd_open(getpid(), 0);
+	if (pidfd < 0 || !channel_try_hand_over(to->fd, pidfd))
+		die_because(errno, "%s: Can't send COMMAND's pidfd over descriptor %d: %s%s",
+			    position_text(to->position), to->fd, errno_text(errno),
+			    errno == EAGAIN ? "; it is full, and nobody reads" : "");
+}
+
 /* ---- waiting and going ---- */
 
 void command_wait(const struct run *run)
@@ -216,6 +256,7 @@ void command_prepare(struct run *run)
 void command_go(struct run *run)
 {
 	const struct plan *plan = run->plan;
+	send_pidfd(run);
 	close_descriptors(run);
 	/* Set last: a change of credentials clears it (prctl(2)). */
 	if (run->shape.dies_with_supervisor && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

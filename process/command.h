@@ -14,6 +14,8 @@ void command_keep_words(struct run *run);
 void command_wait(const struct run *run);
 /* Dies unless this system has SELinux; while the host can be seen. */
 void command_check_labels(const struct plan *plan);
+/* Dies unless --pidfd-socket is a socket that a descriptor can be sent over. */
+void command_check_pidfd_socket(const struct plan *plan);
 /* The label of what this process creates or executes next: "fscreate" or "exec". */
 void command_set_label(const struct run *run, const char *attribute, const char *option,
 		       const char *label);

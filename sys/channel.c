@@ -97,6 +97,19 @@ const void *channel_letter_address(const struct fd_letter *letter)
 	return &letter->envelope;
 }
 
+bool channel_try_hand_over(int socket, int fd)
+{
+	struct fd_letter letter;
+	channel_write_letter(&letter, 0);
+	letter.part = (struct iovec){ .iov_base = "", .iov_len = 1 };
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&letter.envelope)), &fd, sizeof(int));
+	ssize_t n;
+	do
+		n = sendmsg(socket, &letter.envelope, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
 void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd)
 {
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&letter->envelope)), &attached_fd, sizeof(int));

@@ -38,6 +38,8 @@ bool channel_try_send(int socket, uint32_t kind, int value); /* false with errno
 enum { WORDS_CAPACITY = 8192 };
 bool channel_try_send_words(int socket, uint32_t kind, const struct message *message,
 			    const char *words, size_t length);
+/* On a Unix socket of somebody else's: one byte, a NUL, with the descriptor. Does not wait; false with errno. */
+bool channel_try_hand_over(int socket, int fd);
 /* To setup, which waits for it: dies unless it is sent or there is nobody any more, which whoever
  * waits for the process notices. */
 void channel_send_unless_gone(int socket, uint32_t kind);

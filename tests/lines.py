@@ -1,5 +1,6 @@
 """What lines tests are made of: the option table, and the forms of a line that decide which processes there are."""
 import os
+import socket
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -59,6 +60,10 @@ def descriptor_for(option, folder, holder):
         return holder.namespace("pid" if option.name == "--pidns" else "user")
     if option.name in ("--seccomp", "--add-seccomp-fd"):
         return data_fd(bpf({}))
+    if option.name == "--pidfd-socket":
+        here, there = socket.socketpair()
+        keep(here.detach())
+        return keep(there.detach())
     return data_fd()
 
 

@@ -101,6 +101,7 @@ LATE = {  # what stands behind the forms' options, and what is told of it
     "unknown option": (["--bogus=3"], dict(stage="read", option="--bogus=3")),
     "no number": (["--uid", "x"], dict(stage="read", option="--uid")),
     "contradiction": (["--disable-userns"], dict(stage="check", option="--disable-userns")),
+    "no socket": (["--pidfd-socket", None], dict(stage="split", option="--pidfd-socket", errno="ENOTSOCK")),
     "no source": (["--bind", "/missing", "/x"], dict(stage="pin", option="--bind", path="/missing", errno="ENOENT")),
     "no mount": (["--remount-ro", "/missing"], dict(stage="build", option="--remount-ro", path="/missing", errno="ENOENT")),
     "read-only": (["--chmod", "0700", "/usr/bin/env"], dict(stage="build", option="--chmod", path="/usr/bin/env", errno="EROFS")),
