@@ -113,7 +113,8 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 		       (op->propagation == PROPAGATION_DEFAULT && op->read_only);
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NOSUID | (op->devices ? 0 : MOUNT_ATTR_NODEV) |
-			    (op->read_only ? MOUNT_ATTR_RDONLY : 0),
+			    (op->read_only ? MOUNT_ATTR_RDONLY : 0) | op->mount_flags,
+		.attr_clr = op->mount_flags & MOUNT_ATTR_NOATIME ? MOUNT_ATTR__ATIME : 0,
 		.propagation = private ? MS_PRIVATE : MS_SLAVE,
 	};
 	if (sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) == 0)

@@ -135,6 +135,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what 
 complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'
 complete -c bwrapish -n '__bwrapish_wants option' -l inodes -d 'how many files the next --tmpfs can hold, itself included'
 complete -c bwrapish -n '__bwrapish_wants option' -l propagation -d 'private or slave: do mounts of the host appear later in the next bind'
+complete -c bwrapish -n '__bwrapish_wants option' -l mount-flags -d 'noexec, nosuid, nodev, nosymfollow, ro, noatime for the next mount'
 complete -c bwrapish -n '__bwrapish_wants option' -l chdir -d 'start in DIR, a path inside'
 complete -c bwrapish -n '__bwrapish_wants option' -l argv0 -d 'what COMMAND sees as its own name'
 complete -c bwrapish -n '__bwrapish_wants option' -l clearenv -d 'forget the whole environment'

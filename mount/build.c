@@ -125,7 +125,9 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 
 static void build_mqueue(struct run *run, const struct op *op)
 {
-	int fd = fs_try_make("mqueue", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+	int fd = fs_try_make("mqueue",
+			     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+				     op->mount_flags,
 			     (const char *[]){ NULL });
 	if (fd < 0)
 		die_because(errno, "%s: Can't mount mqueue on %s: %s%s",

@@ -55,8 +55,8 @@ static bool is_on_own_tmpfs(const struct run *run, int fd)
 /* What COMMAND can write to and stays on the host. */
 static bool is_writable_tree(const struct op *op)
 {
-	return (op->kind == OP_BIND && !op->read_only) ||
-	       (op->kind == OP_OVERLAY && op->overlay->upper.path);
+	return !op->read_only &&
+	       (op->kind == OP_BIND || (op->kind == OP_OVERLAY && op->overlay->upper.path));
 }
 
 /* Also where the host's devices and processes are. */

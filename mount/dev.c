@@ -124,5 +124,6 @@ void dev_build(struct run *run, const struct op *op, struct pin *pin)
 	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_errno(errno, "%s: Can't mount devpts on %s/pts", position_text(op->position),
 			  failing_path(op->inner_path));
+	fs_set_op_flags(op, dev_fd, true); /* ro would have been in the way */
 	close_fd(&pin->mount_fd);
 }

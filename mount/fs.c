@@ -29,9 +29,9 @@ int fs_try_make(const char *type, unsigned attributes, const char *const options
 	return mount_fd;
 }
 
-static int make_tmpfs(struct position position, const char *const options[])
+static int make_tmpfs(struct position position, unsigned flags, const char *const options[])
 {
-	int fd = fs_try_make("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, options);
+	int fd = fs_try_make("tmpfs", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | flags, options);
 	if (fd < 0)
 		die_because(errno, "%s: Can't make a tmpfs: %s%s", position_text(position),
 			    errno_text(errno), diagnose_mount_api(errno));
@@ -40,7 +40,7 @@ static int make_tmpfs(struct position position, const char *const options[])
 
 int fs_make_tmpfs(struct position position, mode_t mode)
 {
-	return make_tmpfs(position, (const char *[]){ "mode", arena_number(mode, 8), NULL });
+	return make_tmpfs(position, 0, (const char *[]){ "mode", arena_number(mode, 8), NULL });
 }
 
 int fs_make_op_tmpfs(const struct op *op)
@@ -55,7 +55,19 @@ int fs_make_op_tmpfs(const struct op *op)
 		options[n++] = "nr_inodes";
 		options[n++] = arena_number(op->n_inodes, 10);
 	}
-	return make_tmpfs(op->position, options);
+	return make_tmpfs(op->position, op->mount_flags, options);
+}
+
+void fs_set_op_flags(const struct op *op, int mount_fd, bool is_ours)
+{
+	struct mount_attr all = { .attr_set = op->mount_flags & ~(uint64_t) MOUNT_ATTR_NOATIME };
+	struct mount_attr top = { .attr_set = MOUNT_ATTR_NOATIME, .attr_clr = MOUNT_ATTR__ATIME };
+	if ((all.attr_set &&
+	     sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &all) < 0) ||
+	    (is_ours && op->mount_flags & MOUNT_ATTR_NOATIME &&
+	     sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &top) < 0))
+		die("%s: Can't set the mount flags of %s: %s%s", position_text(op->position),
+		    op->inner_path, errno_text(errno), diagnose_mount_api(errno));
 }
 
 int fs_clone_read_only(int fd)

@@ -11,6 +11,9 @@ int fs_try_make(const char *type, unsigned attributes, const char *const options
 int fs_make_tmpfs(struct position position, mode_t mode);
 /* The one that --tmpfs asks for. */
 int fs_make_op_tmpfs(const struct op *op);
+/* Sets what --mount-flags says on a mount and on all below it; nothing where it says nothing. is_ours: noatime as
+ * well, on the topmost mount, since what is below may be the host's. */
+void fs_set_op_flags(const struct op *op, int mount_fd, bool is_ours);
 /* A clone of what fd refers to and all mounts below, read-only and private; -1 and errno. */
 int fs_clone_read_only(int fd);
 

@@ -269,6 +269,7 @@ void overlay_attach_parts(const struct run *run, const struct op *op, struct ove
 		die_errno(errno, "%s: Can't find the overlay at %s", position_text(op->position),
 			  failing_path(op->inner_path));
 	for (struct overlay_part *part = parts; part; part = part->next) {
+		fs_set_op_flags(op, part->mount_fd, false);
 		AUTO_CLOSE int dest_fd = path_open(root_fd, part->path, O_PATH | O_NOFOLLOW);
 		if (dest_fd < 0 ||
 		    sys_move_mount(part->mount_fd, "", dest_fd, "",

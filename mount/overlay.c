@@ -293,6 +293,8 @@ int overlay_pin(struct run *run, const struct op *op, struct overlay_part **ret_
 							  : MARKS_TRUSTED,
 				      merge.layers, merge.n_layers, upper_fd);
 	}
+	/* Not before: what the parts need is copied up through the overlay. */
+	fs_set_op_flags(op, fd, true);
 	overlay_detach_tmpfs(&merge);
 	for (size_t i = 0; i < merge.n_layers; i++)
 		close(merge.layers[i]);

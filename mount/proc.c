@@ -24,8 +24,9 @@
 static int try_make(const struct op *op, enum proc_form form)
 {
 	const char *const options[] = { form == PROC_PROCESSES ? "subset" : NULL, "pid", NULL };
-	int fd = fs_try_make("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-			     options);
+	int fd = fs_try_make(
+		"proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | op->mount_flags,
+		options);
 	struct stat status;
 	if (fd >= 0 && form == PROC_PROCESSES && fstatat(fd, "sys", &status, 0) == 0)
 		die("%s: %s: the kernel has made a whole one", position_text(op->position),

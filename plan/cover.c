@@ -121,9 +121,9 @@ const char *plan_mounts_on_overlay(const struct plan *plan, const struct op *ove
 
 static bool stays_writable(const struct plan *plan, const struct op *op)
 {
-	bool writable = op->kind == OP_OVERLAY ? op->overlay->upper.path != NULL
-					       : op->kind == OP_BIND && !op->read_only;
-	return writable && !find_remount(plan, plan->root.n_ops, op);
+	bool is_hosts =
+		op->kind == OP_OVERLAY ? op->overlay->upper.path != NULL : op->kind == OP_BIND;
+	return is_hosts && !op->read_only && !find_remount(plan, plan->root.n_ops, op);
 }
 
 const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing)

@@ -22,9 +22,9 @@ enum { LAYER, LAYER_FD, BACKEND, MOUNT_OPTION, CHANGES };
 static const struct option_row rows[] = {
 	ROW("overlay-src", "SRC", FILESYSTEM, "a layer of the next overlay, first is bottom", OWN, .value = LAYER, .traits = MODIFIES_NEXT),
 	ROW("overlay-src-fd", "FD", FILESYSTEM, "the same, for the directory that FD refers to", OWN, .value = LAYER_FD, .use = USE_SHOWN, .traits = MODIFIES_NEXT),
-	OPERATION("overlay", "RWSRC WORKDIR DEST", FILESYSTEM, "the layers merged at DEST, writes go to RWSRC", OWN, .value = OP_OVERLAY),
-	OPERATION("tmp-overlay", "DEST", FILESYSTEM, "the same, writes vanish", OWN, .value = OP_OVERLAY),
-	OPERATION("ro-overlay", "DEST", FILESYSTEM, "two or more layers merged read-only at DEST", OWN, .value = OP_OVERLAY, .traits = READ_ONLY),
+	OPERATION("overlay", "RWSRC WORKDIR DEST", FILESYSTEM, "the layers merged at DEST, writes go to RWSRC", OWN, .value = OP_OVERLAY, .traits = MOUNTS),
+	OPERATION("tmp-overlay", "DEST", FILESYSTEM, "the same, writes vanish", OWN, .value = OP_OVERLAY, .traits = MOUNTS),
+	OPERATION("ro-overlay", "DEST", FILESYSTEM, "two or more layers merged read-only at DEST", OWN, .value = OP_OVERLAY, .traits = MOUNTS | READ_ONLY),
 	ROW("overlay-backend", "BACKEND", FILESYSTEM, "auto, kernel or fuse: who merges the next overlay", OWN, .value = BACKEND, .choices = "auto kernel fuse", .traits = MODIFIES_NEXT),
 	ROW("overlay-opt", "OPT", FILESYSTEM, "a mount option of the next overlay (volatile, index=off, ...)", OWN, .value = MOUNT_OPTION, .traits = MODIFIES_NEXT),
 	ROW("overlay-changes", "FD", FILESYSTEM, "list what was changed in the next overlay on FD, as JSON lines", OWN, .value = CHANGES, .use = USE_OWN, .supervised = 3, .traits = MODIFIES_NEXT | ENDS_WITH_COMMAND),

@@ -108,6 +108,7 @@ struct op {
 	mode_t mode;                   /* what the made object gets; decided by the reader */
 	mode_t parent_mode;            /* what missing parents get */
 	uint64_t size_bytes, n_inodes; /* tmpfs; 0: the kernel's default */
+	uint32_t mount_flags; /* MOUNT_ATTR_*, beside those of the operation: --mount-flags */
 	const struct overlay *overlay;
 	struct position position;
 };

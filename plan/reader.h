@@ -5,12 +5,13 @@
 #include "plan/option.h"
 #include "plan/options.h"
 
-enum modifier { PERMS, SIZE, INODES, PROPAGATION, N_MODIFIERS };
+enum modifier { PERMS, SIZE, INODES, PROPAGATION, MOUNT_FLAGS, N_MODIFIERS };
 struct modifiers {
 	struct position waiting[N_MODIFIERS]; /* for their operation; argument 0: not given */
 	mode_t perms;
 	uint64_t size_bytes, n_inodes;
 	enum propagation propagation;
+	uint32_t mount_flags;
 };
 
 struct reader {

@@ -20,27 +20,27 @@
 #define ROW(...) OPTION(ROOT, __VA_ARGS__)
 /* clang-format off */
 static const struct option_row bind_rows[] = {
-	ROW("bind", "SRC DEST", FILESYSTEM, "show the host's SRC at DEST", OWN, .value = OP_BIND, .traits = TAKES_PROPAGATION),
-	ROW("bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = SKIP_MISSING | TAKES_PROPAGATION),
-	ROW("dev-bind", "SRC DEST", FILESYSTEM, "as --bind, with device nodes that work", OWN, .value = OP_BIND, .traits = DEVICES | TAKES_PROPAGATION),
-	ROW("dev-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = DEVICES | SKIP_MISSING | TAKES_PROPAGATION),
-	ROW("ro-bind", "SRC DEST", FILESYSTEM, "show the host's SRC read-only at DEST", OWN, .value = OP_BIND, .traits = READ_ONLY | TAKES_PROPAGATION),
-	ROW("ro-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = READ_ONLY | SKIP_MISSING | TAKES_PROPAGATION),
-	ROW("bind-fd", "FD DEST", FILESYSTEM, "as --bind, for the file or directory that FD refers to", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = TAKES_PROPAGATION),
-	ROW("ro-bind-fd", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = READ_ONLY | TAKES_PROPAGATION),
+	ROW("bind", "SRC DEST", FILESYSTEM, "show the host's SRC at DEST", OWN, .value = OP_BIND, .traits = MOUNTS | TAKES_PROPAGATION),
+	ROW("bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = MOUNTS | SKIP_MISSING | TAKES_PROPAGATION),
+	ROW("dev-bind", "SRC DEST", FILESYSTEM, "as --bind, with device nodes that work", OWN, .value = OP_BIND, .traits = MOUNTS | DEVICES | TAKES_PROPAGATION),
+	ROW("dev-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = MOUNTS | DEVICES | SKIP_MISSING | TAKES_PROPAGATION),
+	ROW("ro-bind", "SRC DEST", FILESYSTEM, "show the host's SRC read-only at DEST", OWN, .value = OP_BIND, .traits = MOUNTS | READ_ONLY | TAKES_PROPAGATION),
+	ROW("ro-bind-try", "SRC DEST", FILESYSTEM, "the same, skipped where SRC does not exist", OWN, .value = OP_BIND, .traits = MOUNTS | READ_ONLY | SKIP_MISSING | TAKES_PROPAGATION),
+	ROW("bind-fd", "FD DEST", FILESYSTEM, "as --bind, for the file or directory that FD refers to", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = MOUNTS | TAKES_PROPAGATION),
+	ROW("ro-bind-fd", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_BIND, .use = USE_SHOWN, .traits = MOUNTS | READ_ONLY | TAKES_PROPAGATION),
 };
 static const struct option_row rows[] = {
 	ROW("remount-ro", "DEST", FILESYSTEM, "make the mount at DEST read-only, not those below it", OWN, .value = OP_REMOUNT_RO),
-	ROW("proc", "DEST", FILESYSTEM, "procfs at DEST", OWN, .value = OP_PROC),
-	ROW("proc-pid", "DEST", FILESYSTEM, "the same with processes and nothing else in it (subset=pid)", OWN, .value = OP_PROC_PID),
-	ROW("proc-try", "DEST", FILESYSTEM, "procfs at DEST, or what there can be of it", OWN, .value = OP_PROC_TRY),
-	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", OWN, .value = OP_DEV),
-	ROW("tmpfs", "DEST", FILESYSTEM, "an empty tmpfs at DEST", OWN, .value = OP_TMPFS, .mode = 0755, .traits = TAKES_PERMS | TAKES_SIZE),
-	ROW("mqueue", "DEST", FILESYSTEM, "POSIX message queues at DEST", OWN, .value = OP_MQUEUE),
+	ROW("proc", "DEST", FILESYSTEM, "procfs at DEST", OWN, .value = OP_PROC, .traits = MOUNTS),
+	ROW("proc-pid", "DEST", FILESYSTEM, "the same with processes and nothing else in it (subset=pid)", OWN, .value = OP_PROC_PID, .traits = MOUNTS),
+	ROW("proc-try", "DEST", FILESYSTEM, "procfs at DEST, or what there can be of it", OWN, .value = OP_PROC_TRY, .traits = MOUNTS),
+	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", OWN, .value = OP_DEV, .traits = MOUNTS),
+	ROW("tmpfs", "DEST", FILESYSTEM, "an empty tmpfs at DEST", OWN, .value = OP_TMPFS, .mode = 0755, .traits = MOUNTS | TAKES_PERMS | TAKES_SIZE),
+	ROW("mqueue", "DEST", FILESYSTEM, "POSIX message queues at DEST", OWN, .value = OP_MQUEUE, .traits = MOUNTS),
 	ROW("dir", "DEST", FILESYSTEM, "a directory at DEST", OWN, .value = OP_DIR, .mode = 0755, .traits = TAKES_PERMS),
 	ROW("file", "FD DEST", FILESYSTEM, "a copy of what FD holds, written to DEST", OWN, .value = OP_FILE, .use = USE_COPIED, .mode = 0666, .traits = TAKES_PERMS),
-	ROW("bind-data", "FD DEST", FILESYSTEM, "a private copy of what FD holds, shown at DEST", OWN, .value = OP_DATA, .use = USE_COPIED, .mode = 0600, .traits = TAKES_PERMS),
-	ROW("ro-bind-data", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_DATA, .use = USE_COPIED, .mode = 0600, .traits = READ_ONLY | TAKES_PERMS),
+	ROW("bind-data", "FD DEST", FILESYSTEM, "a private copy of what FD holds, shown at DEST", OWN, .value = OP_DATA, .use = USE_COPIED, .mode = 0600, .traits = MOUNTS | TAKES_PERMS),
+	ROW("ro-bind-data", "FD DEST", FILESYSTEM, "the same, read-only", OWN, .value = OP_DATA, .use = USE_COPIED, .mode = 0600, .traits = MOUNTS | READ_ONLY | TAKES_PERMS),
 	ROW("symlink", "SRC DEST", FILESYSTEM, "a symbolic link at DEST that says SRC", OWN, .value = OP_SYMLINK),
 	ROW("chmod", "OCTAL PATH", FILESYSTEM, "change the mode of what is at PATH", OWN, .value = OP_CHMOD),
 	ROW("file-label", "LABEL", FILESYSTEM, "SELinux label of what is made", WORD, AT(root.file_label)),
@@ -109,11 +109,12 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 		bad = read_op_word(reader, row, name, length, *words++, &op);
 		name += length;
 	}
+	if (!bad)
+		bad = modifier_options_take(reader, row, &op);
 	if (!bad && op.kind == OP_OVERLAY)
 		bad = overlay_options_take(reader, row, &op);
 	if (bad)
 		return bad;
-	modifier_options_take(reader, row, &op);
 	/* Parents are as open as what they lead to: bubblewrap's callers rely on 0700 above binds.
 	 */
 	mode_t parent_trim = op.kind == OP_CHMOD ? 0 : op.mode;
@@ -151,7 +152,7 @@ static const char *tmpfs_text(const struct op *op)
 	return text.bytes;
 }
 
-const char *plan_op_text(const struct op *op, const struct shape *shape)
+static const char *op_text(const struct op *op, const struct shape *shape)
 {
 	const char *to = op->inner_path;
 	switch (op->kind) {
@@ -196,6 +197,12 @@ const char *plan_op_text(const struct op *op, const struct shape *shape)
 		return arena_printf("set the mode of %s to %04o", to, op->mode);
 	}
 	return "";
+}
+
+const char *plan_op_text(const struct op *op, const struct shape *shape)
+{
+	const char *flags = modifier_options_flags_text(op), *text = op_text(op, shape);
+	return flags ? arena_printf("%s; mounted %s", text, flags) : text;
 }
 
 static void explain_mounts_on_overlay(const struct plan *plan, const struct op *overlay,

@@ -9,6 +9,7 @@
 #include "plan/filter-options.h"
 #include "plan/limit-options.h"
 #include "plan/lines.h"
+#include "plan/modifier-options.h"
 #include "plan/ns-options.h"
 #include "plan/options.h"
 #include "plan/plan.h"
@@ -160,6 +161,8 @@ problem plan_check(const struct plan *plan, const struct caller *caller, struct 
 		bad = command_options_check(plan, caller, ret_shape);
 	if (!bad)
 		bad = limit_options_check(plan);
+	if (!bad)
+		bad = modifier_options_check(plan, ret_shape);
 	return bad ? bad : filter_options_check(plan);
 }
 

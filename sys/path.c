@@ -37,14 +37,18 @@ static bool same_place(int a, int b)
 		       (y.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-/* procfs has ordinary links in its root (self, mounts, net) and magic ones below it. 1 is the
- * root's inode (PROC_ROOT_INO). */
-static bool is_magic_link(int link_fd, int parent_fd)
+/* Whether the kernel would not follow it: nosymfollow, or a magic link. procfs has ordinary links in its root (self,
+ * mounts, net) and magic ones below it. 1 is the root's inode (PROC_ROOT_INO). */
+static bool is_refused(int link_fd, int parent_fd)
 {
+	enum { NOSYMFOLLOW = 0x2000 }; /* ST_NOSYMFOLLOW: statfs(2) */
 	struct statfs fs;
 	struct stat parent;
-	return fstatfs(link_fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
-	       !(fstat(parent_fd, &parent) == 0 && parent.st_ino == 1);
+	if (fstatfs(link_fd, &fs) < 0)
+		return false;
+	return fs.f_flags & NOSYMFOLLOW ||
+	       (fs.f_type == PROC_SUPER_MAGIC &&
+		!(fstat(parent_fd, &parent) == 0 && parent.st_ino == 1));
 }
 
 enum { MOST_LINKS = 40 }; /* path_resolution(7) */
@@ -241,8 +245,7 @@ static int judge_place(struct walk *walk, int fd)
 static int follow_link(struct walk *walk, int link_fd, const char *name)
 {
 	char target[PATH_MAX];
-	if (walk->refuses_links || ++walk->n_links > MOST_LINKS ||
-	    is_magic_link(link_fd, walk->at_fd))
+	if (walk->refuses_links || ++walk->n_links > MOST_LINKS || is_refused(link_fd, walk->at_fd))
 		return ELOOP;
 	int error = note_link(walk, link_fd, name);
 	if (error)

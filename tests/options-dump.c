@@ -26,6 +26,7 @@ int main(void)
 		{ TAKES_PERMS, "takes-perms" },
 		{ TAKES_SIZE, "takes-size" },
 		{ TAKES_PROPAGATION, "takes-propagation" },
+		{ MOUNTS, "mounts" },
 	};
 	struct option_walk walk = { 0 };
 	for (const struct option_row *row; (row = options_next(&walk));) {

@@ -8,8 +8,10 @@
 /* ---- rows and their words ---- */
 
 /* A word that an argument of this name can be. */
-static char *sample(const char *name, size_t length)
+static char *sample(const struct option_row *row, const char *name, size_t length)
 {
+	if (streq(row->name, "--mount-flags"))
+		return arena_printf("noexec");
 	static const struct {
 		const char *name, *word;
 	} samples[] = {
@@ -40,7 +42,7 @@ static size_t write_option(const struct option_row *row, char **argv, size_t at,
 	argv[n++] = arena_printf("%s", row->name);
 	for (const char *name = row->words; *name; name += strspn(name, " ")) {
 		size_t length = strcspn(name, " ");
-		argv[n] = at == n - 1 ? arena_string(special) : sample(name, length);
+		argv[n] = at == n - 1 ? arena_string(special) : sample(row, name, length);
 		n++;
 		name += length;
 	}
@@ -59,7 +61,8 @@ static bool is_word(const struct option_row *row, size_t at, const char *name)
 static bool is_modifier(const struct option_row *row)
 {
 	return streq(row->name, "--perms") || streq(row->name, "--size") ||
-	       streq(row->name, "--inodes") || streq(row->name, "--propagation");
+	       streq(row->name, "--inodes") || streq(row->name, "--propagation") ||
+	       streq(row->name, "--mount-flags");
 }
 
 /* What is of no use without layers before it. */
@@ -211,6 +214,9 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		  " --dir --tmpfs --file --bind-data --ro-bind-data " },
 		{ "--size", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--inodes", "1", "must be followed by --tmpfs", " --tmpfs " },
+		{ "--mount-flags", "noexec,ro",
+		  "must be followed by an operation that mounts something",
+		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --bind-data --ro-bind-data --tmpfs --proc --proc-pid --proc-try --dev --mqueue " },
 		{ "--propagation", "slave", "must be followed by a bind",
 		  " --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd " },
 	};
