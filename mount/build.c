@@ -51,12 +51,12 @@ static void build_symlink(struct run *run, const struct op *op)
 	const char *name;
 	AUTO_CLOSE int parent_fd = -1;
 	int own_fd = destination_own_directory(run, op, &parent_fd, &name);
-	if (own_fd >= 0 && symlinkat(op->link_target, own_fd, name) == 0)
+	if (own_fd >= 0 && symlinkat(op->text, own_fd, name) == 0)
 		return;
 	if (parent_fd < 0)
 		parent_fd = destination_open_parent(run, op, &name);
 	do
-		if (symlinkat(op->link_target, parent_fd, name) == 0)
+		if (symlinkat(op->text, parent_fd, name) == 0)
 			return;
 	while (destination_make_room(run, op, &parent_fd));
 	if (errno != EEXIST)
@@ -67,9 +67,9 @@ static void build_symlink(struct run *run, const struct op *op)
 		die("%s: Can't make symlink %s: what exists there is not a symlink",
 		    position_text(op->position), failing_path(op->inner_path));
 	target[length] = '\0';
-	if (!streq(target, op->link_target))
+	if (!streq(target, op->text))
 		die("%s: Can't make symlink %s to %s: existing destination is %s",
-		    position_text(op->position), failing_path(op->inner_path), op->link_target,
+		    position_text(op->position), failing_path(op->inner_path), op->text,
 		    target);
 }
 

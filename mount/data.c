@@ -1,4 +1,4 @@
-/* data.c - what comes by a descriptor: copied to a file, or to a private one.
+/* data.c - what comes by a descriptor, or stands on the line: copied to a file, or to a private one.
  *
  * Private files lie on a tmpfs that no path of the sandbox leads to: it goes with the host. Until then it is
  * attached where the host is not looked at any more, since 6.12 clones nothing that is detached.
@@ -16,6 +16,7 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct held_data {
 	int fd;
@@ -80,7 +81,10 @@ static void pin_data(const struct run *run, size_t number, int tmpfs_fd)
 		openat(tmpfs_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
 	if (file_fd < 0)
 		die_errno(errno, "%s: Can't make a private file", position_text(op->position));
-	data_copy(run, op, file_fd);
+	if (!op->text)
+		data_copy(run, op, file_fd);
+	else if (!write_all(file_fd, op->text, strlen(op->text)))
+		die_errno(errno, "%s: Can't write %s", position_text(op->position), op->inner_path);
 	int mount_fd = sys_open_tree(tmpfs_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd < 0)
 		die_because(errno, "%s: Can't clone a private file: %s%s",

@@ -1,4 +1,4 @@
-/* data.h - what comes by a descriptor. */
+/* data.h - what comes by a descriptor, or stands on the line. */
 #ifndef MOUNT_DATA_H
 #define MOUNT_DATA_H
 

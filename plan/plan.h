@@ -25,7 +25,7 @@ enum op_kind {
 	OP_MQUEUE,
 	OP_DIR,
 	OP_FILE,    /* outer_fd copied to inner_path */
-	OP_DATA,    /* outer_fd copied to a private file shown at inner_path */
+	OP_DATA,    /* outer_fd, or text, copied to a private file shown at inner_path */
 	OP_SYMLINK, /* inner_path -> text */
 	OP_CHMOD,
 };
@@ -104,7 +104,7 @@ struct op {
 	int outer_fd;
 	const char *outer_path;
 	const char *inner_path;
-	const char *link_target;
+	const char *text;              /* of a link, or what a file holds */
 	mode_t mode;                   /* what the made object gets; decided by the reader */
 	mode_t parent_mode;            /* what missing parents get */
 	uint64_t size_bytes, n_inodes; /* tmpfs; 0: the kernel's default */

@@ -77,9 +77,13 @@ static problem read_op_word(struct reader *reader, const struct option_row *row,
 		return fds_read(reader->plan, reader->io, row, op->position, word, &op->outer_fd);
 	if (is_operand(name, length, "OCTAL"))
 		return operand_mode(op->position, word, &op->mode);
+	if (is_operand(name, length, "TEXT")) {
+		op->text = word;
+		return NULL;
+	}
 	if (is_operand(name, length, "SRC") &&
 	    op->kind == OP_SYMLINK) { /* any text, but not none */
-		op->link_target = word;
+		op->text = word;
 		return *word ? NULL : problem_at(op->position, "SRC is an empty path");
 	}
 	const char **path = is_operand(name, length, "SRC")       ? &op->outer_path
@@ -189,10 +193,12 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 				    to, op->mode);
 	case OP_DATA:
 		return arena_printf(
-			"show a private copy of what descriptor %d holds %s at %s, mode %04o",
-			op->outer_fd, op->read_only ? "read-only" : "writable", to, op->mode);
+			"show a private copy of %s %s at %s, mode %04o",
+			op->text ? "a text"
+				 : arena_printf("what descriptor %d holds", op->outer_fd),
+			op->read_only ? "read-only" : "writable", to, op->mode);
 	case OP_SYMLINK:
-		return arena_printf("a symbolic link at %s to %s", to, op->link_target);
+		return arena_printf("a symbolic link at %s to %s", to, op->text);
 	case OP_CHMOD:
 		return arena_printf("set the mode of %s to %04o", to, op->mode);
 	}

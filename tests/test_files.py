@@ -75,6 +75,30 @@ def test_ro_bind_data_cannot_be_written_and_bind_data_can():
     assert mounts["/ro"].has("ro", "nosuid", "nodev") and mounts["/rw"].has("rw", "nosuid", "nodev")
 
 
+# ---- data on the line ----
+
+@pytest.mark.parametrize("text", ["", "one\ntwo\n", "no newline", "--looks like an option", "\udcff\udc80\x1b[0m", "x" * 100_000])
+def test_a_text_of_the_line_is_what_the_file_holds(text):
+    code = "import sys; sys.stdout.buffer.write(open('/f', 'rb').read())"
+    result = run([*BASE, "--data", text, "/f"], [PYTHON, "-I", "-S", "-c", code], text=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, os.fsencode(text), b"")
+
+
+def test_a_text_of_the_line_is_a_private_read_only_file(box):
+    (box / "f").write_text("host")
+    assert shell(["--bind", box, "/b", "--perms", "0644", "--data", "mine", "/b/f", "--data", "two", "/g"],
+                 "cat /b/f /g; stat -c %a /b/f /g; echo x 2>&- >/b/f || echo no; chmod 600 /b/f 2>&- || echo no") == "minetwo644\n600\nno\nno\n"
+    assert (box / "f").read_text() == "host" and os.listdir(box) == ["f"]
+    assert mounts_inside(["--data", "x", "/f"])["/f"].has("ro", "nosuid", "nodev")
+
+
+@pytest.mark.parametrize("args, why", [(["--data", "x"], "takes TEXT DEST"), (["--data", "x", ""], "DEST is an empty path"),
+                                       (["--data", "x", "/usr"], "it is not a file"), (["--size", "1", "--data", "x", "/f"], "--size"),
+                                       (["--data", "x", "/usr/no/such"], "Read-only file system")], ids=str)
+def test_a_text_that_can_be_nowhere_is_refused(args, why):
+    refused(args, why, base=BASE, command=None if args == ["--data", "x"] else ("echo", "COMMAND RAN"))
+
+
 def test_data_over_an_existing_host_file_leaves_the_host_file(box):
     (box / "f").write_text("host")
     assert shell(["--bind", box, "/b", "--ro-bind-data", data_fd("inside"), "/b/f"], "cat /b/f") == "inside"

@@ -23,7 +23,7 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 		{ "KEY", "io.max" },   { "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
 		{ "LIST", "read" },    { "ACTION", "EPERM" },  { "PROFILE", "build" },
 		{ "RWSRC", "/r" },     { "WORKDIR", "/w" },    { "BACKEND", "kernel" },
-		{ "OPT", "volatile" }, { "N", "7" },
+		{ "OPT", "volatile" }, { "N", "7" },           { "TEXT", "t" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
@@ -198,7 +198,7 @@ static void test_a_link_has_to_say_something(void **state)
 	(void) state;
 	BAD("--symlink (argument 1): SRC is an empty path", "--symlink", "", "/d", "c");
 	GOOD("--symlink", "any text = fine", "/d", "c");
-	assert_string_equal(plan.root.ops[0].link_target, "any text = fine");
+	assert_string_equal(plan.root.ops[0].text, "any text = fine");
 	assert_null(plan.root.ops[0].outer_path);
 }
 
@@ -210,13 +210,13 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		const char *takers;
 	} modifiers[] = {
 		{ "--perms", "755",
-		  "must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data or --ro-bind-data",
-		  " --dir --tmpfs --file --bind-data --ro-bind-data " },
+		  "must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data, --ro-bind-data or --data",
+		  " --dir --tmpfs --file --bind-data --ro-bind-data --data " },
 		{ "--size", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--inodes", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--mount-flags", "noexec,ro",
 		  "must be followed by an operation that mounts something",
-		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --bind-data --ro-bind-data --tmpfs --proc --proc-pid --proc-try --dev --mqueue " },
+		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --bind-data --ro-bind-data --data --tmpfs --proc --proc-pid --proc-try --dev --mqueue " },
 		{ "--propagation", "slave", "must be followed by a bind",
 		  " --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd " },
 	};
