@@ -13,7 +13,7 @@ function __bwrapish_next
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod --data
 				set kinds none file
-			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --cgroup --lock-file
+			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --cgroup --lock-file
 				set kinds file
 			case --overlay
 				set kinds file directory file
@@ -131,6 +131,10 @@ complete -c bwrapish -n '__bwrapish_wants option' -l symlink -d 'a symbolic link
 complete -c bwrapish -n '__bwrapish_wants option' -l chmod -d 'change the mode of what is at PATH'
 complete -c bwrapish -n '__bwrapish_wants option' -l file-label -d 'SELinux label of what is made'
 complete -c bwrapish -n '__bwrapish_wants option' -l not-a-security-boundary -d 'only warn where a submount\'s flags cannot be set'
+complete -c bwrapish -n '__bwrapish_wants option' -l same-bind -d 'show the host\'s PATH at the same PATH'
+complete -c bwrapish -n '__bwrapish_wants option' -l same-bind-try -d 'the same, skipped where PATH does not exist'
+complete -c bwrapish -n '__bwrapish_wants option' -l same-ro-bind -d 'show the host\'s PATH read-only at the same PATH'
+complete -c bwrapish -n '__bwrapish_wants option' -l same-ro-bind-try -d 'the same, skipped where PATH does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l data -d 'a private read-only file at DEST that holds TEXT, no secret'
 complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
 complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'

@@ -8,6 +8,10 @@
 #define ROW(...) OPTION(ROOT, __VA_ARGS__)
 /* clang-format off */
 static const struct option_row rows[] = {
+	ROW("same-bind", "PATH", FILESYSTEM, "show the host's PATH at the same PATH", OWN, .value = OP_BIND, .traits = MOUNTS | TAKES_PROPAGATION),
+	ROW("same-bind-try", "PATH", FILESYSTEM, "the same, skipped where PATH does not exist", OWN, .value = OP_BIND, .traits = MOUNTS | SKIP_MISSING | TAKES_PROPAGATION),
+	ROW("same-ro-bind", "PATH", FILESYSTEM, "show the host's PATH read-only at the same PATH", OWN, .value = OP_BIND, .traits = MOUNTS | READ_ONLY | TAKES_PROPAGATION),
+	ROW("same-ro-bind-try", "PATH", FILESYSTEM, "the same, skipped where PATH does not exist", OWN, .value = OP_BIND, .traits = MOUNTS | READ_ONLY | SKIP_MISSING | TAKES_PROPAGATION),
 	ROW("data", "TEXT DEST", FILESYSTEM, "a private read-only file at DEST that holds TEXT, no secret", OWN, .value = OP_DATA, .mode = 0600, .traits = MOUNTS | READ_ONLY | TAKES_PERMS),
 };
 /* clang-format on */

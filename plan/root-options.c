@@ -86,6 +86,15 @@ static problem read_op_word(struct reader *reader, const struct option_row *row,
 		op->text = word;
 		return *word ? NULL : problem_at(op->position, "SRC is an empty path");
 	}
+	if (is_operand(name, length, "PATH") && op->kind == OP_BIND) {
+		op->outer_path = op->inner_path = word;
+		if (*word && *word != '/' && strncmp(word, "--", 2) != 0)
+			return problem_at(
+				op->position,
+				"%s is no absolute path, which is the same on both sides; for others there are --bind and its like",
+				word);
+		return operand_path(op->position, "PATH", word);
+	}
 	const char **path = is_operand(name, length, "SRC")       ? &op->outer_path
 			    : is_operand(name, length, "RWSRC")   ? &reader->overlay.upper.path
 			    : is_operand(name, length, "WORKDIR") ? &reader->overlay.work.path
