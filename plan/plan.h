@@ -100,6 +100,7 @@ struct op {
 	bool read_only;
 	bool devices;      /* device nodes work */
 	bool skip_missing; /* a source that does not exist is skipped */
+	bool makes_source; /* ... is made, a directory */
 	enum propagation propagation;
 	int outer_fd;
 	const char *outer_path;

@@ -112,6 +112,7 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 		.read_only = row->traits & READ_ONLY,
 		.devices = row->traits & DEVICES,
 		.skip_missing = row->traits & SKIP_MISSING,
+		.makes_source = row->traits & MAKES_SOURCE,
 		.mode = row->mode,
 		.outer_fd = -1,
 		.position = position,
@@ -175,7 +176,10 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 		return arena_printf("show the host's %s %s at %s%s%s%s", what,
 				    op->read_only ? "read-only" : "writable", to,
 				    op->devices ? ", device nodes usable" : "",
-				    op->skip_missing ? ", if it exists" : "", propagation_text(op));
+				    op->skip_missing   ? ", if it exists"
+				    : op->makes_source ? ", made if it does not exist"
+						       : "",
+				    propagation_text(op));
 	}
 	case OP_OVERLAY:
 		return overlay_text(op);

@@ -30,6 +30,7 @@ enum option_trait {
 	TAKES_SIZE = 1 << 13, /* a number of inodes as well */
 	TAKES_PROPAGATION = 1 << 14,
 	MOUNTS = 1 << 15, /* and so takes --mount-flags */
+	MAKES_SOURCE = 1 << 16,
 };
 
 #endif

@@ -27,6 +27,7 @@ int main(void)
 		{ TAKES_SIZE, "takes-size" },
 		{ TAKES_PROPAGATION, "takes-propagation" },
 		{ MOUNTS, "mounts" },
+		{ MAKES_SOURCE, "makes-source" },
 	};
 	struct option_walk walk = { 0 };
 	for (const struct option_row *row; (row = options_next(&walk));) {
