@@ -162,6 +162,8 @@ int bind_pin_one(const char *path, bool read_only)
 
 /* ---- flags ---- */
 
+/* What comes from inside has the flags that belong to it: it is only made more restricted. */
+
 void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 {
 	/* A read-only bind is private: a mount that the host adds later would appear in it
@@ -169,7 +171,8 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 	bool private = op->propagation == PROPAGATION_PRIVATE ||
 		       (op->propagation == PROPAGATION_DEFAULT && op->read_only);
 	struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_NOSUID | (op->devices ? 0 : MOUNT_ATTR_NODEV) |
+		.attr_set = MOUNT_ATTR_NOSUID |
+			    (op->devices || op->inner_source ? 0 : MOUNT_ATTR_NODEV) |
 			    (op->read_only ? MOUNT_ATTR_RDONLY : 0) | op->mount_flags,
 		.attr_clr = op->mount_flags & MOUNT_ATTR_NOATIME ? MOUNT_ATTR__ATIME : 0,
 		.propagation = private ? MS_PRIVATE : MS_SLAVE,
@@ -177,8 +180,9 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 	if (sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) == 0)
 		return;
 	int error = errno;
-	const char *source =
-		op->outer_path ? op->outer_path : arena_printf("descriptor %d", op->outer_fd);
+	const char *source = op->inner_source ? op->inner_source
+			     : op->outer_path ? op->outer_path
+					      : arena_printf("descriptor %d", op->outer_fd);
 	if (run->plan->root.tolerate_submounts && error != ENOSYS &&
 	    sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) == 0) {
 		say_warning(

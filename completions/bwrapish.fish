@@ -9,7 +9,7 @@ function __bwrapish_next
 		switch $words[$i]
 			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --perms --size --inodes --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
 				set kinds none
-			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create
+			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod --data
 				set kinds none file
@@ -136,6 +136,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l same-bind-try -d 'the same,
 complete -c bwrapish -n '__bwrapish_wants option' -l same-ro-bind -d 'show the host\'s PATH read-only at the same PATH'
 complete -c bwrapish -n '__bwrapish_wants option' -l same-ro-bind-try -d 'the same, skipped where PATH does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-create -d 'as --bind; a directory SRC that does not exist is made on the host'
+complete -c bwrapish -n '__bwrapish_wants option' -l bind-inner -d 'show at DEST what is at SRC inside by then, with its flags'
 complete -c bwrapish -n '__bwrapish_wants option' -l data -d 'a private read-only file at DEST that holds TEXT, no secret'
 complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
 complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'

@@ -110,7 +110,7 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 	/* Private as a read-only bind is: a mount that the host adds later would appear writable. */
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
 	struct kernel_statx status;
-	destination_tell_links(run, op);
+	destination_tell_links(run, op, op->inner_path);
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_path, O_PATH);
 	if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) < 0)
 		destination_die(run, op, "find", errno);
@@ -121,6 +121,24 @@ static void build_remount_ro(const struct run *run, const struct op *op)
 		die_because(errno, "%s: Can't make %s read-only: %s%s", position_text(op->position),
 			    failing_path(op->inner_path), errno_text(errno),
 			    diagnose_mount_api(errno));
+}
+
+static void build_bind_inner(struct run *run, const struct op *op)
+{
+	struct kernel_statx status;
+	bool is_directory;
+	destination_tell_links(run, op, op->inner_source);
+	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_source, O_PATH);
+	int mount_fd = fd < 0 ? -1
+			      : sys_open_tree(fd, "",
+					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+						      AT_EMPTY_PATH);
+	if (mount_fd < 0 || fs_look_at(run, fd, &status, &is_directory) < 0)
+		die("Can't find source path %s: %s, at %s%s", op->inner_source, errno_text(errno),
+		    position_text(op->position),
+		    errno == ENOENT ? "; it is looked for in the sandbox as it is by then" : "");
+	bind_set_flags(run, op, mount_fd);
+	destination_show(run, op, mount_fd, is_directory, is_directory ? 0755 : 0444);
 }
 
 static void build_mqueue(struct run *run, const struct op *op)
@@ -170,6 +188,9 @@ static void build_op(struct run *run, size_t i)
 		scratch_take_back(run, i);
 		destination_show(run, op, pin->mount_fd, pin->is_directory,
 				 pin->is_directory ? 0755 : 0444);
+		return;
+	case OP_BIND_INNER:
+		build_bind_inner(run, op);
 		return;
 	case OP_OVERLAY:
 		scratch_take_back(run, i);

@@ -55,8 +55,8 @@ static bool is_on_own_tmpfs(const struct run *run, int fd)
 /* What COMMAND can write to and stays on the host. */
 static bool is_writable_tree(const struct op *op)
 {
-	return !op->read_only &&
-	       (op->kind == OP_BIND || (op->kind == OP_OVERLAY && op->overlay->upper.path));
+	return !op->read_only && (op->kind == OP_BIND || op->kind == OP_BIND_INNER ||
+				  (op->kind == OP_OVERLAY && op->overlay->upper.path));
 }
 
 /* Also where the host's devices and processes are. */
@@ -80,7 +80,8 @@ static bool owners_tell(const struct run *run)
 static bool has_links(const struct run *run, const struct op *op)
 {
 	return is_writable_tree(op) ||
-	       ((op->kind == OP_BIND || op->kind == OP_OVERLAY) && owners_tell(run));
+	       ((op->kind == OP_BIND || op->kind == OP_BIND_INNER || op->kind == OP_OVERLAY) &&
+		owners_tell(run));
 }
 
 bool destination_trees_may_nest(const struct plan *plan)
@@ -179,12 +180,12 @@ const char *destination_link_text(const struct run *run)
 		position_text(ops[guard->led_into].position));
 }
 
-void destination_tell_links(const struct run *run, const struct op *op)
+void destination_tell_links(const struct run *run, const struct op *op, const char *path)
 {
 	const struct path_guard *guard = run->mounts->guard;
 	if (!run->plan->verbose || !guard)
 		return;
-	int fd = destination_open_to_change(run, op->inner_path, O_PATH);
+	int fd = destination_open_to_change(run, path, O_PATH);
 	close_fd(&fd);
 	if (guard->link.name)
 		say_note(
@@ -443,7 +444,7 @@ static void enter_again(struct run *run, const struct op *op, int mount_fd)
 bool destination_attach(struct run *run, const struct op *op, int mount_fd, bool directory,
 			mode_t stub_mode)
 {
-	destination_tell_links(run, op);
+	destination_tell_links(run, op, op->inner_path);
 	tell_guard(run, op, mount_fd);
 	const char *name;
 	int there = -1, parent_fd = -1, own_fd = destination_same_directory(run, op, &name);

@@ -77,6 +77,7 @@ void overlay_cover_interfaces(const struct run *run, const int *layers, size_t n
 struct served {
 	const struct op *op;
 	uint64_t mount_id;
+	uint32_t device[2];  /* major, minor: also those of a clone of it */
 	int mount_fd, ns_fd; /* ns_fd: the helper's mount namespace */
 	int *tops;           /* what it works on there: its layers, and the upper directory */
 	size_t n_tops;
@@ -103,6 +104,8 @@ void overlay_note_served(const struct run *run, const struct overlay_job *job, i
 	    sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "%s: Can't look at the overlay", position_text(job->op->position));
 	served->mount_id = status.stx_mnt_id;
+	served->device[0] = status.stx_dev_major;
+	served->device[1] = status.stx_dev_minor;
 	run->mounts->served = served;
 }
 
@@ -118,13 +121,27 @@ static const char *path_below(const struct run *run, const struct served *served
 	return skip_slashes(path + length);
 }
 
+/* Where a place in a clone is in the layers nobody tells, and so nothing could be covered there. */
+static void refuse_clone(const struct served *served, const struct op *op, int dest_fd)
+{
+	struct kernel_statx status;
+	if (sys_statx(dest_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) < 0)
+		die_errno(errno, "%s: Can't look at the mount point", position_text(op->position));
+	if (status.stx_dev_major == served->device[0] && status.stx_dev_minor == served->device[1])
+		die("%s: Can't mount on %s: --bind-inner shows the overlay of %s there, and what is mounted on fuse-overlayfs's can be taken off; mount it on the overlay itself, before --bind-inner",
+		    position_text(op->position), op->inner_path,
+		    position_text(served->op->position));
+}
+
 void overlay_note_mount(const struct run *run, const struct op *op, int dest_fd, uint64_t mount_id)
 {
 	if (mount_id == run->mounts->known_id)
 		return;
 	for (struct served *served = run->mounts->served; served; served = served->next) {
-		if (served->mount_id != mount_id)
+		if (served->mount_id != mount_id) {
+			refuse_clone(served, op, dest_fd);
 			continue;
+		}
 		const char *path = path_below(run, served, dest_fd);
 		if (!*path)
 			return;

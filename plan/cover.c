@@ -90,9 +90,17 @@ const struct op *plan_who_made_read_only(const struct plan *plan, const struct o
 					 const bool *is_missing)
 {
 	size_t n = (size_t) (op - plan->root.ops);
-	const struct op *cover = find_cover(plan, is_missing, n, normal_path(op->inner_path));
-	const struct op *remount = find_remount(plan, n, cover);
-	return remount ? remount : cover && cover->read_only ? cover : NULL;
+	const char *path = normal_path(op->inner_path);
+	for (;;) {
+		const struct op *cover = find_cover(plan, is_missing, n, path);
+		const struct op *remount = find_remount(plan, n, cover);
+		if (remount || !cover || cover->read_only)
+			return remount ? remount : cover;
+		if (cover->kind != OP_BIND_INNER)
+			return NULL;
+		n = (size_t) (cover - plan->root.ops);
+		path = normal_path(cover->inner_source);
+	}
 }
 
 /* Whether, by the words of the plan, `op` may mount something on this overlay, below its top: what
@@ -119,17 +127,25 @@ const char *plan_mounts_on_overlay(const struct plan *plan, const struct op *ove
 	return list.bytes;
 }
 
+/* Whether COMMAND can write to it, and it is the host's. */
 static bool stays_writable(const struct plan *plan, const struct op *op)
 {
-	bool is_hosts =
-		op->kind == OP_OVERLAY ? op->overlay->upper.path != NULL : op->kind == OP_BIND;
-	return is_hosts && !op->read_only && !find_remount(plan, plan->root.n_ops, op);
+	size_t n = plan->root.n_ops;
+	while (op && !op->read_only && !find_remount(plan, n, op)) {
+		if (op->kind != OP_BIND_INNER)
+			return op->kind == OP_OVERLAY ? op->overlay->upper.path != NULL
+						      : op->kind == OP_BIND;
+		n = (size_t) (op - plan->root.ops);
+		op = find_cover(plan, NULL, n, normal_path(op->inner_source));
+	}
+	return false;
 }
 
 const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing)
 {
-	bool protects = (op->kind == OP_BIND && op->read_only) || op->kind == OP_OVERLAY ||
-			op->kind == OP_TMPFS || op->kind == OP_DATA || op->kind == OP_REMOUNT_RO;
+	bool protects = ((op->kind == OP_BIND || op->kind == OP_BIND_INNER) && op->read_only) ||
+			op->kind == OP_OVERLAY || op->kind == OP_TMPFS || op->kind == OP_DATA ||
+			op->kind == OP_REMOUNT_RO;
 	const char *path = protects ? normal_path(op->inner_path) : NULL;
 	if (!protects)
 		return NULL;
@@ -142,7 +158,7 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 		if (*rest && stays_writable(plan, cover)) {
 			text_add(&covers, "%s%s", covers.length ? " or " : "",
 				 position_text(cover->position));
-			on_bind |= cover->kind == OP_BIND;
+			on_bind |= cover->kind != OP_OVERLAY;
 			is_deep |= strchr(rest, '/') != NULL;
 		}
 		if (*rest && (is_missing || !cover->skip_missing))

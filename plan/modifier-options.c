@@ -176,8 +176,8 @@ problem modifier_options_check_waiting(const struct reader *reader)
  * is mounted there only with those of the one that is visible (mnt_already_visible()). */
 static bool keeps_atime(const struct plan *plan, const struct shape *shape, const struct op *op)
 {
-	return (op->kind == OP_BIND || op->kind == OP_PROC || op->kind == OP_PROC_PID ||
-		op->kind == OP_PROC_TRY) &&
+	return (op->kind == OP_BIND || op->kind == OP_BIND_INNER || op->kind == OP_PROC ||
+		op->kind == OP_PROC_PID || op->kind == OP_PROC_TRY) &&
 	       (shape->user_namespace || plan->ns.userns.fd >= 0);
 }
 

@@ -14,8 +14,9 @@
 enum propagation { PROPAGATION_DEFAULT, PROPAGATION_PRIVATE, PROPAGATION_SLAVE };
 
 enum op_kind {
-	OP_BIND,    /* outer_path or outer_fd shown at inner_path */
-	OP_OVERLAY, /* layers merged at inner_path */
+	OP_BIND,       /* outer_path or outer_fd shown at inner_path */
+	OP_BIND_INNER, /* inner_source shown at inner_path, too */
+	OP_OVERLAY,    /* layers merged at inner_path */
 	OP_REMOUNT_RO,
 	OP_TMPFS,
 	OP_PROC,     /* a new one with a new or joined pid namespace, else the visible one */
@@ -105,6 +106,7 @@ struct op {
 	int outer_fd;
 	const char *outer_path;
 	const char *inner_path;
+	const char *inner_source;
 	const char *text;              /* of a link, or what a file holds */
 	mode_t mode;                   /* what the made object gets; decided by the reader */
 	mode_t parent_mode;            /* what missing parents get */

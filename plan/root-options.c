@@ -95,7 +95,9 @@ static problem read_op_word(struct reader *reader, const struct option_row *row,
 				word);
 		return operand_path(op->position, "PATH", word);
 	}
-	const char **path = is_operand(name, length, "SRC")       ? &op->outer_path
+	const char **path = is_operand(name, length, "SRC") && op->kind == OP_BIND_INNER
+				    ? &op->inner_source
+			    : is_operand(name, length, "SRC")     ? &op->outer_path
 			    : is_operand(name, length, "RWSRC")   ? &reader->overlay.upper.path
 			    : is_operand(name, length, "WORKDIR") ? &reader->overlay.work.path
 								  : &op->inner_path;
@@ -181,6 +183,9 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 						       : "",
 				    propagation_text(op));
 	}
+	case OP_BIND_INNER:
+		return arena_printf("show what is at %s inside at %s, too%s", op->inner_source, to,
+				    op->read_only ? ", read-only" : "");
 	case OP_OVERLAY:
 		return overlay_text(op);
 	case OP_REMOUNT_RO:

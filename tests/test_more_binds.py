@@ -1,10 +1,12 @@
 """Binds with more than a source and a destination: one word for both, a source that is made, a source inside."""
 import os
+import re
 import stat
 
 import pytest
 
-from sandbox import BASE, TIMEOUT, host_mounts, mounts_inside, refused, run, shell, start
+from overlays import CALLERS, fuse_prefix, needs_fuse, tree  # noqa: F401 (a fixture)
+from sandbox import BASE, TIMEOUT, assert_ok, assert_refused, host_mounts, mounts_inside, refused, run, shell, start
 
 pytestmark = pytest.mark.core
 
@@ -118,3 +120,87 @@ def test_many_at_once_make_one(box):
         with one:
             assert one.communicate(timeout=TIMEOUT) == ("", "") and one.returncode == 0
     assert len(tree_names(box)) == 13
+
+
+# ---- a source inside ----
+
+def test_a_place_of_the_sandbox_is_shown_at_a_second_one(box):
+    (box / "f").write_text("host\n")
+    args = ["--bind", box, "/b", "--tmpfs", "/b/t", "--data", "text\n", "/b/t/x", "--bind-inner", "/b", "/p/q", "--bind-inner", "/b/t/x", "/file"]
+    assert shell(args, "cat /p/q/f /p/q/t/x /file; touch /p/q/new /p/q/t/y; ls /b/t") == "host\ntext\ntext\nx\ny\n"
+    assert tree_names(box) == ["f", "new", "t"]  # the last is where --tmpfs is
+
+
+def test_it_is_what_is_there_by_then_and_not_the_hosts(box):
+    args = ["--tmpfs", "/t", "--data", "one", "/t/f", "--bind-inner", "/t", "/u", "--data", "two", "/t/f"]
+    assert shell(args, "cat /u/f /t/f") == "onetwo"
+    refused(["--bind-inner", box, "/u"], f"Can't find source path {box}", "--bind-inner (argument ", "looked for in the sandbox", base=BASE)
+    refused(["--bind-inner", "/u", "/u2", "--tmpfs", "/u"], "Can't find source path /u", base=BASE)
+
+
+def test_it_has_the_flags_of_what_it_shows_and_more_only_if_asked(box):
+    args = ["--mount-flags", "noexec", "--bind", box, "/b", "--bind-inner", "/b", "/c", "--ro-bind", box, "/r", "--bind-inner", "/r", "/s",
+            "--mount-flags", "ro,nosymfollow", "--bind-inner", "/b", "/d", "--dev", "/dev", "--bind-inner", "/dev/null", "/null"]
+    mounts = mounts_inside(args)
+    assert mounts["/c"].has("rw", "noexec", "nosuid", "nodev") and mounts["/s"].has("ro", "nosuid", "nodev")
+    assert mounts["/d"].has("ro", "noexec", "nosymfollow") and mounts["/null"].has("nosuid")
+    assert shell(args, "echo x >/null; touch /s/x 2>&- || echo no; touch /d/x 2>&- || echo no") == "no\nno\n"
+
+
+@pytest.mark.parametrize("args, propagation", [
+    (["--bind", "S", "/s", "--bind-inner", "/s", "/t"], {"master"}), (["--ro-bind", "S", "/s", "--bind-inner", "/s", "/t"], set()),
+    (["--bind", "S", "/s", "--mount-flags", "ro", "--bind-inner", "/s", "/t"], set()),
+    (["--bind", "S", "/s", "--propagation", "private", "--bind-inner", "/s", "/t"], set())], ids=str)
+def test_its_propagation_is_that_of_what_it_shows_unless_it_is_read_only(args, propagation, box):
+    prefix = host_mounts(f"mkdir {box}/s; mount -t tmpfs none {box}/s; mount --make-shared {box}/s", then='"$@"; exit $?')
+    assert mounts_inside([box / "s" if word == "S" else word for word in args], prefix=prefix)["/t"].propagation == propagation
+
+
+def test_its_links_lead_nowhere_out_of_the_sandbox(box):
+    (box / "abs").symlink_to(box)
+    (box / "up").symlink_to("../../../../../../../usr")
+    for name, why in (("abs", "No such file"), ("/proc/self/root", "loop of symbolic links|Too many levels")):
+        source = name if name.startswith("/") else f"/b/{name}"
+        result = run([*BASE, "--proc", "/proc", "--bind", box, "/b", "--bind-inner", source, "/x"], ["true"])
+        assert result.returncode == 1 and re.search(why, result.stderr), result
+    assert shell(["--bind", box, "/b", "--bind-inner", "/b/up", "/x"], "ls -d /x/bin") == "/x/bin\n"
+
+
+def test_the_root_itself_can_be_shown_and_covered():
+    assert shell(["--tmpfs", "/t", "--bind-inner", "/", "/r"], "ls /r; ls /r/r; ls /r/usr/bin/env").split() \
+        == ["bin", "lib", "lib64", "r", "t", "usr", "/r/usr/bin/env"]
+    assert shell(["--ro-bind", "/usr", "/new/usr", "--symlink", "usr/bin", "/new/bin", "--symlink", "usr/lib", "/new/lib",
+                  "--symlink", "usr/lib64", "/new/lib64", "--bind-inner", "/new", "/"], "ls /") == "bin\nlib\nlib64\nusr\n"
+
+
+def test_what_made_it_read_only_is_named(box):
+    refused(["--ro-bind", box, "/b", "--bind-inner", "/b", "/c", "--dir", "/c/x"], f"--ro-bind (argument {len(BASE) + 1}) made it read-only", base=BASE)
+    refused(["--bind", box, "/b", "--remount-ro", "/b", "--bind-inner", "/b", "/c", "--dir", "/c/x"],
+            f"--remount-ro (argument {len(BASE) + 4}) made it read-only", base=BASE)
+    refused(["--bind", box, "/b", "--mount-flags", "ro", "--bind-inner", "/b", "/c", "--dir", "/c/x"],
+            f"--bind-inner (argument {len(BASE) + 6}) made it read-only", base=BASE)
+    assert tree_names(box) == []
+
+
+def test_nothing_is_changed_through_a_link_into_what_it_shows(box):
+    for name in ("proj", "safe"):
+        (box / name).mkdir()
+    (box / "proj" / "way").symlink_to("/again")
+    args = ["--bind", box / "proj", "/proj", "--bind", box / "safe", "/safe", "--bind-inner", "/safe", "/again", "--dir", "/proj/way/new"]
+    refused(args, "the link /proj/way in what", f"--bind-inner (argument {len(BASE) + 7}) shows", base=BASE)
+    assert tree_names(box / "safe") == []
+
+
+@pytest.mark.parametrize("args, why", [(["--bind-inner", "", "/x"], "SRC is an empty path"), (["--bind-inner", "/usr", ""], "DEST is an empty path"),
+                                       (["--bind-inner", "/usr/bin/env", "/usr"], "it is not a file"), (["--perms", "0700", "--bind-inner", "/usr", "/x"], "--perms")])
+def test_a_source_inside_that_cannot_be_shown_is_refused(args, why):
+    refused(args, why, base=BASE)
+
+
+@needs_fuse
+@pytest.mark.parametrize("caller", CALLERS)
+def test_nothing_is_mounted_in_a_second_view_of_a_fuse_overlay(caller, tree):
+    args = [*BASE, "--overlay-backend", "fuse", "--overlay-src", tree / "low", "--tmp-overlay", "/o", "--bind-inner", "/o", "/p"]
+    result = run([*args, "--tmpfs", "/p/dir"], ["echo", "COMMAND RAN"], prefix=fuse_prefix(caller))
+    assert_refused(result, f"--tmpfs (argument {len(args) + 1})", "--bind-inner shows the overlay of --tmp-overlay")
+    assert_ok(run(args, ["test", "-d", "/p/dir"], prefix=fuse_prefix(caller)))
