@@ -11,7 +11,7 @@ _bwrapish()
 		--args | --monotonic-offset | --boottime-offset | --userns | --userns2 | --pidns | --uid | --gid | --hostname | --overlay-src-fd | --overlay-opt | --overlay-changes | --file-label | --perms | --size | --inodes | --argv0 | --env | --keep-fd | --seccomp | --add-seccomp-fd | --seccomp-deny | --seccomp-allow | --seccomp-errno | --seccomp-dump | --seccomp-trace | --exec-label | --timeout | --kill-after | --sync-fd | --block-fd | --userns-block-fd | --info-fd | --pidfd-socket | --json-status-fd) kinds=(none) ;;
 		--bind | --bind-try | --dev-bind | --dev-bind-try | --ro-bind | --ro-bind-try | --symlink) kinds=(file file) ;;
 		--bind-fd | --ro-bind-fd | --file | --bind-data | --ro-bind-data | --chmod | --data) kinds=(none file) ;;
-		--overlay-src | --tmp-overlay | --ro-overlay | --remount-ro | --proc | --proc-pid | --proc-try | --dev | --tmpfs | --mqueue | --dir | --same-bind | --same-bind-try | --same-ro-bind | --same-ro-bind-try | --cgroup | --lock-file) kinds=(file) ;;
+		--overlay-src | --tmp-overlay | --ro-overlay | --remount-ro | --proc | --proc-pid | --proc-try | --dev | --tmpfs | --mqueue | --dir | --same-bind | --same-bind-try | --same-ro-bind | --same-ro-bind-try | --sys | --cgroup2 | --cgroup | --lock-file) kinds=(file) ;;
 		--overlay) kinds=(file directory file) ;;
 		--overlay-backend) kinds=(backend) ;;
 		--propagation) kinds=(propagation) ;;

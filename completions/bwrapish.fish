@@ -13,7 +13,7 @@ function __bwrapish_next
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod --data
 				set kinds none file
-			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --cgroup --lock-file
+			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --sys --cgroup2 --cgroup --lock-file
 				set kinds file
 			case --overlay
 				set kinds file directory file
@@ -137,6 +137,8 @@ complete -c bwrapish -n '__bwrapish_wants option' -l same-ro-bind -d 'show the h
 complete -c bwrapish -n '__bwrapish_wants option' -l same-ro-bind-try -d 'the same, skipped where PATH does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-create -d 'as --bind; a directory SRC that does not exist is made on the host'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-inner -d 'show at DEST what is at SRC inside by then, with its flags'
+complete -c bwrapish -n '__bwrapish_wants option' -l sys -d 'sysfs of the new network namespace at DEST, read-only'
+complete -c bwrapish -n '__bwrapish_wants option' -l cgroup2 -d 'the control groups of the new cgroup namespace at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l data -d 'a private read-only file at DEST that holds TEXT, no secret'
 complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
 complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'

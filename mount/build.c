@@ -9,6 +9,7 @@
 #include "mount/destination.h"
 #include "mount/dev.h"
 #include "mount/fs.h"
+#include "mount/kernel-fs.h"
 #include "mount/level.h"
 #include "mount/overlay-cover.h"
 #include "mount/overlay-submounts.h"
@@ -141,20 +142,6 @@ static void build_bind_inner(struct run *run, const struct op *op)
 	destination_show(run, op, mount_fd, is_directory, is_directory ? 0755 : 0444);
 }
 
-static void build_mqueue(struct run *run, const struct op *op)
-{
-	int fd = fs_try_make("mqueue",
-			     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-				     op->mount_flags,
-			     (const char *[]){ NULL });
-	if (fd < 0)
-		die_because(errno, "%s: Can't mount mqueue on %s: %s%s",
-			    position_text(op->position), failing_path(op->inner_path),
-			    errno_text(errno),
-			    errno == EPERM ? "; message queues need --unshare-ipc" : "");
-	destination_show(run, op, fd, true, 0755);
-}
-
 static void build_tmpfs(struct run *run, const struct op *op, struct pin *pin)
 {
 	int mount_fd = fs_make_op_tmpfs(op);
@@ -213,8 +200,11 @@ static void build_op(struct run *run, size_t i)
 		scratch_take_back(run, i);
 		dev_build(run, op, pin);
 		return;
+	case OP_SYS:
+	case OP_CGROUP2:
 	case OP_MQUEUE:
-		build_mqueue(run, op);
+		scratch_take_back(run, i);
+		kernel_fs_build(run, op, pin);
 		return;
 	case OP_DIR:
 		build_directory(run, op);

@@ -18,6 +18,7 @@
 #include "mount/destination.h"
 #include "mount/dev.h"
 #include "mount/fs.h"
+#include "mount/kernel-fs.h"
 #include "mount/overlay.h"
 #include "mount/pivot.h"
 #include "mount/proc.h"
@@ -68,6 +69,9 @@ static void pin_op(struct run *run, size_t number, bool may_nest)
 	case OP_PROC_PID:
 	case OP_PROC_TRY:
 		proc_pin(run, op, pin);
+		break;
+	case OP_SYS:
+		kernel_fs_pin(op, pin);
 		break;
 	case OP_DEV:
 		pin->is_directory = true;

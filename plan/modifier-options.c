@@ -172,12 +172,12 @@ problem modifier_options_check_waiting(const struct reader *reader)
 	return NULL;
 }
 
-/* A mount of the host's, which a user namespace has locked with the access times that it keeps; procfs, too,
- * is mounted there only with those of the one that is visible (mnt_already_visible()). */
+/* A mount of the host's, which a user namespace has locked with the access times that it keeps; procfs and
+ * sysfs, too, are mounted there only with those of the one that is visible (mnt_already_visible()). */
 static bool keeps_atime(const struct plan *plan, const struct shape *shape, const struct op *op)
 {
 	return (op->kind == OP_BIND || op->kind == OP_BIND_INNER || op->kind == OP_PROC ||
-		op->kind == OP_PROC_PID || op->kind == OP_PROC_TRY) &&
+		op->kind == OP_PROC_PID || op->kind == OP_PROC_TRY || op->kind == OP_SYS) &&
 	       (shape->user_namespace || plan->ns.userns.fd >= 0);
 }
 

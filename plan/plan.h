@@ -23,6 +23,8 @@ enum op_kind {
 	OP_PROC_PID, /* a new one, of the processes alone */
 	OP_PROC_TRY, /* a whole new one, or else what there can be */
 	OP_DEV,
+	OP_SYS,
+	OP_CGROUP2,
 	OP_MQUEUE,
 	OP_DIR,
 	OP_FILE,    /* outer_fd copied to inner_path */

@@ -202,6 +202,10 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 				    shape->new_proc ? "" : ", or the host's /proc");
 	case OP_DEV:
 		return arena_printf("a small /dev at %s", to);
+	case OP_SYS:
+		return arena_printf("a sysfs at %s, read-only", to);
+	case OP_CGROUP2:
+		return arena_printf("control groups (version 2) at %s", to);
 	case OP_MQUEUE:
 		return arena_printf("message queues at %s", to);
 	case OP_DIR:

@@ -7,6 +7,7 @@
 
 #include "plan/command-options.h"
 #include "plan/filter-options.h"
+#include "plan/fs-options.h"
 #include "plan/limit-options.h"
 #include "plan/lines.h"
 #include "plan/modifier-options.h"
@@ -118,10 +119,11 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 	if (shape.second_userns_required && caps_in_sandbox) {
 		/* With its own copy of the mount namespace setup's mounts are locked
 		 * (mount_namespaces(7)); the others are made there too, so that the capabilities
-		 * are good for something. A message queue mount belongs to the namespace it was
-		 * made in, which then has to be the first. */
-		unsigned long inner =
-			plan_has_op(plan, OP_MQUEUE) ? own & ~(unsigned long) CLONE_NEWIPC : own;
+		 * are good for something. A mount of message queues, or of sysfs, belongs to the
+		 * namespace it was made in, which then has to be the first. */
+		unsigned long first = (plan_has_op(plan, OP_MQUEUE) ? CLONE_NEWIPC : 0) |
+				      (plan_has_op(plan, OP_SYS) ? CLONE_NEWNET : 0);
+		unsigned long inner = own & ~first;
 		shape.second_namespaces = CLONE_NEWNS | inner;
 		own &= ~inner;
 	}
@@ -163,6 +165,8 @@ problem plan_check(const struct plan *plan, const struct caller *caller, struct 
 		bad = limit_options_check(plan);
 	if (!bad)
 		bad = modifier_options_check(plan, ret_shape);
+	if (!bad)
+		bad = fs_options_check(plan, ret_shape);
 	return bad ? bad : filter_options_check(plan);
 }
 

@@ -216,7 +216,7 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		{ "--inodes", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--mount-flags", "noexec,ro",
 		  "must be followed by an operation that mounts something",
-		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --bind-data --ro-bind-data --data --tmpfs --proc --proc-pid --proc-try --dev --mqueue " },
+		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --bind-data --ro-bind-data --data --tmpfs --proc --proc-pid --proc-try --sys --cgroup2 --dev --mqueue " },
 		{ "--propagation", "slave", "must be followed by a bind",
 		  " --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner " },
 	};
