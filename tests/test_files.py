@@ -93,8 +93,7 @@ def test_a_text_of_the_line_is_a_private_read_only_file(box):
 
 
 @pytest.mark.parametrize("args, why", [(["--data", "x"], "takes TEXT DEST"), (["--data", "x", ""], "DEST is an empty path"),
-                                       (["--data", "x", "/usr"], "it is not a file"), (["--size", "1", "--data", "x", "/f"], "--size"),
-                                       (["--data", "x", "/usr/no/such"], "Read-only file system")], ids=str)
+                                       (["--data", "x", "/usr"], "it is not a file"), (["--size", "1", "--data", "x", "/f"], "--size")], ids=str)
 def test_a_text_that_can_be_nowhere_is_refused(args, why):
     refused(args, why, base=BASE, command=None if args == ["--data", "x"] else ("echo", "COMMAND RAN"))
 

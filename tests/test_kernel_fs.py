@@ -91,7 +91,6 @@ def test_the_limits_of_the_sandbox_are_not_in_what_it_is_shown():
 
 
 @pytest.mark.parametrize("option", ["--sys", "--cgroup2"])
-@pytest.mark.parametrize("path, why", [("", "DEST is an empty path"), ("--dir", "DEST is missing"), ("/usr/bin/env", "it is not a directory"),
-                                       ("/usr/no-such", "made it read-only")])
+@pytest.mark.parametrize("path, why", [("", "DEST is an empty path"), ("--dir", "DEST is missing"), ("/usr/bin/env", "it is not a directory")])
 def test_a_place_that_is_none_is_refused(option, path, why):
     refused(["--unshare-all", option, path], f"{option} (argument {len(BASE) + 2})", why, base=BASE)

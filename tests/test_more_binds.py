@@ -174,10 +174,10 @@ def test_the_root_itself_can_be_shown_and_covered():
 
 
 def test_what_made_it_read_only_is_named(box):
-    refused(["--ro-bind", box, "/b", "--bind-inner", "/b", "/c", "--dir", "/c/x"], f"--ro-bind (argument {len(BASE) + 1}) made it read-only", base=BASE)
-    refused(["--bind", box, "/b", "--remount-ro", "/b", "--bind-inner", "/b", "/c", "--dir", "/c/x"],
+    refused(["--ro-bind", box, "/b", "--bind-inner", "/b", "/c", "--chmod", "0755", "/c"], f"--ro-bind (argument {len(BASE) + 1}) made it read-only", base=BASE)
+    refused(["--bind", box, "/b", "--remount-ro", "/b", "--bind-inner", "/b", "/c", "--chmod", "0755", "/c"],
             f"--remount-ro (argument {len(BASE) + 4}) made it read-only", base=BASE)
-    refused(["--bind", box, "/b", "--mount-flags", "ro", "--bind-inner", "/b", "/c", "--dir", "/c/x"],
+    refused(["--bind", box, "/b", "--mount-flags", "ro", "--bind-inner", "/b", "/c", "--chmod", "0755", "/c"],
             f"--bind-inner (argument {len(BASE) + 6}) made it read-only", base=BASE)
     assert tree_names(box) == []
 

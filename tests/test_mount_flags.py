@@ -58,7 +58,7 @@ def test_a_bind_that_is_ro_is_a_ro_bind_in_every_respect(box):
     assert mounts["/s"].propagation == set() and mounts["/s"].has("ro")
     mounts = mounts_inside(["--propagation", "slave", "--mount-flags", "ro", "--bind", box / "s", "/s"], prefix=prefix)
     assert mounts["/s"].propagation == {"master"} and mounts["/s"].has("ro")
-    refused(["--mount-flags", "ro", "--bind", box, "/b", "--dir", "/b/d"],
+    refused(["--mount-flags", "ro", "--bind", box, "/b", "--chmod", "0755", "/b"],
             f"--bind (argument {len(BASE) + 3}) made it read-only", base=BASE)
     assert [p.name for p in box.iterdir()] == ["s"]
 
@@ -78,7 +78,7 @@ def test_nothing_runs_from_what_is_noexec(box):
 
 def test_a_tmpfs_that_is_ro_stays_empty():
     assert shell(["--mount-flags", "ro", "--tmpfs", "/t"], "touch /t/x 2>&- || ls -A /t") == ""
-    refused(["--mount-flags", "ro", "--tmpfs", "/t", "--dir", "/t/d"], f"--tmpfs (argument {len(BASE) + 3}) made it read-only", base=BASE)
+    refused(["--mount-flags", "ro", "--tmpfs", "/t", "--chmod", "0755", "/t"], f"--tmpfs (argument {len(BASE) + 3}) made it read-only", base=BASE)
 
 
 def test_a_dev_that_is_ro_has_devices_that_work():
