@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --perms --size --inodes --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
+			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
@@ -139,6 +139,8 @@ complete -c bwrapish -n '__bwrapish_wants option' -l bind-create -d 'as --bind; 
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-inner -d 'show at DEST what is at SRC inside by then, with its flags'
 complete -c bwrapish -n '__bwrapish_wants option' -l sys -d 'sysfs of the new network namespace at DEST, read-only'
 complete -c bwrapish -n '__bwrapish_wants option' -l cgroup2 -d 'the control groups of the new cgroup namespace at DEST'
+complete -c bwrapish -n '__bwrapish_wants option' -l dev-add -d 'put dri, kvm, fuse, tun, snd, video, nvidia or a node into --dev'
+complete -c bwrapish -n '__bwrapish_wants option' -l dev-add-try -d 'the same, skipped where there is none'
 complete -c bwrapish -n '__bwrapish_wants option' -l data -d 'a private read-only file at DEST that holds TEXT, no secret'
 complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
 complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'

@@ -6,6 +6,7 @@
 
 #include "bind-mount.h"
 #include "mount/destination.h"
+#include "mount/dev-add.h"
 #include "mount/fs.h"
 #include "mount/scratch.h"
 #include "mount/state.h"
@@ -57,6 +58,7 @@ static void show_devices(const struct op *op, struct pin *pin)
 				  failing_path(op->inner_path), name);
 		close_fd(node);
 	}
+	dev_add_show(op, pin);
 }
 
 void dev_pin(struct run *run, size_t number)
@@ -64,7 +66,8 @@ void dev_pin(struct run *run, size_t number)
 	const struct op *op = &run->plan->root.ops[number];
 	struct pin *pin = &run->mounts->pins[number];
 	pin->mount_fd = fs_make_tmpfs(op->position, 0755);
-	bool is_short = scratch_runs_short(run, pin->mount_fd, 0);
+	size_t n_added = dev_add_find(op, pin);
+	bool is_short = scratch_runs_short(run, pin->mount_fd, n_added);
 	if (is_short) {
 		scratch_park(run);
 		scratch_take_back(run, number);
@@ -83,6 +86,11 @@ void dev_pin(struct run *run, size_t number)
 			die("%s: %s is not the device it should be (%u:%u)",
 			    position_text(op->position), path, device_nodes[i].major,
 			    device_nodes[i].minor);
+		if (is_short)
+			show_devices(op, pin);
+	}
+	for (size_t i = 0; i < n_added; i++) {
+		dev_add_pin(pin, i);
 		if (is_short)
 			show_devices(op, pin);
 	}

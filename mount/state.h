@@ -21,6 +21,7 @@ struct pin {
 	bool is_root;                       /* shown as / when the new root was made */
 	const char *source;                 /* where on the host; NULL: of no interest */
 	int nodes[N_DEVICE_NODES], console; /* --dev */
+	struct added_nodes *added;          /* --dev-add; NULL: none */
 	struct overlay_part *parts;         /* what belongs on submounts of an overlay's layers */
 };
 

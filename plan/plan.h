@@ -98,6 +98,13 @@ struct overlay {
 	struct fd_at changes; /* where the list of what was changed goes */
 };
 
+/* What --dev-add puts into the --dev before it. */
+struct added_device {
+	const char *name; /* a group, or a node below /dev */
+	bool skip_missing;
+	struct position position;
+};
+
 struct op {
 	enum op_kind kind;
 	bool read_only;
@@ -115,6 +122,8 @@ struct op {
 	uint64_t size_bytes, n_inodes; /* tmpfs; 0: the kernel's default */
 	uint32_t mount_flags; /* MOUNT_ATTR_*, beside those of the operation: --mount-flags */
 	const struct overlay *overlay;
+	struct added_device *added; /* --dev */
+	size_t n_added, capacity_added;
 	struct position position;
 };
 

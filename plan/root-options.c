@@ -3,6 +3,7 @@
 
 #include "plan/cover.h"
 #include "plan/descriptors.h"
+#include "plan/fs-options.h"
 #include "plan/lines.h"
 #include "plan/modifier-options.h"
 #include "plan/operand.h"
@@ -144,6 +145,8 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 problem root_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			  struct position position)
 {
+	if (row->value == DEV_ADD)
+		return fs_options_add_device(reader, row, words[0], position);
 	return row->traits & MODIFIES_NEXT ? modifier_options_read(reader, row, words[0], position)
 					   : read_op(reader, row, words, position);
 }
@@ -201,7 +204,7 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 		return arena_printf("a new procfs at %s, or one of the processes alone%s", to,
 				    shape->new_proc ? "" : ", or the host's /proc");
 	case OP_DEV:
-		return arena_printf("a small /dev at %s", to);
+		return fs_options_dev_text(op);
 	case OP_SYS:
 		return arena_printf("a sysfs at %s, read-only", to);
 	case OP_CGROUP2:

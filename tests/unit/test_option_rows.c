@@ -12,6 +12,8 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 {
 	if (streq(row->name, "--mount-flags"))
 		return arena_printf("noexec");
+	if (strncmp(row->name, "--dev-add", 9) == 0)
+		return arena_printf("kvm");
 	static const struct {
 		const char *name, *word;
 	} samples[] = {
@@ -79,6 +81,10 @@ static size_t write_company(const struct option_row *row, char **argv, bool befo
 	for (int i = 0; i < 2 && before && is_overlay(row); i++) {
 		argv[n++] = arena_printf("--overlay-src");
 		argv[n++] = arena_printf("/l");
+	}
+	if (before && strncmp(row->name, "--dev-add", 9) == 0) {
+		argv[n++] = arena_printf("--dev");
+		argv[n++] = arena_printf("/dev");
 	}
 	if (before)
 		return n;
@@ -224,7 +230,8 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		for (size_t i = 0; i < n_option_rows; i++) {
 			const struct option_row *row = option_rows[i];
 			char *argv[10] = { "bwrapish", modifiers[m].modifier, modifiers[m].word };
-			if (is_modifier(row) || is_overlay(row) || streq(row->name, "--args"))
+			if (is_modifier(row) || is_overlay(row) || streq(row->name, "--args") ||
+			    strncmp(row->name, "--dev-add", 9) == 0)
 				continue;
 			size_t n = 3 + write_option(row, argv + 3, NO_WORD, NULL);
 			argv[n] = arena_printf("c");
