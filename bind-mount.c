@@ -93,11 +93,13 @@ static void find_other_sources(const struct run *run)
 			wanted = !made->makes_source ||
 				 !path_is_within(op->outer_path, made->outer_path);
 		if (wanted && faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) < 0 && errno == ENOENT)
-			die("Can't find source path %s: %s, at %s%s", op->outer_path,
-			    errno_text(errno), position_text(op->position),
-			    op->makes_source
-				    ? "; the directory that it is to be made in has to exist"
-				    : "");
+			die_because(
+				errno, "Can't find source path %s: %s, at %s%s",
+				failing_path(op->outer_path), errno_text(errno),
+				position_text(op->position),
+				op->makes_source
+					? "; the directory that it is to be made in has to exist"
+					: "");
 	}
 }
 
@@ -112,7 +114,7 @@ static int make_and_clone(const struct run *run, const struct op *op)
 		open(parent_of(op->outer_path), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (parent_fd < 0 || (mkdirat(parent_fd, name, 0700) < 0 && errno != EEXIST))
 		die_errno(errno, "%s: Can't make the directory %s on the host",
-			  position_text(op->position), op->outer_path);
+			  position_text(op->position), failing_path(op->outer_path));
 	int clone = sys_open_tree(parent_fd, name,
 				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
 					  AT_SYMLINK_NOFOLLOW);

@@ -70,8 +70,7 @@ static void build_symlink(struct run *run, const struct op *op)
 	target[length] = '\0';
 	if (!streq(target, op->text))
 		die("%s: Can't make symlink %s to %s: existing destination is %s",
-		    position_text(op->position), failing_path(op->inner_path), op->text,
-		    target);
+		    position_text(op->position), failing_path(op->inner_path), op->text, target);
 }
 
 static void build_directory(struct run *run, const struct op *op)
@@ -135,9 +134,11 @@ static void build_bind_inner(struct run *run, const struct op *op)
 					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
 						      AT_EMPTY_PATH);
 	if (mount_fd < 0 || fs_look_at(run, fd, &status, &is_directory) < 0)
-		die("Can't find source path %s: %s, at %s%s", op->inner_source, errno_text(errno),
-		    position_text(op->position),
-		    errno == ENOENT ? "; it is looked for in the sandbox as it is by then" : "");
+		die_because(errno, "Can't find source path %s: %s, at %s%s",
+			    failing_path(op->inner_source), errno_text(errno),
+			    position_text(op->position),
+			    errno == ENOENT ? "; it is looked for in the sandbox as it is by then"
+					    : "");
 	bind_set_flags(run, op, mount_fd);
 	destination_show(run, op, mount_fd, is_directory, is_directory ? 0755 : 0444);
 }
