@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from lines import FORMS
-from sandbox import (BASE, LONG, PREFIX, READY, REPO, args_fd, assert_refused, at_eof, close, content, data_fd, keep, line_from, pipe,
+from sandbox import (BASE, LONG, PATIENCE, PREFIX, READY, REPO, args_fd, assert_refused, at_eof, close, content, data_fd, keep, line_from, pipe,
                      readable, refused, run, start, without_rights)
 
 SCHEMA = REPO / "man" / "status.schema.json"
@@ -90,9 +90,10 @@ def test_the_signal_that_ended_command_is_told(form):
 
 @status_forms
 def test_that_the_time_was_up_is_told(form):
-    _, lines = told(form, ["--timeout", "0.5", "--kill-after", "0.2"], ["sleep", "60"])
+    seconds = 2 * PATIENCE  # COMMAND has to be started before
+    _, lines = told(form, ["--timeout", f"{seconds}", "--kill-after", "0.2"], ["sleep", "60"])
     assert events(lines) == ["started", "timed-out", "exited"]
-    assert lines[2]["timeout-ms"] == 500 and lines[-2]["ended-by"] == "timeout"
+    assert lines[2]["timeout-ms"] == 1000 * seconds and lines[-2]["ended-by"] == "timeout"
 
 
 # ---- it was not ----
