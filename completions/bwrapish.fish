@@ -157,6 +157,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l new-session -d 'a new termi
 complete -c bwrapish -n '__bwrapish_wants option' -l no-tty-guard -d 'allow typing into the caller\'s terminal, and signals (O_ASYNC)'
 complete -c bwrapish -n '__bwrapish_wants option' -l allow-keys -d 'leave COMMAND the caller\'s kernel keys (keyctl)'
 complete -c bwrapish -n '__bwrapish_wants option' -l die-with-parent -d 'kill the sandbox when bwrapish or its parent dies'
+complete -c bwrapish -n '__bwrapish_wants option' -l die-with-command -d 'kill what COMMAND leaves behind when it ends'
 complete -c bwrapish -n '__bwrapish_wants option' -l as-pid-1 -d 'COMMAND itself is pid 1; needs --unshare-pid'
 complete -c bwrapish -n '__bwrapish_wants option' -l close-fds -d 'pass no descriptor above 2 to COMMAND'
 complete -c bwrapish -n '__bwrapish_wants option' -l keep-fd -d 'except this one'

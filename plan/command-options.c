@@ -31,6 +31,7 @@ static const struct option_row rows[] = {
 };
 static const struct option_row process_rows[] = {
 	ROW("die-with-parent", "", COMMAND, "kill the sandbox when bwrapish or its parent dies", FLAG, AT(command.die_with_parent), .supervised = 5),
+	ROW("die-with-command", "", COMMAND, "kill what COMMAND leaves behind when it ends", FLAG, AT(command.die_with_command), .supervised = 9, .traits = ENDS_WITH_COMMAND),
 	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", FLAG, AT(command.as_pid_1), .supervised = 1, .needs = "--unshare-pid"),
 	ROW("close-fds", "", COMMAND, "pass no descriptor above 2 to COMMAND", FLAG, AT(command.close_fds)),
 	ROW("keep-fd", "FD", COMMAND, "except this one", FDS, AT(command.keep_fds), .use = USE_PASSED, .needs = "--close-fds; without it every descriptor is passed on"),

@@ -332,9 +332,12 @@ problem limit_options_check(const struct plan *plan)
 	bool has_group = plan->limit.cgroup;
 	for (size_t i = 0; i < plan->limit.n_limits; i++)
 		has_group |= !plan->limit.limits[i].optional;
-	if (plan->limit.timeout_ms && !has_group && plan->ns.pidns.fd >= 0 && !plan->ns.unshare_pid)
+	const char *option = plan->limit.timeout_ms           ? "--timeout"
+			     : plan->command.die_with_command ? "--die-with-command"
+							      : NULL;
+	if (option && !has_group && plan->ns.pidns.fd >= 0 && !plan->ns.unshare_pid)
 		return option_refused(
-			plan, "--timeout",
+			plan, option,
 			"with --pidns needs --unshare-pid or --limit, to find what COMMAND leaves behind");
 	return NULL;
 }

@@ -96,7 +96,7 @@ def test_a_fork_bomb_ends_with_its_time():
 
 
 @pytest.mark.parametrize("args", [["--timeout", "5"], ["--limit-try", "memory.max", "1G"],
-                                  ["--timeout", "5", "--lock-file", "/usr/bin/env"]], ids=str)
+                                  ["--timeout", "5", "--lock-file", "/usr/bin/env"], ["--die-with-command"]], ids=str)
 def test_where_proc_is_of_another_pid_namespace_nothing_is_started_that_would_have_to_be_found_there(args):
     refused(args, f"{args[0]} (argument ", "/proc shows another pid namespace", base=BASE,
             prefix=in_pid_namespace_with_outer_proc())

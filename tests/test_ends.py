@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lines import form_args, forms
-from sandbox import (BASE, ENV, IS_ROOT, IS_SANITIZED, LONG, PREFIX, REPO, WITH_PROC, Holder, Terminal, as_user, at_eof,
+from sandbox import (BASE, ENV, FULL, IS_ROOT, IS_SANITIZED, LONG, PREFIX, REPO, WITH_PROC, Holder, Life, Terminal, as_user, at_eof,
                      close, command_line, content, data_fd, killed_by, pipe, python, readable, refused, run, run_python)
 
 pytestmark = pytest.mark.core
@@ -156,6 +156,44 @@ def test_bwrapish_returns_when_command_ends_though_a_daemon_stays_alive():
     os.write(order, b"end\n")
     assert readable(life, 5) and os.read(life, 10) == b"done\n"
     assert at_eof(life)
+
+
+DAEMONS = {
+    "orphan": "if os.fork(): os._exit(7)",
+    "daemon": """if os.fork(): os.close(tell); os.read(told, 1); os._exit(7)
+os.setsid()
+if os.fork(): os._exit(0)
+for n in set(range(1, 32)) - {9, 19}: signal.signal(n, signal.SIG_IGN)
+os.close(tell)""",
+    "stopped": """if job := os.fork(): os.waitpid(job, os.WUNTRACED); os._exit(7)
+os.kill(os.getpid(), signal.SIGSTOP)""",
+    "many": """if os.fork(): os._exit(7)
+for _ in range(6): os.fork(); os.setpgid(0, 0)""",
+    "of a command that a signal ends": "if os.fork(): os.kill(os.getpid(), 9)"}
+
+
+@forms
+@pytest.mark.parametrize("kind", DAEMONS)
+def test_nothing_that_command_left_is_there_any_more_when_bwrapish_returns(form, kind):
+    if (form, kind) == ("as pid 1", "of a command that a signal ends"):
+        pytest.skip("pid 1 does not die of its own signals")
+    life = Life()
+    code = f"import os, signal, time\ntold, tell = os.pipe()\n{DAEMONS[kind]}\ntime.sleep(60)"
+    result = run([*FULL, *form_args(form), "--die-with-command"], python(code), pass_fds=[life.held], stdout=subprocess.DEVNULL)
+    assert (result.returncode, result.stderr) == (137 if kind.startswith("of") else 7, "")
+    close(life.held)
+    assert at_eof(life.end, 0), "somebody is left"
+
+
+def test_what_a_joined_pid_namespace_takes_in_cannot_be_found():
+    with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
+        joined = ["--userns", holder.namespace("user"), "--pidns", holder.namespace("pid")]
+        refused([*joined, "--die-with-command"], "--die-with-command (argument 5): with --pidns needs --unshare-pid", base=[])
+        life = Life()
+        assert run([*FULL, *joined, "--unshare-pid", "--die-with-command"], ["sh", "-c", "setsid sleep 60 & exit 7"],
+                   pass_fds=[life.held], stdout=subprocess.DEVNULL).returncode == 7
+        close(life.held)
+        assert at_eof(life.end, 0), "somebody is left"
 
 
 def test_the_reaper_reaps_and_goes_with_the_last_process():
