@@ -10,6 +10,7 @@
 #include "ns/idmap.h"
 #include "ns/namespaces.h"
 #include "ns/second-userns.h"
+#include "plan/command-options.h"
 #include "plan/explain.h"
 #include "plan/given.h"
 #include "plan/options.h"
@@ -45,9 +46,17 @@ static bool read_and_close(int fd, char **ret_bytes, size_t *ret_length)
 	return done;
 }
 
+/* Before the line is read, as behind a fault of it, --exit-codes may stand all the same. */
+static void find_exit_codes(void *argument, const struct failure *failure)
+{
+	(void) failure;
+	if (command_options_ask_for_env_codes(argument))
+		die_set_status(EXIT_SETUP);
+}
+
 static _Noreturn void print_and_exit(const char *text)
 {
-	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : 1);
+	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : die_status());
 }
 
 static const char *what_is_last(const char *word, unsigned argument, struct position last)
@@ -67,6 +76,9 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct plan *pl
 	static const struct option_io io = { host_is_open_by_caller, read_and_close };
 	problem bad = options_read(argc, argv, &io, plan, &reading);
 	say_set_levels(plan->level_prefix);
+	if (plan->command.exit_codes == EXIT_CODES_ENV ||
+	    (bad && command_options_ask_for_env_codes(argv)))
+		die_set_status(EXIT_SETUP);
 	die_first_call(report_early_failure, run);
 	if (bad)
 		die("%s", bad);
@@ -85,7 +97,7 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct plan *pl
 		if (argc > 1)
 			die("COMMAND is missing: %s",
 			    what_is_last(argv[argc - 1], (unsigned) argc - 1, options_last(plan)));
-		_exit(1);
+		_exit(die_status());
 	}
 	case READ_PLAN:
 		break;
@@ -216,6 +228,7 @@ int main(int argc, char **argv, char **envp)
 	bool as_bwrap = argc > 0 && streq(slash ? slash + 1 : argv[0], "bwrap");
 	say_set_prefix(as_bwrap ? "bwrap" : "bwrapish");
 
+	die_first_call(find_exit_codes, argv);
 	host_arrive(&host, argv, envp);
 	read_and_check(argc, argv, as_bwrap, &plan, &run);
 	run_tell_stage(&run, STAGE_SPLIT);

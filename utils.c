@@ -319,6 +319,7 @@ const char *errno_name(int error)
 static struct {
 	const char *prefix;
 	bool levels;
+	int failure_status; /* 0: nobody has set it */
 	void (*before_dying)(void *argument, const struct failure *failure);
 	void *before_dying_argument;
 	const char *failing_path;
@@ -392,13 +393,15 @@ void say_note(const char *fmt, ...)
 	say_line("<6>", message.raw);
 }
 
+enum { STATUS_OF_FAILURE = -1 }; /* which the hook may set */
+
 static _Noreturn void end_process(int exit_status, int error, bool says)
 {
 	void (*hook)(void *argument, const struct failure *failure) = message.before_dying;
 	struct failure failure = { .sentence = says ? message.last_words : NULL,
 				   .path = message.failing_path,
 				   .error = error,
-				   .exit_status = exit_status };
+				   .exit_status = exit_status < 0 ? die_status() : exit_status };
 	if (says)
 		shorten(message.last_words);
 	message.before_dying = NULL; /* it may die itself */
@@ -406,13 +409,23 @@ static _Noreturn void end_process(int exit_status, int error, bool says)
 		hook(message.before_dying_argument, &failure);
 	if (says)
 		say_line("<3>", message.last_words);
-	_exit(exit_status);
+	_exit(exit_status < 0 ? die_status() : exit_status);
+}
+
+int die_status(void)
+{
+	return message.failure_status ? message.failure_status : 1;
+}
+
+void die_set_status(int exit_status)
+{
+	message.failure_status = exit_status;
 }
 
 void die(const char *fmt, ...)
 {
 	FORMAT(message.last_words);
-	end_process(1, 0, true);
+	end_process(STATUS_OF_FAILURE, 0, true);
 }
 
 void die_as(int exit_status, const char *fmt, ...)
@@ -424,7 +437,7 @@ void die_as(int exit_status, const char *fmt, ...)
 void die_because(int error, const char *fmt, ...)
 {
 	FORMAT(message.last_words);
-	end_process(1, error, true);
+	end_process(STATUS_OF_FAILURE, error, true);
 }
 
 void die_errno(int error, const char *fmt, ...)
@@ -434,7 +447,7 @@ void die_errno(int error, const char *fmt, ...)
 	size_t length = strlen(message.last_words);
 	snprintf(message.last_words + length, sizeof(message.last_words) - length, ": %s",
 		 errno_text(error));
-	end_process(1, error, true);
+	end_process(STATUS_OF_FAILURE, error, true);
 }
 
 void die_silently(int exit_status)

@@ -88,7 +88,7 @@ void say_set_levels(bool shown);         /* `<3>` before errors, `<4>` before wa
 /* Every line goes out in one write(2), controls escaped. */
 void say_warning(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void say_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
-/* Prints the line as an error and ends the process with _exit(1), after the hook if one is set. */
+/* Prints the line as an error and ends the process with die_status(), after the hook if one is set. */
 _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The same with another exit status. */
 _Noreturn void die_as(int exit_status, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -107,6 +107,9 @@ struct failure {
 	int error;            /* errno; 0: not known */
 	int exit_status;
 };
+/* How a process ends that has failed, or is told that another has, which said why; 1 unless set. */
+int die_status(void);
+void die_set_status(int exit_status);
 /* Called once before a dying process prints, with what it is to know; NULL for none. */
 void die_first_call(void (*hook)(void *argument, const struct failure *failure), void *argument);
 

@@ -18,6 +18,7 @@ _bwrapish()
 		--chdir) kinds=(directory) ;;
 		--setenv) kinds=(variable none) ;;
 		--unsetenv) kinds=(variable) ;;
+		--exit-codes) kinds=(code) ;;
 		--cap-add | --cap-drop) kinds=(capability) ;;
 		--seccomp-profile) kinds=(profile) ;;
 		--rlimit | --limit | --limit-try) kinds=(none none) ;;
@@ -38,7 +39,7 @@ _bwrapish()
 	done
 
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--help --version --args --dry-run --verbose --level-prefix --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --unshare-time --monotonic-offset --boottime-offset --userns --userns2 --pidns --disable-userns --assert-userns-disabled --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --overlay-src --overlay-src-fd --overlay --tmp-overlay --ro-overlay --overlay-backend --overlay-opt --overlay-changes --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --file-label --not-a-security-boundary --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --sys --cgroup2 --dev-add --dev-add-try --data --perms --size --inodes --propagation --mount-flags --chdir --argv0 --clearenv --setenv --unsetenv --env --new-session --no-tty-guard --allow-keys --die-with-parent --die-with-command --as-pid-1 --close-fds --keep-fd --cap-add --cap-drop --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-profile --seccomp-log --seccomp-dump --seccomp-trace --exec-label --rlimit --limit --limit-try --cgroup --timeout --kill-after --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--help --version --args --dry-run --verbose --level-prefix --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --unshare-time --monotonic-offset --boottime-offset --userns --userns2 --pidns --disable-userns --assert-userns-disabled --uid --gid --hostname --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --overlay-src --overlay-src-fd --overlay --tmp-overlay --ro-overlay --overlay-backend --overlay-opt --overlay-changes --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --file-label --not-a-security-boundary --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --sys --cgroup2 --dev-add --dev-add-try --data --perms --size --inodes --propagation --mount-flags --chdir --argv0 --clearenv --setenv --unsetenv --env --new-session --no-tty-guard --allow-keys --die-with-parent --die-with-command --exit-codes --as-pid-1 --close-fds --keep-fd --cap-add --cap-drop --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-profile --seccomp-log --seccomp-dump --seccomp-trace --exec-label --rlimit --limit --limit-try --cgroup --timeout --kill-after --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd' -- "$cur")
 	else
 		_bwrapish_command "$i"
 	fi
@@ -60,6 +61,7 @@ _bwrapish_word() # KIND CUR
 	propagation) mapfile -t COMPREPLY < <(compgen -W 'private slave' -- "$2") ;;
 	profile) mapfile -t COMPREPLY < <(compgen -W 'default build minimal' -- "$2") ;;
 	backend) mapfile -t COMPREPLY < <(compgen -W 'auto kernel fuse' -- "$2") ;;
+	code) mapfile -t COMPREPLY < <(compgen -W 'bwrap env' -- "$2") ;;
 	esac
 }
 

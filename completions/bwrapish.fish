@@ -27,6 +27,8 @@ function __bwrapish_next
 				set kinds variable none
 			case --unsetenv
 				set kinds variable
+			case --exit-codes
+				set kinds code
 			case --cap-add --cap-drop
 				set kinds capability
 			case --seccomp-profile
@@ -73,6 +75,7 @@ complete -c bwrapish -n '__bwrapish_wants variable' -a '(set -nx)'
 complete -c bwrapish -n '__bwrapish_wants propagation' -a 'private slave'
 complete -c bwrapish -n '__bwrapish_wants profile' -a 'default build minimal'
 complete -c bwrapish -n '__bwrapish_wants backend' -a 'auto kernel fuse'
+complete -c bwrapish -n '__bwrapish_wants code' -a 'bwrap env'
 complete -c bwrapish -n '__bwrapish_wants option' -l help -d 'print this help and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l version -d 'print the version and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l args -d 'read NUL-separated options from FD, in place'
@@ -158,6 +161,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l no-tty-guard -d 'allow typi
 complete -c bwrapish -n '__bwrapish_wants option' -l allow-keys -d 'leave COMMAND the caller\'s kernel keys (keyctl)'
 complete -c bwrapish -n '__bwrapish_wants option' -l die-with-parent -d 'kill the sandbox when bwrapish or its parent dies'
 complete -c bwrapish -n '__bwrapish_wants option' -l die-with-command -d 'kill what COMMAND leaves behind when it ends'
+complete -c bwrapish -n '__bwrapish_wants option' -l exit-codes -d 'of failures before COMMAND: env (125, 126, 127) or bwrap (1)'
 complete -c bwrapish -n '__bwrapish_wants option' -l as-pid-1 -d 'COMMAND itself is pid 1; needs --unshare-pid'
 complete -c bwrapish -n '__bwrapish_wants option' -l close-fds -d 'pass no descriptor above 2 to COMMAND'
 complete -c bwrapish -n '__bwrapish_wants option' -l keep-fd -d 'except this one'

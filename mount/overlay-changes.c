@@ -563,5 +563,5 @@ void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_ma
 		die("%s: The process that is to list the changes was ended; nothing was run",
 		    position_text(op->overlay->changes.position));
 	if (answer == HELPER_HAS_FAILED)
-		_exit(1); /* it has said why */
+		_exit(die_status()); /* it has said why */
 }

@@ -221,7 +221,7 @@ void overlay_cover_mounted(const struct run *run)
 			if (pid == 0)
 				be_coverer(served);
 			if (await(pid) != 0)
-				_exit(1); /* it has said why */
+				_exit(die_status()); /* it has said why */
 		}
 		close_fd(&served->ns_fd);
 		close_fd(&served->mount_fd);

@@ -4,6 +4,7 @@
 
 #include "plan/given.h"
 #include "plan/lines.h"
+#include "plan/operand.h"
 #include "plan/option.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 
 /* The value of what changes the environment is its enum env_action. */
-enum { CAP_ADD = 100, CAP_DROP };
+enum { CAP_ADD = 100, CAP_DROP, EXIT_CODES };
 
 #define ROW(...) OPTION(COMMAND, __VA_ARGS__)
 /* clang-format off */
@@ -32,6 +33,7 @@ static const struct option_row rows[] = {
 static const struct option_row process_rows[] = {
 	ROW("die-with-parent", "", COMMAND, "kill the sandbox when bwrapish or its parent dies", FLAG, AT(command.die_with_parent), .supervised = 5),
 	ROW("die-with-command", "", COMMAND, "kill what COMMAND leaves behind when it ends", FLAG, AT(command.die_with_command), .supervised = 9, .traits = ENDS_WITH_COMMAND),
+	ROW("exit-codes", "CODES", COMMAND, "of failures before COMMAND: env (125, 126, 127) or bwrap (1)", OWN, .value = EXIT_CODES, .choices = "bwrap env", .traits = LAST_WINS),
 	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", FLAG, AT(command.as_pid_1), .supervised = 1, .needs = "--unshare-pid"),
 	ROW("close-fds", "", COMMAND, "pass no descriptor above 2 to COMMAND", FLAG, AT(command.close_fds)),
 	ROW("keep-fd", "FD", COMMAND, "except this one", FDS, AT(command.keep_fds), .use = USE_PASSED, .needs = "--close-fds; without it every descriptor is passed on"),
@@ -79,12 +81,33 @@ static problem read_cap(struct command_plan *command, bool add, const char *word
 	return NULL;
 }
 
+static problem read_exit_codes(struct command_plan *command, const struct option_row *row,
+			       const char *word, struct position position)
+{
+	int choice = operand_choice(row->choices, word);
+	if (choice < 0)
+		return problem_at(position, "Unknown exit codes %s; they are bwrap and env", word);
+	command->exit_codes = (enum exit_codes) choice;
+	return NULL;
+}
+
+bool command_options_ask_for_env_codes(char *const *words)
+{
+	bool asks = false;
+	for (; *words && !streq(*words, "--"); words++)
+		if (streq(*words, "--exit-codes") && words[1])
+			asks = streq(words[1], "env");
+	return asks;
+}
+
 problem command_options_read(struct reader *reader, const struct option_row *row,
 			     char *const *words, struct position position)
 {
 	struct command_plan *command = &reader->plan->command;
 	if (row->value == CAP_ADD || row->value == CAP_DROP)
 		return read_cap(command, row->value == CAP_ADD, words[0], position);
+	if (row->value == EXIT_CODES)
+		return read_exit_codes(command, row, words[0], position);
 	return read_env(command, (enum env_action) row->value, words, position);
 }
 
@@ -143,6 +166,11 @@ void command_options_explain(const struct plan *plan, const struct shape *shape,
 			     caller->directory ? " if it exists inside, else " : "");
 	if (plan->command.new_session)
 		explain_line(text, "", "a new terminal session");
+	if (plan->command.exit_codes == EXIT_CODES_ENV)
+		explain_line(
+			text, "",
+			"exit status %d when something fails before, %d or %d when COMMAND is not executable or not found",
+			EXIT_SETUP, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND);
 	if (plan->command.close_fds)
 		explain_line(text, "", "no descriptor above 2 is passed on%s",
 			     plan->command.keep_fds.n ? " but those of --keep-fd" : "");

@@ -221,6 +221,10 @@ struct root_plan {
 	const char *file_label;
 };
 
+/* Of what fails before COMMAND runs: 1, or as env(1), timeout(1) and others tell it. */
+enum exit_codes { EXIT_CODES_BWRAP, EXIT_CODES_ENV };
+enum { EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+
 /* COMMAND and its surroundings. */
 struct command_plan {
 	char *const *argv; /* NULL-terminated, its words are the line's; NULL: there is none */
@@ -231,6 +235,7 @@ struct command_plan {
 	size_t n_cap_ops, capacity_cap_ops;
 	bool new_session, die_with_parent, die_with_command, as_pid_1, close_fds;
 	struct fds_at keep_fds;
+	enum exit_codes exit_codes;
 };
 
 /* --seccomp and its like. */

@@ -283,6 +283,8 @@ void command_go(struct run *run)
 		cause = "; nothing is bound into the sandbox (as --ro-bind / / does), so it is empty";
 	else if (!*cause && filters_are_asked_for(run))
 		cause = "; a seccomp filter may have denied it";
+	if (plan->command.exit_codes == EXIT_CODES_ENV)
+		die_set_status(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 	die_because(error, "execvp %s: %s%s", failing_path(plan->command.argv[0]),
 		    errno_text(error), cause);
 }

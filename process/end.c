@@ -167,7 +167,7 @@ void end_if_asked(const struct run *run)
 	if (is_late && !is_orphan && !ending)
 		die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
 		       position_text(options_position(run->plan, "--timeout")));
-	die_silently(ending ? 128 + ending : 1);
+	die_silently(ending ? 128 + ending : die_status());
 }
 
 void end_await(const struct run *run, int fd, int ms)

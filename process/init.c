@@ -319,7 +319,7 @@ bool init_follow(const struct run *run)
 	if (channel_receive(init->socket, true, &message, NULL) != 1) {
 		int status = 0;
 		waitpid(init->command, &status, 0);
-		run_end_with_setup(status);
+		run_end_with_setup(run, status);
 	}
 	protocol_expect(&message, MESSAGE_SECOND_USERNS);
 	init->second_userns = message.value;

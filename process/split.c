@@ -131,7 +131,7 @@ static pid_t hear_child(struct run *run, int socket)
 		if (message.kind) /* that it does not start */
 			report_hear_failure(run, &message, words);
 		report_not_started(run, status);
-		run_end_with_setup(status);
+		run_end_with_setup(run, status);
 	}
 	}
 }

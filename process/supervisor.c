@@ -365,7 +365,7 @@ static _Noreturn void end_with_setup(const struct run *run, const struct usage *
 			    ? position_text(options_position(run->plan, "--cgroup"))
 			    : "the group");
 	report_not_started(run, status);
-	run_end_with_setup(status);
+	run_end_with_setup(run, status);
 }
 
 /* The end of everything that ends with COMMAND. False: it, or a list of changes, is not whole. */
@@ -416,7 +416,7 @@ static _Noreturn void finish(struct run *run, int status)
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, cause_of_end(run, &usage, status));
 	report_exit(run, exit_code);
-	end_leave(run, done ? exit_code : self->cut_short ? self->cut_short : 1);
+	end_leave(run, done ? exit_code : self->cut_short ? self->cut_short : die_status());
 }
 
 /* The first time COMMAND is asked to end; the second time nobody is asked. COMMAND goes before its

@@ -48,7 +48,7 @@ static void hold_standard_descriptors(void)
 		if (fd_is_open(fd))
 			continue;
 		if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && memfd_create("", MFD_CLOEXEC) < 0)
-			_exit(1); /* and nowhere to say it */
+			die_silently(die_status()); /* and nowhere to say it */
 	}
 }
 

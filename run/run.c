@@ -4,6 +4,7 @@
 #include "run/run.h"
 
 #include "plan/explain.h"
+#include "plan/plan.h"
 #include "utils.h"
 
 #include <string.h>
@@ -24,12 +25,17 @@ void run_tell_stage(struct run *run, enum stage stage)
 	}
 }
 
-void run_end_with_setup(int status)
+void run_end_with_setup(const struct run *run, int status)
 {
+	bool as_env = run->plan->command.exit_codes == EXIT_CODES_ENV;
 	if (WIFSIGNALED(status))
-		die_as(128 + WTERMSIG(status), "Setup was ended by signal %d", WTERMSIG(status));
-	/* It has said why; above 128 it was the signal that ended yet another one. */
-	_exit(WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) : 1);
+		die_as(as_env ? EXIT_SETUP : 128 + WTERMSIG(status), "Setup was ended by signal %d",
+		       WTERMSIG(status));
+	/* It has said why. */
+	int code = WEXITSTATUS(status);
+	bool tells = as_env ? code == EXIT_NOT_EXECUTABLE || code == EXIT_NOT_FOUND
+			    : code > 128; /* of the signal that ended yet another one */
+	_exit(tells ? code : die_status());
 }
 
 /* A standard number stays taken: the next descriptor of ours must not get it. */

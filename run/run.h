@@ -55,8 +55,9 @@ struct run {
 void run_tell_stage(struct run *run, enum stage stage);
 /* Ends this process since another one of setup's has ended, with this status of wait(2), and COMMAND
  * has not been started: with 128 + the signal that ended it or the one that it waited for, which
- * callers read to tell a filter around us (SIGSYS) from what failed; otherwise with 1. */
-_Noreturn void run_end_with_setup(int status);
+ * callers read to tell a filter around us (SIGSYS) from what failed; otherwise with 1. With --exit-codes env
+ * as that one has, or with 125. */
+_Noreturn void run_end_with_setup(const struct run *run, int status);
 /* Closes what an option consumed, but for 0 to 2, which are close-on-exec. */
 void close_consumed(int fd);
 /* --verbose: one line on stderr; otherwise nothing, and the words are not even made. */
