@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
+			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
@@ -154,6 +154,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l chdir -d 'start in DIR, a p
 complete -c bwrapish -n '__bwrapish_wants option' -l argv0 -d 'what COMMAND sees as its own name'
 complete -c bwrapish -n '__bwrapish_wants option' -l clearenv -d 'forget the whole environment'
 complete -c bwrapish -n '__bwrapish_wants option' -l setenv -d 'set a variable'
+complete -c bwrapish -n '__bwrapish_wants option' -l env-fd -d 'set the variables that FD has, NUL-separated NAME=VALUE'
 complete -c bwrapish -n '__bwrapish_wants option' -l unsetenv -d 'forget a variable'
 complete -c bwrapish -n '__bwrapish_wants option' -l env -d 'take a variable from the caller again, after --clearenv'
 complete -c bwrapish -n '__bwrapish_wants option' -l new-session -d 'a new terminal session (setsid)'

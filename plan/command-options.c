@@ -2,6 +2,7 @@
  * words. */
 #include "plan/command-options.h"
 
+#include "plan/descriptors.h"
 #include "plan/given.h"
 #include "plan/lines.h"
 #include "plan/operand.h"
@@ -13,10 +14,11 @@
 #include "sys/capabilities.h"
 #include "utils.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* The value of what changes the environment is its enum env_action. */
-enum { CAP_ADD = 100, CAP_DROP, EXIT_CODES };
+enum { CAP_ADD = 100, CAP_DROP, EXIT_CODES, ENV_FD };
 
 #define ROW(...) OPTION(COMMAND, __VA_ARGS__)
 /* clang-format off */
@@ -25,6 +27,7 @@ static const struct option_row rows[] = {
 	ROW("argv0", "VALUE", COMMAND, "what COMMAND sees as its own name", WORD, AT(command.argv0), .traits = ONCE),
 	ROW("clearenv", "", COMMAND, "forget the whole environment", OWN, .value = ENV_CLEAR),
 	ROW("setenv", "VAR VALUE", COMMAND, "set a variable", OWN, .value = ENV_SET),
+	ROW("env-fd", "FD", COMMAND, "set the variables that FD has, NUL-separated NAME=VALUE", OWN, .value = ENV_FD, .use = USE_DRAINED),
 	ROW("unsetenv", "VAR", COMMAND, "forget a variable", OWN, .value = ENV_UNSET),
 	ROW("env", "NAME", COMMAND, "take a variable from the caller again, after --clearenv", OWN, .value = ENV_KEEP),
 	/* setsid(2): EPERM for the leader of a process group, so its child does it */
@@ -44,6 +47,13 @@ static const struct option_row process_rows[] = {
 const struct option_rows command_option_rows = { rows, ARRAY_SIZE(rows) };
 const struct option_rows process_option_rows = { process_rows, ARRAY_SIZE(process_rows) };
 
+static void add_env_op(struct command_plan *command, const struct env_op *op)
+{
+	command->env_ops = arena_grow(command->env_ops, command->n_env_ops,
+				      &command->capacity_env_ops, sizeof(*op));
+	command->env_ops[command->n_env_ops++] = *op;
+}
+
 static problem read_env(struct command_plan *command, enum env_action action, char *const *words,
 			struct position position)
 {
@@ -57,9 +67,40 @@ static problem read_env(struct command_plan *command, enum env_action action, ch
 	}
 	if (action == ENV_SET)
 		op.value = words[1];
-	command->env_ops = arena_grow(command->env_ops, command->n_env_ops,
-				      &command->capacity_env_ops, sizeof(op));
-	command->env_ops[command->n_env_ops++] = op;
+	if (action == ENV_SET && !position.args_word)
+		op.value_on_line = words[1];
+	add_env_op(command, &op);
+	return NULL;
+}
+
+/* Messages tell the number of an entry and nothing of what is in it, which may be all value. */
+static problem read_env_fd(struct reader *reader, const struct option_row *row, const char *word,
+			   struct position position)
+{
+	int fd;
+	char *bytes;
+	size_t length, number = 0;
+	problem bad = fds_read(reader->plan, reader->io, row, position, word, &fd);
+	if (bad)
+		return bad;
+	if (!reader->io->read_fd(fd, &bytes, &length))
+		return problem_at(position, "Can't read descriptor %d: %s", fd, errno_text(errno));
+	for (char *entry = bytes; entry < bytes + length; entry += strlen(entry) + 1) {
+		char *equals = strchr(entry, '=');
+		number++;
+		if (!equals || equals == entry)
+			return problem_at(
+				position,
+				"Invalid variable: entry %zu of descriptor %d %s; entries are NAME=VALUE, and each ends with a NUL",
+				number, fd,
+				!*entry   ? "is empty"
+				: !equals ? "has no = in it"
+					  : "has no name before its =");
+		add_env_op(&reader->plan->command,
+			   &(struct env_op){ .action = ENV_SET,
+					     .name = arena_copy(entry, (size_t) (equals - entry)),
+					     .value = equals + 1 });
+	}
 	return NULL;
 }
 
@@ -106,6 +147,8 @@ problem command_options_read(struct reader *reader, const struct option_row *row
 	struct command_plan *command = &reader->plan->command;
 	if (row->value == CAP_ADD || row->value == CAP_DROP)
 		return read_cap(command, row->value == CAP_ADD, words[0], position);
+	if (row->value == ENV_FD)
+		return read_env_fd(reader, row, words[0], position);
 	if (row->value == EXIT_CODES)
 		return read_exit_codes(command, row, words[0], position);
 	return read_env(command, (enum env_action) row->value, words, position);

@@ -131,6 +131,7 @@ enum env_action { ENV_CLEAR, ENV_SET, ENV_UNSET, ENV_KEEP };
 struct env_op {
 	enum env_action action;
 	const char *name, *value;
+	char *value_on_line; /* where everybody on the host can read it; NULL: it came by a descriptor */
 };
 
 struct cap_op {

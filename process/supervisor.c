@@ -478,6 +478,7 @@ static void begin(struct run *run, pid_t child, int socket)
 	self->child = child;
 	self->socket = socket;
 	self->writes_patiently = write_patiently(end_may_go_on_writing, self);
+	host_forget_environment(run->host, run->plan); /* helpers are born with what is left */
 	/* Otherwise nobody has been promised that it is never waited for too long. */
 	if (!self->writes_patiently && run->plan->limit.timeout_ms) {
 		if (errno != EAGAIN)

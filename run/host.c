@@ -202,8 +202,28 @@ static int open_proc(void)
 	return fd;
 }
 
+/* Everybody on the host can read a command line, and COMMAND can where it sees the host's processes: so
+ * what --setenv sets does not stay there. As many characters as before, for who reads the rest. */
+static void hide_values(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->command.n_env_ops; i++) {
+		struct env_op *op = &plan->command.env_ops[i];
+		if (!op->value_on_line)
+			continue;
+		op->value = arena_string(op->value);
+		memset(op->value_on_line, '*', strlen(op->value_on_line));
+	}
+}
+
+void host_forget_environment(const struct host *host, const struct plan *plan)
+{
+	for (char **entry = host->envp; plan->command.n_env_ops && *entry; entry++)
+		explicit_bzero(*entry, strlen(*entry));
+}
+
 void host_learn(struct host *host, struct plan *plan)
 {
+	hide_values(plan);
 	hold_standard_descriptors(); /* --args 0 has closed one */
 	host->proc_fd = open_proc();
 	host->root_mount_id = root_mount_id();

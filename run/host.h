@@ -29,5 +29,8 @@ bool host_is_open_by_caller(int fd);
 /* Once the plan was read: /proc, and which descriptors and what terminal COMMAND would inherit. What an
  * option consumes becomes close-on-exec; --sync-fd's may be put under another number. */
 void host_learn(struct host *host, struct plan *plan);
+/* Overwrites the environment in a process that has no use for it any more, where options change COMMAND's:
+ * what they take away is nobody's who can look into our processes either. */
+void host_forget_environment(const struct host *host, const struct plan *plan);
 
 #endif

@@ -104,6 +104,13 @@ static size_t write_company(const struct option_row *row, char **argv, bool befo
 	return n;
 }
 
+/* Descriptor 4 has what the option reads, and as many bytes as a seccomp program may have. */
+static void hold_what_is_read(const struct option_row *row)
+{
+	bool reads_words = streq(row->name, "--args");
+	fake_fd_holds(4, reads_words ? "--verbose" : "A=34567\0", reads_words ? 9 : 8);
+}
+
 static void test_every_option_takes_the_words_of_its_row_and_no_more(void **state)
 {
 	for (size_t i = 0; i < n_option_rows; i++) {
@@ -114,8 +121,7 @@ static void test_every_option_takes_the_words_of_its_row_and_no_more(void **stat
 		n += write_company(row, argv + n, false);
 		argv[n] = arena_printf("command");
 		set_up(state);
-		fake_fd_holds(4, streq(row->name, "--args") ? "--verbose" : "1234567\0",
-			      streq(row->name, "--args") ? 9 : 8);
+		hold_what_is_read(row);
 		assert_good(argv);
 		if (streq(row->name, "--help") || streq(row->name, "--version"))
 			continue;
@@ -237,6 +243,7 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 			size_t n = 3 + write_option(row, argv + 3, NO_WORD, NULL);
 			argv[n] = arena_printf("c");
 			set_up(state);
+			hold_what_is_read(row);
 			if (strstr(modifiers[m].takers, arena_printf(" %s ", row->name)))
 				assert_good(argv);
 			else
