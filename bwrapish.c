@@ -220,7 +220,7 @@ int main(int argc, char **argv, char **envp)
 	struct run run = { .plan = &plan,
 			   .host = &host,
 			   .supervisor_fd = -1,
-			   .parent_pidfd = -1,
+			   .lifeline_fd = -1,
 			   .going_fd = -1,
 			   .root.fd = -1 };
 

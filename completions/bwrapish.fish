@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
+			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
@@ -161,6 +161,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l new-session -d 'a new termi
 complete -c bwrapish -n '__bwrapish_wants option' -l no-tty-guard -d 'allow typing into the caller\'s terminal, and signals (O_ASYNC)'
 complete -c bwrapish -n '__bwrapish_wants option' -l allow-keys -d 'leave COMMAND the caller\'s kernel keys (keyctl)'
 complete -c bwrapish -n '__bwrapish_wants option' -l die-with-parent -d 'kill the sandbox when bwrapish or its parent dies'
+complete -c bwrapish -n '__bwrapish_wants option' -l die-with-fd -d 'kill the sandbox when FD ends: a pipe, a socket, a pidfd'
 complete -c bwrapish -n '__bwrapish_wants option' -l die-with-command -d 'kill what COMMAND leaves behind when it ends'
 complete -c bwrapish -n '__bwrapish_wants option' -l exit-codes -d 'of failures before COMMAND: env (125, 126, 127) or bwrap (1)'
 complete -c bwrapish -n '__bwrapish_wants option' -l as-pid-1 -d 'COMMAND itself is pid 1; needs --unshare-pid'

@@ -85,12 +85,15 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 	};
 	choose_topology(plan, caller, &shape);
 	shape.ends_with_command = options_with_trait(plan, ENDS_WITH_COMMAND);
-	shape.dies_with_supervisor = plan->command.die_with_parent || shape.ends_with_command;
+	bool has_lifeline = plan->command.die_with_parent || plan->command.die_with_fd.fd >= 0;
+	shape.dies_with_supervisor = has_lifeline || shape.ends_with_command;
 
 	bool may_deny_init = plan->filter.n_seccomp && shape.topology == RUN_WITH_INIT;
 	shape.has_guard =
 		shape.pid_namespace && ((plan->command.as_pid_1 && shape.dies_with_supervisor) ||
-					(plan->command.die_with_parent && may_deny_init));
+					(has_lifeline && may_deny_init));
+	/* The kernel continues a stopped supervisor when its parent dies, and for no descriptor. */
+	shape.has_guard |= !shape.pid_namespace && plan->command.die_with_fd.fd >= 0;
 
 	bool joins = plan->ns.userns.fd >= 0;
 	shape.user_namespace = !joins && (plan->ns.unshare_user != WANT_NO || !caller->may_mount);
@@ -189,8 +192,12 @@ void shape_explain(const struct plan *plan, const struct shape *shape, struct te
 		[RUN_SUPERVISED] = "a supervisor outside",
 		[RUN_WITH_INIT] = "a supervisor outside and a reaper inside",
 	};
-	explain_line(text, "split", "%s%s%s%s", processes[shape->topology],
+	explain_line(text, "split", "%s%s%s%s%s", processes[shape->topology],
 		     shape->topology_reason ? ", for " : "",
 		     shape->topology_reason ? shape->topology_reason : "",
-		     plan->command.die_with_parent ? "; all of it dies with the parent" : "");
+		     plan->command.die_with_parent ? "; all of it dies with the parent" : "",
+		     plan->command.die_with_fd.fd < 0
+			     ? ""
+			     : arena_printf("; all of it dies with descriptor %d",
+					    plan->command.die_with_fd.fd));
 }

@@ -42,8 +42,8 @@ struct shape {
 	bool dies_with_supervisor;       /* --die-with-parent, and what ends with COMMAND */
 	/* what COMMAND leaves behind is killed, and all of it if the supervisor dies */
 	bool ends_with_command;
-	/* One process more, which ends the pid namespace where the supervisor may not be able to: with
-	 * --as-pid-1, and where --seccomp's programs may keep pid 1 from it. */
+	/* One process more, which ends the pid namespace where the supervisor may not be able to (--as-pid-1), nor
+	 * pid 1 (--seccomp); or continues a stopped supervisor for --die-with-fd. */
 	bool has_guard;
 	bool info_late; /* --info-fd can only be answered once the second user namespace exists */
 };

@@ -32,7 +32,7 @@ enum { STEP_MS = 50 };
 static void hear_the_end(struct supervisor *self, int ms)
 {
 	struct pollfd events[] = { { .fd = signals_fd(self->signals), .events = POLLIN },
-				   { .fd = self->cut_short ? -1 : self->parent_pidfd,
+				   { .fd = self->cut_short ? -1 : self->lifeline_fd,
 				     .events = POLLIN } };
 	poll(events, ARRAY_SIZE(events), ms);
 	if (events[1].revents)
@@ -149,17 +149,26 @@ void end_leave(const struct run *run, int exit_status)
 
 /* ---- when somebody asks for it ---- */
 
-static bool parent_is_gone(const struct supervisor *self)
+bool end_lifeline_is_cut(const struct supervisor *self)
 {
-	struct pollfd parent = { .fd = self->parent_pidfd, .events = POLLIN };
-	return poll(&parent, 1, 0) > 0;
+	struct pollfd lifeline = { .fd = self->lifeline_fd, .events = POLLIN };
+	return poll(&lifeline, 1, 0) > 0;
+}
+
+void end_of_lifeline(const struct run *run)
+{
+	const struct fd_at *at = &run->plan->command.die_with_fd;
+	if (at->fd < 0) /* nobody is left to be told */
+		die_silently(die_status());
+	die("%s: The end came before COMMAND was started: descriptor %d or the parent is gone",
+	    position_text(at->position), at->fd);
 }
 
 void end_if_asked(const struct run *run)
 {
 	struct supervisor *self = run->supervisor;
 	bool is_late = self->deadline_ms && now_ms() >= self->deadline_ms;
-	bool is_orphan = parent_is_gone(self);
+	bool is_orphan = end_lifeline_is_cut(self);
 	int ending = signals_take(self->signals);
 	if (!is_late && !is_orphan && !ending)
 		return;
@@ -167,7 +176,9 @@ void end_if_asked(const struct run *run)
 	if (is_late && !is_orphan && !ending)
 		die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
 		       position_text(options_position(run->plan, "--timeout")));
-	die_silently(ending ? 128 + ending : die_status());
+	if (!ending)
+		end_of_lifeline(run);
+	die_silently(128 + ending);
 }
 
 void end_await(const struct run *run, int fd, int ms)
@@ -176,7 +187,7 @@ void end_await(const struct run *run, int fd, int ms)
 	int64_t end_ms = now_ms() + ms;
 	for (;;) {
 		struct pollfd events[] = { { .fd = signals_fd(self->signals), .events = POLLIN },
-					   { .fd = self->parent_pidfd, .events = POLLIN },
+					   { .fd = self->lifeline_fd, .events = POLLIN },
 					   { .fd = fd, .events = POLLIN } };
 		int64_t next_ms = self->deadline_ms && (ms < 0 || self->deadline_ms < end_ms)
 					  ? self->deadline_ms
@@ -198,7 +209,7 @@ bool end_may_go_on_writing(const void *argument)
 {
 	const struct supervisor *self = argument;
 	return (!self->silent_ms || now_ms() < self->silent_ms) &&
-	       !signals_ask_for_the_end(self->signals) && !parent_is_gone(self);
+	       !signals_ask_for_the_end(self->signals) && !end_lifeline_is_cut(self);
 }
 
 bool end_is_list_wanted(const struct run *run)

@@ -21,6 +21,11 @@ pid_t end_await_child(const struct run *run, int ms);
  * over with its pid 1. */
 bool end_must_find_the_rest(const struct run *run);
 
+/* Whether the parent is gone (--die-with-parent), or --die-with-fd's end is reached. */
+struct supervisor;
+bool end_lifeline_is_cut(const struct supervisor *self);
+/* Ends the run for that, COMMAND not having been started. */
+_Noreturn void end_of_lifeline(const struct run *run);
 /* Ends the run, COMMAND not having been started, if somebody wants it to. */
 void end_if_asked(const struct run *run);
 /* Before the supervisor's loop begins: returns when the descriptor can be read, or after `ms` if

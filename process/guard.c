@@ -18,7 +18,7 @@ void guard_be(const struct run *run, int child, pid_t supervisor_pid)
 {
 	enum { PATIENCE_MS = 1000, STEP_MS = 50 };
 	const struct supervisor *self = run->supervisor;
-	int keep[] = { child, self->parent_pidfd };
+	int keep[] = { child, self->lifeline_fd };
 	bool closed = close_all_except(keep, ARRAY_SIZE(keep));
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		close(fd); /* their readers wait for the end of file */
@@ -29,7 +29,7 @@ void guard_be(const struct run *run, int child, pid_t supervisor_pid)
 	}
 	struct pollfd events[] = { { .fd = child, .events = POLLIN },
 				   { .fd = supervisor, .events = POLLIN },
-				   { .fd = self->parent_pidfd, .events = POLLIN } };
+				   { .fd = self->lifeline_fd, .events = POLLIN } };
 	int64_t end_ms = run->last_resort_ms ? run->last_resort_ms : INT64_MAX;
 	for (int64_t left;
 	     !events[0].revents && !events[1].revents && (left = end_ms - now_ms()) > 0;) {

@@ -198,10 +198,12 @@ void helpers_start_guard(const struct run *run)
 		die_errno(
 			errno,
 			"%s: Can't start the process that ends the sandbox where the supervisor is kept from it",
-			position_text(options_position(run->plan, self->lacks_timers ? "--timeout"
-								  : run->plan->command.as_pid_1
-									  ? "--as-pid-1"
-									  : "--die-with-parent")));
+			position_text(options_position(run->plan,
+						       self->lacks_timers            ? "--timeout"
+						       : run->plan->command.as_pid_1 ? "--as-pid-1"
+						       : run->plan->command.die_with_fd.fd >= 0
+							       ? "--die-with-fd"
+							       : "--die-with-parent")));
 }
 
 void helpers_end_guard(const struct run *run)

@@ -46,7 +46,7 @@ struct init {
 	int socket;    /* between pid 1 and COMMAND's process; -1: that borrows pid 1's memory */
 	pid_t command; /* 0: its end has been told */
 	bool second_userns;           /* COMMAND is in one */
-	sigset_t mask_while_waiting;  /* with run->parent_pidfd */
+	sigset_t mask_while_waiting;  /* with run->lifeline_fd */
 	struct sigaction outer_alarm; /* what the caller has arranged for SIGALRM */
 };
 
@@ -144,7 +144,7 @@ static void close_what_init_needs_not(const struct run *run)
 	size_t n = 0;
 	keep[n++] = run->supervisor_fd;
 	keep[n++] = run->init->socket;
-	keep[n++] = run->parent_pidfd;
+	keep[n++] = run->lifeline_fd;
 	for (size_t i = 0; i < plan->report.sync.n; i++)
 		keep[n++] = plan->report.sync.items[i].fd;
 	for (size_t i = 0; i < plan->report.n_lock_files; i++)
@@ -186,9 +186,9 @@ static _Noreturn void end_without_supervisor(void)
  * whether that passed. */
 static bool is_quiet(const struct run *run, const struct timespec *patience)
 {
-	struct pollfd parent = { .fd = run->parent_pidfd, .events = POLLIN };
+	struct pollfd parent = { .fd = run->lifeline_fd, .events = POLLIN };
 	sigset_t child_only;
-	if (run->parent_pidfd < 0) { /* SIGCHLD is blocked: signals_block() */
+	if (run->lifeline_fd < 0) { /* SIGCHLD is blocked: signals_block() */
 		sigemptyset(&child_only);
 		sigaddset(&child_only, SIGCHLD);
 		return sigtimedwait(&child_only, NULL, patience) < 0 && errno != EINTR;
@@ -197,7 +197,7 @@ static bool is_quiet(const struct run *run, const struct timespec *patience)
 	if (n > 0)
 		end_without_supervisor();
 	if (n < 0 && errno != EINTR)
-		die_errno(errno, "--die-with-parent: Can't watch the parent");
+		die_errno(errno, "Can't watch what the sandbox ends with");
 	return n == 0;
 }
 
@@ -205,7 +205,7 @@ static bool is_quiet(const struct run *run, const struct timespec *patience)
 static _Noreturn void reap(const struct run *run, bool may_release)
 {
 	const struct timespec patience = { .tv_nsec = RELEASE_AFTER_MS * 1000000L }, none = { 0 };
-	bool watches = run->parent_pidfd >= 0;
+	bool watches = run->lifeline_fd >= 0;
 	int command_status = 0;
 	for (unsigned n_taken = 0;;) {
 		int status;
@@ -276,11 +276,11 @@ static void ignore(int number)
 static void watch_parent(const struct run *run)
 {
 	struct sigaction action = { .sa_handler = ignore };
-	if (run->parent_pidfd < 0)
+	if (run->lifeline_fd < 0)
 		return;
 	if (sigaction(SIGCHLD, &action, NULL) < 0 ||
 	    sigprocmask(SIG_BLOCK, NULL, &run->init->mask_while_waiting) < 0)
-		die_errno(errno, "--die-with-parent: Can't arrange for the end");
+		die_errno(errno, "Can't arrange for the end");
 	sigdelset(&run->init->mask_while_waiting, SIGCHLD);
 }
 

@@ -13,9 +13,10 @@ struct signals;
 struct supervisor {
 	pid_t child;
 	pid_t child_in_proc; /* its number there, where it is pid 1 */
-	int parent_pidfd;    /* -1: not asked for */
-	int command_pidfd;   /* where signals go; -1: to the child */
-	pid_t session;       /* COMMAND's, that it leads: --new-session; 0: not known */
+	int lifeline_fd; /* readable once the parent or --die-with-fd's is gone; -1: not asked for */
+	int parent_pidfd; /* that one watches, beside another; -1: it is this itself, or there is none */
+	int command_pidfd; /* where signals go; -1: to the child */
+	pid_t session;     /* COMMAND's, that it leads: --new-session; 0: not known */
 	int socket;
 	int listener;                 /* --seccomp-trace's; -1: none yet */
 	bool started;                 /* COMMAND was about to be executed */

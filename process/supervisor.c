@@ -45,7 +45,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 
@@ -60,8 +62,8 @@ static void watch_parent(struct supervisor *self, pid_t parent)
 	}
 	/* Of the process, not of the thread that started us: the parent-death signal would come
 	 * with the latter. */
-	self->parent_pidfd = sys_pidfd_open(parent, 0);
-	if (self->parent_pidfd < 0 && errno != ESRCH)
+	self->lifeline_fd = sys_pidfd_open(parent, 0);
+	if (self->lifeline_fd < 0 && errno != ESRCH)
 		die_errno(errno, "--die-with-parent: Can't watch the parent");
 	/* A stopped supervisor could not see it; what wakes it does no harm when only a thread has
 	 * died. */
@@ -69,8 +71,55 @@ static void watch_parent(struct supervisor *self, pid_t parent)
 		die_errno(errno, "Can't arrange to be woken when the parent dies");
 	/* In this order: once it is seen to be the parent still, the descriptor was opened on it and
 	 * not on a stranger with its number. */
-	if (self->parent_pidfd < 0 || getppid() != parent)
+	if (self->lifeline_fd < 0 || getppid() != parent)
 		die("--die-with-parent: The parent is gone already; nothing was run");
+}
+
+/* Which of the two a descriptor is only the kernel can tell: Linux 5.4. */
+static bool is_pidfd(int fd)
+{
+	siginfo_t info;
+	return waitid(P_PIDFD, (id_t) fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ||
+	       errno == ECHILD; /* of somebody else's child */
+}
+
+/* Of a pidfd that is readable; of a pipe or socket whatever comes through it is left there. */
+static uint32_t events_of_end(const struct run *run)
+{
+	const struct fd_at *at = &run->plan->command.die_with_fd;
+	struct stat status;
+	if (is_pidfd(at->fd))
+		return EPOLLIN;
+	if (fstat(at->fd, &status) < 0 || !(S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode)) ||
+	    (fcntl(at->fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+		die("%s: Descriptor %d has no end to wait for: it is neither a pidfd, nor a socket, nor the read end of a pipe",
+		    position_text(at->position), at->fd);
+	int writer =
+		S_ISFIFO(status.st_mode) ? host_passes_writer(run->host, run->plan, &status) : -1;
+	if (writer >= 0)
+		die("%s: Descriptor %d would never end: descriptor %d, which COMMAND would get, writes to the same pipe",
+		    position_text(at->position), at->fd, writer);
+	return EPOLLRDHUP; /* and EPOLLHUP */
+}
+
+/* One descriptor for all that the life of the sandbox hangs on, for the supervisor, pid 1 and the guard. */
+static void watch_fd(const struct run *run)
+{
+	struct supervisor *self = run->supervisor;
+	const struct fd_at *at = &run->plan->command.die_with_fd;
+	struct epoll_event event = { .events = events_of_end(run) },
+			   parent_event = { .events = EPOLLIN };
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+	self->parent_pidfd = self->lifeline_fd;
+	self->lifeline_fd = fd;
+	if (fd < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, at->fd, &event) < 0 ||
+	    (self->parent_pidfd >= 0 &&
+	     epoll_ctl(fd, EPOLL_CTL_ADD, self->parent_pidfd, &parent_event) < 0))
+		die_errno(errno, "%s: Can't watch descriptor %d", position_text(at->position),
+			  at->fd);
+	if (end_lifeline_is_cut(self))
+		die("%s: Descriptor %d has ended already; nothing was run",
+		    position_text(at->position), at->fd);
 }
 
 /* In a container that shows the /proc of the pid namespace around it, numbers found there are those
@@ -137,8 +186,8 @@ static void end_all(void *argument, const struct failure *failure)
 void supervisor_prepare(struct run *run)
 {
 	struct supervisor *self = run->supervisor = arena_alloc(sizeof(*self));
-	self->parent_pidfd = self->command_pidfd = self->listener = self->terminal =
-		self->going_fd = -1;
+	self->lifeline_fd = self->parent_pidfd = self->going_fd = -1;
+	self->command_pidfd = self->listener = self->terminal = -1;
 	die_first_call(end_all, run);
 	require_own_proc(run);
 	learn_terminal(self);
@@ -146,6 +195,8 @@ void supervisor_prepare(struct run *run)
 	set_deadline(run);
 	if (run->plan->command.die_with_parent)
 		watch_parent(self, run->host->caller.parent);
+	if (run->plan->command.die_with_fd.fd >= 0)
+		watch_fd(run);
 	if (end_must_find_the_rest(run) || run->plan->ns.pidns.fd >= 0)
 		self->earlier = descendants_find(run->host->proc_fd);
 	if (end_must_find_the_rest(run) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -178,7 +229,8 @@ static void drop_privilege(struct run *run)
 			  (cgroups_are_in_closed(run) ? CAP_BIT(CAP_DAC_OVERRIDE) : 0);
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
-	const int ours[] = { self->socket, signals_fd(self->signals), self->parent_pidfd,
+	const int ours[] = { self->socket, signals_fd(self->signals), self->lifeline_fd,
+			     self->parent_pidfd,
 			     run->shape.ends_with_command || plan->command.new_session ||
 					     has_pid_1(run) || plan->ns.pidns.fd >= 0
 				     ? run->host->proc_fd
@@ -501,9 +553,25 @@ static void begin(struct run *run, pid_t child, int socket)
 		self->words = arena_alloc(WORDS_CAPACITY + 2);
 }
 
-void supervisor_run(struct run *run, pid_t child, int socket)
+/* The parent is gone, or --die-with-fd's, and so is everything. */
+static _Noreturn void end_with_lifeline(struct run *run)
 {
 	enum { AWAKE_MS = 200 };
+	const struct supervisor *self = run->supervisor;
+	hear_messages(run); /* of a start, that nobody has listened for */
+	/* COMMAND may stop us once more before it is over, and nobody continues us then. */
+	signals_wake_at(now_ms() + AWAKE_MS, AWAKE_MS);
+	end_and_remove(run);
+	if (!self->started || self->not_started)
+		end_of_lifeline(run);
+	hear_of_exec(run);
+	report_end(run, SIGKILL);
+	report_exit(run, EXIT_KILLED);
+	end_leave(run, EXIT_KILLED);
+}
+
+void supervisor_run(struct run *run, pid_t child, int socket)
+{
 	bool connected = true;
 	struct supervisor *self = run->supervisor;
 	begin(run, child, socket);
@@ -511,7 +579,7 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 		struct pollfd events[] = {
 			{ .fd = signals_fd(self->signals), .events = POLLIN },
 			{ .fd = connected && self->listens ? socket : -1, .events = POLLIN },
-			{ .fd = self->parent_pidfd, .events = POLLIN },
+			{ .fd = self->lifeline_fd, .events = POLLIN },
 			{ .fd = self->waits_for_maps ? run->plan->report.userns_block.fd : -1,
 			  .events = POLLIN },
 			{ .fd = self->listener, .events = POLLIN },
@@ -522,13 +590,8 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 		int n_ready = poll(events, ARRAY_SIZE(events), ms_to_sleep(self));
 		if (n_ready < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for the sandbox");
-		if (events[2].revents) { /* the parent is gone, and so is everything */
-			/* COMMAND may stop us once more before it is over, and nobody continues us
-			 * then. */
-			signals_wake_at(now_ms() + AWAKE_MS, AWAKE_MS);
-			end_and_remove(run);
-			end_leave(run, 1);
-		}
+		if (events[2].revents)
+			end_with_lifeline(run);
 		if (connected && (events[1].revents || !self->listens))
 			connected = hear_messages(run);
 		if (n_ready == 0 && !self->settled) {

@@ -55,10 +55,10 @@ void tell_from_now_on(struct run *run, int socket)
 	die_first_call(tell_not_started, run);
 	signals_leave_to_supervisor(left->signals);
 	if (shape->topology == RUN_WITH_INIT && shape->pid_namespace && !shape->has_guard) {
-		run->parent_pidfd = left->parent_pidfd;
-		left->parent_pidfd = -1;
+		run->lifeline_fd = left->lifeline_fd;
+		left->lifeline_fd = -1;
 	}
-	close_fd(&left->parent_pidfd);
+	close_fd(&left->lifeline_fd);
 	/* The supervisor writes to them, and their readers wait for the end of file. */
 	int *written = arena_alloc(run->plan->n_fds * sizeof(int));
 	for (size_t i = fds_with_trait(run->plan, SUPERVISOR_WRITES, written); i-- > 0;)

@@ -215,6 +215,28 @@ static void hide_values(const struct plan *plan)
 	}
 }
 
+static bool writes_to(int fd, const struct stat *pipe)
+{
+	struct stat status;
+	return fstat(fd, &status) == 0 && status.st_dev == pipe->st_dev &&
+	       status.st_ino == pipe->st_ino && (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+}
+
+int host_passes_writer(const struct host *host, const struct plan *plan, const struct stat *pipe)
+{
+	const struct command_plan *command = &plan->command;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (writes_to(fd, pipe))
+			return fd;
+	for (size_t i = 0; i < host->n_inherited_fds && !command->close_fds; i++)
+		if (writes_to(host->inherited_fds[i], pipe))
+			return host->inherited_fds[i];
+	for (size_t i = 0; i < command->keep_fds.n; i++)
+		if (writes_to(command->keep_fds.items[i].fd, pipe))
+			return command->keep_fds.items[i].fd;
+	return -1;
+}
+
 void host_forget_environment(const struct host *host, const struct plan *plan)
 {
 	for (char **entry = host->envp; plan->command.n_env_ops && *entry; entry++)

@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 struct host {
 	struct caller caller;
@@ -29,6 +30,8 @@ bool host_is_open_by_caller(int fd);
 /* Once the plan was read: /proc, and which descriptors and what terminal COMMAND would inherit. What an
  * option consumes becomes close-on-exec; --sync-fd's may be put under another number. */
 void host_learn(struct host *host, struct plan *plan);
+/* A descriptor that COMMAND would get and that writes to this pipe; -1: none. */
+int host_passes_writer(const struct host *host, const struct plan *plan, const struct stat *pipe);
 /* Overwrites the environment in a process that has no use for it any more, where options change COMMAND's:
  * what they take away is nobody's who can look into our processes either. */
 void host_forget_environment(const struct host *host, const struct plan *plan);

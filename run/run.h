@@ -40,7 +40,7 @@ struct run {
 	bool is_reported;
 	struct supervisor *supervisor; /* what it knows; NULL inside */
 	struct init *init;             /* pid 1's */
-	int parent_pidfd; /* pid 1's, to end the sandbox with --die-with-parent; -1: others do */
+	int lifeline_fd; /* pid 1's, to end the sandbox with --die-with-parent or -fd; -1: others do */
 	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
 	bool nofile_raised;     /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot; /* / is not the mount namespace's, and what is there is the host's */

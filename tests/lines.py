@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from sandbox import BINARY, bpf, data_fd, keep
+from sandbox import BINARY, bpf, data_fd, keep, pipe
 
 
 # ---- the option table: no test spells a list of options ----
@@ -58,6 +58,8 @@ def descriptor_for(option, folder, holder):
         return keep(os.open(folder, os.O_PATH))
     if option.name in ("--userns", "--userns2", "--pidns"):
         return holder.namespace("pid" if option.name == "--pidns" else "user")
+    if option.name == "--die-with-fd":
+        return pipe()[0]
     if option.name in ("--seccomp", "--add-seccomp-fd"):
         return data_fd(bpf({}))
     if option.name == "--pidfd-socket":
