@@ -68,9 +68,9 @@ static const char *what_is_last(const char *word, unsigned argument, struct posi
 	return arena_printf("%s took the last word, %s", position_text(last), word);
 }
 
-static void read_and_check(int argc, char **argv, bool as_bwrap, struct plan *plan, struct run *run)
+static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *host,
+			   struct plan *plan, struct run *run)
 {
-	const struct caller *caller = &run->host->caller;
 	const char *program = argc > 0 ? argv[0] : "bwrapish";
 	enum reading reading = READ_NOTHING;
 	static const struct option_io io = { host_is_open_by_caller, read_and_close };
@@ -103,11 +103,13 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct plan *pl
 		break;
 	}
 	run_tell_stage(run, STAGE_CHECK);
-	if ((bad = plan_check(plan, caller, &run->shape)))
+	if (plan->command.listen_fds)
+		host_learn_listen_fds(host, plan);
+	if ((bad = plan_check(plan, &host->caller, &run->shape)))
 		die("%s", bad);
 	if (plan->dry_run) {
 		struct text text = { 0 };
-		plan_explain(plan, &run->shape, caller, &text);
+		plan_explain(plan, &run->shape, &host->caller, &text);
 		print_and_exit(text.bytes);
 	}
 }
@@ -230,7 +232,7 @@ int main(int argc, char **argv, char **envp)
 
 	die_first_call(find_exit_codes, argv);
 	host_arrive(&host, argv, envp);
-	read_and_check(argc, argv, as_bwrap, &plan, &run);
+	read_and_check(argc, argv, as_bwrap, &host, &plan, &run);
 	run_tell_stage(&run, STAGE_SPLIT);
 	host_learn(&host, &plan);
 	command_check_labels(&plan);

@@ -167,6 +167,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l exit-codes -d 'of failures 
 complete -c bwrapish -n '__bwrapish_wants option' -l as-pid-1 -d 'COMMAND itself is pid 1; needs --unshare-pid'
 complete -c bwrapish -n '__bwrapish_wants option' -l close-fds -d 'pass no descriptor above 2 to COMMAND'
 complete -c bwrapish -n '__bwrapish_wants option' -l keep-fd -d 'except this one'
+complete -c bwrapish -n '__bwrapish_wants option' -l listen-fds -d 'pass on what a service manager has opened (LISTEN_FDS)'
 complete -c bwrapish -n '__bwrapish_wants option' -l cap-add -d 'give COMMAND a capability, or ALL, within the sandbox'
 complete -c bwrapish -n '__bwrapish_wants option' -l cap-drop -d 'take a capability, or ALL, away'
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp -d 'load the BPF program in FD'

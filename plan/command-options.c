@@ -41,6 +41,7 @@ static const struct option_row process_rows[] = {
 	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", FLAG, AT(command.as_pid_1), .supervised = 1, .needs = "--unshare-pid"),
 	ROW("close-fds", "", COMMAND, "pass no descriptor above 2 to COMMAND", FLAG, AT(command.close_fds)),
 	ROW("keep-fd", "FD", COMMAND, "except this one", FDS, AT(command.keep_fds), .use = USE_PASSED, .needs = "--close-fds; without it every descriptor is passed on"),
+	ROW("listen-fds", "", COMMAND, "pass on what a service manager has opened (LISTEN_FDS)", FLAG, AT(command.listen_fds)),
 	ROW("cap-add", "CAP", SECURITY, "give COMMAND a capability, or ALL, within the sandbox", OWN, .value = CAP_ADD),
 	ROW("cap-drop", "CAP", SECURITY, "take a capability, or ALL, away", OWN, .value = CAP_DROP),
 };
@@ -169,6 +170,22 @@ static problem check_caps(const struct plan *plan, const struct caller *caller)
 	return NULL;
 }
 
+/* What was opened for COMMAND is 3 and above, whatever the line says of these numbers. */
+static problem check_listen_fds(const struct plan *plan, const struct caller *caller)
+{
+	for (size_t i = 0; i < plan->n_fds; i++) {
+		const struct named_fd *named = &plan->fds[i];
+		if (named->fd >= LISTEN_FDS_START &&
+		    named->fd - LISTEN_FDS_START < caller->n_listen_fds &&
+		    named->row->use != USE_PASSED)
+			return problem_at(
+				named->position,
+				"descriptor %d is one of the %d from %d that --listen-fds passes to COMMAND",
+				named->fd, caller->n_listen_fds, LISTEN_FDS_START);
+	}
+	return NULL;
+}
+
 problem command_options_check(const struct plan *plan, const struct caller *caller,
 			      const struct shape *shape)
 {
@@ -176,6 +193,9 @@ problem command_options_check(const struct plan *plan, const struct caller *call
 		return option_refused(
 			plan, "--as-pid-1",
 			"cannot be combined with --lock-file, which needs a process to hold it");
+	problem bad = check_listen_fds(plan, caller);
+	if (bad)
+		return bad;
 	bool callers_caps = !shape->user_namespace && plan->ns.userns.fd < 0;
 	return callers_caps ? check_caps(plan, caller) : NULL;
 }
@@ -218,4 +238,7 @@ void command_options_explain(const struct plan *plan, const struct shape *shape,
 	if (plan->command.close_fds)
 		explain_line(text, "", "no descriptor above 2 is passed on%s",
 			     plan->command.keep_fds.n ? " but those of --keep-fd" : "");
+	if (caller->n_listen_fds)
+		explain_line(text, "", "descriptors passed on as LISTEN_FDS: %d from %d",
+			     caller->n_listen_fds, LISTEN_FDS_START);
 }

@@ -226,6 +226,8 @@ struct root_plan {
 enum exit_codes { EXIT_CODES_BWRAP, EXIT_CODES_ENV };
 enum { EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
+enum { LISTEN_FDS_START = 3 }; /* sd_listen_fds(3) */
+
 /* COMMAND and its surroundings. */
 struct command_plan {
 	char *const *argv; /* NULL-terminated, its words are the line's; NULL: there is none */
@@ -234,7 +236,7 @@ struct command_plan {
 	size_t n_env_ops, capacity_env_ops;
 	struct cap_op *cap_ops;
 	size_t n_cap_ops, capacity_cap_ops;
-	bool new_session, die_with_parent, die_with_command, as_pid_1, close_fds;
+	bool new_session, die_with_parent, die_with_command, as_pid_1, close_fds, listen_fds;
 	struct fd_at die_with_fd;
 	struct fds_at keep_fds;
 	enum exit_codes exit_codes;

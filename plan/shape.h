@@ -4,8 +4,7 @@
 
 #include "plan/plan.h"
 
-/* What is true of the caller; read once on arrival, given to the pure rooms so that they need ask
- * nobody. */
+/* What is true of the caller, given to the pure rooms so that they need ask nobody. */
 struct caller {
 	uid_t uid;
 	gid_t gid;
@@ -13,6 +12,7 @@ struct caller {
 	bool may_mount;          /* CAP_SYS_ADMIN is effective */
 	bool is_group_leader;    /* of its process group: setsid() would fail */
 	pid_t parent;            /* at the very start; 0: in an outer pid namespace */
+	int n_listen_fds;        /* 3 and above, that --listen-fds passes on */
 	const char *directory;   /* absolute, or NULL when it has no path */
 };
 

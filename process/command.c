@@ -95,11 +95,34 @@ static void unset_variable(char **entries, const char *name)
 		memmove(&entries[i], &entries[i + 1], count_entries(entries + i) * sizeof(char *));
 }
 
+/* What COMMAND's process adds when it is there: PWD and LISTEN_PID; and the NULL. */
+enum { N_LATE_ENTRIES = 3 };
+
+/* Before nothing was passed on to COMMAND's own number, which sd_listen_fds(3) wants to see, nor to its pidfd's
+ * (LISTEN_PIDFDID, systemd 259); it takes what has no LISTEN_PIDFDID. */
+static void set_listen_entries(const struct run *run, char **entries)
+{
+	static const char *const names[] = { "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
+					     "LISTEN_PIDFDID" };
+	char *outer_names = run->host->envp[find_variable(run->host->envp, "LISTEN_FDNAMES")];
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		unset_variable(entries, names[i]);
+	if (!run->host->caller.n_listen_fds)
+		return;
+	set_entry(entries, "LISTEN_FDS",
+		  arena_printf("LISTEN_FDS=%d", run->host->caller.n_listen_fds));
+	if (outer_names)
+		set_entry(entries, "LISTEN_FDNAMES", outer_names);
+}
+
 void command_make_environment(struct run *run)
 {
-	/* Each operation adds one at most; PWD and the NULL come last. */
+	enum { N_LISTEN_ENTRIES = 2 };
+	/* Each operation adds one at most. */
 	size_t n_outer = count_entries(run->host->envp);
-	char **entries = arena_alloc((n_outer + run->plan->command.n_env_ops + 2) * sizeof(char *));
+	char **entries = arena_alloc(
+		(n_outer + run->plan->command.n_env_ops + N_LISTEN_ENTRIES + N_LATE_ENTRIES) *
+		sizeof(char *));
 	memcpy(entries, run->host->envp, n_outer * sizeof(char *));
 	for (size_t i = 0; i < run->plan->command.n_env_ops; i++) {
 		const struct env_op *op = &run->plan->command.env_ops[i];
@@ -122,13 +145,15 @@ void command_make_environment(struct run *run)
 			break;
 		}
 	}
+	if (run->plan->command.listen_fds)
+		set_listen_entries(run, entries);
 	run->environment = entries;
 }
 
 static char **copy_words(char *const *words)
 {
 	size_t n = count_entries(words);
-	char **copies = arena_alloc((n + 2) * sizeof(char *)); /* room for PWD */
+	char **copies = arena_alloc((n + N_LATE_ENTRIES) * sizeof(char *));
 	for (size_t i = 0; i < n; i++)
 		copies[i] = arena_string(words[i]);
 	return copies;
@@ -224,14 +249,18 @@ static void close_descriptors(const struct run *run)
 	if (!plan->command.close_fds && !run->host->inherited_known)
 		return;
 	size_t n = 0;
-	int *keep = arena_alloc((run->host->n_inherited_fds + plan->command.keep_fds.n + 2) *
-				sizeof(*keep));
+	size_t n_listen = (size_t) run->host->caller.n_listen_fds;
+	int *keep =
+		arena_alloc((run->host->n_inherited_fds + plan->command.keep_fds.n + n_listen + 2) *
+			    sizeof(*keep));
 	keep[n++] = run->supervisor_fd;
 	keep[n++] = run->going_fd;
 	for (size_t i = 0; !plan->command.close_fds && i < run->host->n_inherited_fds; i++)
 		keep[n++] = run->host->inherited_fds[i];
 	for (size_t i = 0; plan->command.close_fds && i < plan->command.keep_fds.n; i++)
 		keep[n++] = plan->command.keep_fds.items[i].fd;
+	for (int i = 0; i < run->host->caller.n_listen_fds; i++)
+		keep[n++] = LISTEN_FDS_START + i;
 	if (!close_all_except(keep, n))
 		die_errno(errno, "Can't close the descriptors that COMMAND must not have");
 }
@@ -246,6 +275,9 @@ void command_prepare(struct run *run)
 	caps_keep(run->shape.caps, run->shape.ambient_caps);
 	umask(run->host->umask);
 	enter_directory(run);
+	if (run->host->caller.n_listen_fds)
+		set_entry(run->environment, "LISTEN_PID",
+			  arena_join("LISTEN_PID=", arena_number((uint64_t) getpid(), 10)));
 	command_set_label(run, "exec", "--exec-label", plan->command.exec_label);
 	if (run->nofile_raised && setrlimit(RLIMIT_NOFILE, &run->host->nofile) < 0)
 		die_errno(errno, "Can't restore the limit of open files");

@@ -5,6 +5,7 @@
 #include "run/host.h"
 
 #include "plan/descriptors.h"
+#include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/capabilities.h"
@@ -98,6 +99,27 @@ void host_arrive(struct host *host, char **argv, char **envp)
 }
 
 /* ---- once the plan is there ---- */
+
+void host_learn_listen_fds(struct host *host, const struct plan *plan)
+{
+	const char *pid_word = get_variable(host->envp, "LISTEN_PID"),
+		   *number_word = get_variable(host->envp, "LISTEN_FDS"),
+		   *position = position_text(options_position(plan, "--listen-fds"));
+	uint64_t pid, number;
+	if (!pid_word || !number_word)
+		return;
+	if (!parse_decimal(pid_word, INT_MAX, &pid))
+		die("%s: LISTEN_PID is no process's number: %s", position, pid_word);
+	if (pid != (uint64_t) getpid())
+		return;
+	if (!parse_decimal(number_word, INT_MAX - LISTEN_FDS_START, &number) || !number)
+		die("%s: LISTEN_FDS is no number of descriptors: %s", position, number_word);
+	host->caller.n_listen_fds = (int) number;
+	for (int i = 0; i < host->caller.n_listen_fds; i++)
+		if (!host_is_open_by_caller(LISTEN_FDS_START + i))
+			die("%s: LISTEN_FDS is %d, but descriptor %d is not open", position,
+			    host->caller.n_listen_fds, LISTEN_FDS_START + i);
+}
 
 /* What an option consumes becomes close-on-exec. Ascending, each once. */
 static int *mark_consumed(const struct plan *plan, size_t *ret_n)

@@ -27,6 +27,9 @@ struct host {
 void host_arrive(struct host *host, char **argv, char **envp);
 /* Whether a descriptor came from the caller: one of 0 to 2 may be a placeholder of ours. */
 bool host_is_open_by_caller(int fd);
+/* --listen-fds: how many descriptors a service manager has opened for this very process, as the environment says
+ * it; what is for another process is for nobody here, as for sd_listen_fds(3). */
+void host_learn_listen_fds(struct host *host, const struct plan *plan);
 /* Once the plan was read: /proc, and which descriptors and what terminal COMMAND would inherit. What an
  * option consumes becomes close-on-exec; --sync-fd's may be put under another number. */
 void host_learn(struct host *host, struct plan *plan);
