@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lines import FORMS
-from sandbox import BASE, LONG, Life, at_eof, bpf, close, data_fd, keep, line_from, pipe, refused, run, start
+from sandbox import BASE, LONG, Life, at_eof, bpf, close, data_fd, keep, line_from, pipe, python, refused, run, start
 
 pytestmark = pytest.mark.core
 SHAPES = {**FORMS, "joinable": ["--lock-file", "/usr/bin/env"], "filters": ["--unshare-pid", "--seccomp", None],
@@ -141,6 +141,20 @@ def test_a_stopped_supervisor_does_not_keep_the_sandbox(shape):
         lifeline.end()
         assert at_eof(life.end, LONG), "somebody is left"
         assert process.wait(LONG) == 137
+
+
+@shapes
+def test_a_command_that_takes_its_death_signal_back_ends_with_a_killed_supervisor(shape):
+    """As every program does that changes its credentials: prctl(2)."""
+    if shape == "joinable":
+        pytest.skip("the reaper's child is nobody's whom the guard could end")
+    lifeline, life = Pipe(), Life()
+    code = "import ctypes, time\nctypes.CDLL(None).prctl(1, 0)  # PR_SET_PDEATHSIG\nprint('ready', flush=True)\ntime.sleep(600)"
+    with start([*BASE, *shape_args(shape), "--die-with-fd", lifeline.fd], python(code), pass_fds=[life.held]) as process:
+        assert line_from(process) == "ready"
+        close(life.held)
+        process.kill()
+        assert at_eof(life.end, LONG), "somebody is left"
 
 
 def test_the_reader_of_the_status_is_told():
