@@ -1,7 +1,6 @@
 /* utils.c - what any program could use: numbers, strings, memory, descriptors, messages.
  *
- * Knows no sandbox. No stdio streams, no locale, no file opened by path: all of it is also called
- * after the root has changed, when the file system belongs to somebody else.
+ * Knows no sandbox. No stdio streams, no locale, no file opened by path: all of it is called in COMMAND's root, too.
  */
 #include "utils.h"
 
@@ -153,8 +152,7 @@ static unsigned digit_of(char c)
 	return c >= '0' && c <= '9' ? (unsigned) (c - '0') : letter < 26 ? 10 + letter : UINT_MAX;
 }
 
-/* Not strtoull(3): that takes blanks and signs, and 0b for binary or not as the C library likes
- * (glibc since 2.38). */
+/* Not strtoull(3): that takes blanks and signs, and 0b for binary since glibc 2.38. */
 static bool parse_number(const char *word, unsigned base, uint64_t max, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -251,8 +249,7 @@ const char *get_variable(char *const *entries, const char *name)
 	return entry ? entry + strlen(name) + 1 : NULL;
 }
 
-/* The length of the UTF-8 sequence at `s` (`left` bytes there), 0 when it is none that may be
- * shown: not UTF-8, overlong, a surrogate, or a C1 control. */
+/* The length of the UTF-8 sequence at `s`, 0 when it may not be shown: malformed, a surrogate, a C1 control. */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
 	size_t n = s[0] >= 0xf0 && s[0] <= 0xf4  ? 4
@@ -319,12 +316,11 @@ const char *errno_name(int error)
 static struct {
 	const char *prefix;
 	bool levels;
-	int failure_status; /* 0: nobody has set it */
+	int failure_status; /* 0: nobody has set it; the hook may */
 	void (*before_dying)(void *argument, const struct failure *failure);
 	void *before_dying_argument;
 	const char *failing_path;
-	/* No arena for these: the message may be about memory. Two, as the hook may have something to say before
-	 * the last words. */
+	/* No arena: the message may be about memory. Two, as the hook may speak before the last words. */
 	char raw[65536], last_words[65536], line[4 * 3072 + 256];
 } message;
 
@@ -393,15 +389,13 @@ void say_note(const char *fmt, ...)
 	say_line("<6>", message.raw);
 }
 
-enum { STATUS_OF_FAILURE = -1 }; /* which the hook may set */
-
 static _Noreturn void end_process(int exit_status, int error, bool says)
 {
 	void (*hook)(void *argument, const struct failure *failure) = message.before_dying;
 	struct failure failure = { .sentence = says ? message.last_words : NULL,
 				   .path = message.failing_path,
 				   .error = error,
-				   .exit_status = exit_status < 0 ? die_status() : exit_status };
+				   .exit_status = exit_status ? exit_status : die_status() };
 	if (says)
 		shorten(message.last_words);
 	message.before_dying = NULL; /* it may die itself */
@@ -409,7 +403,7 @@ static _Noreturn void end_process(int exit_status, int error, bool says)
 		hook(message.before_dying_argument, &failure);
 	if (says)
 		say_line("<3>", message.last_words);
-	_exit(exit_status < 0 ? die_status() : exit_status);
+	_exit(exit_status ? exit_status : die_status());
 }
 
 int die_status(void)
@@ -425,7 +419,7 @@ void die_set_status(int exit_status)
 void die(const char *fmt, ...)
 {
 	FORMAT(message.last_words);
-	end_process(STATUS_OF_FAILURE, 0, true);
+	end_process(0, 0, true);
 }
 
 void die_as(int exit_status, const char *fmt, ...)
@@ -437,7 +431,7 @@ void die_as(int exit_status, const char *fmt, ...)
 void die_because(int error, const char *fmt, ...)
 {
 	FORMAT(message.last_words);
-	end_process(STATUS_OF_FAILURE, error, true);
+	end_process(0, error, true);
 }
 
 void die_errno(int error, const char *fmt, ...)
@@ -447,7 +441,7 @@ void die_errno(int error, const char *fmt, ...)
 	size_t length = strlen(message.last_words);
 	snprintf(message.last_words + length, sizeof(message.last_words) - length, ": %s",
 		 errno_text(error));
-	end_process(STATUS_OF_FAILURE, error, true);
+	end_process(0, error, true);
 }
 
 void die_silently(int exit_status)
