@@ -165,6 +165,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l die-with-fd -d 'kill the sa
 complete -c bwrapish -n '__bwrapish_wants option' -l die-with-command -d 'kill what COMMAND leaves behind when it ends'
 complete -c bwrapish -n '__bwrapish_wants option' -l exit-codes -d 'of failures before COMMAND: env (125, 126, 127) or bwrap (1)'
 complete -c bwrapish -n '__bwrapish_wants option' -l as-pid-1 -d 'COMMAND itself is pid 1; needs --unshare-pid'
+complete -c bwrapish -n '__bwrapish_wants option' -l exit-signal -d 'end by the signal that COMMAND died of, not with 128 + its number'
 complete -c bwrapish -n '__bwrapish_wants option' -l close-fds -d 'pass no descriptor above 2 to COMMAND'
 complete -c bwrapish -n '__bwrapish_wants option' -l keep-fd -d 'except this one'
 complete -c bwrapish -n '__bwrapish_wants option' -l listen-fds -d 'pass on what a service manager has opened (LISTEN_FDS)'

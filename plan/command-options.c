@@ -39,6 +39,7 @@ static const struct option_row process_rows[] = {
 	ROW("die-with-command", "", COMMAND, "kill what COMMAND leaves behind when it ends", FLAG, AT(command.die_with_command), .supervised = 9, .traits = ENDS_WITH_COMMAND),
 	ROW("exit-codes", "CODES", COMMAND, "of failures before COMMAND: env (125, 126, 127) or bwrap (1)", OWN, .value = EXIT_CODES, .choices = "bwrap env", .traits = LAST_WINS),
 	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", FLAG, AT(command.as_pid_1), .supervised = 1, .needs = "--unshare-pid"),
+	ROW("exit-signal", "", COMMAND, "end by the signal that COMMAND died of, not with 128 + its number", FLAG, AT(command.exit_signal)),
 	ROW("close-fds", "", COMMAND, "pass no descriptor above 2 to COMMAND", FLAG, AT(command.close_fds)),
 	ROW("keep-fd", "FD", COMMAND, "except this one", FDS, AT(command.keep_fds), .use = USE_PASSED, .needs = "--close-fds; without it every descriptor is passed on"),
 	ROW("listen-fds", "", COMMAND, "pass on what a service manager has opened (LISTEN_FDS)", FLAG, AT(command.listen_fds)),
@@ -235,6 +236,8 @@ void command_options_explain(const struct plan *plan, const struct shape *shape,
 			text, "",
 			"exit status %d when something fails before, %d or %d when COMMAND is not executable or not found",
 			EXIT_SETUP, EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND);
+	if (plan->command.exit_signal)
+		explain_line(text, "", "a signal that ends COMMAND is what the caller sees");
 	if (plan->command.close_fds)
 		explain_line(text, "", "no descriptor above 2 is passed on%s",
 			     plan->command.keep_fds.n ? " but those of --keep-fd" : "");

@@ -236,7 +236,8 @@ struct command_plan {
 	size_t n_env_ops, capacity_env_ops;
 	struct cap_op *cap_ops;
 	size_t n_cap_ops, capacity_cap_ops;
-	bool new_session, die_with_parent, die_with_command, as_pid_1, close_fds, listen_fds;
+	bool new_session, die_with_parent, die_with_command, as_pid_1, close_fds, listen_fds,
+		exit_signal;
 	struct fd_at die_with_fd;
 	struct fds_at keep_fds;
 	enum exit_codes exit_codes;

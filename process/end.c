@@ -21,6 +21,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -147,6 +149,30 @@ void end_leave(const struct run *run, int exit_status)
 	_exit(exit_status);
 }
 
+/* As COMMAND has died, but for the core: that would be of this program. It returns where nothing dies of
+ * the signal, as a pid 1 does not. */
+static void die_of(int number)
+{
+	const struct rlimit none = { 0 };
+	sigset_t only;
+	sigemptyset(&only);
+	sigaddset(&only, number);
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+		return;
+	signal(number, SIG_DFL);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &only, NULL);
+}
+
+void end_leave_by(const struct run *run, int number)
+{
+	helpers_end_guard(run);
+	take_terminal_back(run->supervisor);
+	if (run->plan->command.exit_signal)
+		die_of(number);
+	_exit(128 + number);
+}
+
 /* ---- when somebody asks for it ---- */
 
 bool end_lifeline_is_cut(const struct supervisor *self)
@@ -178,6 +204,7 @@ void end_if_asked(const struct run *run)
 		       position_text(options_position(run->plan, "--timeout")));
 	if (!ending)
 		end_of_lifeline(run);
+	self->asked_by = ending;
 	die_silently(128 + ending);
 }
 

@@ -13,6 +13,8 @@ bool end_sandbox(const struct run *run);
 void end_and_remove(struct run *run);
 /* Ends the supervisor itself. */
 _Noreturn void end_leave(const struct run *run, int exit_status);
+/* The same where a signal ended COMMAND, or would have: with --exit-signal of that one. */
+_Noreturn void end_leave_by(const struct run *run, int number);
 /* Takes the status of any child, as waitpid(2) with WNOHANG. */
 pid_t end_take_status(const struct run *run, int *ret_status);
 /* The child, if it does not end in this time; otherwise 0. */

@@ -160,7 +160,7 @@ static void pass_on(struct run *run, const struct signalfd_siginfo *info)
 			report_failure(run,
 				       &(struct told_failure){ .failure.exit_status = 128 + number,
 							       .stage = -1 });
-		end_leave(run, 128 + number);
+		end_leave_by(run, number);
 	}
 	if (new_session && is_from_terminal(info))
 		send_to_session(run,

@@ -47,6 +47,7 @@ struct supervisor {
 	int terminal;        /* a descriptor of it, where we came in the foreground; or -1 */
 	int status;          /* COMMAND's, as of waitpid(2) */
 	int64_t ending_ms;   /* when the end of the sandbox began; 0: it has not */
+	int asked_by;        /* the signal that ended the run before the loop; 0: none */
 	int cut_short;       /* the exit status when nobody wants the rest any more; 0: go on */
 	struct signals *signals;
 	struct helper *helpers;

@@ -109,6 +109,8 @@ static void end_all(void *argument, const struct failure *failure)
 	report_failure(run, self->failure
 				    ? self->failure
 				    : &(struct told_failure){ .failure = *failure, .stage = -1 });
+	if (run->supervisor->asked_by)
+		end_leave_by(run, run->supervisor->asked_by);
 }
 
 void supervisor_prepare(struct run *run)
@@ -393,6 +395,8 @@ static _Noreturn void finish(struct run *run, int status)
 	if (run->shape.ends_with_command)
 		report_usage(run, &usage, cause_of_end(run, &usage, status));
 	report_exit(run, exit_code);
+	if (done && WIFSIGNALED(status) && !self->timed_out)
+		end_leave_by(run, WTERMSIG(status));
 	end_leave(run, done ? exit_code : self->cut_short ? self->cut_short : die_status());
 }
 

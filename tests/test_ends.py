@@ -9,7 +9,8 @@ import pytest
 
 from lines import form_args, forms
 from sandbox import (BASE, ENV, FULL, IS_ROOT, IS_SANITIZED, LONG, PREFIX, REPO, WITH_PROC, Holder, Life, Terminal, as_user, at_eof,
-                     close, command_line, content, data_fd, killed_by, pipe, python, readable, refused, run, run_python)
+                     close, command_line, content, data_fd, killed_by, line_from, pipe, python, python_prefix, read_json, readable, refused, run,
+                     run_python, start)
 
 pytestmark = pytest.mark.core
 
@@ -213,3 +214,59 @@ while zombies() and time.time() < end:
     time.sleep(0.01)
 print(zombies())"""
     assert run_python(["--unshare-pid"], code, base=WITH_PROC).stdout == "[]\n"
+
+
+# ---- the signal that ended it ----
+
+@forms
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV, signal.SIGRTMIN + 1])
+def test_exit_signal_is_what_the_caller_sees(form, number):
+    code = f"import os, signal\nsignal.signal(signal.SIGRTMIN + 1, signal.SIG_DFL)\nos.kill(os.getpid(), {int(number)})\nos._exit(7)"
+    status = run([*BASE, *form_args(form), "--exit-signal"], python(code)).returncode
+    assert status == (7 if form == "as pid 1" else -number)  # no signal of its own ends a pid 1
+
+
+@forms
+def test_exit_signal_changes_no_other_status(form):
+    for code in (0, 1, 130, 143):
+        assert run([*BASE, *form_args(form), "--exit-signal"], ["sh", "-c", f"exit {code}"]).returncode == code
+    refused([*form_args(form), "--exit-signal", "--chdir", "/nowhere"], "Can't chdir to /nowhere", base=BASE)
+
+
+@forms
+def test_exit_signal_writes_no_second_core(form):
+    if form in ("alone", "new session"):
+        pytest.skip("nobody but COMMAND dies here")
+    limit = python_prefix("import resource\nresource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)")
+    with start([*BASE, *form_args(form), "--exit-signal"], python("import os, resource, signal\n"
+               "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\nos.write(1, b'ready\\n')\nwhile True: signal.pause()"), prefix=limit) as process:
+        assert line_from(process) == "ready"
+        process.send_signal(signal.SIGQUIT)
+        end = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert (end.si_code, end.si_status) == (os.CLD_KILLED, signal.SIGQUIT)
+
+
+@forms
+def test_exit_signal_counts_before_command_runs(form):
+    (status, info), (block, _) = pipe(), pipe()
+    life = Life()
+    with start([*BASE, *form_args(form), "--exit-signal", "--info-fd", info, "--block-fd", block], ["true"], pass_fds=[life.held]) as process:
+        read_json(status)
+        process.terminate()
+        assert process.wait(LONG) == -signal.SIGTERM
+        life.assert_over()
+
+
+def test_exit_signal_lets_a_script_stop_at_ctrl_c():
+    script = '"$@"; echo goes on'
+    for more, word in (([], "goes on"), (["--exit-signal"], r"(?!)")):
+        with Terminal([*BASE, "--unshare-pid", *more], python("import os, signal\nsignal.signal(2, lambda *_: (signal.signal(2, signal.SIG_DFL), os.kill(os.getpid(), 2)))\n"
+                      "os.write(1, b'ready\\n')\nwhile True: signal.pause()"), prefix=["bash", "-c", script, "bash"]) as terminal:
+            terminal.read_until("ready")
+            terminal.type("\x03")
+            terminal.wait()
+        assert ("goes on" in terminal.text) == (not more), terminal.text
+
+
+def test_exit_signal_leaves_the_status_of_timeout():
+    assert run([*BASE, "--timeout", "0.2", "--exit-signal"], ["sleep", "60"]).returncode == 124
