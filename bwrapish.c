@@ -205,6 +205,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	newroot_enter(run);
 	run->stage = STAGE_BUILD; /* of which each operation is told when it comes */
 	build_root(run);
+	tell_terminal(run);
 	tell_and_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);
@@ -224,7 +225,8 @@ int main(int argc, char **argv, char **envp)
 			   .supervisor_fd = -1,
 			   .lifeline_fd = -1,
 			   .going_fd = -1,
-			   .root.fd = -1 };
+			   .root.fd = -1,
+			   .pty = { -1, -1 } };
 
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	bool as_bwrap = argc > 0 && streq(slash ? slash + 1 : argv[0], "bwrap");

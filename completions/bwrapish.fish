@@ -158,6 +158,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l env-fd -d 'set the variable
 complete -c bwrapish -n '__bwrapish_wants option' -l unsetenv -d 'forget a variable'
 complete -c bwrapish -n '__bwrapish_wants option' -l env -d 'take a variable from the caller again, after --clearenv'
 complete -c bwrapish -n '__bwrapish_wants option' -l new-session -d 'a new terminal session (setsid)'
+complete -c bwrapish -n '__bwrapish_wants option' -l pty -d 'a terminal of the sandbox\'s own, in place of the caller\'s'
 complete -c bwrapish -n '__bwrapish_wants option' -l no-tty-guard -d 'allow typing into the caller\'s terminal, and signals (O_ASYNC)'
 complete -c bwrapish -n '__bwrapish_wants option' -l allow-keys -d 'leave COMMAND the caller\'s kernel keys (keyctl)'
 complete -c bwrapish -n '__bwrapish_wants option' -l die-with-parent -d 'kill the sandbox when bwrapish or its parent dies'

@@ -1,6 +1,7 @@
-/* guards.c - the guards of the caller's keys and terminal: what they are, and whether they hold.
+/* guards.c - the guards of the caller's keys and terminal: what they are, and whether they hold; and the one of the
+ * helper that relays a terminal.
  *
- * They deny nothing that setup needs, whoever asks for how much.
+ * Those deny nothing that setup needs, whoever asks for how much.
  */
 #include "filter/guards.h"
 
@@ -179,4 +180,58 @@ bool guards_hold(const struct run *run)
 		 errno == ENOSYS);
 	bool tty_held = !run->host->has_tty || (ioctl(-1, TIOCSTI, NULL) < 0 && errno == EPERM);
 	return keys_held && tty_held;
+}
+
+/* FIRST_ARCH is the one with the longer pointers. */
+#define OWN_ARCH       (sizeof(void *) == 8 ? FIRST_ARCH : SECOND_ARCH)
+#define PASSES(number) IF_IS(number, 0, 1), ANSWER(SECCOMP_RET_ALLOW)
+
+/* An allow list: whoever took the relay over by what COMMAND writes would have two terminals, and no file, no
+ * process and no key that it can type for the caller. */
+static const struct sock_filter relay_filter[] = {
+	LOAD(FIELD(arch)),
+	IF_IS(OWN_ARCH, 1, 0),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	LOAD(FIELD(nr)),
+	PASSES(SYS_read),
+	PASSES(SYS_write),
+	PASSES(SYS_close),
+#ifdef SYS_poll
+	PASSES(SYS_poll),
+#endif
+#ifdef SYS_ppoll
+	PASSES(SYS_ppoll),
+#endif
+#ifdef SYS_ppoll_time64
+	PASSES(SYS_ppoll_time64),
+#endif
+	PASSES(SYS_rt_sigprocmask),
+	PASSES(SYS_restart_syscall), /* of poll(2), when it was stopped */
+	PASSES(SYS_exit_group),
+	IF_IS(SYS_ioctl, 1, 0),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	LOAD(LOW_HALF(args[1])),
+	PASSES(TCGETS),
+	PASSES(TCSETS),
+#ifdef TCGETS2 /* glibc 2.42 */
+	PASSES(TCGETS2),
+	PASSES(TCSETS2),
+#endif
+	PASSES(TIOCGPGRP),
+	PASSES(TIOCGWINSZ),
+	PASSES(TIOCSWINSZ),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+};
+
+bool guards_confine_relay(void)
+{
+	const struct sock_fprog program = {
+		.len = ARRAY_SIZE(relay_filter),
+		.filter = (struct sock_filter *) (uintptr_t) relay_filter,
+	};
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		    &program) < 0)
+		return false;
+	/* A filter around us may have answered instead. */
+	return syscall(SYS_getppid) < 0 && errno == EPERM;
 }

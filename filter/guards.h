@@ -1,4 +1,4 @@
-/* guards.h - the guards of the caller's keys and terminal. */
+/* guards.h - the guards of the caller's keys and terminal, and the one of their own helper. */
 #ifndef FILTER_GUARDS_H
 #define FILTER_GUARDS_H
 
@@ -10,5 +10,8 @@ enum { N_GUARDS = 2 };
 size_t guards_list(const struct run *run, bool denies_keys, struct program *guards);
 /* Asks for what they deny. */
 bool guards_hold(const struct run *run);
+/* Of --pty's relay, for good: nothing but what its loop calls, no path and no other process among that. False with
+ * errno. */
+bool guards_confine_relay(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include "mount/data.h"
 #include "mount/destination.h"
 #include "mount/dev.h"
+#include "mount/devpts.h"
 #include "mount/fs.h"
 #include "mount/kernel-fs.h"
 #include "mount/level.h"
@@ -235,4 +236,6 @@ void build_root(struct run *run)
 	level_close(run);
 	overlay_cover_mounted(run);
 	scratch_leave(run);
+	if (run->host->terminal.replaced)
+		devpts_make_hidden(run);
 }

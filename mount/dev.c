@@ -7,6 +7,7 @@
 #include "bind-mount.h"
 #include "mount/destination.h"
 #include "mount/dev-add.h"
+#include "mount/devpts.h"
 #include "mount/fs.h"
 #include "mount/scratch.h"
 #include "mount/state.h"
@@ -94,7 +95,7 @@ void dev_pin(struct run *run, size_t number)
 		if (is_short)
 			show_devices(op, pin);
 	}
-	pin->console = pin_console();
+	pin->console = run->plan->command.pty ? -1 : pin_console();
 	if (is_short) {
 		show_devices(op, pin);
 		close_fd(&pin->mount_fd);
@@ -126,12 +127,14 @@ void dev_build(struct run *run, const struct op *op, struct pin *pin)
 			  failing_path(op->inner_path));
 	/* A file system takes two descriptors while it is made. */
 	destination_forget_directory(run);
-	AUTO_CLOSE int pts_fd =
-		fs_try_make("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-			    (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });
+	AUTO_CLOSE int pts_fd = devpts_try_make();
 	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_errno(errno, "%s: Can't mount devpts on %s/pts", position_text(op->position),
 			  failing_path(op->inner_path));
+	if (devpts_make_terminal(run, pts_fd)) {
+		pin->console = devpts_open_terminal(run, pts_fd);
+		show_devices(op, pin);
+	}
 	fs_set_op_flags(op, dev_fd, true); /* ro would have been in the way */
 	close_fd(&pin->mount_fd);
 }

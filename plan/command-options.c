@@ -32,6 +32,7 @@ static const struct option_row rows[] = {
 	ROW("env", "NAME", COMMAND, "take a variable from the caller again, after --clearenv", OWN, .value = ENV_KEEP),
 	/* setsid(2): EPERM for the leader of a process group, so its child does it */
 	ROW("new-session", "", COMMAND, "a new terminal session (setsid)", FLAG, AT(command.new_session), .supervised = 10, .traits = FOR_LEADER),
+	ROW("pty", "", COMMAND, "a terminal of the sandbox's own, in place of the caller's", FLAG, AT(command.pty), .supervised = 11),
 };
 static const struct option_row process_rows[] = {
 	ROW("die-with-parent", "", COMMAND, "kill the sandbox when bwrapish or its parent dies", FLAG, AT(command.die_with_parent), .supervised = 5),
@@ -229,8 +230,10 @@ void command_options_explain(const struct plan *plan, const struct shape *shape,
 		explain_line(text, "", "directory: %s%sHOME if it exists, else /",
 			     caller->directory ? caller->directory : "",
 			     caller->directory ? " if it exists inside, else " : "");
-	if (plan->command.new_session)
+	if (plan->command.new_session && !plan->command.pty)
 		explain_line(text, "", "a new terminal session");
+	if (plan->command.pty)
+		explain_line(text, "", "a new terminal session, at a terminal of its own");
 	if (plan->command.exit_codes == EXIT_CODES_ENV)
 		explain_line(
 			text, "",

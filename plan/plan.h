@@ -237,7 +237,7 @@ struct command_plan {
 	struct cap_op *cap_ops;
 	size_t n_cap_ops, capacity_cap_ops;
 	bool new_session, die_with_parent, die_with_command, as_pid_1, close_fds, listen_fds,
-		exit_signal;
+		exit_signal, pty;
 	struct fd_at die_with_fd;
 	struct fds_at keep_fds;
 	enum exit_codes exit_codes;

@@ -57,6 +57,7 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 {
 	struct option_walk walk = { 0 };
 	uint8_t least = UINT8_MAX;
+	shape->new_session = plan->command.new_session || plan->command.pty;
 	for (const struct option_row *row; (row = options_next(&walk));) {
 		bool init = row->with_init && !plan->command.as_pid_1;
 		bool supervised = row->supervised && shape->topology != RUN_WITH_INIT &&

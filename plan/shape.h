@@ -35,11 +35,11 @@ struct shape {
 	uint64_t ambient_caps;       /* those of them that were given */
 	uid_t inner_uid;
 	gid_t inner_gid;
-	unsigned long namespaces; /* CLONE_NEW* made first, the user namespace included */
-	unsigned long
-		optional_namespaces; /* those of them that a -try option wants, and nobody needs */
-	unsigned long second_namespaces; /* CLONE_NEW* made with the second user namespace */
-	bool dies_with_supervisor;       /* --die-with-parent, and what ends with COMMAND */
+	unsigned long namespaces;          /* CLONE_NEW* made first, the user namespace included */
+	unsigned long optional_namespaces; /* those of them that nothing but a -try option wants */
+	unsigned long second_namespaces;   /* CLONE_NEW* made with the second user namespace */
+	bool new_session;                  /* of terminals: --new-session, --pty */
+	bool dies_with_supervisor;         /* --die-with-parent, and what ends with COMMAND */
 	/* what COMMAND leaves behind is killed, and all of it if the supervisor dies */
 	bool ends_with_command;
 	/* One process more, which ends the pid namespace where the supervisor may not be able to (--as-pid-1), nor

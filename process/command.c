@@ -26,10 +26,12 @@
 #include <errno.h>
 #include <linux/keyctl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <termios.h>
 
 /* ---- keyring and labels ---- */
 
@@ -265,13 +267,28 @@ static void close_descriptors(const struct run *run)
 		die_errno(errno, "Can't close the descriptors that COMMAND must not have");
 }
 
+/* After this what goes wrong is said at --pty's terminal. */
+static void begin_session(const struct run *run)
+{
+	const char *position = position_text(
+		options_position(run->plan, run->plan->command.pty ? "--pty" : "--new-session"));
+	if (setsid() < 0)
+		die_errno(errno, "%s: Can't start a new session", position);
+	if (run->pty.slave < 0)
+		return;
+	if (ioctl(run->pty.slave, TIOCSCTTY, 0) < 0 || tcgetsid(run->pty.slave) != getsid(0))
+		die_errno(errno, "%s: Can't take the terminal", position);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (run->host->terminal.replaced >> fd & 1 && dup2(run->pty.slave, fd) < 0)
+			die_errno(errno, "%s: Can't give COMMAND the terminal", position);
+}
+
 void command_prepare(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	tell_going(run);
-	if (plan->command.new_session && setsid() < 0)
-		die_errno(errno, "%s: Can't start a new session",
-			  position_text(options_position(plan, "--new-session")));
+	if (run->shape.new_session)
+		begin_session(run);
 	caps_keep(run->shape.caps, run->shape.ambient_caps);
 	umask(run->host->umask);
 	enter_directory(run);

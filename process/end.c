@@ -12,6 +12,7 @@
 #include "plan/position.h"
 #include "process/descendants.h"
 #include "process/helpers.h"
+#include "process/relay.h"
 #include "process/signals.h"
 #include "process/state.h"
 #include "sys/kernel.h"
@@ -48,8 +49,10 @@ pid_t end_take_status(const struct run *run, int *ret_status)
 {
 	struct supervisor *self = run->supervisor;
 	pid_t pid = waitpid(-1, ret_status, WNOHANG);
-	if (pid > 0)
+	if (pid > 0) {
+		relay_note_end(run, pid);
 		helpers_note_end(run, pid, *ret_status);
+	}
 	if (pid > 0 && pid == self->child)
 		self->child = 0;
 	return pid;
@@ -142,10 +145,16 @@ static void take_terminal_back(const struct supervisor *self)
 	tcsetpgrp(self->terminal, getpgrp());
 }
 
-void end_leave(const struct run *run, int exit_status)
+static void leave_terminal(const struct run *run)
 {
 	helpers_end_guard(run);
+	relay_abandon(run);
 	take_terminal_back(run->supervisor);
+}
+
+void end_leave(const struct run *run, int exit_status)
+{
+	leave_terminal(run);
 	_exit(exit_status);
 }
 
@@ -166,8 +175,7 @@ static void die_of(int number)
 
 void end_leave_by(const struct run *run, int number)
 {
-	helpers_end_guard(run);
-	take_terminal_back(run->supervisor);
+	leave_terminal(run);
 	if (run->plan->command.exit_signal)
 		die_of(number);
 	_exit(128 + number);

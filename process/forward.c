@@ -4,6 +4,7 @@
 
 #include "plan/plan.h"
 #include "process/end.h"
+#include "process/relay.h"
 #include "process/report.h"
 #include "process/signals.h"
 #include "process/state.h"
@@ -136,17 +137,23 @@ static bool reached_command(const struct run *run, const struct signalfd_siginfo
 static void pass_on(struct run *run, const struct signalfd_siginfo *info)
 {
 	int number = (int) info->ssi_signo;
-	bool new_session = run->plan->command.new_session;
+	bool new_session = run->shape.new_session, has_relay = run->supervisor->modes;
 	if (number == SIGCHLD)
 		return;
 	if (signals_stop_us(number)) {
 		/* A session of its own is not the terminal's to stop. */
 		bool is_late =
 			run->supervisor->deadline_ms && now_ms() >= run->supervisor->deadline_ms;
-		if (!new_session && !run->supervisor->timed_out && !is_late)
-			signals_stop(number);
+		if ((new_session && !has_relay) || run->supervisor->timed_out || is_late)
+			return;
+		relay_pause(run);
+		signals_stop(number);
+		if (run->supervisor->started)
+			relay_go_on(run);
 		return;
 	}
+	if (number == SIGWINCH && has_relay && is_from_terminal(info)) /* its own tells COMMAND */
+		return;
 	/* Before COMMAND runs nobody could answer; nor can a pid 1 that has not arranged for it. */
 	bool started = run->supervisor->started && !run->supervisor->not_started;
 	if (signals_end_us(run->supervisor->signals, number) &&
@@ -167,6 +174,12 @@ static void pass_on(struct run *run, const struct signalfd_siginfo *info)
 				number); /* as the terminal would: a shell waits for its child */
 	else if (!reached_command(run, info))
 		forward_signal(run, number);
+}
+
+void forward_hangup(struct run *run)
+{
+	run->supervisor->is_hung_up = false;
+	pass_on(run, &(struct signalfd_siginfo){ .ssi_signo = SIGHUP, .ssi_code = SI_KERNEL });
 }
 
 /* Each kind once, and then whatever else there is to look at: COMMAND can send them as fast as they are

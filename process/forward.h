@@ -6,6 +6,8 @@
 
 /* Passes on what has come. Ends the run where COMMAND could not. */
 void forward_signals(struct run *run);
+/* Its terminal is gone: of that the kernel tells COMMAND, unless it is a pid 1. */
+void forward_hangup(struct run *run);
 /* To COMMAND, or to what will become it. */
 void forward_signal(const struct run *run, int signal);
 /* COMMAND is about to be executed: with --new-session it leads a process group, which has its number. */

@@ -1,5 +1,5 @@
 /* helpers.c - the processes beside COMMAND that work for the sandbox: fuse-overlayfs, the change lister, the
- * guard. Each is a row of the table; all are started by one function.
+ * guard, the relay. Each is a row of the table; all are started by one function.
  *
  * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a
  * supervisor it is the supervisor's child, which joins the user namespace; otherwise it is forked
@@ -20,6 +20,7 @@
 #include "plan/position.h"
 #include "process/guard.h"
 #include "process/protocol.h"
+#include "process/pty.h"
 #include "process/state.h"
 #include "run/helper.h"
 #include "run/run.h"
@@ -54,6 +55,7 @@ static const struct kind {
 				   .waits_for_word = true },
 	[HELPER_GUARD] = { .name = "the guard",
 			   .capabilities = ~0ULL /* those that the supervisor has left */ },
+	[HELPER_PTY_RELAY] = { .name = "the relay" },
 };
 
 /* In a list of the supervisor's. */
@@ -90,7 +92,7 @@ static void tell_failed(void *argument, const struct failure *failure)
 {
 	(void) failure;
 	const struct start *start = argument;
-	if (start->socket >= 0)
+	if (start->socket >= 0 && start->kind < HELPER_GUARD)
 		helper_send_failed(start->socket);
 }
 
@@ -110,6 +112,8 @@ static _Noreturn void be_helper(const struct run *run, struct start *start)
 		overlay_be_change_lister(run, start->socket, start->word_fd, kind->capabilities);
 	case HELPER_GUARD:
 		guard_be(run, start->child_pidfd, start->supervisor);
+	case HELPER_PTY_RELAY:
+		pty_be_relay(run, start->socket);
 	}
 	_exit(1);
 }
@@ -158,6 +162,15 @@ void helpers_choose_starter(struct run *run)
 
 /* ---- in the supervisor ---- */
 
+static void note(struct supervisor *self, enum helper_kind kind, pid_t pid, int word_fd)
+{
+	struct helper *helper = arena_alloc(sizeof(*helper));
+	*helper = (struct helper){
+		.kind = kind, .pid = pid, .word_fd = word_fd, .next = self->helpers
+	};
+	self->helpers = helper;
+}
+
 void helpers_start(const struct run *run, enum helper_kind kind, int socket)
 {
 	int word[2] = { -1, -1 };
@@ -174,11 +187,26 @@ void helpers_start(const struct run *run, enum helper_kind kind, int socket)
 		die_of_no_process(errno);
 	close_fd(&word[0]);
 	close(socket);
-	struct helper *helper = arena_alloc(sizeof(*helper));
-	*helper = (struct helper){
-		.kind = kind, .pid = pid, .word_fd = word[1], .next = self->helpers
-	};
-	self->helpers = helper;
+	note(self, kind, pid, word[1]);
+}
+
+void helpers_start_relay(const struct run *run, int socket)
+{
+	pid_t pid = start_helper(
+		run, (struct start){ .kind = HELPER_PTY_RELAY, .socket = socket, .word_fd = -1 });
+	if (pid < 0)
+		die_errno(errno, "%s: Can't start the process that relays the terminal",
+			  position_text(options_position(run->plan, "--pty")));
+	close(socket);
+	note(run->supervisor, HELPER_PTY_RELAY, pid, -1);
+}
+
+pid_t helpers_find(const struct run *run, enum helper_kind kind)
+{
+	for (const struct helper *helper = run->supervisor->helpers; helper; helper = helper->next)
+		if (helper->kind == kind)
+			return helper->pid;
+	return 0;
 }
 
 void helpers_start_guard(const struct run *run)

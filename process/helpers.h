@@ -16,6 +16,10 @@ void helpers_start(const struct run *run, enum helper_kind kind, int socket);
  * back that it dies with us. */
 void helpers_start_guard(const struct run *run);
 void helpers_end_guard(const struct run *run);
+/* The relay of --pty, whose end of the socket to it is closed here. */
+void helpers_start_relay(const struct run *run, int socket);
+/* The helper of this kind; 0: there is none, or no more. */
+pid_t helpers_find(const struct run *run, enum helper_kind kind);
 /* Those that the supervisor has to keep open; arena memory. */
 int *helpers_fds(const struct run *run, size_t *ret_n);
 /* After everything in the sandbox has ended: waits for fuse-overlayfs to have written everything. It

@@ -3,12 +3,12 @@
  *   supervisor                     setup                                       a helper
  *       |---- IN_GROUPS -------------->|  where it was not born there             |
  *       |<--- CHILD -------------------|  the sandbox goes on in this process     |
- *       |<--- NAMESPACES --------------|  for --info-fd and --json-status-fd      |
+ *       |<--- NAMESPACES, STEPPED_DOWN |  for --info-fd and --json-status-fd      |
  *       |---- REPORTED --------------->|  the caller is done with them            |
  *       |<--- START_HELPER ------------|  with its end of a socket                |
  *       |                              |---- HELPER_JOB, HELPER_FD ... ---------->|
  *       |                              |<--- HELPER_READY or HELPER_FAILED -------|
- *       |<--- PINNED, STEPPED_DOWN ... |  no more helpers; for --json-status-fd, behind NAMESPACES
+ *       |<--- PINNED, TERMINAL --------|  no more helpers; the end of --pty's that is relayed
  *       |---- READY ------------------>|  nothing is left that it does not need: COMMAND may run
  *       |                            pid 1                COMMAND's process, before exec
  *       |                              |<--- SECOND_USERNS --------|  and NAMESPACE_FD ... with --cap-add
@@ -35,6 +35,7 @@ enum message_kind {
 	MESSAGE_START_HELPER, /* value: the kind; with a socket */
 	MESSAGE_PINNED,
 	MESSAGE_STEPPED_DOWN, /* value: an operation's number; numbers: what is there, enum proc_form */
+	MESSAGE_TERMINAL,     /* with its master */
 	MESSAGE_READY,
 	MESSAGE_SECOND_USERNS, /* value: whether COMMAND is in one */
 	MESSAGE_NAMESPACE_FD,  /* with a descriptor of it */
@@ -63,5 +64,4 @@ enum phase {
 void protocol_check(const struct message *message, int attached_fd, enum phase phase);
 void protocol_expect(const struct message *message, enum message_kind kind); /* or dies */
 _Noreturn void protocol_refuse(const struct message *message);
-
 #endif

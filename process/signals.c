@@ -56,7 +56,7 @@ bool signals_stop_us(int number)
 	return false;
 }
 
-struct signals *signals_block(const struct plan *plan)
+struct signals *signals_block(const struct run *run)
 {
 	struct signals *signals = arena_alloc(sizeof(*signals));
 	sigset_t set;
@@ -72,7 +72,7 @@ struct signals *signals_block(const struct plan *plan)
 	}
 	/* Otherwise the supervisor stops together with COMMAND by itself, which is what job control
 	 * wants to see. */
-	bool takes_stops = plan->limit.timeout_ms || plan->command.new_session;
+	bool takes_stops = run->plan->limit.timeout_ms || run->shape.new_session;
 	for (size_t i = 0; i < ARRAY_SIZE(stopping) && takes_stops; i++)
 		sigaddset(&set, stopping[i]);
 	signals->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

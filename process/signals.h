@@ -8,7 +8,7 @@ struct signalfd_siginfo;
 struct signals;
 
 /* Blocks all that it hears of, for itself and the children it will have. */
-struct signals *signals_block(const struct plan *plan);
+struct signals *signals_block(const struct run *run);
 /* In the sandbox: closes the descriptor. */
 void signals_leave_to_supervisor(struct signals *signals);
 int signals_fd(const struct signals *signals); /* readable when one has come */

@@ -7,7 +7,6 @@
 
 struct helper;
 struct told_failure;
-struct relatives;
 struct signals;
 
 struct supervisor {
@@ -45,10 +44,13 @@ struct supervisor {
 	bool lacks_timers;   /* the kernel gives none, so that the guard has to do for --timeout */
 	int64_t silent_ms;   /* from when on no write is waited for; 0: for ever */
 	int terminal;        /* a descriptor of it, where we came in the foreground; or -1 */
-	int status;          /* COMMAND's, as of waitpid(2) */
-	int64_t ending_ms;   /* when the end of the sandbox began; 0: it has not */
-	int asked_by;        /* the signal that ended the run before the loop; 0: none */
-	int cut_short;       /* the exit status when nobody wants the rest any more; 0: go on */
+	struct terminal_modes *modes; /* the caller's, for the relay, too; NULL: there is none */
+	int relay_socket;
+	bool is_hung_up;   /* it has ended, and nobody was told */
+	int status;        /* COMMAND's, as of waitpid(2) */
+	int64_t ending_ms; /* when the end of the sandbox began; 0: it has not */
+	int asked_by;      /* the signal that ended the run before the loop; 0: none */
+	int cut_short;     /* the exit status when nobody wants the rest any more; 0: go on */
 	struct signals *signals;
 	struct helper *helpers;
 	pid_t guard;               /* one of them, that is not spared; 0: there is none */

@@ -30,6 +30,7 @@
 #include "process/lifeline.h"
 #include "process/outer-init.h"
 #include "process/protocol.h"
+#include "process/relay.h"
 #include "process/report.h"
 #include "process/signals.h"
 #include "process/state.h"
@@ -99,6 +100,7 @@ static void end_all(void *argument, const struct failure *failure)
 {
 	struct run *run = argument;
 	struct supervisor *self = run->supervisor;
+	relay_abandon(run);
 	if (!self->is_over && self->child)
 		end_sandbox(run);
 	if (!self->is_over)
@@ -118,10 +120,11 @@ void supervisor_prepare(struct run *run)
 	struct supervisor *self = run->supervisor = arena_alloc(sizeof(*self));
 	self->lifeline_fd = self->parent_pidfd = self->going_fd = -1;
 	self->command_pidfd = self->listener = self->terminal = -1;
+	self->relay_socket = -1;
 	die_first_call(end_all, run);
 	require_own_proc(run);
 	learn_terminal(self);
-	self->signals = signals_block(run->plan);
+	self->signals = signals_block(run);
 	set_deadline(run);
 	lifeline_watch(run);
 	if (end_must_find_the_rest(run) || run->plan->ns.pidns.fd >= 0)
@@ -156,9 +159,12 @@ static void drop_privilege(struct run *run)
 			  (cgroups_are_in_closed(run) ? CAP_BIT(CAP_DAC_OVERRIDE) : 0);
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
-	const int ours[] = { self->socket, signals_fd(self->signals), self->lifeline_fd,
+	const int ours[] = { self->socket,
+			     signals_fd(self->signals),
+			     self->lifeline_fd,
 			     self->parent_pidfd,
-			     run->shape.ends_with_command || plan->command.new_session ||
+			     relay_fd(run),
+			     run->shape.ends_with_command || run->shape.new_session ||
 					     has_pid_1(run) || plan->ns.pidns.fd >= 0
 				     ? run->host->proc_fd
 				     : -1 };
@@ -221,6 +227,17 @@ static void hear_going(struct run *run, const struct message *message, int going
 				: 0;
 }
 
+static void hear_terminal(struct run *run, const struct message *message, int master)
+{
+	enum { PATIENCE_MS = 5000 };
+	if (!relay_is_due(run))
+		protocol_refuse(message);
+	relay_start(run, master);
+	end_await(run, relay_fd(run), PATIENCE_MS);
+	relay_learn_ready(run);
+	drop_privilege(run);
+}
+
 /* Takes the descriptor over. */
 static void hear_message(struct run *run, const struct message *message, int attached_fd,
 			 const char *words)
@@ -236,7 +253,11 @@ static void hear_message(struct run *run, const struct message *message, int att
 		break;
 	case MESSAGE_PINNED:
 		self->takes_helpers = false;
-		drop_privilege(run);
+		if (!relay_is_due(run))
+			drop_privilege(run);
+		break;
+	case MESSAGE_TERMINAL:
+		hear_terminal(run, message, attached_fd);
 		break;
 	case MESSAGE_STEPPED_DOWN:
 		report_step_down(run, message->value, message->numbers[0]);
@@ -244,8 +265,9 @@ static void hear_message(struct run *run, const struct message *message, int att
 	case MESSAGE_STARTING:
 		self->started = true;
 		self->command_pidfd = attached_fd;
-		if (run->plan->command.new_session)
+		if (run->shape.new_session)
 			forward_learn_session(run);
+		relay_go_on(run);
 		break;
 	case MESSAGE_LISTENER:
 		close_fd(&self->listener);
@@ -314,7 +336,7 @@ static bool must_listen(const struct run *run)
 	const struct plan *plan = run->plan;
 	return run->shape.topology == RUN_WITH_INIT || plan->report.info.fd >= 0 ||
 	       plan->report.json_status.fd >= 0 || plan->filter.policy.trace.fd >= 0 ||
-	       run->supervisor->takes_helpers;
+	       run->supervisor->takes_helpers || run->host->terminal.replaced;
 }
 
 /* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows
@@ -378,6 +400,7 @@ static _Noreturn void finish(struct run *run, int status)
 		done = end_with_command(run, started, &usage);
 	if (self->silent_ms && self->silent_ms < now_ms() + PATIENCE_MS)
 		self->silent_ms = now_ms() + PATIENCE_MS;
+	relay_finish(run, end_is_list_wanted);
 	if (!started)
 		end_with_setup(run, &usage, status);
 	int exit_code = self->killed      ? EXIT_KILLED
@@ -472,7 +495,8 @@ static void begin(struct run *run, pid_t child, int socket)
 		self->child_in_proc = procfile_pid_of(run->host->proc_fd, pidfd);
 	}
 	self->takes_helpers = overlay_may_need_helper(run->plan);
-	if (!self->takes_helpers) /* otherwise once all helpers have been started */
+	/* Otherwise once all helpers have been started. */
+	if (!self->takes_helpers && !relay_is_due(run))
 		drop_privilege(run);
 	if (run->shape.topology == RUN_WITH_INIT && !run->shape.ends_with_command)
 		self->init_is_ours = outer_init_may_reap_nobody(run);
@@ -550,6 +574,8 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 				hear_messages(run);
 			finish(run, self->ended ? self->status : status);
 		}
+		if (self->is_hung_up)
+			forward_hangup(run);
 		if (self->deadline_ms && now_ms() >= self->deadline_ms)
 			time_is_up(run);
 	}

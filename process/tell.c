@@ -136,6 +136,14 @@ void tell_steps_down(const struct run *run)
 					     &form, 1);
 }
 
+void tell_terminal(struct run *run)
+{
+	if (run->pty.master < 0)
+		return;
+	channel_send_fd(run->supervisor_fd, MESSAGE_TERMINAL, 0, run->pty.master);
+	close_fd(&run->pty.master);
+}
+
 void tell_and_await_ready(struct run *run)
 {
 	if (run->supervisor_fd >= 0 && !hear_supervisor(run, &run->supervisor_is_ready))

@@ -18,6 +18,8 @@ void tell_namespaces(struct run *run);
 void tell_pinned(const struct run *run);
 /* What a --proc-try came to, where that is less than a whole one. To be told once the namespaces are. */
 void tell_steps_down(const struct run *run);
+/* The caller's end of --pty's terminal, which is closed here. */
+void tell_terminal(struct run *run);
 /* Returns when the supervisor, if there is one, has no more privilege and no more descriptors
  * than it needs; before that no COMMAND may run. */
 void tell_and_await_ready(struct run *run);

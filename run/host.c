@@ -13,6 +13,7 @@
 #include "sys/procfile.h"
 #include "sys/root.h"
 #include "sys/self.h"
+#include "sys/terminal.h"
 #include "utils.h"
 
 #include <dirent.h>
@@ -210,6 +211,36 @@ static bool terminal_is_in_reach(const struct host *host)
 	return fd >= 0 || (errno == ENOENT ? has_controlling_terminal(host) : errno != ENXIO);
 }
 
+/* Nothing of the caller's terminals is passed on: neither by the three standard numbers nor by others. */
+static void keep_terminals(struct host *host, const struct plan *plan)
+{
+	struct outer_terminal *terminal = &host->terminal;
+	struct stat status;
+	for (int fd = STDERR_FILENO; fd >= STDIN_FILENO; fd--)
+		if (host_is_open_by_caller(fd) && isatty(fd)) {
+			terminal->replaced |= 1U << fd;
+			terminal->in_fd = fd;
+		}
+	terminal->out_fd = terminal->replaced & 1U << STDOUT_FILENO   ? STDOUT_FILENO
+			   : terminal->replaced & 1U << STDERR_FILENO ? STDERR_FILENO
+								      : STDIN_FILENO;
+	terminal->is_in_front = terminal_is_in_front(terminal->in_fd, getpgrp());
+	terminal->is_shared = fstat(STDOUT_FILENO, &status) == 0 &&
+			      (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+	for (size_t i = 0; i < plan->command.keep_fds.n; i++)
+		if (isatty(plan->command.keep_fds.items[i].fd))
+			die("%s: Descriptor %d is a terminal, and --pty keeps the caller's from COMMAND",
+			    position_text(plan->command.keep_fds.items[i].position),
+			    plan->command.keep_fds.items[i].fd);
+	if (!host->inherited_known)
+		die("--pty: Can't tell which descriptors are terminals: /proc/self/fd cannot be read");
+	size_t n = 0;
+	for (size_t i = 0; i < host->n_inherited_fds; i++)
+		if (!isatty(host->inherited_fds[i]))
+			host->inherited_fds[n++] = host->inherited_fds[i];
+	host->n_inherited_fds = n;
+}
+
 static int open_proc(void)
 {
 	int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -275,4 +306,6 @@ void host_learn(struct host *host, struct plan *plan)
 	learn_inherited(host, plan);
 	/* In a new session, too: its leader may take the terminal once the old session is gone. */
 	host->has_tty = !plan->filter.no_tty_guard && terminal_is_in_reach(host);
+	if (plan->command.pty)
+		keep_terminals(host, plan);
 }

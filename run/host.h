@@ -8,6 +8,15 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+/* The caller's, with --pty: which of 0 to 2 COMMAND gets another one for, and how that is served. */
+struct outer_terminal {
+	unsigned replaced; /* a bit for each; 0: none of them is a terminal */
+	int in_fd, out_fd; /* where keys come from, and where is shown what COMMAND writes */
+	bool is_in_front;  /* when we came */
+	/* Standard output is a pipe, and who reads from that may want the terminal for itself. */
+	bool is_shared;
+};
+
 struct host {
 	struct caller caller;
 	char **argv, **envp; /* as the kernel laid them out */
@@ -20,6 +29,7 @@ struct host {
 	size_t n_inherited_fds;
 	bool inherited_known; /* false without a /proc to look in */
 	bool has_tty;         /* that COMMAND could type into, and nobody allowed it */
+	struct outer_terminal terminal;
 };
 
 /* Before anything else: refuses privilege, learns who the caller is, and takes no more of it than a

@@ -17,7 +17,9 @@ struct filters;
 enum helper_kind {
 	HELPER_FUSE_OVERLAYFS, /* serves one overlay's mount until that is gone */
 	HELPER_CHANGE_LISTER,  /* lists what was changed in one overlay, at the end */
-	HELPER_GUARD, /* ends the sandbox where the supervisor is kept from it; setup cannot ask for it */
+	/* those that setup cannot ask for */
+	HELPER_GUARD,     /* ends the sandbox where the supervisor is kept from it */
+	HELPER_PTY_RELAY, /* between the caller's terminal and --pty's */
 };
 
 struct root {
@@ -42,8 +44,11 @@ struct run {
 	struct init *init;             /* pid 1's */
 	int lifeline_fd; /* pid 1's, to end the sandbox with --die-with-parent or -fd; -1: others do */
 	int64_t last_resort_ms; /* when pid 1 ends the sandbox itself, CLOCK_MONOTONIC; 0: never */
-	bool nofile_raised;     /* above the caller's limit, which COMMAND gets back */
-	bool in_chroot; /* / is not the mount namespace's, and what is there is the host's */
+	struct {
+		int master, slave; /* of --pty's terminal; -1: none, not yet, or not here */
+	} pty;
+	bool nofile_raised; /* above the caller's limit, which COMMAND gets back */
+	bool in_chroot;     /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
 	struct cgroups *cgroups; /* the supervisor's; NULL: none were made */
 	struct mounts *mounts;   /* of the new root; NULL before its sources are pinned */

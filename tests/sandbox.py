@@ -18,6 +18,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -442,6 +443,7 @@ class Terminal:
 
     def __init__(self, args, command, *, stdout=None, **options):
         self.master, slave = os.openpty()
+        self.modes = termios.tcgetattr(slave)  # before anybody can change them
         # setsid(1) forks when it leads a process group, which a child of ours never does.
         prefix = ["setsid", "--ctty", *options.pop("prefix", ())]
         self.process = subprocess.Popen(command_line(args, command, prefix=prefix), stderr=slave,
