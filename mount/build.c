@@ -129,6 +129,7 @@ static void build_bind_inner(struct run *run, const struct op *op)
 	struct kernel_statx status;
 	bool is_directory;
 	destination_tell_links(run, op, op->inner_source);
+	level_close(run); /* what is cloned stays as it is */
 	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_source, O_PATH);
 	int mount_fd = fd < 0 ? -1
 			      : sys_open_tree(fd, "",

@@ -421,6 +421,7 @@ static int open_mount_point(struct run *run, const struct op *op, int fd, int pa
 /* An operation on / itself covers the root; we move in once more, or COMMAND would not see it. */
 static void enter_again(struct run *run, const struct op *op, int mount_fd)
 {
+	level_close(run);             /* once it is out of the namespace nobody can */
 	run->mounts->own_tmpfs.n = 0; /* they go, and others may get their numbers */
 	struct path_guard *guard = run->mounts->guard;
 	if (guard) { /* which was told of this one last */

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 
 from lines import form_args, forms
-from sandbox import (BASE, FULL, IS_ROOT, args_fd, as_user, assert_ok, data_fd, host_mounts, inside, mounts_inside, refused,
-                     run, shell, swapping, tree, user_ids)
+from sandbox import (BASE, FULL, IS_ROOT, args_fd, as_user, assert_ok, data_fd, host_mounts, inside, mounts_inside,
+                     python_prefix, refused, run, shell, swapping, tree, user_ids)
 
 pytestmark = pytest.mark.core
 
@@ -119,6 +119,25 @@ def test_submounts_of_the_host_that_lie_on_others_or_behind_a_closed_directory_s
     assert all(mounts[f"/b/{point}"].has("ro", "nosuid", "nodev") for point in ("", "dir", "dir/s/t", "closed/in", "closed/in/x") if point)
     assert shell(args, "ls /b/dir /b/dir/top", prefix=prefix).split() == ["/b/dir:", "top", "/b/dir/top:", "mine"]
     os.chmod(b / "closed", 0o700)
+
+
+@pytest.mark.parametrize("operations, place", [
+    (["--tmpfs", "/b/new", "--bind-inner", "/b", "/view"], "/view/x"), (["--file", "DATA", "/b/new", "--bind-inner", "/b", "/view"], "/view/x"),
+    (["--tmpfs", "/b/dir/new", "--bind-inner", "/", "/view"], "/view/b/dir/x"),
+    (["--tmpfs", "/b/new", "--bind-inner", "/b", "/view", "--dir", "/b/more", "--bind-inner", "/b", "/view"], "/view/more/x"),
+    (["--tmpfs", "/t", "--remount-ro", "/t", "--dir", "/t/new", "--bind-inner", "/t", "/view"], "/view/new/x"),
+    (["--mount-flags", "ro", "--tmpfs", "/t", "--dir", "/t/new", "--bind-inner", "/t/new", "/view"], "/view/x")], ids=str)
+def test_a_second_view_of_it_is_as_read_only_as_the_first(operations, place, level):
+    operations = [data_fd("data") if word == "DATA" else word for word in operations]
+    assert "Read-only file system" in shell(on(level, *operations), f"! touch {place} 2>&1")
+
+
+@pytest.mark.parametrize("cover", [["--ro-bind", "/", "/"], ["--bind-inner", "/b/new", "/"], ["--tmpfs", "/"]], ids=" ".join)
+@pytest.mark.parametrize("descriptors", [40, 1000])
+def test_a_root_that_covers_it_is_all_that_there_is(cover, descriptors, level):
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}, {descriptors}))"
+    args = [*BASE, *on(level, "--tmpfs", "/b/new"), *["--ro-bind", "/usr", "/many"] * 50, *cover, *BASE]
+    assert_ok(run(args, ["test", "!", "-e", "/b/new"], prefix=python_prefix(limit)))
 
 
 @pytest.mark.parametrize("made", [["--remount-ro", "/b"], ["--remount-ro", "/b/./"]], ids=" ".join)
