@@ -74,6 +74,10 @@ static problem take_mount_flags(const struct reader *reader, struct op *op)
 	const struct modifiers *modifiers = &reader->modifiers;
 	op->mount_flags = modifiers->mount_flags;
 	op->read_only |= op->mount_flags & MOUNT_ATTR_RDONLY;
+	/* What the host mounts there later would not have them. */
+	if (op->propagation == PROPAGATION_DEFAULT &&
+	    op->mount_flags & ~(uint32_t) MOUNT_ATTR_NOATIME)
+		op->propagation = PROPAGATION_PRIVATE;
 	if (op->mount_flags & MOUNT_ATTR_NODEV && (op->devices || op->kind == OP_DEV))
 		return problem_at(modifiers->waiting[MOUNT_FLAGS],
 				  "nodev is the opposite of what %s is for", op->position.option);
@@ -152,7 +156,7 @@ problem modifier_options_take(struct reader *reader, const struct option_row *ro
 		case PROPAGATION:
 			op->propagation = modifiers->propagation;
 			break;
-		case MOUNT_FLAGS:
+		case MOUNT_FLAGS: /* behind PROPAGATION */
 			bad = take_mount_flags(reader, op);
 			break;
 		case N_MODIFIERS:

@@ -126,6 +126,9 @@ def test_the_propagation_of_one_bind_is_not_the_next_ones(box):
     (["--ro-bind", "SRC", "/s"], False), (["--bind", "SRC", "/s"], True),
     (["--propagation", "private", "--bind", "SRC", "/s"], False),
     (["--propagation", "slave", "--ro-bind", "SRC", "/s"], True),
+    (["--mount-flags", "noexec", "--bind", "SRC", "/s"], False), (["--bind", "SRC", "/b", "--mount-flags", "nosuid", "--bind-inner", "/b", "/s"], False),
+    (["--mount-flags", "noatime", "--bind", "SRC", "/s"], True) if IS_ROOT else (["--bind", "SRC", "/b", "--bind-inner", "/b", "/s"], True),
+    (["--mount-flags", "noexec", "--propagation", "slave", "--bind", "SRC", "/s"], True),
     (["--bind", "SRC", "/s", "--remount-ro", "/s"], False),
     (["--propagation", "slave", "--ro-bind", "SRC", "/s", "--remount-ro", "/s"], False),
 ], ids=str)
