@@ -13,7 +13,7 @@ function __bwrapish_next
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod --data
 				set kinds none file
-			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --sys --cgroup2 --cgroup --lock-file
+			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --mask --mask-try --protect --protect-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --sys --cgroup2 --cgroup --lock-file
 				set kinds file
 			case --overlay
 				set kinds file directory file
@@ -134,6 +134,11 @@ complete -c bwrapish -n '__bwrapish_wants option' -l symlink -d 'a symbolic link
 complete -c bwrapish -n '__bwrapish_wants option' -l chmod -d 'change the mode of what is at PATH'
 complete -c bwrapish -n '__bwrapish_wants option' -l file-label -d 'SELinux label of what is made'
 complete -c bwrapish -n '__bwrapish_wants option' -l not-a-security-boundary -d 'only warn where a submount\'s flags cannot be set'
+complete -c bwrapish -n '__bwrapish_wants option' -l mask -d 'hide what is at PATH: nothing to see, and nothing to make there'
+complete -c bwrapish -n '__bwrapish_wants option' -l mask-try -d 'the same, with a warning where it cannot be had'
+complete -c bwrapish -n '__bwrapish_wants option' -l protect -d 'keep what is at PATH from being changed, moved or removed'
+complete -c bwrapish -n '__bwrapish_wants option' -l protect-try -d 'the same, with a warning where it cannot be had'
+complete -c bwrapish -n '__bwrapish_wants option' -l protect-accidents-only -d 'leave user namespaces inside possible, which undo the two'
 complete -c bwrapish -n '__bwrapish_wants option' -l same-bind -d 'show the host\'s PATH at the same PATH'
 complete -c bwrapish -n '__bwrapish_wants option' -l same-bind-try -d 'the same, skipped where PATH does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l same-ro-bind -d 'show the host\'s PATH read-only at the same PATH'

@@ -12,6 +12,8 @@
 #include "mount/fs.h"
 #include "mount/kernel-fs.h"
 #include "mount/level.h"
+#include "mount/mask-check.h"
+#include "mount/mask.h"
 #include "mount/overlay-cover.h"
 #include "mount/overlay-submounts.h"
 #include "mount/proc.h"
@@ -142,6 +144,7 @@ static void build_bind_inner(struct run *run, const struct op *op)
 			    errno == ENOENT ? "; it is looked for in the sandbox as it is by then"
 					    : "");
 	bind_set_flags(run, op, mount_fd);
+	mask_note_inner_source(run, op);
 	destination_show(run, op, mount_fd, is_directory, is_directory ? 0755 : 0444);
 }
 
@@ -152,13 +155,26 @@ static void build_tmpfs(struct run *run, const struct op *op, struct pin *pin)
 	destination_show(run, op, mount_fd, true, 0755);
 }
 
+/* Skipped: it is the root already. */
+static void build_overlay(struct run *run, size_t i)
+{
+	const struct op *op = &run->plan->root.ops[i];
+	const struct pin *pin = &run->mounts->pins[i];
+	if (!pin->skipped) {
+		scratch_take_back(run, i);
+		destination_show(run, op, pin->mount_fd, true, 0755);
+	}
+	overlay_attach_parts(run, op, pin->parts);
+}
+
 /* --verbose. */
 static void tell_op(const struct run *run, const struct op *op, bool is_missing)
 {
 	run_tell(run, "%s: %s%s", position_text(op->position), plan_op_text(op, &run->shape),
 		 is_missing ? " (it does not)" : "");
 	const char *risk = run->plan->verbose && !is_missing
-				   ? plan_op_risk(run->plan, op, destination_missing_ops(run))
+				   ? plan_op_risk(run->plan, op, destination_missing_ops(run),
+						  run->shape.userns_disabled)
 				   : NULL;
 	if (risk)
 		say_note("%s: %s", position_text(op->position), risk);
@@ -169,9 +185,7 @@ static void build_op(struct run *run, size_t i)
 	const struct op *op = &run->plan->root.ops[i];
 	struct pin *pin = &run->mounts->pins[i];
 	tell_op(run, op, pin->skipped && !pin->is_root);
-	if (pin->skipped && op->kind == OP_OVERLAY)
-		overlay_attach_parts(run, op, pin->parts);
-	if (pin->skipped)
+	if (pin->skipped && op->kind != OP_OVERLAY)
 		return;
 	switch (op->kind) {
 	case OP_BIND:
@@ -183,9 +197,7 @@ static void build_op(struct run *run, size_t i)
 		build_bind_inner(run, op);
 		return;
 	case OP_OVERLAY:
-		scratch_take_back(run, i);
-		destination_show(run, op, pin->mount_fd, true, 0755);
-		overlay_attach_parts(run, op, pin->parts);
+		build_overlay(run, i);
 		return;
 	case OP_REMOUNT_RO:
 		build_remount_ro(run, op);
@@ -225,6 +237,10 @@ static void build_op(struct run *run, size_t i)
 	case OP_CHMOD:
 		build_chmod(run, op);
 		return;
+	case OP_MASK:
+	case OP_PROTECT:
+		mask_one(run, op, op->inner_path);
+		return;
 	}
 }
 
@@ -235,6 +251,7 @@ void build_root(struct run *run)
 		build_op(run, i);
 	destination_forget_directory(run);
 	level_close(run);
+	mask_check(run);
 	overlay_cover_mounted(run);
 	scratch_leave(run);
 	if (run->host->terminal.replaced)

@@ -39,15 +39,21 @@ uint64_t destination_note_tmpfs(const struct run *run, int mount_fd)
 	return mounts->own_tmpfs.mount_ids[mounts->own_tmpfs.n++] = status.stx_mnt_id;
 }
 
-static bool is_on_own_tmpfs(const struct run *run, int fd)
+bool destination_is_own_tmpfs(const struct run *run, uint64_t mount_id)
 {
 	const struct mounts *mounts = run->mounts;
-	struct kernel_statx status;
-	if (mounts->own_tmpfs.n && sys_statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0)
-		for (size_t i = 0; i < mounts->own_tmpfs.n; i++)
-			if (mounts->own_tmpfs.mount_ids[i] == status.stx_mnt_id)
-				return true;
+	for (size_t i = 0; i < mounts->own_tmpfs.n; i++)
+		if (mounts->own_tmpfs.mount_ids[i] == mount_id)
+			return true;
 	return false;
+}
+
+static bool is_on_own_tmpfs(const struct run *run, int fd)
+{
+	struct kernel_statx status;
+	return run->mounts->own_tmpfs.n &&
+	       sys_statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 &&
+	       destination_is_own_tmpfs(run, status.stx_mnt_id);
 }
 
 /* ---- whose tree a link lies in ---- */
@@ -96,14 +102,17 @@ void destination_note_source(const struct run *run, const struct op *op)
 {
 	const struct plan *plan = run->plan;
 	struct pin *pin = &run->mounts->pins[op - plan->root.ops];
-	bool wanted = false;
+	bool wanted = run->mounts->masks;
 	for (const struct op *other = plan->root.ops;
 	     !wanted && other < plan->root.ops + plan->root.n_ops; other++)
 		wanted = other != op && other->kind == OP_BIND && op->outer_path &&
 			 other->outer_path &&
 			 ((!op->read_only && path_is_within(op->outer_path, other->outer_path)) ||
 			  (!other->read_only && path_is_within(other->outer_path, op->outer_path)));
-	AUTO_CLOSE int fd = wanted ? open(op->outer_path, O_PATH | O_CLOEXEC) : -1;
+	const char *outer = !wanted          ? NULL
+			    : op->outer_path ? op->outer_path
+					     : bind_shown_path(run, op->position, op->outer_fd);
+	AUTO_CLOSE int fd = outer ? open(outer, O_PATH | O_CLOEXEC) : -1;
 	if (fd < 0 || !fs_is_same_object(fd, pin->mount_fd))
 		return;
 	char path[PATH_MAX];
@@ -111,6 +120,17 @@ void destination_note_source(const struct run *run, const struct op *op)
 		readlinkat(run->host->proc_fd, arena_printf("self/fd/%d", fd), path, PATH_MAX);
 	if (length > 0 && length < PATH_MAX && path[0] == '/')
 		pin->source = arena_copy(path, (size_t) length);
+}
+
+void destination_note_mount(const struct run *run, const struct op *op, int mount_fd)
+{
+	struct pin *pin = &run->mounts->pins[op - run->plan->root.ops];
+	struct kernel_statx status;
+	if (!run->mounts->masks || pin->mount_id)
+		return;
+	if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
+		die_errno(errno, "%s: Can't look at the mount", position_text(op->position));
+	pin->mount_id = status.stx_mnt_id;
 }
 
 /* Takes note of the mount that an operation shows. */
@@ -446,6 +466,7 @@ bool destination_attach(struct run *run, const struct op *op, int mount_fd, bool
 			mode_t stub_mode)
 {
 	destination_tell_links(run, op, op->inner_path);
+	destination_note_mount(run, op, mount_fd);
 	tell_guard(run, op, mount_fd);
 	const char *name;
 	int there = -1, parent_fd = -1, own_fd = destination_same_directory(run, op, &name);

@@ -20,6 +20,9 @@ const char *destination_link_text(const struct run *run);
 void destination_tell_links(const struct run *run, const struct op *op, const char *path);
 /* Takes note of a new tmpfs in the new root; returns its mount's id. */
 uint64_t destination_note_tmpfs(const struct run *run, int mount_fd);
+bool destination_is_own_tmpfs(const struct run *run, uint64_t mount_id);
+/* Takes note of the mount that an operation shows, where somebody asks whose a mount is. */
+void destination_note_mount(const struct run *run, const struct op *op, int mount_fd);
 /* What explain.h calls is_missing; all sources are pinned. */
 const bool *destination_missing_ops(const struct run *run);
 _Noreturn void destination_die(const struct run *run, const struct op *op, const char *what,

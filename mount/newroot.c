@@ -19,6 +19,7 @@
 #include "mount/dev.h"
 #include "mount/fs.h"
 #include "mount/kernel-fs.h"
+#include "mount/mask.h"
 #include "mount/overlay.h"
 #include "mount/pivot.h"
 #include "mount/proc.h"
@@ -63,6 +64,7 @@ static void pin_op(struct run *run, size_t number, bool may_nest)
 		break;
 	case OP_OVERLAY:
 		pin->mount_fd = overlay_pin(run, op, &pin->parts);
+		pin->layer_sources = run->mounts->masks ? mask_find_layers(run, op) : NULL;
 		pin->is_directory = true;
 		break;
 	case OP_PROC:
@@ -89,7 +91,8 @@ void newroot_pin(struct run *run)
 	run->mounts->own_directory.fd = run->mounts->level.fd = -1;
 	run->mounts->pins = arena_alloc(plan->root.n_ops * sizeof(*run->mounts->pins));
 	size_t n_wanted = plan->root.n_ops + SPARE;
-	bool may_nest = destination_trees_may_nest(plan);
+	mask_prepare(run);
+	bool may_nest = destination_trees_may_nest(plan) || run->mounts->masks;
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
 		run->mounts->pins[i].mount_fd = run->mounts->pins[i].console = -1;
 		for (size_t j = 0; j < N_DEVICE_NODES; j++)
@@ -165,6 +168,8 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		*ret_fd = fs_make_tmpfs((struct position){ .option = "the new root" }, 0755);
 	if (is_own)
 		destination_note_tmpfs(run, *ret_fd);
+	if (first && first->is_root)
+		destination_note_mount(run, &plan->root.ops[0], *ret_fd);
 	attach_new_root(run, *ret_fd);
 }
 

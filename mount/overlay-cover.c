@@ -109,6 +109,14 @@ void overlay_note_served(const struct run *run, const struct overlay_job *job, i
 	run->mounts->served = served;
 }
 
+bool overlay_serves(const struct run *run, uint64_t mount_id)
+{
+	for (struct served *served = run->mounts->served; served; served = served->next)
+		if (served->mount_id == mount_id)
+			return true;
+	return false;
+}
+
 /* Where dest_fd is below the overlay's top; "": it is the top, which never goes. */
 static const char *path_below(const struct run *run, const struct served *served, int dest_fd)
 {

@@ -15,6 +15,8 @@ void overlay_note_served(const struct run *run, const struct overlay_job *job, i
 /* In setup: something is about to be mounted on dest_fd, which is on the mount of this id. Where that is
  * a FUSE mount of ours, remembers to cover the place in the layers, else warns where it is FUSE. */
 void overlay_note_mount(const struct run *run, const struct op *op, int dest_fd, uint64_t mount_id);
+/* Whether that is a FUSE mount of ours. */
+bool overlay_serves(const struct run *run, uint64_t mount_id);
 /* Covers those places, before COMMAND starts. */
 void overlay_cover_mounted(const struct run *run);
 

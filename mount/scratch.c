@@ -2,7 +2,8 @@
  *
  * It is the root of the mount namespace, with the host's in "host" and the new root in "root". It must not be
  * mounted on either of them: a ".." that arrives at a root from below enters what covers that, with
- * RESOLVE_IN_ROOT as well. It is gone before COMMAND starts.
+ * RESOLVE_IN_ROOT as well. It is gone before COMMAND starts, but
+ * where something is masked or protected: then what that takes stays in it, below the new root.
  */
 #include "mount/scratch.h"
 
@@ -47,6 +48,11 @@ static void make_beside(const struct run *run)
 bool scratch_runs_short(const struct run *run, int newest_fd, size_t n_more)
 {
 	return (rlim_t) newest_fd + n_more + SPARE >= run->mounts->n_descriptors;
+}
+
+void scratch_make(struct run *run)
+{
+	make_beside(run);
 }
 
 void scratch_park(struct run *run)
@@ -94,9 +100,33 @@ void scratch_leave_host(const struct run *run)
 	pivot_verify_topmost(ours.stx_mnt_id);
 }
 
+/* The new root is moved onto the root of the mount namespace, which the scratch tmpfs stays: for the kernel that
+ * is no chroot (current_chrooted() looks at what is topmost there), no ".." leads down, and a sandbox inside
+ * can pivot_root(2). What the new root covered, where an operation on / came late, goes. */
+static void stay_below(struct run *run)
+{
+	struct mount_attr read_only = { .attr_set = MOUNT_ATTR_RDONLY };
+	struct kernel_statx ours, left;
+	if (sys_statx(AT_FDCWD, ".", 0, STATX_MNT_ID, &ours) < 0 ||
+	    sys_mount_setattr(AT_FDCWD, ".", 0, &read_only) < 0 ||
+	    sys_move_mount(run->root.fd, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		pivot_die(errno);
+	while (sys_statx(AT_FDCWD, "root", 0, STATX_MNT_ID, &left) == 0 &&
+	       left.stx_mnt_id != ours.stx_mnt_id)
+		if (sys_umount2("root", MNT_DETACH) < 0)
+			die_errno(errno, "Can't detach the former root");
+	if (fchdir(run->root.fd) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		pivot_die(errno);
+	pivot_learn_root(&run->root);
+	pivot_verify_topmost(run->root.mount_id);
+}
+
 void scratch_leave(struct run *run)
 {
 	if (!run->mounts->scratch.exists)
 		return;
-	pivot_into(run);
+	if (run->mounts->masks)
+		stay_below(run);
+	else
+		pivot_into(run);
 }

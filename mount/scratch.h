@@ -6,7 +6,10 @@
 
 /* Leaves the host behind in it, where the new root is attached by another name. */
 void scratch_leave_host(const struct run *run);
-/* If there is one: moves into the new root, and it is gone. */
+/* Makes it before the first source is taken. */
+void scratch_make(struct run *run);
+/* If there is one: moves into the new root, and it is gone; with masks it stays below, out of reach, with what
+ * they are made of. */
 void scratch_leave(struct run *run);
 
 /* What setup may need at once, --dev included; and an overlay, beside two for each layer. */

@@ -16,10 +16,11 @@ struct pin {
 	bool skipped; /* the source does not exist and need not */
 	bool parked;  /* attached in the scratch tmpfs under the operation's number */
 	bool is_directory;
-	enum proc_form proc_form;           /* of a --proc and its like */
-	uint64_t mount_id;                  /* 0: nobody has asked yet */
-	bool is_root;                       /* shown as / when the new root was made */
-	const char *source;                 /* where on the host; NULL: of no interest */
+	enum proc_form proc_form;   /* of a --proc and its like */
+	uint64_t mount_id;          /* 0: nobody has asked yet */
+	bool is_root;               /* shown as / when the new root was made */
+	const char *source;         /* where on the host; NULL: of no interest */
+	const char **layer_sources; /* the same for an overlay's, RWSRC last; NULL behind them */
 	int nodes[N_DEVICE_NODES], console; /* --dev */
 	struct added_nodes *added;          /* --dev-add; NULL: none */
 	struct overlay_part *parts;         /* what belongs on submounts of an overlay's layers */
@@ -43,13 +44,12 @@ struct mounts {
 		size_t length;
 		int fd;
 	} own_directory;
-	/* The tmpfs of a level that can be written to, -1: none; the operation that one was last wanted for, and why
-	 * it could not be had. */
 	struct {
-		int fd;
+		int fd; /* of the level that can be written to; the last that could not be had, and why */
 		const struct op *op;
 		const char *why_not;
 	} level;
+	struct masks *masks;         /* NULL: no operation hides or protects */
 	struct path_guard *guard;    /* NULL: no two trees that a link could lead between */
 	bool *is_missing;            /* of each operation; NULL: nobody has asked */
 	struct held_data *held_data; /* of descriptors that several operations share */

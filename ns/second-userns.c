@@ -120,14 +120,23 @@ static int unshare_second(const struct run *run, unsigned long flags)
 	return flags ? unshare((int) flags) : 0;
 }
 
+/* The place on the line of what wants no third one. */
+static const char *who_disables(const struct run *run)
+{
+	const struct plan *plan = run->plan;
+	if (!plan->ns.disable_userns && run->shape.locked_for)
+		return position_text(run->shape.locked_for->position);
+	return position_text(options_position(
+		plan, plan->ns.disable_userns ? "--disable-userns" : "--assert-userns-disabled"));
+}
+
 /* Inside a user namespace the limit counts what is made below it: 1 is for the second one, and a
  * third one is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
 static void limit_user_namespaces(const struct run *run)
 {
 	if (!procfile_write(run->host->proc_fd, "sys/user/max_user_namespaces", "1"))
 		die_because(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces: %s%s",
-			    position_text(options_position(run->plan, "--disable-userns")),
-			    errno_text(errno),
+			    who_disables(run), errno_text(errno),
 			    errno == ENOENT
 				    ? "; the /proc that is visible here is one of processes alone"
 				    : "");
@@ -143,7 +152,7 @@ bool second_userns_enter(struct run *run)
 	}
 	if (!shape->second_userns)
 		return false;
-	if (run->plan->ns.disable_userns)
+	if (run->shape.userns_disabled)
 		limit_user_namespaces(run);
 
 	unsigned long flags = CLONE_NEWUSER | shape->second_namespaces;
@@ -216,20 +225,17 @@ static void try_user_namespaces(int ret_errors[N_USERNS_CALLS])
 
 void second_userns_assert_none(const struct run *run)
 {
-	const struct plan *plan = run->plan;
-	const char *option =
-		plan->ns.disable_userns ? "--disable-userns" : "--assert-userns-disabled";
 	int errors[N_USERNS_CALLS];
-	if (!plan->ns.disable_userns && !plan->ns.assert_userns_disabled)
+	if (!run->shape.userns_disabled && !run->plan->ns.assert_userns_disabled)
 		return;
 	try_user_namespaces(errors);
 	for (size_t i = 0; i < N_USERNS_CALLS; i++)
 		if (errors[i] == 0)
 			die("%s: a further user namespace can still be made inside the sandbox",
-			    position_text(options_position(plan, option)));
+			    who_disables(run));
 	for (size_t i = 0; i < N_USERNS_CALLS; i++)
 		if (errors[i] != ENOSPC && errors[i] != EPERM && errors[i] != ENOSYS &&
 		    errors[i] != EINVAL && errors[i] != EUSERS)
 			die_errno(errors[i], "%s: Can't verify that user namespaces are disabled",
-				  position_text(options_position(plan, option)));
+				  who_disables(run));
 }

@@ -10,9 +10,15 @@
 
 #include <string.h>
 
+bool plan_is_mask(const struct op *op)
+{
+	return op->kind == OP_MASK || op->kind == OP_PROTECT;
+}
+
 static bool is_mounted(const struct op *op)
 {
-	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || op->kind == OP_DATA;
+	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || op->kind == OP_DATA ||
+	       plan_is_mask(op);
 }
 
 static bool is_normal(const char *path)
@@ -94,7 +100,7 @@ const struct op *plan_who_made_read_only(const struct plan *plan, const struct o
 	for (;;) {
 		const struct op *cover = find_cover(plan, is_missing, n, path);
 		const struct op *remount = find_remount(plan, n, cover);
-		if (remount || !cover || cover->read_only)
+		if (remount || !cover || cover->read_only || plan_is_mask(cover))
 			return remount ? remount : cover;
 		if (cover->kind != OP_BIND_INNER)
 			return NULL;
@@ -141,7 +147,8 @@ static bool stays_writable(const struct plan *plan, const struct op *op)
 	return false;
 }
 
-const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing)
+const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing,
+			 bool userns_disabled)
 {
 	bool protects = ((op->kind == OP_BIND || op->kind == OP_BIND_INNER) && op->read_only) ||
 			op->kind == OP_OVERLAY || op->kind == OP_TMPFS || op->kind == OP_DATA ||
@@ -167,13 +174,83 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 	if (is_deep)
 		text_add(&risks,
 			 "; COMMAND can put something else in place of a directory above it");
-	if (!plan->ns.disable_userns)
+	if (!userns_disabled)
 		text_add(&risks, "; without --disable-userns COMMAND can take it off");
 	if (on_bind) /* an overlay does not look for changes of what is below it */
 		text_add(&risks, "; whoever renames or removes it on the host takes it off");
 	return covers.length && risks.length ? arena_printf("it lies in what %s shows writable: %s",
 							    covers.bytes, risks.bytes + 2)
 					     : NULL;
+}
+
+/* ---- masks ---- */
+
+/* Whether COMMAND can make, rename and remove in what `cover` mounted (NULL: the new root) in the end. */
+static bool can_be_written(const struct plan *plan, const struct op *cover)
+{
+	bool writable = !cover || !cover->read_only;
+	if (cover && cover->kind == OP_OVERLAY)
+		writable &= cover->overlay->writable;
+	else if (cover)
+		writable &= cover->kind != OP_PROC && cover->kind != OP_PROC_PID &&
+			    cover->kind != OP_PROC_TRY && !plan_is_mask(cover);
+	return writable && !find_remount(plan, plan->root.n_ops, cover);
+}
+
+bool plan_mask_can_be_taken_off(const struct plan *plan, const struct op *mask)
+{
+	const char *path = normal_path(mask->inner_path);
+	/* What a mount of its own shows goes with that mount, but may be in a tree below it once more. */
+	bool is_direct = true;
+	for (size_t n = (size_t) (mask - plan->root.ops);;) {
+		const struct op *cover = find_cover(plan, NULL, n, path);
+		const char *rest = cover ? rest_below(cover, path) : path;
+		bool counts = is_direct ||
+			      (cover && (cover->kind == OP_BIND || cover->kind == OP_BIND_INNER ||
+					 cover->kind == OP_OVERLAY));
+		if (counts && *rest && can_be_written(plan, cover))
+			return true;
+		if (!cover)
+			return false;
+		n = (size_t) (cover - plan->root.ops);
+		if (!cover->skip_missing) {
+			path = normal_path(cover->inner_path);
+			is_direct = false;
+		}
+	}
+}
+
+const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mask)
+{
+	const char *path = normal_path(mask->inner_path);
+	for (const struct op *op = mask + 1; op < plan->root.ops + plan->root.n_ops; op++)
+		if (is_mounted(op) && !plan_is_mask(op) && !op->skip_missing &&
+		    rest_below(op, path))
+			return op;
+	return NULL;
+}
+
+bool plan_goes_on_below(const struct plan *plan, const struct op *mask)
+{
+	for (const struct op *op = mask + 1; op < plan->root.ops + plan->root.n_ops; op++) {
+		if (plan_is_mask(op))
+			continue;
+		const char *rest = rest_below(mask, normal_path(op->inner_path));
+		if (rest && *rest)
+			return true;
+	}
+	return false;
+}
+
+bool plan_path_lies_in(const char *path, const char *top)
+{
+	struct op op = { .inner_path = top };
+	return rest_below(&op, normal_path(path));
+}
+
+bool plan_is_root_path(const char *path)
+{
+	return !*normal_path(path);
 }
 
 bool plan_first_op_is_root(const struct plan *plan)

@@ -10,10 +10,23 @@ const struct op *plan_who_made_read_only(const struct plan *plan, const struct o
 					 const bool *is_missing);
 /* How what the operation protects or hides can be had back, because it lies in a writable bind; NULL: it
  * does not. Arena memory. is_missing may be NULL: nobody has looked for sources yet. */
-const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing);
+const char *plan_op_risk(const struct plan *plan, const struct op *op, const bool *is_missing,
+			 bool userns_disabled);
 /* The places of the operations that may mount something on the overlay, below its top, which is then
  * fuse-overlayfs's to lose; NULL: there is none. Arena memory. */
 const char *plan_mounts_on_overlay(const struct plan *plan, const struct op *overlay);
+/* --mask and --protect. */
+bool plan_is_mask(const struct op *op);
+/* Whether from a mount namespace without the mask COMMAND could rename or remove what it lies on. */
+bool plan_mask_can_be_taken_off(const struct plan *plan, const struct op *mask);
+/* The first later operation that by its words lies over a mask; NULL: none. */
+const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mask);
+/* Whether a later operation has its place below the mask. */
+bool plan_goes_on_below(const struct plan *plan, const struct op *mask);
+/* Whether, by its words, a path is `top` or below it, however the two are spelt. */
+bool plan_path_lies_in(const char *path, const char *top);
+/* Whether the path is the root, by its words. */
+bool plan_is_root_path(const char *path);
 /* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */
 bool plan_first_op_is_root(const struct plan *plan);
 

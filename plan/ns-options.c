@@ -163,8 +163,7 @@ void ns_options_explain_lock(const struct plan *plan, const struct shape *shape,
 			     position_text(plan->ns.userns2.position), plan->ns.userns2.fd);
 	else if (shape->second_userns)
 		explain_line(text, "lock", "a second user namespace for COMMAND%s",
-			     plan->ns.disable_userns ? ", the last one: a third is impossible"
-						     : "");
+			     shape->userns_disabled ? ", the last one: a third is impossible" : "");
 	if (plan->ns.assert_userns_disabled)
 		explain_line(text, "lock",
 			     "refuse to go on where one more user namespace can be made");

@@ -14,6 +14,7 @@
 #include "plan/fs-options.h"
 #include "plan/given.h"
 #include "plan/limit-options.h"
+#include "plan/mask-options.h"
 #include "plan/modifier-options.h"
 #include "plan/nearest.h"
 #include "plan/ns-options.h"
@@ -47,10 +48,10 @@ static const struct option_rows line_option_rows = { line_rows, ARRAY_SIZE(line_
 
 /* In the order of --help. */
 static const struct option_rows *const tables[] = {
-	&line_option_rows,   &ns_option_rows,      &bind_option_rows,     &overlay_option_rows,
-	&root_option_rows,   &fs_option_rows,      &modifier_option_rows, &command_option_rows,
-	&guard_option_rows,  &process_option_rows, &filter_option_rows,   &limit_option_rows,
-	&report_option_rows,
+	&line_option_rows,    &ns_option_rows,     &bind_option_rows,    &overlay_option_rows,
+	&root_option_rows,    &mask_option_rows,   &fs_option_rows,      &modifier_option_rows,
+	&command_option_rows, &guard_option_rows,  &process_option_rows, &filter_option_rows,
+	&limit_option_rows,   &report_option_rows,
 };
 
 const char *const option_group_titles[N_OPTION_GROUPS] = {

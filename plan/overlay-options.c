@@ -253,3 +253,8 @@ bool overlay_lists_changes(const struct plan *plan)
 			return true;
 	return false;
 }
+
+bool overlay_is_listed(const struct op *op)
+{
+	return op->overlay->changes.fd >= 0;
+}

@@ -19,5 +19,7 @@ const char *overlay_text(const struct op *op);
 bool overlay_may_need_helper(const struct plan *plan);
 /* Whether some overlay's changes are to be listed. */
 bool overlay_lists_changes(const struct plan *plan);
+/* Whether somebody is told what was changed. */
+bool overlay_is_listed(const struct op *op);
 
 #endif

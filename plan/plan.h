@@ -31,6 +31,8 @@ enum op_kind {
 	OP_DATA,    /* outer_fd, or text, copied to a private file shown at inner_path */
 	OP_SYMLINK, /* inner_path -> text */
 	OP_CHMOD,
+	OP_MASK,    /* nothing to see at inner_path */
+	OP_PROTECT, /* what is at inner_path stays as and where it is */
 };
 
 /* A directory of the host that takes part in an overlay. */
@@ -219,6 +221,7 @@ struct root_plan {
 	struct op *ops;
 	size_t n_ops, capacity_ops;
 	bool tolerate_submounts; /* --not-a-security-boundary */
+	bool accidents_only;     /* OP_MASK and OP_PROTECT: no user namespace for their sake */
 	const char *file_label;
 };
 

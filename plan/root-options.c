@@ -5,6 +5,7 @@
 #include "plan/descriptors.h"
 #include "plan/fs-options.h"
 #include "plan/lines.h"
+#include "plan/mask-options.h"
 #include "plan/modifier-options.h"
 #include "plan/operand.h"
 #include "plan/option.h"
@@ -226,6 +227,9 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 		return arena_printf("a symbolic link at %s to %s", to, op->text);
 	case OP_CHMOD:
 		return arena_printf("set the mode of %s to %04o", to, op->mode);
+	case OP_MASK:
+	case OP_PROTECT:
+		return mask_text(op);
 	}
 	return "";
 }
@@ -259,10 +263,12 @@ void root_options_explain(const struct plan *plan, const struct shape *shape, st
 		explain_line(text, i ? "" : "build", "%s: %s",
 			     position_text(plan->root.ops[i].position),
 			     plan_op_text(&plan->root.ops[i], shape));
-		const char *risk = plan_op_risk(plan, &plan->root.ops[i], NULL);
+		const char *risk =
+			plan_op_risk(plan, &plan->root.ops[i], NULL, shape->userns_disabled);
 		if (risk)
 			explain_line(text, "", "  %s", risk);
 		if (plan->root.ops[i].overlay)
 			explain_mounts_on_overlay(plan, &plan->root.ops[i], text);
 	}
+	mask_options_explain(plan, shape, text);
 }

@@ -10,6 +10,7 @@
 #include "plan/fs-options.h"
 #include "plan/limit-options.h"
 #include "plan/lines.h"
+#include "plan/mask-options.h"
 #include "plan/modifier-options.h"
 #include "plan/ns-options.h"
 #include "plan/options.h"
@@ -96,9 +97,11 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 	/* The kernel continues a stopped supervisor when its parent dies, and for no descriptor. */
 	shape.has_guard |= !shape.pid_namespace && plan->command.die_with_fd.fd >= 0;
 
-	bool joins = plan->ns.userns.fd >= 0;
-	shape.user_namespace = !joins && (plan->ns.unshare_user != WANT_NO || !caller->may_mount);
-	if (shape.user_namespace && plan->ns.unshare_user == WANT_TRY && caller->may_mount)
+	shape.locked_for = mask_options_in_need_of_lock(plan);
+	shape.userns_disabled = plan->ns.disable_userns || shape.locked_for;
+	bool joins = plan->ns.userns.fd >= 0, must = !caller->may_mount || shape.locked_for;
+	shape.user_namespace = !joins && (plan->ns.unshare_user != WANT_NO || must);
+	if (shape.user_namespace && plan->ns.unshare_user == WANT_TRY && !must)
 		shape.optional_namespaces |= CLONE_NEWUSER;
 	if (plan->ns.unshare_cgroup == WANT_TRY)
 		shape.optional_namespaces |= CLONE_NEWCGROUP;
@@ -112,7 +115,7 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 	bool caps_in_sandbox =
 		(shape.caps && shape.user_namespace) || (shape.ambient_caps && joins);
 	shape.second_userns_required =
-		plan->ns.userns2.fd < 0 && (caps_in_sandbox || plan->ns.disable_userns);
+		plan->ns.userns2.fd < 0 && (caps_in_sandbox || shape.userns_disabled);
 	shape.second_userns =
 		shape.second_userns_required || (plan->ns.userns2.fd < 0 && shape.user_namespace &&
 						 shape.topology == RUN_WITH_INIT);
@@ -163,6 +166,8 @@ problem plan_check(const struct plan *plan, const struct caller *caller, struct 
 		bad = check_needs(plan);
 	if (!bad)
 		bad = ns_options_check(plan, caller, ret_shape);
+	if (!bad)
+		bad = mask_options_check(plan, ret_shape);
 	if (!bad)
 		bad = command_options_check(plan, caller, ret_shape);
 	if (!bad)

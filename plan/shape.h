@@ -28,20 +28,21 @@ struct shape {
 	const char *topology_reason; /* the option that wants it, or NULL */
 	bool user_namespace;         /* a new one is made */
 	bool pid_namespace;          /* a new one is made */
-	bool new_proc;      /* --proc mounts a procfs: the pid namespace is new or joined */
-	bool second_userns; /* COMMAND gets a second user namespace */
+	bool new_proc; /* --proc mounts a procfs: the pid namespace is new or joined */
+	const struct op *locked_for; /* the mask that takes the next; NULL: none */
+	bool userns_disabled;        /* nobody makes user namespaces inside */
+	bool second_userns;          /* COMMAND gets a second user namespace */
 	bool second_userns_required; /* ... without which the run must not go on */
 	uint64_t caps;               /* what COMMAND keeps or is given, a bit for each */
 	uint64_t ambient_caps;       /* those of them that were given */
 	uid_t inner_uid;
 	gid_t inner_gid;
 	unsigned long namespaces;          /* CLONE_NEW* made first, the user namespace included */
-	unsigned long optional_namespaces; /* those of them that nothing but a -try option wants */
+	unsigned long optional_namespaces; /* those of them that only a -try option wants */
 	unsigned long second_namespaces;   /* CLONE_NEW* made with the second user namespace */
 	bool new_session;                  /* of terminals: --new-session, --pty */
 	bool dies_with_supervisor;         /* --die-with-parent, and what ends with COMMAND */
-	/* what COMMAND leaves behind is killed, and all of it if the supervisor dies */
-	bool ends_with_command;
+	bool ends_with_command; /* what COMMAND leaves behind is killed, and if the supervisor dies all */
 	/* One process more, which ends the pid namespace where the supervisor may not be able to (--as-pid-1), nor
 	 * pid 1 (--seccomp); or continues a stopped supervisor for --die-with-fd. */
 	bool has_guard;

@@ -394,7 +394,7 @@ static bool can_lend_memory(const struct run *run)
 	       run->shape.second_userns && !run->shape.second_namespaces && !run->shape.caps &&
 	       run->shape.inner_uid != 0 && plan->ns.userns.fd < 0 && plan->ns.userns2.fd < 0 &&
 	       plan->report.userns_block.fd < 0 && plan->ns.pidns.fd < 0 &&
-	       !plan->ns.disable_userns && !plan->ns.assert_userns_disabled &&
+	       !run->shape.userns_disabled && !plan->ns.assert_userns_disabled &&
 	       !filters_are_asked_for(run);
 }
 

@@ -1,0 +1,137 @@
+/* mask-pins.c - what keeps a directory or link from being renamed and removed.
+ *
+ * rename(2), rmdir(2) and unlink(2) answer EBUSY for an entry that any mount of the caller's mount namespace
+ * lies on, whatever that is mounted over (is_local_mountpoint()). So a pin is a mount in a second view of the
+ * tree, a clone that is attached in the scratch tmpfs, below the new root, where no path leads: look-ups in
+ * the visible tree never meet it, and no rename in there crosses a mount. It is a clone of the very entry, so
+ * that what is below can be found, and pinned, through it.
+ *
+ * Must not: attach anything where COMMAND could see it.
+ */
+#include "mount/mask-pins.h"
+
+#include "bind-mount.h"
+#include "mount/mask-state.h"
+#include "mount/state.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "sys/kernel.h"
+#include "sys/path.h"
+#include "utils.h"
+
+#include <errno.h>
+
+/* A second view of a mount. */
+struct view {
+	uint64_t of_mount_id;
+	const char *name; /* in the scratch tmpfs */
+};
+
+/* What is pinned in one. */
+struct pinned {
+	uint64_t of_mount_id;
+	const char *below;
+	struct kernel_statx object;
+};
+
+struct mask_pins {
+	struct view *views;
+	size_t n_views, capacity_views;
+	struct pinned *items;
+	size_t n, capacity;
+};
+
+bool mask_is_same(const struct kernel_statx *a, const struct kernel_statx *b)
+{
+	return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major &&
+	       a->stx_dev_minor == b->stx_dev_minor;
+}
+
+static _Noreturn void die_changed(const struct op *op)
+{
+	die("%s: %s was changed while the sandbox was set up", position_text(op->position),
+	    op->inner_path);
+}
+
+/* EINVAL: the host's mounts below are locked, and come along or not at all (mount_namespaces(7)). */
+static int clone_hidden(const struct op *op, int fd)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
+	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+	int clone = sys_open_tree(fd, "", flags);
+	if (clone < 0 && errno == EINVAL)
+		clone = sys_open_tree(fd, "", flags | AT_RECURSIVE);
+	if (clone < 0 || sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
+		die_errno(errno, "%s: Can't clone what is above %s", position_text(op->position),
+			  op->inner_path);
+	return clone;
+}
+
+static int open_view(struct run *run, const struct op *op, const struct mask_mount *mount)
+{
+	struct mask_pins *pins = run->mounts->masks->pins;
+	const char *name = NULL;
+	for (size_t i = 0; i < pins->n_views; i++)
+		if (pins->views[i].of_mount_id == mount->id)
+			name = pins->views[i].name;
+	if (!name) {
+		AUTO_CLOSE int top_fd = path_open(run->root.fd, mount->top, O_PATH | O_DIRECTORY);
+		struct kernel_statx status;
+		if (top_fd < 0 ||
+		    sys_statx(top_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
+			      &status) < 0 ||
+		    status.stx_mnt_id != mount->id)
+			die_changed(op);
+		pins->views = arena_grow(pins->views, pins->n_views, &pins->capacity_views,
+					 sizeof(*pins->views));
+		name = arena_join("view", arena_number(pins->n_views, 10));
+		pins->views[pins->n_views++] = (struct view){ mount->id, name };
+		AUTO_CLOSE int clone = clone_hidden(op, top_fd);
+		if (mkdirat(run->mounts->scratch.fd, name, 0700) < 0)
+			die_errno(errno, "%s: Can't make a second view",
+				  position_text(op->position));
+		bind_attach(op, clone, run->mounts->scratch.fd, name);
+	}
+	int fd = openat(run->mounts->scratch.fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		die_errno(errno, "%s: Can't open a second view", position_text(op->position));
+	return fd;
+}
+
+/* Whether it is pinned already; dies where something else is there now. */
+static bool is_pinned(const struct run *run, const struct op *op, const struct mask_mount *mount,
+		      const char *below, const struct kernel_statx *found)
+{
+	const struct mask_pins *pins = run->mounts->masks->pins;
+	for (size_t i = pins->n; i-- > 0;) {
+		const struct pinned *pin = &pins->items[i];
+		if (pin->of_mount_id != mount->id || !streq(pin->below, below))
+			continue;
+		if (!mask_is_same(&pin->object, found))
+			die_changed(op);
+		return true;
+	}
+	return false;
+}
+
+void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
+	      const char *below, const struct kernel_statx *found)
+{
+	struct mask_pins *pins = run->mounts->masks->pins;
+	if (!pins)
+		pins = run->mounts->masks->pins = arena_alloc(sizeof(*pins));
+	struct kernel_statx status;
+	if (is_pinned(run, op, mount, below, found))
+		return;
+	AUTO_CLOSE int view_fd = open_view(run, op, mount);
+	AUTO_CLOSE int there = path_open(view_fd, below, O_PATH | O_NOFOLLOW);
+	if (there < 0 ||
+	    sys_statx(there, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) < 0 ||
+	    !mask_is_same(&status, found))
+		die_changed(op);
+	AUTO_CLOSE int clone = clone_hidden(op, there);
+	bind_attach(op, clone, there, "");
+	pins->items = arena_grow(pins->items, pins->n, &pins->capacity, sizeof(*pins->items));
+	pins->items[pins->n++] =
+		(struct pinned){ .of_mount_id = mount->id, .below = below, .object = *found };
+}

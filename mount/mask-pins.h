@@ -1,0 +1,13 @@
+/* mask-pins.h - what keeps a directory or link from being renamed and removed. */
+#ifndef MOUNT_MASK_PINS_H
+#define MOUNT_MASK_PINS_H
+
+#include "mount/mask-state.h"
+
+/* Whether two are the same object; both were asked for STATX_INO. */
+bool mask_is_same(const struct kernel_statx *a, const struct kernel_statx *b);
+/* Pins what was found `below` the top of a mount, if it is not pinned yet. Arena memory. */
+void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
+	      const char *below, const struct kernel_statx *found);
+
+#endif

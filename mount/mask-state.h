@@ -1,0 +1,59 @@
+/* mask-state.h - what is known of masks and protections; for the files mount/mask*.c alone. */
+#ifndef MOUNT_MASK_STATE_H
+#define MOUNT_MASK_STATE_H
+
+#include "run/run.h"
+#include "sys/kernel.h"
+
+/* What a path inside leads to. */
+struct mask_place {
+	int fd; /* O_PATH; of the last directory that there is, where something is missing */
+	const char *real;    /* the way to it, without links; "" is the root */
+	const char *missing; /* the first name that is not there; NULL: all are */
+	bool missing_is_directory;
+	const char *trouble;   /* why nothing can be promised there; NULL: it can */
+	const struct op *tree; /* whose mount it is on, or below; NULL: the new root's */
+	const char *below;     /* the way from the top of that */
+	uint64_t mount_id;
+	struct kernel_statx status; /* of what is there */
+	bool is_mount_root;
+	bool is_read_only, is_fuse; /* the mount that the last name was looked up in */
+	/* Where COMMAND could rename or remove it or what is above it, but for pins and masks; NULL: nowhere */
+	const char *writable;
+	bool is_at_the_end; /* it alone */
+};
+
+/* One path that was masked or protected. */
+struct masked {
+	const struct op *op;
+	const char *path, *real;
+	const struct op *tree;
+	const char *below;
+	struct kernel_statx object; /* what was there; stx_ino 0: nothing */
+	struct kernel_statx shown;  /* what is there now; stx_ino 0: nothing, as before */
+	bool was_mount_root, was_writable;
+	bool is_own_tmpfs; /* in which more is to be made */
+};
+
+/* A mount on the way. */
+struct mask_mount {
+	uint64_t id;
+	const char *top; /* the way to it */
+	const struct op *tree;
+	bool is_known, is_read_only, is_fuse;
+};
+
+struct mask_pins; /* mask-pins.c */
+
+struct masks {
+	struct masked *items;
+	size_t n, capacity;
+	struct mask_pins *pins; /* NULL: none */
+	/* Those that were asked what they are, for as long as no other operation can make one read-only. */
+	struct mask_mount *mounts;
+	size_t n_mounts, capacity_mounts;
+	const struct op *last;
+	struct kernel_statx covers[3]; /* stx_ino 0: not made yet */
+};
+
+#endif

@@ -1,0 +1,337 @@
+/* mask-walk.c - what a path inside leads to, step by step, and the steps pinned.
+ *
+ * As path.c resolves it, which is asked at the end whether it agrees; but each directory and link on the way is
+ * looked at, since whoever can rename one of them can put something else in place of all below it.
+ *
+ * Must not: leave the new root.
+ */
+#include "mount/mask-walk.h"
+
+#include "bind-mount.h"
+#include "mount/destination.h"
+#include "mount/fs.h"
+#include "mount/mask-pins.h"
+#include "mount/overlay-cover.h"
+#include "mount/overlay-submounts.h"
+#include "mount/proc.h"
+#include "mount/state.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "sys/path.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+
+enum { MOST_LINKS = 40 }; /* path_resolution(7) */
+
+struct walk {
+	struct run *run;
+	const struct op *op;
+	const char *path;
+	bool pins;
+	int at_fd;       /* ours unless it is the root's */
+	struct text way; /* to it */
+	char *rest;      /* what is still to go */
+	unsigned n_links;
+	struct mask_mount mount; /* that at_fd is on */
+	size_t top_length;       /* of the way to its top, */
+	size_t tree_length;      /* and to that of its tree */
+	const char *host_writable, *last_writable;
+	/* the outermost link that is being followed: what it is, and how much of the way is left behind it */
+	const char *link;
+	size_t behind_link;
+};
+
+static _Noreturn void die_changed(const struct walk *walk)
+{
+	die("%s: %s was changed while the sandbox was set up", position_text(walk->op->position),
+	    walk->path);
+}
+
+static const struct op *tree_of(const struct walk *walk, uint64_t mount_id)
+{
+	const struct run *run = walk->run;
+	for (size_t i = run->plan->root.n_ops; i-- > 0;)
+		if (run->mounts->pins[i].mount_id == mount_id)
+			return &run->plan->root.ops[i];
+	return walk->mount.tree; /* a mount of the host's, or a mask */
+}
+
+static const char *way_of(const struct walk *walk)
+{
+	return arena_copy(walk->way.length ? walk->way.bytes : "", walk->way.length);
+}
+
+/* The top of a mount begins where the walk stands. */
+static void enter_mount(struct walk *walk, uint64_t id)
+{
+	const struct masks *masks = walk->run->mounts->masks;
+	const struct op *above = walk->mount.tree;
+	size_t i = 0;
+	while (i < masks->n_mounts && masks->mounts[i].id != id)
+		i++;
+	if (i < masks->n_mounts)
+		walk->mount = masks->mounts[i];
+	else
+		walk->mount = (struct mask_mount){ .id = id,
+						   .top = walk->way.length ? way_of(walk) : "/",
+						   .tree = tree_of(walk, id) };
+	walk->top_length = walk->way.length;
+	if (walk->mount.tree != above)
+		walk->tree_length = walk->way.length;
+}
+
+/* Stands on fd, which is taken over. */
+static void stand_on(struct walk *walk, int fd, const struct kernel_statx *status)
+{
+	if (walk->at_fd != walk->run->root.fd)
+		close_fd(&walk->at_fd);
+	walk->at_fd = fd;
+	if (status->stx_mnt_id == walk->mount.id)
+		return;
+	if (!(status->stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		die_changed(walk);
+	enter_mount(walk, status->stx_mnt_id);
+}
+
+static void stand_on_root(struct walk *walk)
+{
+	struct kernel_statx status = { .stx_mnt_id = walk->run->root.mount_id,
+				       .stx_attributes = STATX_ATTR_MOUNT_ROOT };
+	walk->way.length = walk->tree_length = 0;
+	walk->mount = (struct mask_mount){ 0 };
+	stand_on(walk, walk->run->root.fd, &status);
+}
+
+/* Asked only once a name is looked up in it: a FUSE server need not answer. virtiofs has FUSE's number; a virtual
+ * machine's host serves it, out of COMMAND's reach. */
+static void learn_mount(struct walk *walk)
+{
+	struct masks *masks = walk->run->mounts->masks;
+	struct statfs fs;
+	if (walk->mount.is_known)
+		return;
+	if (fstatfs(walk->at_fd, &fs) < 0)
+		die_errno(errno, "%s: Can't look at the file system of %s",
+			  position_text(walk->op->position), walk->path);
+	walk->mount.is_known = true;
+	walk->mount.is_read_only = fs.f_flags & ST_RDONLY;
+	walk->mount.is_fuse = fs.f_type == FUSE_SUPER_MAGIC &&
+			      !streq(overlay_type_of_mount(walk->run, walk->mount.id), "virtiofs");
+	masks->mounts = arena_grow(masks->mounts, masks->n_mounts, &masks->capacity_mounts,
+				   sizeof(*masks->mounts));
+	masks->mounts[masks->n_mounts++] = walk->mount;
+}
+
+/* In procfs nothing can be renamed. */
+static bool is_writable(const struct walk *walk)
+{
+	return !walk->mount.is_read_only &&
+	       !(walk->mount.tree && proc_is_kind(walk->mount.tree->kind));
+}
+
+static void note_writable(struct walk *walk)
+{
+	walk->last_writable = is_writable(walk) ? walk->mount.top : NULL;
+	bool stays = walk->mount.tree && (walk->mount.tree->kind == OP_BIND ||
+					  walk->mount.tree->kind == OP_BIND_INNER ||
+					  walk->mount.tree->kind == OP_OVERLAY);
+	if (stays && walk->last_writable && !walk->host_writable)
+		walk->host_writable = walk->mount.top;
+}
+
+/* What was found as `name` where we stand is no top of a mount. */
+static void pin_step(struct walk *walk, const char *name, const struct kernel_statx *found)
+{
+	if (!walk->pins || !is_writable(walk) || walk->mount.is_fuse)
+		return;
+	const char *way = way_of(walk) + walk->top_length;
+	mask_pin(walk->run, walk->op, &walk->mount,
+		 skip_slashes(arena_join(way, arena_join("/", name))), found);
+}
+
+static void go_down(struct walk *walk, int fd, const char *name, const struct kernel_statx *found)
+{
+	if (!(found->stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		pin_step(walk, name, found);
+	text_add_bytes(&walk->way, "/", 1);
+	text_add_bytes(&walk->way, name, strlen(name));
+	stand_on(walk, fd, found);
+}
+
+enum { WANTED = STATX_TYPE | STATX_INO | STATX_MNT_ID };
+
+/* The way without its last name, again from the root. */
+static void go_up(struct walk *walk)
+{
+	while (walk->way.length && walk->way.bytes[--walk->way.length] != '/')
+		;
+	const char *way = way_of(walk);
+	stand_on_root(walk);
+	while (*(way = skip_slashes(way))) {
+		size_t length = strcspn(way, "/");
+		const char *name = arena_copy(way, length);
+		int fd = openat(walk->at_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		struct kernel_statx found;
+		if (fd < 0 ||
+		    sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &found) < 0)
+			die_changed(walk);
+		learn_mount(walk);
+		note_writable(walk);
+		go_down(walk, fd, name, &found);
+		way += length;
+	}
+}
+
+/* What the link says comes before the rest of the way. False: it leads too far. */
+static bool follow(struct walk *walk, int fd, const char *name, const struct kernel_statx *found)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(fd, "", target, sizeof(target));
+	if (length <= 0 || length == sizeof(target) || ++walk->n_links > MOST_LINKS)
+		return false;
+	pin_step(walk, name, found);
+	if (!walk->link || strlen(walk->rest) < walk->behind_link) {
+		walk->link = arena_printf("%.*s/%s", (int) walk->way.length,
+					  walk->way.length ? walk->way.bytes : "", name);
+		walk->behind_link = strlen(walk->rest);
+	}
+	walk->rest = arena_join(arena_copy(target, (size_t) length), walk->rest);
+	if (target[0] == '/')
+		stand_on_root(walk);
+	return true;
+}
+
+/* Takes the next name off the rest of the way; NULL: there is none. */
+static const char *next_name(struct walk *walk, bool *ret_is_last, bool *ret_wants_directory)
+{
+	const char *name = skip_slashes(walk->rest);
+	size_t length = strcspn(name, "/");
+	*ret_wants_directory = name[length] == '/';
+	walk->rest = arena_string(name + length);
+	*ret_is_last = !*skip_slashes(walk->rest);
+	return length ? arena_copy(name, length) : NULL;
+}
+
+/* What is where the way ends: fd, or what is missing. */
+static void arrive(struct walk *walk, int fd, struct mask_place *ret)
+{
+	ret->fd = fd;
+	ret->is_mount_root = ret->status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	ret->mount_id = ret->status.stx_mnt_id;
+	ret->real = way_of(walk);
+	ret->tree =
+		ret->mount_id == walk->mount.id ? walk->mount.tree : tree_of(walk, ret->mount_id);
+	ret->below = ret->tree == walk->mount.tree ? ret->real + walk->tree_length : "";
+	ret->is_read_only = !is_writable(walk);
+	ret->is_fuse = walk->mount.is_fuse;
+	ret->writable = walk->host_writable ? walk->host_writable : walk->last_writable;
+	ret->is_at_the_end = !walk->host_writable;
+}
+
+/* Of what a name led to; the type where the kernel does not tell it. An errno. */
+static int look_at(const struct walk *walk, int fd, struct kernel_statx *ret,
+		   bool *ret_is_directory)
+{
+	if (sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, ret) < 0)
+		return errno;
+	*ret_is_directory = S_ISDIR(ret->stx_mode);
+	struct kernel_statx again;
+	if (!(ret->stx_mask & STATX_TYPE) &&
+	    fs_look_at(walk->run, fd, &again, ret_is_directory) < 0)
+		return errno;
+	return 0;
+}
+
+/* NULL, or why nothing can be promised there. */
+static const char *go(struct walk *walk, struct mask_place *ret)
+{
+	bool is_last, wants_directory;
+	for (const char *name; (name = next_name(walk, &is_last, &wants_directory));) {
+		bool is_directory;
+		struct kernel_statx status;
+		if (streq(name, ".") || streq(name, "..")) {
+			if (streq(name, ".."))
+				go_up(walk);
+			continue;
+		}
+		learn_mount(walk);
+		note_writable(walk);
+		if (walk->mount.is_fuse && !overlay_serves(walk->run, walk->mount.id))
+			return "it is on a FUSE file system, whose server can take off what is mounted there";
+		int fd = openat(walk->at_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT) {
+			ret->missing = name;
+			ret->missing_is_directory = !is_last || wants_directory;
+			if (walk->link && strlen(walk->rest) >= walk->behind_link)
+				return arena_printf(
+					"the link %s leads to what does not exist: remove it, or make that",
+					walk->link);
+			break;
+		}
+		int error = fd < 0 ? errno : look_at(walk, fd, &status, &is_directory);
+		if (error)
+			return errno_text(error);
+		if (S_ISLNK(status.stx_mode) && status.stx_mask & STATX_TYPE) {
+			bool followed = follow(walk, fd, name, &status);
+			close(fd);
+			if (!followed)
+				return errno_text(ELOOP);
+		} else if (is_directory && !is_last) {
+			go_down(walk, fd, name, &status);
+		} else if (is_last && (is_directory || !wants_directory)) {
+			text_add(&walk->way, "/%s", name);
+			ret->status = status;
+			arrive(walk, fd, ret);
+			return NULL;
+		} else {
+			close(fd);
+			return errno_text(ENOTDIR);
+		}
+	}
+	int fd = fcntl(walk->at_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0 ||
+	    sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &ret->status) < 0)
+		die_changed(walk);
+	arrive(walk, fd, ret);
+	return NULL;
+}
+
+/* Where links were followed: whoever asks path.c, as COMMAND asks the kernel, arrives at the same. */
+static const char *compare(const struct walk *walk, const struct mask_place *place)
+{
+	AUTO_CLOSE int fd = path_open(walk->run->root.fd, walk->path, O_PATH);
+	if (fd < 0 && errno == ELOOP) /* a link of /proc's that would lead out */
+		return errno_text(ELOOP);
+	if (place->missing ? fd >= 0 || (errno != ENOENT && errno != ENOTDIR)
+			   : fd < 0 || !fs_is_same_object(fd, place->fd))
+		die_changed(walk);
+	return NULL;
+}
+
+void mask_walk(struct run *run, const struct op *op, const char *path, bool pins,
+	       struct mask_place *ret)
+{
+	struct walk walk = { .run = run,
+			     .op = op,
+			     .path = path,
+			     .pins = pins,
+			     .at_fd = run->root.fd,
+			     .rest = arena_string(path) };
+	struct masks *masks = run->mounts->masks;
+	if (masks->last && op > masks->last + 1)
+		masks->n_mounts = 0;
+	*ret = (struct mask_place){ .fd = -1 };
+	stand_on_root(&walk);
+	ret->trouble = go(&walk, ret);
+	if (!ret->trouble && walk.n_links)
+		ret->trouble = compare(&walk, ret);
+	if (walk.at_fd != run->root.fd)
+		close_fd(&walk.at_fd);
+	masks->last = op;
+}

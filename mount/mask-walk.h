@@ -1,0 +1,12 @@
+/* mask-walk.h - what a path inside leads to, step by step, and the steps pinned. */
+#ifndef MOUNT_MASK_WALK_H
+#define MOUNT_MASK_WALK_H
+
+#include "mount/mask-state.h"
+
+/* Follows links inside the new root. What is passed and lies on a writable mount is pinned, if so wanted: it cannot
+ * be renamed or removed any more. Dies of what is no promise that could not be kept, but a mistake. */
+void mask_walk(struct run *run, const struct op *op, const char *path, bool pins,
+	       struct mask_place *ret);
+
+#endif

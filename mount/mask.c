@@ -1,0 +1,307 @@
+/* mask.c - --mask and --protect in the new root.
+ *
+ * A mask is an empty read-only directory or file of ours mounted over what is there, a protection that itself once
+ * more, read-only. What is above them is pinned while it is looked up (mask-walk.c).
+ *
+ * Must not: change anything on the host; go on where a promise cannot be kept, unless the option is a -try.
+ */
+#include "mount/mask.h"
+
+#include "bind-mount.h"
+#include "mount/destination.h"
+#include "mount/fs.h"
+#include "mount/mask-state.h"
+#include "mount/mask-walk.h"
+#include "mount/overlay-cover.h"
+#include "mount/scratch.h"
+#include "mount/state.h"
+#include "plan/cover.h"
+#include "plan/overlay-options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/diagnose.h"
+#include "sys/kernel.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+void mask_prepare(struct run *run)
+{
+	bool wanted = false;
+	for (size_t i = 0; i < run->plan->root.n_ops && !wanted; i++)
+		wanted = plan_is_mask(&run->plan->root.ops[i]);
+	if (!wanted)
+		return;
+	run->mounts->masks = arena_alloc(sizeof(*run->mounts->masks));
+	scratch_make(run);
+}
+
+static const char *find_layer(const struct run *run, const struct layer *layer)
+{
+	AUTO_CLOSE int fd = layer->path ? open(layer->path, O_PATH | O_CLOEXEC)
+					: fcntl(layer->fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		die_errno(errno, "%s: Can't look at the layer", position_text(layer->position));
+	return bind_shown_path(run, layer->position, fd);
+}
+
+const char **mask_find_layers(const struct run *run, const struct op *op)
+{
+	const struct overlay *overlay = op->overlay;
+	const char **sources = arena_alloc((overlay->n_layers + 2) * sizeof(*sources));
+	for (size_t i = 0; i < overlay->n_layers; i++)
+		sources[i] = find_layer(run, &overlay->layers[i]);
+	if (overlay->upper.path)
+		sources[overlay->n_layers] = find_layer(run, &overlay->upper);
+	return sources;
+}
+
+const char *mask_place_text(const struct run *run, const struct op *tree, const char *below)
+{
+	size_t number = tree ? (size_t) (tree - run->plan->root.ops) : 0;
+	const char *source = tree ? run->mounts->pins[number].source : "//root";
+	if (!source) /* no path begins like that */
+		source = arena_join("//", arena_number(number, 10));
+	below = skip_slashes(below);
+	return *below ? arena_printf("%s/%s", streq(source, "/") ? "" : source, below) : source;
+}
+
+void mask_note_inner_source(struct run *run, const struct op *op)
+{
+	struct mask_place place;
+	if (!run->mounts->masks)
+		return;
+	mask_walk(run, op, op->inner_source, false, &place);
+	close_fd(&place.fd);
+	if (place.trouble || place.missing)
+		die("%s: Can't tell where %s is, which may show what is masked or protected: %s",
+		    position_text(op->position), op->inner_source,
+		    place.trouble ? place.trouble : "it is gone");
+	run->mounts->pins[op - run->plan->root.ops].source =
+		mask_place_text(run, place.tree, place.below);
+}
+
+static const char *verb_of(const struct op *op)
+{
+	return op->kind == OP_MASK ? "hide" : "protect";
+}
+
+static void give_up(const struct masked *masked, const char *why)
+{
+	const char *position = position_text(masked->op->position);
+	if (!masked->op->skip_missing)
+		die("%s: Can't %s %s: %s", position, verb_of(masked->op), masked->path, why);
+	say_warning("%s: %s stays as it is: %s", position, masked->path, why);
+}
+
+/* ---- covers ---- */
+
+static _Noreturn void die_of_cover(const struct op *op)
+{
+	die_because(errno, "%s: Can't make what covers %s: %s%s", position_text(op->position),
+		    op->inner_path, errno_text(errno), diagnose_mount_api(errno));
+}
+
+/* Mounted on itself with its flags, which clones of it then have. */
+static void make_cover(const struct op *op, int at, const char *name, int kind,
+		       struct kernel_statx *ret)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+				   .propagation = MS_PRIVATE };
+	int made = kind == 0   ? mkdirat(at, name, 0555)
+		   : kind == 1 ? mknodat(at, name, S_IFREG | 0444, 0)
+			       : mknodat(at, name, S_IFSOCK | 0666, 0);
+	AUTO_CLOSE int mount_fd =
+		made < 0 ? -1 : sys_open_tree(at, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (mount_fd < 0 || sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) < 0 ||
+	    sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_INO, ret) < 0)
+		die_of_cover(op);
+	bind_attach(op, mount_fd, at, name);
+}
+
+/* One of a kind for all masks: a directory, a file, or a socket at which nobody listens, which can be neither opened
+ * (ENXIO) nor connected to (ECONNREFUSED). */
+static int clone_cover(struct run *run, const struct op *op, mode_t type,
+		       struct kernel_statx *ret_cover)
+{
+	static const char *const names[] = { "directory", "file", "socket" };
+	int at = run->mounts->scratch.fd, i = S_ISDIR(type) ? 0 : S_ISREG(type) ? 1 : 2;
+	struct kernel_statx *cover = &run->mounts->masks->covers[i];
+	if (!cover->stx_ino)
+		make_cover(op, at, names[i], i, cover);
+	*ret_cover = *cover;
+	int clone = sys_open_tree(at, names[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (clone < 0)
+		die_of_cover(op);
+	return clone;
+}
+
+static void remember(struct run *run, const struct masked *masked)
+{
+	struct masks *masks = run->mounts->masks;
+	masks->items = arena_grow(masks->items, masks->n, &masks->capacity, sizeof(*masks->items));
+	masks->items[masks->n++] = *masked;
+}
+
+static void attach(struct run *run, const struct masked *masked, int mount_fd, int at_fd)
+{
+	bind_attach(masked->op, mount_fd, at_fd, "");
+	remember(run, masked);
+}
+
+/* ---- what is there ---- */
+
+static void mask_object(struct run *run, struct masked *masked, const struct mask_place *place,
+			mode_t type)
+{
+	const struct op *op = masked->op;
+	masked->is_own_tmpfs = S_ISDIR(type) && plan_goes_on_below(run->plan, op);
+	AUTO_CLOSE int mount_fd = masked->is_own_tmpfs ? fs_make_tmpfs(op->position, 0555)
+						       : clone_cover(run, op, type, &masked->shown);
+	if (masked->is_own_tmpfs) {
+		destination_note_tmpfs(run, mount_fd);
+		if (sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_INO, &masked->shown) < 0)
+			die_of_cover(op);
+	}
+	if (!place->is_mount_root)
+		overlay_note_mount(run, op, place->fd, place->mount_id);
+	attach(run, masked, mount_fd, place->fd);
+}
+
+/* Once more on itself. Its flags, device nodes that work among them, stay. */
+static void protect_object(struct run *run, struct masked *masked, const struct mask_place *place)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
+	const char *position = position_text(masked->op->position);
+	if (place->is_fuse && !place->is_mount_root) {
+		give_up(masked,
+			"it is on an overlay of fuse-overlayfs's, where a mount can be taken off; the kernel's overlay would do (--overlay-backend kernel)");
+		return;
+	}
+	AUTO_CLOSE int mount_fd = sys_open_tree(
+		place->fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+	if (mount_fd < 0 ||
+	    sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
+		die_because(errno, "%s: Can't make %s read-only: %s%s", position, masked->path,
+			    errno_text(errno), diagnose_mount_api(errno));
+	if (S_ISREG(masked->object.stx_mode) && masked->object.stx_nlink > 1 &&
+	    !place->is_read_only)
+		say_warning(
+			"%s: %s has %u names (hard links): by another one that COMMAND can write to it can be changed",
+			position, masked->path, masked->object.stx_nlink);
+	masked->shown = masked->object;
+	attach(run, masked, mount_fd, place->fd);
+}
+
+static void treat_object(struct run *run, struct masked *masked, const struct mask_place *place)
+{
+	struct kernel_statx *object = &masked->object;
+	bool is_directory = S_ISDIR(place->status.stx_mode);
+	*object = place->status;
+	if (!(object->stx_mask & STATX_TYPE) &&
+	    fs_look_at(run, place->fd, object, &is_directory) < 0)
+		die_errno(errno, "%s: Can't look at %s", position_text(masked->op->position),
+			  masked->path);
+	mode_t type = is_directory ? S_IFDIR : object->stx_mode & S_IFMT;
+	run_tell(run, "%s: found a %s", position_text(masked->op->position),
+		 S_ISDIR(type)   ? "directory"
+		 : S_ISREG(type) ? "file"
+				 : "socket, fifo or device");
+	if (masked->op->kind == OP_MASK)
+		mask_object(run, masked, place, type);
+	else
+		protect_object(run, masked, place);
+}
+
+/* ---- what is missing ---- */
+
+/* Whether COMMAND, whose groups are ours, could make something there. */
+static bool can_make(const struct run *run, const struct mask_place *place)
+{
+	struct stat status;
+	if (place->is_read_only)
+		return false;
+	return fstat(place->fd, &status) < 0 || status.st_uid == run->shape.inner_uid ||
+	       sys_faccessat2(place->fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ||
+	       (errno != EACCES && errno != EROFS);
+}
+
+/* Why no stand-in can be made; NULL: it can, and the host never sees it. */
+static const char *no_stand_in(const struct run *run, const struct mask_place *place)
+{
+	const struct op *tree = place->tree;
+	if (destination_is_own_tmpfs(run, place->mount_id))
+		return NULL;
+	if (tree && tree->kind == OP_OVERLAY &&
+	    place->mount_id == run->mounts->pins[tree - run->plan->root.ops].mount_id) {
+		if (tree->overlay->upper.path)
+			return "it does not exist, and a stand-in would stay in RWSRC: create it";
+		if (overlay_is_listed(tree))
+			return "it does not exist, and a stand-in would be in the list of changes: create it, or leave --overlay-changes out";
+		if (place->is_fuse)
+			return "it does not exist, and what stands in for it on fuse-overlayfs can be taken off: create it";
+		return NULL;
+	}
+	if (tree && tree->kind != OP_BIND && tree->kind != OP_OVERLAY)
+		return "it does not exist, and nothing can stand in for it there";
+	return "it does not exist, and COMMAND could make it on the host: create it";
+}
+
+static void stand_in(struct run *run, struct masked *masked, const struct mask_place *place)
+{
+	const struct op *op = masked->op;
+	mode_t type = place->missing_is_directory ? S_IFDIR : S_IFREG;
+	int made = S_ISDIR(type) ? mkdirat(place->fd, place->missing, 0555)
+				 : mknodat(place->fd, place->missing, S_IFREG | 0444, 0);
+	AUTO_CLOSE int fd =
+		made < 0 ? -1 : openat(place->fd, place->missing, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		die_errno(errno, "%s: Can't make a stand-in for %s", position_text(op->position),
+			  masked->path);
+	AUTO_CLOSE int mount_fd = clone_cover(run, op, type, &masked->shown);
+	masked->real = arena_printf("%s/%s", place->real, place->missing);
+	run_tell(run, "%s: nothing there: %s stands in for it", position_text(op->position),
+		 S_ISDIR(type) ? "an empty directory" : "an empty file");
+	attach(run, masked, mount_fd, fd);
+}
+
+static void treat_missing(struct run *run, struct masked *masked, const struct mask_place *place)
+{
+	if (!can_make(run, place)) {
+		run_tell(run, "%s: nothing there, and COMMAND cannot make it",
+			 position_text(masked->op->position));
+		remember(run, masked);
+		return;
+	}
+	const char *why = no_stand_in(run, place);
+	if (why)
+		give_up(masked, why);
+	else
+		stand_in(run, masked, place);
+}
+
+void mask_one(struct run *run, const struct op *op, const char *path)
+{
+	struct mask_place place;
+	destination_forget_directory(run);
+	mask_walk(run, op, path, true, &place);
+	AUTO_CLOSE int fd = place.fd;
+	struct masked masked = { .op = op,
+				 .path = path,
+				 .real = place.real,
+				 .tree = place.tree,
+				 .below = place.below,
+				 .was_mount_root = place.is_mount_root,
+				 .was_writable = place.writable };
+	if (!place.trouble && !place.missing && place.is_mount_root &&
+	    place.mount_id == run->root.mount_id)
+		place.trouble = "it leads to the sandbox's root";
+	if (place.trouble)
+		give_up(&masked, place.trouble);
+	else if (place.missing)
+		treat_missing(run, &masked, &place);
+	else
+		treat_object(run, &masked, &place);
+}

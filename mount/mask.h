@@ -1,0 +1,19 @@
+/* mask.h - --mask and --protect in the new root. */
+#ifndef MOUNT_MASK_H
+#define MOUNT_MASK_H
+
+#include "run/run.h"
+
+/* Before the first source is pinned: where the line has such operations, what they need. */
+void mask_prepare(struct run *run);
+/* Where on the host the layers of an overlay are, RWSRC last; NULL behind them. */
+const char **mask_find_layers(const struct run *run, const struct op *op);
+/* What --bind-inner is about to show was found: takes note of where it is. */
+void mask_note_inner_source(struct run *run, const struct op *op);
+/* One text for one place, whatever shows it: where it is on the host, or in what is nothing of the host's. Arena
+ * memory. tree and below as struct mask_place has them. */
+const char *mask_place_text(const struct run *run, const struct op *tree, const char *below);
+/* Hides or protects what is at one path inside, as `op` says, whose own path that need not be. */
+void mask_one(struct run *run, const struct op *op, const char *path);
+
+#endif

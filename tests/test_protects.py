@@ -1,0 +1,209 @@
+"""--protect: what stays as and where it is."""
+import os
+import shutil
+
+import pytest
+
+from masks import DROP, ONLY_ACCIDENTS, attacks
+from sandbox import BINARY, FULL, assert_ok, inside, refused, run, shell, tree
+
+pytestmark = pytest.mark.core
+
+
+@pytest.fixture
+def proj(box):
+    """A project with hooks that must not change."""
+    (box / "proj/.git/hooks").mkdir(parents=True)
+    (box / "proj/.git/hooks/pre-commit").write_text("hook")
+    (box / "proj/.git/config").write_text("config")
+    (box / "proj/a/b/c").mkdir(parents=True)
+    (box / "proj/a/b/c/file").write_text("file")
+    (box / "proj/other").write_text("other")
+    (box / "proj/link").symlink_to("a/b")
+    return box / "proj"
+
+
+def bind(proj):
+    return [*FULL, "--bind", proj, "/proj"]
+
+
+ABOVE = {".git/hooks": [".git"], ".git/config": [".git"], "a/b/c/file": ["a/b/c", "a/b", "a"],
+         "link/c/file": ["link", "a/b/c", "a/b", "a"], "link": ["link"], "a/../.git/config": [".git"]}
+
+
+@pytest.mark.parametrize("name", [name for name in ABOVE])
+def test_nothing_inside_changes_or_moves_it(proj, name):
+    before = tree(proj)
+    done = attacks(["--protect", f"/proj/{name}"], f"/proj/{name}", [f"/proj/{above}" for above in ABOVE[name]],
+                   "/proj/other", bind(proj))
+    if name == "link":  # a second name for a link changes nothing that the first one leads to
+        done.remove("link")
+        (proj / "other.link").unlink()
+    assert done == []
+    assert tree(proj) == before
+
+
+def test_it_can_be_read(proj):
+    assert inside(["--protect", "/proj/.git", *DROP], "open('/proj/.git/hooks/pre-commit').read()", bind(proj)) == "hook"
+
+
+def test_all_below_a_directory_is_protected(proj):
+    assert attacks(["--protect", "/proj/.git"], "/proj/.git/hooks/pre-commit", ["/proj/.git/hooks", "/proj/.git"],
+                   "/proj/other", bind(proj)) == []
+
+
+def test_what_is_beside_it_is_renamed_as_ever(proj):
+    shell(["--protect", "/proj/a/b/c/file", *DROP], "mv /proj/other /proj/a/b/c/other; mv /proj/.git/hooks /proj/a/hooks",
+          bind(proj))
+    assert (proj / "a/b/c/other").exists() and (proj / "a/hooks/pre-commit").exists()
+
+
+def test_several_share_what_is_above_them(proj):
+    args = ["--protect", "/proj/a/b/c/file", "--protect", "/proj/a/b", "--protect", "/proj/.git/hooks",
+            "--mask", "/proj/.git/config"]
+    for path, above in [("/proj/a/b/c/file", ["/proj/a/b/c", "/proj/a/b", "/proj/a"]), ("/proj/.git/config", ["/proj/.git"])]:
+        assert attacks(args, path, above, "/proj/other", bind(proj)) == []
+
+
+def test_what_is_above_a_bind_in_a_bind_is_kept_too(proj):
+    (proj.parent / "more").mkdir()
+    (proj.parent / "more/config").write_text("config")
+    args = ["--bind", proj.parent / "more", "/proj/a/b/c", "--protect", "/proj/a/b/c/config"]
+    assert attacks(args, "/proj/a/b/c/config", ["/proj/a/b", "/proj/a"], "/proj/other", bind(proj)) == []
+
+
+def test_a_mount_point_can_be_protected(proj):
+    before = tree(proj)
+    done = attacks(["--protect", "/proj"], "/proj/.git/config", ["/proj/.git"], "/proj/other", bind(proj))
+    # user namespaces stay, as nothing can be taken off; what is mounted there is seen there alone
+    assert {name.split()[0] for name in done} <= {"user", "mount", "umount", "chroot"}
+    assert tree(proj) == before
+
+
+def test_below_the_hosts_root_shown_whole(proj):
+    base = ["--bind", "/", "/", "--proc", "/proc"]
+    path = proj / ".git/hooks"
+    assert attacks(["--protect", path], path, [proj / ".git", proj, proj.parent], proj / "other", base) == []
+
+
+def test_a_device_works_on():
+    args = ["--dev-bind", "/dev", "/dev", "--protect", "/dev/null", *DROP]
+    shell(args, "echo >/dev/null")
+
+
+@pytest.mark.parametrize("overlay", [["--tmp-overlay"], ["--ro-overlay"]])
+def test_on_an_overlay(proj, overlay):
+    base = [*FULL, "--overlay-backend", "kernel", "--overlay-src", "/usr/share/doc", "--overlay-src", proj, *overlay, "/o", "--file", 0, "/tmp/other"]
+    result = run([*base, *DROP], ["true"])
+    if result.returncode:
+        pytest.skip(f"no overlay: {result.stderr}")
+    done = attacks(["--protect", "/o/.git/config", "--mask", "/o/a/b/c/file"], "/o/.git/config", ["/o/.git"],
+                   "/o/other", base)
+    assert {name.split()[0] for name in done} <= {"user", "mount", "umount", "chroot"}
+    assert inside(["--mask", "/o/a/b/c/file", *DROP], "open('/o/a/b/c/file').read()", base) == ""
+
+
+def test_what_is_missing_on_an_overlay_whose_changes_go(proj):
+    base = [*FULL, "--overlay-backend", "kernel", "--overlay-src", proj, "--tmp-overlay", "/o"]
+    if run([*base, *DROP], ["true"]).returncode:
+        pytest.skip("no overlay")
+    assert attacks(["--protect", "/o/none"], "/o/none", [], "/o/other", base) == []
+    assert not (proj / "none").exists()
+
+
+def test_what_is_missing_on_an_overlay_whose_changes_stay_is_an_error(proj, box):
+    (box / "rw").mkdir()
+    (box / "work").mkdir()
+    base = [*FULL, "--overlay-backend", "kernel", "--overlay-src", proj, "--overlay", box / "rw", box / "work", "/o"]
+    if run([*base, *DROP], ["true"]).returncode:
+        pytest.skip("no overlay")
+    refused([*base, "--protect", "/o/none", *DROP], "RWSRC", "create it")
+    assert os.listdir(box / "rw") == []
+
+
+def test_a_missing_path_cannot_be_made(proj):
+    args = ["--ro-bind", proj, "/proj", "--tmpfs", "/w", "--protect", "/proj/none", "--protect", "/w/.git/hooks", *DROP]
+    assert "Read-only" in run([*FULL, *args], ["mkdir", "/w/.git/hooks"]).stderr
+    refused([*bind(proj), "--protect", "/proj/none", *DROP], "--protect (argument", "create it")
+    assert run([*bind(proj), "--protect-try", "/proj/none", *DROP], ["true"]).returncode == 0
+
+
+def test_a_second_writable_path_is_an_error_that_names_both(proj):
+    message = refused([*bind(proj), "--protect", "/proj/.git/config", "--bind", proj / ".git", "/git", *DROP])
+    assert "--bind (argument" in message and "--protect (argument" in message and "/git/config" in message
+    assert shell(["--ro-bind", proj / ".git", "/git", "--protect", "/proj/.git/config", *DROP], "cat /git/config",
+                 bind(proj)) == "config"
+
+
+def test_a_writable_part_elsewhere_is_an_error_that_names_both(proj):
+    args = [*bind(proj), "--bind", proj / ".git/hooks", "/hooks", "--protect", "/proj/.git", *DROP]
+    message = refused(args)
+    assert "--bind (argument" in message and "--protect (argument" in message and "a part of it" in message
+
+
+def test_a_hole_that_comes_later_is_one(proj):
+    args = ["--protect", "/proj/.git", "--bind", proj / ".git/hooks", "/proj/.git/hooks", *DROP]
+    shell(args, "echo new >/proj/.git/hooks/new; ! touch /proj/.git/new 2>/dev/null", bind(proj))
+    assert (proj / ".git/hooks/new").exists()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.mknod(path, 0o140600)])
+def test_a_socket_or_fifo_stays_where_it_is(proj, make):
+    make(proj / "a/special")
+    done = attacks(["--protect", "/proj/a/special"], "/proj/a/special", ["/proj/a"], "/proj/other", bind(proj))
+    assert done == []
+
+
+def test_a_second_name_is_warned_of(proj):
+    os.link(proj / ".git/config", proj / "second")
+    result = run([*bind(proj), "--protect", "/proj/.git/config", *DROP], ["true"])
+    assert result.returncode == 0 and "2 names" in result.stderr
+
+
+def test_a_later_operation_over_it_is_an_error_that_names_both(proj):
+    message = refused([*bind(proj), "--protect", "/proj/.git", "--tmpfs", "/proj/./.git", *DROP])
+    assert "--tmpfs (argument" in message and "--protect (argument" in message
+
+
+def test_user_namespaces_are_the_commands_own_and_the_last(proj):
+    args = [*bind(proj), "--protect", "/proj/.git"]
+    assert "unshare failed" in run([*args, *DROP], ["unshare", "-U", "true"]).stderr
+    assert run([*args, *ONLY_ACCIDENTS], ["unshare", "-U", "true"]).returncode == 0
+
+
+def test_a_link_into_what_can_be_written_is_an_error_where_user_namespaces_stay(proj, box):
+    (box / "ro").mkdir()
+    (box / "ro/in").symlink_to("/proj/.git")
+    args = [*bind(proj), "--ro-bind", box / "ro", "/ro", "--remount-ro", "/", "--protect", "/ro/in/config", *DROP]
+    refused(args, "--protect (argument", "leads to /proj", "--disable-userns")
+    run([*args, "--unshare-user", "--disable-userns"], ["true"]).check_returncode()
+
+
+@pytest.mark.parametrize("program", [BINARY, "/usr/bin/bwrap"])
+def test_a_sandbox_in_the_sandbox_has_it_too(proj, program):
+    if not shutil.which(program):
+        pytest.skip(f"no {program}")
+    outer = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--ro-bind", proj, "/tmp/proj",
+             "--protect", "/tmp/proj/.git", "--mask", "/tmp/proj/a", "--bind", os.path.dirname(BINARY), "/tmp/program",
+             "--protect-accidents-only"]
+    inner = program if program != BINARY else "/tmp/program/bwrapish"
+    result = run([*outer, "--", inner, "--unshare-user", "--ro-bind", "/", "/", "--", "sh", "-c",
+                  "cat /tmp/proj/.git/config; ls -A /tmp/proj/a; touch /tmp/proj/.git/x"], stdin=None)
+    assert result.stdout == "config" and "Read-only" in result.stderr, result
+
+
+@pytest.mark.root
+def test_roots_capabilities_are_an_error(proj):
+    refused([*bind(proj), "--protect", "/proj/.git"], "--cap-drop")
+
+
+def test_joined_namespaces_are_an_error(proj):
+    with open("/proc/self/ns/user") as own:
+        refused([*bind(proj), "--userns2", own.fileno(), "--unshare-user", "--protect", "/proj/.git", *DROP],
+                "--userns2 (argument", "--protect (argument")
+
+
+def test_the_last_words_hold_when_the_root_is_covered_late(proj):
+    args = [*bind(proj), "--bind", "/", "/", "--protect", proj / ".git/config"]
+    assert attacks(args, proj / ".git/config", [proj / ".git", proj], proj / "other", ["--proc", "/proc"]) == []
+    assert_ok(run([*args, *DROP], ["true"]))
