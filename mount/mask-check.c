@@ -78,7 +78,7 @@ static bool is_own_cover(const struct run *run, const struct kernel_statx *found
 static void check_covered(const struct run *run, const struct masked *masked)
 {
 	struct kernel_statx found = { 0 };
-	bool is_object = masked->object.stx_ino;
+	bool is_object = masked->object.stx_ino && !masked->is_stub;
 	AUTO_CLOSE int fd = look(run, is_object ? masked->path : masked->real,
 				 is_object ? 0 : O_NOFOLLOW, &found);
 	if (fd >= 0 && masked->is_own_tmpfs && mask_is_same(&found, &masked->shown)) {
@@ -149,7 +149,8 @@ static void check_view(const struct run *run, const struct masked *masked, const
 			? arena_join("/", rest)
 			: arena_printf("%s%s%s", op->inner_path, *rest ? "/" : "", rest);
 	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
-	if (fd < 0 || (masked->op->kind == OP_PROTECT && is_read_only(fd)) ||
+	bool may_be_seen = masked->op->kind == OP_PROTECT || masked->is_stub;
+	if (fd < 0 || (may_be_seen && is_read_only(fd)) ||
 	    (is_layer ? mask_is_same(&found, &masked->shown)
 		      : !mask_is_same(&found, &masked->object)))
 		return;

@@ -1,4 +1,4 @@
-/* mask-state.h - what is known of masks and protections; for the files mount/mask*.c alone. */
+/* mask-state.h - what is known of masks and protections; for the files mount/mask*.c and stub.c alone. */
 #ifndef MOUNT_MASK_STATE_H
 #define MOUNT_MASK_STATE_H
 
@@ -8,10 +8,10 @@
 /* What a path inside leads to. */
 struct mask_place {
 	int fd; /* O_PATH; of the last directory that there is, where something is missing */
-	const char *real;    /* the way to it, without links; "" is the root */
-	const char *missing; /* the first name that is not there; NULL: all are */
-	bool missing_is_directory;
-	const char *trouble;   /* why nothing can be promised there; NULL: it can */
+	const char *real;                   /* the way to it, without links; "" is the root */
+	const char *missing;                /* the first name that is not there; NULL: all are */
+	bool missing_is_directory, is_stub; /* one is there instead: mount/stub.h */
+	const char *trouble;                /* why nothing can be promised there; NULL: it can */
 	const struct op *tree; /* whose mount it is on, or below; NULL: the new root's */
 	const char *below;     /* the way from the top of that */
 	uint64_t mount_id;
@@ -32,6 +32,7 @@ struct masked {
 	struct kernel_statx object; /* what was there; stx_ino 0: nothing */
 	struct kernel_statx shown;  /* what is there now; stx_ino 0: nothing, as before */
 	bool was_mount_root, was_writable;
+	bool is_stub;      /* the object stands for what is missing at the path, or above it */
 	bool is_own_tmpfs; /* in which more is to be made */
 };
 
@@ -47,8 +48,8 @@ struct mask_pins; /* mask-pins.c */
 
 struct masks {
 	struct masked *items;
-	size_t n, capacity;
-	struct mask_pins *pins; /* NULL: none */
+	size_t n, capacity, n_stubs; /* the last: made on the host, or shared */
+	struct mask_pins *pins;      /* NULL: none */
 	/* Those that were asked what they are, for as long as no other operation can make one read-only. */
 	struct mask_mount *mounts;
 	size_t n_mounts, capacity_mounts;

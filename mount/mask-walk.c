@@ -15,6 +15,7 @@
 #include "mount/overlay-submounts.h"
 #include "mount/proc.h"
 #include "mount/state.h"
+#include "mount/stub.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/path.h"
@@ -248,6 +249,13 @@ static int look_at(const struct walk *walk, int fd, struct kernel_statx *ret,
 	return 0;
 }
 
+/* Where no other file system of ours is, but the host's. */
+static bool is_stub(const struct walk *walk, int fd)
+{
+	const struct op *tree = walk->mount.tree;
+	return tree && tree->kind == OP_BIND && is_writable(walk) && stub_is_one(fd);
+}
+
 /* NULL, or why nothing can be promised there. */
 static const char *go(struct walk *walk, struct mask_place *ret)
 {
@@ -265,7 +273,10 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 		if (walk->mount.is_fuse && !overlay_serves(walk->run, walk->mount.id))
 			return "it is on a FUSE file system, whose server can take off what is mounted there";
 		int fd = openat(walk->at_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT) {
+		ret->is_stub = fd >= 0 && is_stub(walk, fd);
+		if (ret->is_stub)
+			close(fd);
+		if (ret->is_stub || (fd < 0 && errno == ENOENT)) {
 			ret->missing = name;
 			ret->missing_is_directory = !is_last || wants_directory;
 			if (walk->link && strlen(walk->rest) >= walk->behind_link)
@@ -306,6 +317,8 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 static const char *compare(const struct walk *walk, const struct mask_place *place)
 {
 	AUTO_CLOSE int fd = path_open(walk->run->root.fd, walk->path, O_PATH);
+	if (place->is_stub) /* there, or a directory for what is below it */
+		return NULL;
 	if (fd < 0 && errno == ELOOP) /* a link of /proc's that would lead out */
 		return errno_text(ELOOP);
 	if (place->missing ? fd >= 0 || (errno != ENOENT && errno != ENOTDIR)

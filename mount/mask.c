@@ -15,6 +15,7 @@
 #include "mount/overlay-cover.h"
 #include "mount/scratch.h"
 #include "mount/state.h"
+#include "mount/stub.h"
 #include "plan/cover.h"
 #include "plan/overlay-options.h"
 #include "plan/plan.h"
@@ -221,7 +222,10 @@ static void treat_object(struct run *run, struct masked *masked, const struct ma
 static bool can_make(const struct run *run, const struct mask_place *place)
 {
 	struct stat status;
-	if (place->is_read_only)
+	const struct op *tree = place->tree;
+	bool is_its_own =
+		tree && run->mounts->pins[tree - run->plan->root.ops].mount_id == place->mount_id;
+	if (place->is_read_only || (is_its_own && !plan_can_be_written(run->plan, tree)))
 		return false;
 	return fstat(place->fd, &status) < 0 || status.st_uid == run->shape.inner_uid ||
 	       sys_faccessat2(place->fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ||
@@ -249,33 +253,53 @@ static const char *no_stand_in(const struct run *run, const struct mask_place *p
 	return "it does not exist, and COMMAND could make it on the host: create it";
 }
 
+/* On the host, for as long as the sandbox lives. */
+static bool takes_stub(const struct run *run, const struct masked *masked,
+		       const struct mask_place *place)
+{
+	return place->tree && place->tree->kind == OP_BIND && !masked->op->skip_missing &&
+	       !destination_is_own_tmpfs(run, place->mount_id);
+}
+
 static void stand_in(struct run *run, struct masked *masked, const struct mask_place *place)
 {
 	const struct op *op = masked->op;
-	mode_t type = place->missing_is_directory ? S_IFDIR : S_IFREG;
-	int made = S_ISDIR(type) ? mkdirat(place->fd, place->missing, 0555)
-				 : mknodat(place->fd, place->missing, S_IFREG | 0444, 0);
+	bool is_directory = place->missing_is_directory;
+	struct kernel_statx *object = &masked->object;
+	int made = 0;
+	if (masked->is_stub)
+		stub_make(run, op, place->fd, place->missing, is_directory);
+	else
+		made = is_directory ? mkdirat(place->fd, place->missing, 0555)
+				    : mknodat(place->fd, place->missing, S_IFREG | 0444, 0);
 	AUTO_CLOSE int fd =
 		made < 0 ? -1 : openat(place->fd, place->missing, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0 || fs_look_at(run, fd, object, &is_directory) < 0 ||
+	    sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, object) < 0)
 		die_errno(errno, "%s: Can't make a stand-in for %s", position_text(op->position),
 			  masked->path);
-	AUTO_CLOSE int mount_fd = clone_cover(run, op, type, &masked->shown);
+	if (!masked->is_stub) /* nothing of the host's */
+		object->stx_ino = 0;
+	AUTO_CLOSE int mount_fd =
+		clone_cover(run, op, is_directory ? S_IFDIR : S_IFREG, &masked->shown);
 	masked->real = arena_printf("%s/%s", place->real, place->missing);
-	run_tell(run, "%s: nothing there: %s stands in for it", position_text(op->position),
-		 S_ISDIR(type) ? "an empty directory" : "an empty file");
+	masked->below = arena_printf("%s/%s", place->below, place->missing);
+	run_tell(run, "%s: nothing there: %s stands in for it%s", position_text(op->position),
+		 is_directory ? "an empty directory" : "an empty file",
+		 masked->is_stub ? ", on the host until the end" : "");
 	attach(run, masked, mount_fd, fd);
 }
 
 static void treat_missing(struct run *run, struct masked *masked, const struct mask_place *place)
 {
-	if (!can_make(run, place)) {
+	if (!place->is_stub && !can_make(run, place)) {
 		run_tell(run, "%s: nothing there, and COMMAND cannot make it",
 			 position_text(masked->op->position));
 		remember(run, masked);
 		return;
 	}
-	const char *why = no_stand_in(run, place);
+	masked->is_stub = takes_stub(run, masked, place);
+	const char *why = masked->is_stub ? NULL : no_stand_in(run, place);
 	if (why)
 		give_up(masked, why);
 	else

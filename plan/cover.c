@@ -185,8 +185,7 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 
 /* ---- masks ---- */
 
-/* Whether COMMAND can make, rename and remove in what `cover` mounted (NULL: the new root) in the end. */
-static bool can_be_written(const struct plan *plan, const struct op *cover)
+bool plan_can_be_written(const struct plan *plan, const struct op *cover)
 {
 	bool writable = !cover || !cover->read_only;
 	if (cover && cover->kind == OP_OVERLAY)
@@ -208,7 +207,7 @@ bool plan_mask_can_be_taken_off(const struct plan *plan, const struct op *mask)
 		bool counts = is_direct ||
 			      (cover && (cover->kind == OP_BIND || cover->kind == OP_BIND_INNER ||
 					 cover->kind == OP_OVERLAY));
-		if (counts && *rest && can_be_written(plan, cover))
+		if (counts && *rest && plan_can_be_written(plan, cover))
 			return true;
 		if (!cover)
 			return false;
@@ -226,6 +225,30 @@ const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mas
 	for (const struct op *op = mask + 1; op < plan->root.ops + plan->root.n_ops; op++)
 		if (is_mounted(op) && !plan_is_mask(op) && !op->skip_missing &&
 		    rest_below(op, path))
+			return op;
+	return NULL;
+}
+
+static bool lies_in_written_bind(const struct plan *plan, const struct op *mask)
+{
+	const char *path = normal_path(mask->inner_path);
+	for (size_t n = (size_t) (mask - plan->root.ops);;) {
+		const struct op *cover = find_cover(plan, NULL, n, path);
+		if (!cover)
+			return false;
+		if (cover->kind == OP_BIND && *rest_below(cover, path) &&
+		    plan_can_be_written(plan, cover))
+			return true;
+		if (!cover->skip_missing)
+			return false;
+		n = (size_t) (cover - plan->root.ops);
+	}
+}
+
+const struct op *plan_mask_in_need_of_stub(const struct plan *plan)
+{
+	for (const struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++)
+		if (plan_is_mask(op) && !op->skip_missing && lies_in_written_bind(plan, op))
 			return op;
 	return NULL;
 }

@@ -6,6 +6,7 @@
 #include "plan/shape.h"
 
 #include "plan/command-options.h"
+#include "plan/cover.h"
 #include "plan/filter-options.h"
 #include "plan/fs-options.h"
 #include "plan/limit-options.h"
@@ -74,6 +75,25 @@ static void choose_topology(const struct plan *plan, const struct caller *caller
 		shape->topology_reason = row->name;
 		least = reason;
 	}
+	shape->stub_for = plan_mask_in_need_of_stub(plan);
+	if (shape->stub_for && shape->topology == RUN_ALONE) {
+		shape->topology = RUN_SUPERVISED;
+		shape->topology_reason = shape->stub_for->position.option;
+	}
+}
+
+static void choose_ends(const struct plan *plan, struct shape *shape)
+{
+	shape->ends_with_command = options_with_trait(plan, ENDS_WITH_COMMAND) || shape->stub_for;
+	bool has_lifeline = plan->command.die_with_parent || plan->command.die_with_fd.fd >= 0;
+	shape->dies_with_supervisor = has_lifeline || shape->ends_with_command;
+
+	bool may_deny_init = plan->filter.n_seccomp && shape->topology == RUN_WITH_INIT;
+	shape->has_guard =
+		shape->pid_namespace && ((plan->command.as_pid_1 && shape->dies_with_supervisor) ||
+					 (has_lifeline && may_deny_init));
+	/* The kernel continues a stopped supervisor when its parent dies, and for no descriptor. */
+	shape->has_guard |= !shape->pid_namespace && plan->command.die_with_fd.fd >= 0;
 }
 
 static struct shape find_shape(const struct plan *plan, const struct caller *caller)
@@ -86,17 +106,7 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 		.namespaces = CLONE_NEWNS,
 	};
 	choose_topology(plan, caller, &shape);
-	shape.ends_with_command = options_with_trait(plan, ENDS_WITH_COMMAND);
-	bool has_lifeline = plan->command.die_with_parent || plan->command.die_with_fd.fd >= 0;
-	shape.dies_with_supervisor = has_lifeline || shape.ends_with_command;
-
-	bool may_deny_init = plan->filter.n_seccomp && shape.topology == RUN_WITH_INIT;
-	shape.has_guard =
-		shape.pid_namespace && ((plan->command.as_pid_1 && shape.dies_with_supervisor) ||
-					(has_lifeline && may_deny_init));
-	/* The kernel continues a stopped supervisor when its parent dies, and for no descriptor. */
-	shape.has_guard |= !shape.pid_namespace && plan->command.die_with_fd.fd >= 0;
-
+	choose_ends(plan, &shape);
 	shape.locked_for = mask_options_in_need_of_lock(plan);
 	shape.userns_disabled = plan->ns.disable_userns || shape.locked_for;
 	bool joins = plan->ns.userns.fd >= 0, must = !caller->may_mount || shape.locked_for;

@@ -43,9 +43,8 @@ struct shape {
 	bool new_session;                  /* of terminals: --new-session, --pty */
 	bool dies_with_supervisor;         /* --die-with-parent, and what ends with COMMAND */
 	bool ends_with_command; /* what COMMAND leaves behind is killed, and if the supervisor dies all */
-	/* One process more, which ends the pid namespace where the supervisor may not be able to (--as-pid-1), nor
-	 * pid 1 (--seccomp); or continues a stopped supervisor for --die-with-fd. */
-	bool has_guard;
+	const struct op *stub_for; /* by its words may need one on the host: mount/stub.h */
+	bool has_guard; /* one more process, for a supervisor or pid 1 that is kept from its work */
 	bool info_late; /* --info-fd can only be answered once the second user namespace exists */
 };
 bool plan_has_op(const struct plan *plan, enum op_kind kind);

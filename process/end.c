@@ -7,6 +7,7 @@
 #include "process/end.h"
 
 #include "limit/cgroup.h"
+#include "mount/stub.h"
 #include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -130,7 +131,8 @@ bool end_sandbox(const struct run *run)
 
 void end_and_remove(struct run *run)
 {
-	end_sandbox(run);
+	if (end_sandbox(run) && run->shape.stub_for)
+		stubs_remove(run, run->supervisor->socket);
 	cgroups_remove(run);
 }
 

@@ -28,6 +28,9 @@ static const struct row {
 	/* of one that lent memory was for, its end may be all there is to tell */
 	[MESSAGE_ENDED] = { "ENDED", NEVER_HAS, PHASE_PREPARE | PHASE_STARTED },
 	[MESSAGE_ALL_ENDED] = { "ALL_ENDED", NEVER_HAS, PHASE_PREPARE | PHASE_STARTED },
+	[MESSAGE_STUB_NAME] = { "STUB_NAME", NEVER_HAS, PHASE_PREPARE },
+	[MESSAGE_STUB_PLACE] = { "STUB_PLACE", MUST_HAVE, PHASE_PREPARE },
+	[MESSAGE_STUB_LOCK] = { "STUB_LOCK", MUST_HAVE, PHASE_PREPARE },
 	/* the call that hands it over is the last but exec */
 	[MESSAGE_LISTENER] = { "LISTENER", MUST_HAVE, PHASE_PREPARE | PHASE_STARTED },
 };

@@ -9,6 +9,7 @@
  *       |                              |---- HELPER_JOB, HELPER_FD ... ---------->|
  *       |                              |<--- HELPER_READY or HELPER_FAILED -------|
  *       |<--- PINNED, TERMINAL --------|  no more helpers; the end of --pty's that is relayed
+ *       |<--- STUB_NAME, _PLACE, _LOCK |  what is about to be made on the host; and it is there
  *       |---- READY ------------------>|  nothing is left that it does not need: COMMAND may run
  *       |                            pid 1                COMMAND's process, before exec
  *       |                              |<--- SECOND_USERNS --------|  and NAMESPACE_FD ... with --cap-add
@@ -23,6 +24,7 @@
 #define PROCESS_PROTOCOL_H
 
 #include "filter/trace.h" /* MESSAGE_LISTENER: 32 */
+#include "mount/stub.h"   /* MESSAGE_STUB_...: 33 and up */
 #include "run/helper.h"   /* MESSAGE_HELPER_...: 64 and up */
 #include "sys/channel.h"
 

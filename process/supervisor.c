@@ -4,8 +4,8 @@
  * It keeps no capability and no descriptor that it does not need, cannot be looked into from inside
  * (it is not dumpable), and lives as short as it can. A root caller's keeps two capabilities, each
  * only where the end of the sandbox cannot do without: CAP_KILL, for limits without a new user
- * namespace, and CAP_DAC_OVERRIDE, for groups in a directory that the caller may not write to
- * otherwise. COMMAND is not started before all that is so (MESSAGE_READY).
+ * namespace, and CAP_DAC_OVERRIDE, for groups, or stubs without a new user namespace, in a directory that
+ * the caller may not write to otherwise. COMMAND is not started before all that is so (MESSAGE_READY).
  *
  * It must never end without its child having ended, or at least been killed, except that pid 1
  * goes on when COMMAND is over.
@@ -15,6 +15,7 @@
 #include "filter/trace.h"
 #include "limit/cgroup.h"
 #include "limit/usage.h"
+#include "mount/stub.h"
 #include "ns/namespaces.h"
 #include "plan/descriptors.h"
 #include "plan/given.h"
@@ -61,6 +62,8 @@ static void require_own_proc(const struct run *run)
 		option = "--userns";
 	if (end_must_find_the_rest(run) && !option)
 		option = options_with_trait(plan, ENDS_WITH_COMMAND);
+	if (end_must_find_the_rest(run) && !option)
+		option = run->shape.stub_for->position.option;
 	if (option && !procfile_shows_own_pids(run->host->proc_fd))
 		die("%s: /proc shows another pid namespace than this one, so the sandbox's processes cannot be found there; mount one of this namespace%s",
 		    position_text(options_position(plan, option)),
@@ -102,8 +105,8 @@ static void end_all(void *argument, const struct failure *failure)
 	struct supervisor *self = run->supervisor;
 	relay_abandon(run);
 	if (!self->is_over && self->child)
-		end_sandbox(run);
-	if (!self->is_over)
+		end_and_remove(run);
+	else if (!self->is_over)
 		cgroups_remove(run);
 	if (failure->exit_status == EXIT_TIMED_OUT)
 		report_timeout(run);
@@ -118,7 +121,7 @@ static void end_all(void *argument, const struct failure *failure)
 void supervisor_prepare(struct run *run)
 {
 	struct supervisor *self = run->supervisor = arena_alloc(sizeof(*self));
-	self->lifeline_fd = self->parent_pidfd = self->going_fd = -1;
+	self->lifeline_fd = self->parent_pidfd = self->going_fd = self->socket = -1;
 	self->command_pidfd = self->listener = self->terminal = -1;
 	self->relay_socket = -1;
 	die_first_call(end_all, run);
@@ -155,8 +158,10 @@ static void drop_privilege(struct run *run)
 	/* Who made a user namespace has every capability over it from outside (user_namespaces(7)).
 	 * Without one a root caller's COMMAND may become a user whom only CAP_KILL can still end. */
 	bool may_lose_it = run->shape.ends_with_command && !run->shape.user_namespace;
+	bool may_not_write =
+		cgroups_are_in_closed(run) || (run->shape.stub_for && !run->shape.user_namespace);
 	uint64_t needed = (may_lose_it ? CAP_BIT(CAP_KILL) : 0) |
-			  (cgroups_are_in_closed(run) ? CAP_BIT(CAP_DAC_OVERRIDE) : 0);
+			  (may_not_write ? CAP_BIT(CAP_DAC_OVERRIDE) : 0);
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
 	const int ours[] = { self->socket,
@@ -276,6 +281,11 @@ static void hear_message(struct run *run, const struct message *message, int att
 	case MESSAGE_GOING:
 		hear_going(run, message, attached_fd);
 		break;
+	case MESSAGE_STUB_NAME:
+	case MESSAGE_STUB_PLACE:
+	case MESSAGE_STUB_LOCK:
+		stubs_hear(run, message, attached_fd);
+		break;
 	case MESSAGE_NOT_STARTED:
 		self->not_started = true;
 		report_hear_failure(run, message, words);
@@ -336,7 +346,8 @@ static bool must_listen(const struct run *run)
 	const struct plan *plan = run->plan;
 	return run->shape.topology == RUN_WITH_INIT || plan->report.info.fd >= 0 ||
 	       plan->report.json_status.fd >= 0 || plan->filter.policy.trace.fd >= 0 ||
-	       run->supervisor->takes_helpers || run->host->terminal.replaced;
+	       run->supervisor->takes_helpers || run->host->terminal.replaced ||
+	       run->shape.stub_for;
 }
 
 /* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows
@@ -374,6 +385,8 @@ static bool end_with_command(struct run *run, bool started, struct usage *usage)
 {
 	bool lists_changes = overlay_lists_changes(run->plan), listed = true;
 	bool all_ended = end_sandbox(run);
+	if (all_ended && run->shape.stub_for)
+		stubs_remove(run, run->supervisor->socket);
 	if (run->cgroups || lists_changes)
 		helpers_wait_for_fuse(run, end_is_list_wanted);
 	if (!started || run->plan->report.json_status.fd >= 0 || run->plan->verbose)

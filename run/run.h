@@ -12,6 +12,7 @@ struct init;
 struct mounts;
 struct cgroups;
 struct filters;
+struct stubs;
 
 /* The processes beside COMMAND that work for the sandbox. */
 enum helper_kind {
@@ -51,6 +52,7 @@ struct run {
 	bool in_chroot;     /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
 	struct cgroups *cgroups; /* the supervisor's; NULL: none were made */
+	struct stubs *stubs;     /* the supervisor's; NULL: it was told of none */
 	struct mounts *mounts;   /* of the new root; NULL before its sources are pinned */
 	struct filters *filters;
 	char **environment; /* COMMAND's, once made */

@@ -64,14 +64,14 @@ static struct sets read_sets(void)
 	};
 }
 
-static void set_process(uint64_t bits, uint64_t inheritable)
+static void set_process(uint64_t permitted, uint64_t effective, uint64_t inheritable)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct halves[_LINUX_CAPABILITY_U32S_3];
 	for (unsigned i = 0; i < ARRAY_SIZE(halves); i++)
 		halves[i] = (struct __user_cap_data_struct){
-			.permitted = (uint32_t) (bits >> (32 * i)),
-			.effective = (uint32_t) (bits >> (32 * i)),
+			.permitted = (uint32_t) (permitted >> (32 * i)),
+			.effective = (uint32_t) (effective >> (32 * i)),
 			.inheritable = (uint32_t) (inheritable >> (32 * i)),
 		};
 	if (capset(&header, halves) < 0)
@@ -117,17 +117,24 @@ void caps_drop_bounding(uint64_t keep)
 
 void caps_drop_all(void)
 {
-	set_process(0, 0);
+	set_process(0, 0, 0);
 }
 
 void caps_drop_all_but(uint64_t keep)
 {
-	set_process(keep, 0);
+	set_process(keep, keep, 0);
 }
 
 void caps_raise_permitted(void)
 {
-	set_process(read_sets().permitted, 0);
+	struct sets sets = read_sets();
+	set_process(sets.permitted, sets.permitted, 0);
+}
+
+void caps_lower(uint64_t bits)
+{
+	struct sets sets = read_sets();
+	set_process(sets.permitted, sets.effective & ~bits, 0);
 }
 
 void caps_keep(uint64_t keep, uint64_t ambient)
@@ -140,7 +147,7 @@ void caps_keep(uint64_t keep, uint64_t ambient)
 	/* One call; libcap's cap_reset_ambient() first asks for each of the forty. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		die_errno(errno, "Can't clear the ambient capabilities");
-	set_process(keep, ambient);
+	set_process(keep, keep, ambient);
 	for (int cap = 0; cap <= last; cap++)
 		if (ambient >> cap & 1 && cap_set_ambient(cap, CAP_SET) < 0)
 			die_errno(errno, "Can't make %s ambient", caps_name(cap));

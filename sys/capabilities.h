@@ -20,7 +20,9 @@ void caps_drop_bounding(uint64_t keep);
 void caps_drop_all(void);
 /* Those of `keep` have to be permitted. */
 void caps_drop_all_but(uint64_t keep);
-/* Makes what a change of uid took effective again. */
+/* Makes what a change of uid, or caps_lower(), took effective again. */
 void caps_raise_permitted(void);
+/* Takes these out of effect until then. */
+void caps_lower(uint64_t bits);
 
 #endif

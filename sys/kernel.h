@@ -104,6 +104,15 @@ static inline int sys_statmount(uint64_t mount_id, uint64_t parts, struct kernel
 	return (int) syscall(SYS_statmount, &request, ret_mount, sizeof(*ret_mount), 0);
 }
 
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE (1 << 0)
+#endif
+static inline int sys_renameat2(int from_fd, const char *from, int to_fd, const char *to,
+				unsigned flags)
+{
+	return (int) syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+}
+
 static inline int sys_open_tree(int dir_fd, const char *path, unsigned flags)
 {
 	return (int) syscall(SYS_open_tree, dir_fd, path, flags);

@@ -112,12 +112,6 @@ def test_a_stand_in_is_made_in_a_tmpfs(path, first):
     assert attacks(["--file", 0, "/tmp/other", "--mask", path], f"/tmp/{first}", [], "/tmp/other") == []
 
 
-def test_a_missing_path_in_a_writable_bind_is_an_error(home):
-    before = tree(home)
-    refused([*bind(home), "--mask", "/home/none", *DROP], "--mask (argument", "/home/none", "create it")
-    assert tree(home) == before
-
-
 def test_a_try_goes_on_without(home):
     result = run([*bind(home), "--mask-try", "/home/none", *DROP], ["true"])
     assert result.returncode == 0 and "/home/none stays as it is" in result.stderr
