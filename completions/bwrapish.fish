@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
+			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
@@ -138,6 +138,9 @@ complete -c bwrapish -n '__bwrapish_wants option' -l mask -d 'hide what is at PA
 complete -c bwrapish -n '__bwrapish_wants option' -l mask-try -d 'the same, with a warning where it cannot be had'
 complete -c bwrapish -n '__bwrapish_wants option' -l protect -d 'keep what is at PATH from being changed, moved or removed'
 complete -c bwrapish -n '__bwrapish_wants option' -l protect-try -d 'the same, with a warning where it cannot be had'
+complete -c bwrapish -n '__bwrapish_wants option' -l mask-glob -d 'hide what matches now, as in a shell with globstar'
+complete -c bwrapish -n '__bwrapish_wants option' -l protect-glob -d 'protect what matches now'
+complete -c bwrapish -n '__bwrapish_wants option' -l glob-across-mounts -d 'look for matches below mounts in the pattern\'s directory, too'
 complete -c bwrapish -n '__bwrapish_wants option' -l protect-accidents-only -d 'leave user namespaces inside possible, which undo the two'
 complete -c bwrapish -n '__bwrapish_wants option' -l same-bind -d 'show the host\'s PATH at the same PATH'
 complete -c bwrapish -n '__bwrapish_wants option' -l same-bind-try -d 'the same, skipped where PATH does not exist'

@@ -10,6 +10,7 @@
 #include "mount/dev.h"
 #include "mount/devpts.h"
 #include "mount/fs.h"
+#include "mount/glob.h"
 #include "mount/kernel-fs.h"
 #include "mount/level.h"
 #include "mount/mask-check.h"
@@ -167,6 +168,14 @@ static void build_overlay(struct run *run, size_t i)
 	overlay_attach_parts(run, op, pin->parts);
 }
 
+static void build_mask(struct run *run, const struct op *op)
+{
+	if (op->pattern)
+		glob_mask(run, op);
+	else
+		mask_one(run, op, op->inner_path);
+}
+
 /* --verbose. */
 static void tell_op(const struct run *run, const struct op *op, bool is_missing)
 {
@@ -239,7 +248,7 @@ static void build_op(struct run *run, size_t i)
 		return;
 	case OP_MASK:
 	case OP_PROTECT:
-		mask_one(run, op, op->inner_path);
+		build_mask(run, op);
 		return;
 	}
 }

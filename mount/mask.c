@@ -196,6 +196,19 @@ static void protect_object(struct run *run, struct masked *masked, const struct 
 	attach(run, masked, mount_fd, place->fd);
 }
 
+/* Whether what is there is what hides it, or protects it and need not hide it: by the same path, or that of a link. */
+static bool is_done(const struct run *run, const struct masked *masked,
+		    const struct mask_place *place)
+{
+	const struct masks *masks = run->mounts->masks;
+	for (size_t i = 0; i < masks->n && place->is_mount_root; i++)
+		if (masks->items[i].shown.stx_ino &&
+		    masks->items[i].shown.stx_mnt_id == place->mount_id)
+			return masks->items[i].op->kind == OP_MASK ||
+			       masked->op->kind == OP_PROTECT;
+	return false;
+}
+
 static void treat_object(struct run *run, struct masked *masked, const struct mask_place *place)
 {
 	struct kernel_statx *object = &masked->object;
@@ -292,6 +305,8 @@ static void stand_in(struct run *run, struct masked *masked, const struct mask_p
 
 static void treat_missing(struct run *run, struct masked *masked, const struct mask_place *place)
 {
+	if (masked->op->pattern) /* it was there when it was found */
+		return;
 	if (!place->is_stub && !can_make(run, place)) {
 		run_tell(run, "%s: nothing there, and COMMAND cannot make it",
 			 position_text(masked->op->position));
@@ -326,6 +341,8 @@ void mask_one(struct run *run, const struct op *op, const char *path)
 		give_up(&masked, place.trouble);
 	else if (place.missing)
 		treat_missing(run, &masked, &place);
+	else if (is_done(run, &masked, &place))
+		run_tell(run, "%s: %s is so already", position_text(op->position), path);
 	else
 		treat_object(run, &masked, &place);
 }

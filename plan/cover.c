@@ -4,6 +4,7 @@
  */
 #include "plan/cover.h"
 
+#include "plan/pattern.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "utils.h"
@@ -18,7 +19,7 @@ bool plan_is_mask(const struct op *op)
 static bool is_mounted(const struct op *op)
 {
 	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || op->kind == OP_DATA ||
-	       plan_is_mask(op);
+	       (plan_is_mask(op) && !op->pattern);
 }
 
 static bool is_normal(const char *path)
@@ -185,6 +186,13 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 
 /* ---- masks ---- */
 
+/* For a pattern, which may match many, any name in the directory where the first can be. */
+static const char *mask_path(const struct op *mask)
+{
+	return normal_path(mask->pattern ? arena_join(mask->pattern->base, "/*")
+					 : mask->inner_path);
+}
+
 bool plan_can_be_written(const struct plan *plan, const struct op *cover)
 {
 	bool writable = !cover || !cover->read_only;
@@ -196,9 +204,24 @@ bool plan_can_be_written(const struct plan *plan, const struct op *cover)
 	return writable && !find_remount(plan, plan->root.n_ops, cover);
 }
 
+/* Whether a mount in the pattern's directory, which is looked into as well, can be written to. */
+static bool finds_writable_mounts(const struct plan *plan, const struct op *mask)
+{
+	if (!mask->pattern || !plan->root.glob_across_mounts)
+		return false;
+	struct op base = { .inner_path = mask->pattern->base };
+	for (const struct op *op = plan->root.ops; op < mask; op++)
+		if (is_mounted(op) && rest_below(&base, normal_path(op->inner_path)) &&
+		    plan_can_be_written(plan, op))
+			return true;
+	return false;
+}
+
 bool plan_mask_can_be_taken_off(const struct plan *plan, const struct op *mask)
 {
-	const char *path = normal_path(mask->inner_path);
+	const char *path = mask_path(mask);
+	if (finds_writable_mounts(plan, mask))
+		return true;
 	/* What a mount of its own shows goes with that mount, but may be in a tree below it once more. */
 	bool is_direct = true;
 	for (size_t n = (size_t) (mask - plan->root.ops);;) {
@@ -221,7 +244,7 @@ bool plan_mask_can_be_taken_off(const struct plan *plan, const struct op *mask)
 
 const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mask)
 {
-	const char *path = normal_path(mask->inner_path);
+	const char *path = mask_path(mask);
 	for (const struct op *op = mask + 1; op < plan->root.ops + plan->root.n_ops; op++)
 		if (is_mounted(op) && !plan_is_mask(op) && !op->skip_missing &&
 		    rest_below(op, path))
@@ -248,7 +271,8 @@ static bool lies_in_written_bind(const struct plan *plan, const struct op *mask)
 const struct op *plan_mask_in_need_of_stub(const struct plan *plan)
 {
 	for (const struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++)
-		if (plan_is_mask(op) && !op->skip_missing && lies_in_written_bind(plan, op))
+		if (plan_is_mask(op) && !op->pattern && !op->skip_missing &&
+		    lies_in_written_bind(plan, op))
 			return op;
 	return NULL;
 }

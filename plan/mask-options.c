@@ -22,6 +22,9 @@ static const struct option_row rows[] = {
 	ROW("mask-try", "PATH", FILESYSTEM, "the same, with a warning where it cannot be had", OWN, .value = OP_MASK, .traits = SKIP_MISSING),
 	ROW("protect", "PATH", FILESYSTEM, "keep what is at PATH from being changed, moved or removed", OWN, .value = OP_PROTECT),
 	ROW("protect-try", "PATH", FILESYSTEM, "the same, with a warning where it cannot be had", OWN, .value = OP_PROTECT, .traits = SKIP_MISSING),
+	ROW("mask-glob", "PATTERN", FILESYSTEM, "hide what matches now, as in a shell with globstar", OWN, .value = OP_MASK),
+	ROW("protect-glob", "PATTERN", FILESYSTEM, "protect what matches now", OWN, .value = OP_PROTECT),
+	ROW("glob-across-mounts", "", FILESYSTEM, "look for matches below mounts in the pattern's directory, too", FLAG, AT(root.glob_across_mounts)),
 	ROW("protect-accidents-only", "", FILESYSTEM, "leave user namespaces inside possible, which undo the two", FLAG, AT(root.accidents_only)),
 };
 /* clang-format on */
@@ -41,7 +44,7 @@ const struct op *mask_options_in_need_of_lock(const struct plan *plan)
 static problem check_one(const struct plan *plan, const struct op *op)
 {
 	const struct op *later = plan_who_uncovers(plan, op);
-	if (plan_is_root_path(op->inner_path))
+	if (!op->pattern && plan_is_root_path(op->inner_path))
 		return problem_at(
 			op->position,
 			"PATH is the sandbox's root: it takes --remount-ro /, or a first operation that shows something else at /");
@@ -79,6 +82,7 @@ static problem check_privilege(const struct plan *plan, const struct shape *shap
 problem mask_options_check(const struct plan *plan, const struct shape *shape)
 {
 	const struct op *first = NULL;
+	bool has_pattern = false;
 	problem bad = NULL;
 	for (const struct op *op = plan->root.ops; !bad && op < plan->root.ops + plan->root.n_ops;
 	     op++) {
@@ -86,8 +90,12 @@ problem mask_options_check(const struct plan *plan, const struct shape *shape)
 			continue;
 		if (!first)
 			first = op;
+		has_pattern |= op->pattern != NULL;
 		bad = check_one(plan, op);
 	}
+	if (!bad && !has_pattern && plan->root.glob_across_mounts)
+		return option_refused(plan, "--glob-across-mounts",
+				      "needs --mask-glob or --protect-glob");
 	if (!bad && !first && plan->root.accidents_only)
 		return option_refused(plan, "--protect-accidents-only",
 				      "needs --mask or --protect");
@@ -100,10 +108,10 @@ problem mask_options_check(const struct plan *plan, const struct shape *shape)
 
 const char *mask_text(const struct op *op)
 {
-	return arena_printf("%s %s%s",
-			    op->kind == OP_MASK ? "hide what is at"
-						: "keep from change, with all above it, what is at",
-			    op->inner_path, op->skip_missing ? ", if that can be had" : "");
+	return arena_printf("%s %s %s%s",
+			    op->kind == OP_MASK ? "hide" : "keep from change, with all above it,",
+			    op->pattern ? "what matches now:" : "what is at", op->inner_path,
+			    op->skip_missing ? ", if that can be had" : "");
 }
 
 static void list_paths(const struct plan *plan, enum op_kind kind, struct text *list,

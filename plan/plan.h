@@ -124,7 +124,8 @@ struct op {
 	uint64_t size_bytes, n_inodes; /* tmpfs; 0: the kernel's default */
 	uint32_t mount_flags; /* MOUNT_ATTR_*, beside those of the operation: --mount-flags */
 	const struct overlay *overlay;
-	struct added_device *added; /* --dev */
+	const struct pattern *pattern; /* OP_MASK, OP_PROTECT: of what; NULL: of inner_path */
+	struct added_device *added;    /* --dev */
 	size_t n_added, capacity_added;
 	struct position position;
 };
@@ -221,7 +222,8 @@ struct root_plan {
 	struct op *ops;
 	size_t n_ops, capacity_ops;
 	bool tolerate_submounts; /* --not-a-security-boundary */
-	bool accidents_only;     /* OP_MASK and OP_PROTECT: no user namespace for their sake */
+	bool glob_across_mounts;
+	bool accidents_only; /* OP_MASK and OP_PROTECT: no user namespace for their sake */
 	const char *file_label;
 };
 

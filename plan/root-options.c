@@ -10,6 +10,7 @@
 #include "plan/operand.h"
 #include "plan/option.h"
 #include "plan/overlay-options.h"
+#include "plan/pattern.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/reader.h"
@@ -96,6 +97,15 @@ static problem read_op_word(struct reader *reader, const struct option_row *row,
 				"%s is no absolute path, which is the same on both sides; for others there are --bind and its like",
 				word);
 		return operand_path(op->position, "PATH", word);
+	}
+	if (is_operand(name, length, "PATTERN")) {
+		struct pattern *pattern = arena_alloc(sizeof(*pattern));
+		op->pattern = pattern;
+		op->inner_path = word;
+		problem bad = operand_path(op->position, "PATTERN", word);
+		return bad ? bad
+			   : pattern_read(op->position, word,
+					  op->kind == OP_MASK ? "--mask" : "--protect", pattern);
 	}
 	const char **path = is_operand(name, length, "SRC") && op->kind == OP_BIND_INNER
 				    ? &op->inner_source

@@ -26,7 +26,7 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 		{ "LIST", "read" },    { "ACTION", "EPERM" },  { "PROFILE", "build" },
 		{ "RWSRC", "/r" },     { "WORKDIR", "/w" },    { "BACKEND", "kernel" },
 		{ "OPT", "volatile" }, { "N", "7" },           { "TEXT", "t" },
-		{ "OPT", "volatile" }, { "N", "7" },           { "CODES", "env" },
+		{ "CODES", "env" },    { "PATTERN", "/p/*" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
