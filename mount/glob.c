@@ -157,7 +157,8 @@ static bool is_on_other_mount(struct search *search, const struct level *level, 
 	struct kernel_statx status;
 	if (sys_statx(level->fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
 		      STATX_MNT_ID, &status) < 0 ||
-	    status.stx_mnt_id == search->mount_id || search->run->plan->root.glob_across_mounts)
+	    status.stx_mnt_id == search->mount_id || search->run->plan->root.glob_across_mounts ||
+	    mask_shows_what_was_there(search->run, status.stx_mnt_id))
 		return false;
 	if (!search->n_mounts++)
 		search->first_mount = way;

@@ -146,9 +146,14 @@ static void remember(struct run *run, const struct masked *masked)
 	masks->items[masks->n++] = *masked;
 }
 
-static void attach(struct run *run, const struct masked *masked, int mount_fd, int at_fd)
+static void attach(struct run *run, struct masked *masked, int mount_fd, int at_fd)
 {
+	struct kernel_statx status;
 	bind_attach(masked->op, mount_fd, at_fd, "");
+	if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
+		die_errno(errno, "%s: Can't look at the mount on %s",
+			  position_text(masked->op->position), masked->path);
+	masked->shown.stx_mnt_id = status.stx_mnt_id;
 	remember(run, masked);
 }
 
@@ -196,17 +201,30 @@ static void protect_object(struct run *run, struct masked *masked, const struct 
 	attach(run, masked, mount_fd, place->fd);
 }
 
+static const struct masked *find_shown(const struct run *run, uint64_t mount_id)
+{
+	const struct masks *masks = run->mounts->masks;
+	for (size_t i = 0; i < masks->n; i++)
+		if (masks->items[i].shown.stx_ino && masks->items[i].shown.stx_mnt_id == mount_id)
+			return &masks->items[i];
+	return NULL;
+}
+
+bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id)
+{
+	const struct masked *masked = find_shown(run, mount_id);
+	return masked && masked->op->kind == OP_PROTECT;
+}
+
 /* Whether what is there is what hides it, or protects it and need not hide it: by the same path, or that of a link. */
 static bool is_done(const struct run *run, const struct masked *masked,
 		    const struct mask_place *place)
 {
-	const struct masks *masks = run->mounts->masks;
-	for (size_t i = 0; i < masks->n && place->is_mount_root; i++)
-		if (masks->items[i].shown.stx_ino &&
-		    masks->items[i].shown.stx_mnt_id == place->mount_id)
-			return masks->items[i].op->kind == OP_MASK ||
-			       masked->op->kind == OP_PROTECT;
-	return false;
+	const struct masked *earlier =
+		place->is_mount_root ? find_shown(run, place->mount_id) : NULL;
+	bool is_empty = earlier && (earlier->op->kind == OP_MASK || earlier->is_stub ||
+				    !earlier->object.stx_ino);
+	return is_empty || (earlier && masked->op->kind == OP_PROTECT);
 }
 
 static void treat_object(struct run *run, struct masked *masked, const struct mask_place *place)

@@ -13,6 +13,8 @@ void mask_note_inner_source(struct run *run, const struct op *op);
 /* One text for one place, whatever shows it: where it is on the host, or in what is nothing of the host's. Arena
  * memory. tree and below as struct mask_place has them. */
 const char *mask_place_text(const struct run *run, const struct op *tree, const char *below);
+/* Whether that mount is a protection's, and so the same tree once more. */
+bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id);
 /* Hides or protects what is at one path inside, as `op` says, whose own path that need not be. */
 void mask_one(struct run *run, const struct op *op, const char *path);
 

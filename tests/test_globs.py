@@ -152,3 +152,10 @@ def test_a_pattern_that_is_none_is_refused(pattern, words):
 
 def test_across_mounts_needs_a_pattern():
     refused([*BASE, "--glob-across-mounts"], "needs --mask-glob or --protect-glob")
+
+
+@pytest.mark.parametrize("before", [["--protect", "/p/.env-missing"], ["--mask", "/p/.env-missing"], ["--protect", "/p/a"],
+                                    ["--mask", "/p/.env", "--mask", "/p/a/.env"], ["--mask", "/p/link/.env"]])
+def test_what_is_hidden_or_protected_already_is_looked_into_and_hidden_once(project, before):
+    assert shown(project, *before, "--mask-glob", "/p/**/.env*") == OTHERS
+    assert not (project / ".env-missing").exists()

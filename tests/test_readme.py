@@ -3,14 +3,16 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from sandbox import BINARY, REPO, assert_ok, python
+from sandbox import BINARY, IS_ROOT, REPO, assert_ok, python
 
 RUNS = [shlex.split(block.replace("\\\n", " "), comments=True) for block in
         re.findall(r"```sh\n(.*?)```", (REPO / "README.md").read_text(), re.S) if "\nbuild/bwrapish" in block and "cp " not in block]
-ONLY_THIS, HOME_COVERED, LOOK, DRY = RUNS
+ONLY_THIS, HOME_COVERED, AGENT, LOOK, DRY = RUNS
 
 
 @pytest.fixture
@@ -23,12 +25,12 @@ def place(tmp_path):
     return project
 
 
-def outcome(run_to_copy, project, expression):
+def outcome(run_to_copy, project, expression, before=""):
     """What a Python expression is worth in the sandbox of that run, instead of its COMMAND."""
     home = str(project.parent)
     words = [word.replace("$PWD", str(project)).replace("$HOME", home) for word in run_to_copy]
     options = words[1:words.index("--") + 1]
-    result = subprocess.run([BINARY, *options, *python(f"import os\nprint(repr({expression}))")], cwd=project, text=True,
+    result = subprocess.run([BINARY, *options, *python(f"import os\n{before}print(repr({expression}))")], cwd=project, text=True,
                             capture_output=True, env={"HOME": home, "PATH": os.environ["PATH"], "TOKEN": "secret"})
     assert_ok(result)
     return eval(result.stdout)
@@ -48,6 +50,44 @@ def test_a_run_of_the_readme_shows_this_directory_for_writing_and_nothing_else_o
 def test_the_first_run_of_the_readme_passes_no_secret_in_the_environment(place):
     assert outcome(ONLY_THIS, place, "os.environ.get('TOKEN')") is None
     assert outcome(ONLY_THIS, place, "os.environ['HOME']") == "/tmp"
+
+
+@pytest.fixture
+def agents_project():
+    """In a home that no mask or tmpfs of the run covers; not there: .envrc, .npmrc, ~/.aws and its like."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="bwrapish-test-") as folder:
+        home = Path(folder)
+        project = home / "project"
+        (project / ".git" / "hooks").mkdir(parents=True)
+        (project / "sub").mkdir()
+        (home / ".ssh").mkdir()
+        for path in (project / ".git/config", project / ".git/hooks/pre-commit", project / ".env", project / "sub/.env.local", home / ".ssh/id"):
+            path.write_text("secret")
+        yield project
+
+
+# What could not be done of it.
+PLANT = """[attempt for attempt in (
+    "open('.git/hooks/pre-commit', 'w')", "open('.git/hooks/post-commit', 'w')", "open('.git/config', 'w')", "open('.envrc', 'w')",
+    "open('.npmrc', 'w')", "os.rename('.git', 'git')", "os.unlink('.git/config')", "os.rmdir('.git/hooks')", "os.unlink('.env')",
+    "os.symlink('x', os.environ['HOME'] + '/.aws')", "os.listdir(os.environ['HOME'] + '/.ssh')[0]", "open('sub/.env.local').read()[0]",
+) if not fails(attempt)]"""
+FAILS = """def fails(attempt):
+    try:
+        eval(attempt)
+    except (OSError, IndexError):
+        return True
+"""
+
+
+def test_the_run_of_the_readme_for_an_agent_lets_it_work_but_plant_and_read_nothing(agents_project):
+    drop = ["--cap-drop", "ALL"] if IS_ROOT else []  # root's command would keep what takes mounts off
+    run_to_copy = [*AGENT[:AGENT.index("--")], *drop, "--"]
+    before = sorted(map(str, agents_project.rglob("*")))
+    assert outcome(run_to_copy, agents_project, PLANT, FAILS) == []
+    assert sorted(map(str, agents_project.rglob("*"))) == before  # no stub is left
+    assert outcome(run_to_copy, agents_project, "open('made', 'w').close()") is None
+    assert (agents_project / "made").exists()
 
 
 def test_the_run_of_the_readme_that_only_looks_can_read_the_home_and_change_nothing(place):
