@@ -131,9 +131,8 @@ static void build_bind_inner(struct run *run, const struct op *op)
 {
 	struct kernel_statx status;
 	bool is_directory;
-	destination_tell_links(run, op, op->inner_source);
 	level_close(run); /* what is cloned stays as it is */
-	AUTO_CLOSE int fd = path_open(run->root.fd, op->inner_source, O_PATH);
+	AUTO_CLOSE int fd = destination_open_source(run, op);
 	int mount_fd = fd < 0 ? -1
 			      : sys_open_tree(fd, "",
 					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |

@@ -171,7 +171,7 @@ void destination_set_guard(struct run *run)
 	}
 	bool none = !n_with_links || !n_of_worth;
 	bool alone = none || (n_with_links + n_of_worth == 2 && n_of_both);
-	if (!plan->root.n_ops || (alone && !plan->verbose))
+	if (!plan->root.n_ops || (alone && !plan->verbose && !plan_has_op(plan, OP_BIND_INNER)))
 		return;
 	struct path_guard *guard = run->mounts->guard = arena_alloc(sizeof(*guard));
 	guard->led_into = PATH_NO_TREE;
@@ -186,6 +186,17 @@ void destination_set_guard(struct run *run)
 int destination_open_to_change(const struct run *run, const char *path, int flags)
 {
 	return path_open_to_change(run->root.fd, path, flags, run->mounts->guard);
+}
+
+int destination_open_source(const struct run *run, const struct op *op)
+{
+	int fd = destination_open_to_change(run, op->inner_source, O_PATH);
+	const struct path_link *link = &run->mounts->guard->link;
+	if (link->name && (fd >= 0 || errno == EXDEV))
+		die("%s: Can't show %s: the link %s in what %s shows may have been made for that, and what it leads to is not always to be seen; name the place that it leads to",
+		    position_text(op->position), failing_path(op->inner_source), link->name,
+		    position_text(run->plan->root.ops[link->tree].position));
+	return fd;
 }
 
 const char *destination_link_text(const struct run *run)

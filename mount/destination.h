@@ -16,7 +16,9 @@ void destination_set_guard(struct run *run);
 int destination_open_to_change(const struct run *run, const char *path, int flags);
 /* Which link that was, with the cure; NULL: none. */
 const char *destination_link_text(const struct run *run);
-/* --verbose: what is only mounted follows every link, as in `path`, its place or its source. */
+/* Opens the source of --bind-inner; -1 and errno. Dies of a link that an earlier COMMAND can have left. */
+int destination_open_source(const struct run *run, const struct op *op);
+/* --verbose: where something is mounted every link is followed. */
 void destination_tell_links(const struct run *run, const struct op *op, const char *path);
 /* Takes note of a new tmpfs in the new root; returns its mount's id. */
 uint64_t destination_note_tmpfs(const struct run *run, int mount_fd);

@@ -157,7 +157,7 @@ def test_a_bind_through_a_link_that_shows_it_once_more_is_an_error(home):
 
 @pytest.mark.parametrize("place", [["--bind-inner", "/home/proj", "/again", "--mask", "/home/proj/.env"],
                                    ["--bind-inner", "/home/proj", "/again", "--mask", "/again/.env"],
-                                   ["--bind-inner", "/home/link", "/again", "--mask", "/home/proj/.env"]])
+                                   ["--symlink", "home/proj", "/link", "--bind-inner", "/link", "/again", "--mask", "/home/proj/.env"]])
 def test_a_place_of_the_sandbox_that_shows_it_once_more_is_an_error(home, place):
     message = refused([*bind(home), *place, *DROP], "once more")
     assert "--bind-inner (argument" in message or "--bind (argument" in message

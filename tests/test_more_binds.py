@@ -163,7 +163,18 @@ def test_its_links_lead_nowhere_out_of_the_sandbox(box):
         source = name if name.startswith("/") else f"/b/{name}"
         result = run([*BASE, "--proc", "/proc", "--bind", box, "/b", "--bind-inner", source, "/x"], ["true"])
         assert result.returncode == 1 and re.search(why, result.stderr), result
-    assert shell(["--bind", box, "/b", "--bind-inner", "/b/up", "/x"], "ls -d /x/bin") == "/x/bin\n"
+    assert shell(["--symlink", "../../../usr", "/b/up", "--bind-inner", "/b/up", "/x"], "ls -d /x/bin") == "/x/bin\n"
+
+
+@pytest.mark.parametrize("target", ["/secret", "own", "/", "/secret/../b/own"])
+def test_a_link_that_an_earlier_command_left_shows_nothing_that_is_covered_later(target, box):
+    for name in ("w/own", "secret"):
+        (box / name).mkdir(parents=True)
+        (box / name / "key").write_text("key")
+    (box / "w" / "trap").symlink_to(target)
+    args = ["--bind", box / "w", "/b", "--ro-bind", box / "secret", "/secret", "--bind-inner", "/b/trap", "/x", "--tmpfs", "/secret", "--tmpfs", "/b/own"]
+    refused(args, "--bind-inner (argument ", "Can't show /b/trap: the link /b/trap in what --bind (argument ", base=BASE)
+    assert shell(["--bind", box / "w", "/b", "--bind-inner", "/b/own", "/x"], "cat /x/key") == "key"
 
 
 def test_the_root_itself_can_be_shown_and_covered():
