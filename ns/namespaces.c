@@ -122,7 +122,10 @@ bool ns_drop_missing(struct run *run)
 		return false;
 	problem bad = plan_drop_namespaces(run->plan, &run->host->caller, missing, &run->shape);
 	if (bad)
-		die("%s (this kernel has no user namespaces)", bad);
+		die("%s (there are no %s namespaces to be had here)", bad,
+		    missing == CLONE_NEWUSER     ? "user"
+		    : missing == CLONE_NEWCGROUP ? "cgroup"
+						 : "user and cgroup");
 	return run->shape.namespaces != before;
 }
 

@@ -3,7 +3,8 @@ import pytest
 
 import sandbox
 from cgroups import HAS, V2, Delegated
-from sandbox import BASE, FULL, IS_ROOT, assert_ok, host_mounts, inside, mounts_inside, refused, run, shell, user_ids
+from sandbox import (BASE, FULL, IS_ROOT, assert_ok, host_mounts, inside, mounts_inside, refused, run, shell, user_ids,
+                     without_rights)
 
 pytestmark = pytest.mark.core
 NET = ["--unshare-net", "--sys", "/sys"]
@@ -73,6 +74,12 @@ def test_control_groups_are_those_of_the_new_namespace(args):
 @pytest.mark.parametrize("args", [[], ["--unshare-net"], ["--unshare-user", "--unshare-pid"]], ids=str)
 def test_without_a_new_cgroup_namespace_there_are_none(args):
     refused([*args, "--cgroup2", "/cg"], "--cgroup2 (argument ", "needs --unshare-cgroup", base=BASE)
+
+
+@pytest.mark.parametrize("args", [["--unshare-cgroup-try"], ["--unshare-all"]], ids=str)
+def test_those_of_the_host_are_not_shown_where_a_try_form_has_skipped(args):
+    prefix = without_rights("echo 0 >/proc/sys/user/max_cgroup_namespaces")
+    refused([*args, "--cgroup2", "/cg"], "--cgroup2 (argument ", "there are no cgroup namespaces to be had here", base=BASE, prefix=prefix)
 
 
 @pytest.mark.root
