@@ -136,6 +136,19 @@ static void check_part(const struct run *run, const struct masked *masked, const
 		    source);
 }
 
+/* The directory in which nothing can be made by the path that was given. */
+static void check_room(const struct run *run, const struct masked *masked, const struct op *op,
+		       const char *inner, bool is_layer)
+{
+	struct kernel_statx found;
+	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
+	if (fd >= 0 && !is_read_only(fd) && mask_can_make_in(run, fd) &&
+	    (is_layer || mask_is_same(&found, &masked->parent)))
+		die("%s: Can't %s %s: it does not exist, and %s lets COMMAND make it, in %s",
+		    position_text(masked->op->position), verb_of(masked), masked->path,
+		    position_text(op->position), inner);
+}
+
 /* The op at `inner` shows what `outer`, a place on the host, is or has in it. */
 static void check_view(const struct run *run, const struct masked *masked, const char *object,
 		       const struct op *op, const char *outer, bool is_layer)
@@ -148,6 +161,10 @@ static void check_view(const struct run *run, const struct masked *masked, const
 		plan_is_root_path(op->inner_path)
 			? arena_join("/", rest)
 			: arena_printf("%s%s%s", op->inner_path, *rest ? "/" : "", rest);
+	if (masked->parent.stx_ino) {
+		check_room(run, masked, op, inner, is_layer);
+		return;
+	}
 	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
 	bool may_be_seen = masked->op->kind == OP_PROTECT || masked->is_stub;
 	if (fd < 0 || (may_be_seen && is_read_only(fd)) ||
@@ -176,7 +193,7 @@ static void check_paths(const struct run *run, const struct masked *masked, cons
 			check_part(run, masked, object, op, source);
 		}
 		for (size_t j = 0; pin->layer_sources && pin->layer_sources[j]; j++)
-			if (masked->op->kind == OP_MASK ||
+			if ((masked->op->kind == OP_MASK && !masked->parent.stx_ino) ||
 			    (op->overlay->upper.path && !pin->layer_sources[j + 1]))
 				check_view(run, masked, object, op, pin->layer_sources[j], true);
 	}
@@ -184,7 +201,7 @@ static void check_paths(const struct run *run, const struct masked *masked, cons
 
 static void check_second_paths(const struct run *run, const struct masked *masked)
 {
-	if (!masked->object.stx_ino)
+	if (!masked->object.stx_ino && !masked->parent.stx_ino)
 		return;
 	check_paths(run, masked, mask_place_text(run, masked->tree, masked->below), false);
 	const struct pin *pin =

@@ -31,9 +31,10 @@ struct masked {
 	const char *below;
 	struct kernel_statx object; /* what was there; stx_ino 0: nothing */
 	struct kernel_statx shown;  /* what is there now; stx_ino 0: nothing, as before */
-	bool was_mount_root, was_writable;
-	bool is_stub;      /* the object stands for what is missing at the path, or above it */
-	bool is_own_tmpfs; /* in which more is to be made */
+	struct kernel_statx
+		parent; /* of where nothing is and nothing can be made; else stx_ino 0 */
+	bool was_mount_root, was_writable, is_own_tmpfs; /* the last: in which more is to be made */
+	bool is_stub;                                    /* the object stands for what is missing */
 };
 
 /* A mount on the way. */
@@ -41,9 +42,8 @@ struct mask_mount {
 	uint64_t id;
 	const char *top; /* the way to it */
 	const struct op *tree;
-	bool is_known, is_read_only, is_fuse;
+	bool is_known, is_read_only, is_fuse, is_procfs;
 };
-
 struct mask_pins; /* mask-pins.c */
 
 struct masks {

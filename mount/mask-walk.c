@@ -122,6 +122,7 @@ static void learn_mount(struct walk *walk)
 			  position_text(walk->op->position), walk->path);
 	walk->mount.is_known = true;
 	walk->mount.is_read_only = fs.f_flags & ST_RDONLY;
+	walk->mount.is_procfs = fs.f_type == PROC_SUPER_MAGIC;
 	walk->mount.is_fuse = fs.f_type == FUSE_SUPER_MAGIC &&
 			      !streq(overlay_type_of_mount(walk->run, walk->mount.id), "virtiofs");
 	masks->mounts = arena_grow(masks->mounts, masks->n_mounts, &masks->capacity_mounts,
@@ -249,6 +250,17 @@ static int look_at(const struct walk *walk, int fd, struct kernel_statx *ret,
 	return 0;
 }
 
+/* The kernel finds nothing behind it, but the way would be back from there once something is made. */
+static bool goes_up(const char *rest)
+{
+	for (size_t n; *(rest = skip_slashes(rest)); rest += n) {
+		n = strcspn(rest, "/");
+		if (n == 2 && strncmp(rest, "..", n) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Where no other file system of ours is, but the host's. */
 static bool is_stub(const struct walk *walk, int fd)
 {
@@ -283,14 +295,21 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 				return arena_printf(
 					"the link %s leads to what does not exist: remove it, or make that",
 					walk->link);
+			if (goes_up(walk->rest))
+				return arena_printf("%s, from which .. leads on, does not exist",
+						    name);
 			break;
 		}
 		int error = fd < 0 ? errno : look_at(walk, fd, &status, &is_directory);
 		if (error)
 			return errno_text(error);
 		if (S_ISLNK(status.stx_mode) && status.stx_mask & STATX_TYPE) {
-			bool followed = follow(walk, fd, name, &status);
+			bool is_of_procfs = walk->mount.is_procfs;
+			bool followed = !is_of_procfs && follow(walk, fd, name, &status);
 			close(fd);
+			if (is_of_procfs)
+				return arena_printf(
+					"the link %s of procfs leads each process elsewhere", name);
 			if (!followed)
 				return errno_text(ELOOP);
 		} else if (is_directory && !is_last) {

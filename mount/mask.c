@@ -249,18 +249,22 @@ static void treat_object(struct run *run, struct masked *masked, const struct ma
 
 /* ---- what is missing ---- */
 
-/* Whether COMMAND, whose groups are ours, could make something there. */
-static bool can_make(const struct run *run, const struct mask_place *place)
+bool mask_can_make_in(const struct run *run, int fd)
 {
 	struct stat status;
+	return fstat(fd, &status) < 0 || status.st_uid == run->shape.inner_uid ||
+	       sys_faccessat2(fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ||
+	       (errno != EACCES && errno != EROFS);
+}
+
+static bool can_make(const struct run *run, const struct mask_place *place)
+{
 	const struct op *tree = place->tree;
 	bool is_its_own =
 		tree && run->mounts->pins[tree - run->plan->root.ops].mount_id == place->mount_id;
 	if (place->is_read_only || (is_its_own && !plan_can_be_written(run->plan, tree)))
 		return false;
-	return fstat(place->fd, &status) < 0 || status.st_uid == run->shape.inner_uid ||
-	       sys_faccessat2(place->fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ||
-	       (errno != EACCES && errno != EROFS);
+	return mask_can_make_in(run, place->fd);
 }
 
 /* Why no stand-in can be made; NULL: it can, and the host never sees it. */
@@ -328,6 +332,7 @@ static void treat_missing(struct run *run, struct masked *masked, const struct m
 	if (!place->is_stub && !can_make(run, place)) {
 		run_tell(run, "%s: nothing there, and COMMAND cannot make it",
 			 position_text(masked->op->position));
+		masked->parent = place->status;
 		remember(run, masked);
 		return;
 	}

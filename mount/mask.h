@@ -15,6 +15,8 @@ void mask_note_inner_source(struct run *run, const struct op *op);
 const char *mask_place_text(const struct run *run, const struct op *tree, const char *below);
 /* Whether that mount is a protection's, and so the same tree once more. */
 bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id);
+/* Whether COMMAND, whose groups are ours, could make something in that directory if its mount can be written to. */
+bool mask_can_make_in(const struct run *run, int fd);
 /* Hides or protects what is at one path inside, as `op` says, whose own path that need not be. */
 void mask_one(struct run *run, const struct op *op, const char *path);
 

@@ -134,7 +134,9 @@ static int take_file_away(const struct run *run, int dir_fd, const char *name, i
 
 int stub_take_away(const struct run *run, int dir_fd, const char *name, int fd)
 {
-	struct stat status;
+	struct stat status, there;
+	if (fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : errno;
 	if (fstat(fd, &status) < 0 || !stub_is_at(dir_fd, name, fd))
 		return 0;
 	if (S_ISREG(status.st_mode))

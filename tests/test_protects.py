@@ -127,6 +127,38 @@ def test_a_missing_path_cannot_be_made(proj):
     assert run([*bind(proj), "--protect-try", "/proj/none", *DROP], ["true"]).returncode == 0
 
 
+@pytest.mark.parametrize("option", ["--protect", "--mask"])
+def test_a_missing_path_that_can_be_made_at_a_second_path_is_an_error_that_names_both(proj, option):
+    args = [*FULL, "--ro-bind", proj, "/ro", "--bind", proj / ".git", "/proj", option, "/ro/.git/new/pre-commit", *DROP]
+    refused(args, f"{option} (argument", "--bind (argument", "in /proj")
+    assert_ok(run([*FULL, "--ro-bind", proj, "/ro", "--ro-bind", proj, "/proj", "--bind", proj / "a", "/a", option, "/ro/.git/new",
+                   *DROP], ["true"]))
+
+
+def test_a_missing_path_that_an_overlay_makes_on_the_host_is_an_error_that_names_both(proj, box):
+    (box / "work").mkdir()
+    args = [*FULL, "--ro-bind", proj, "/ro", "--overlay-src", proj / "a", "--overlay", proj / ".git", box / "work", "/view",
+            "--protect", "/ro/.git/new", *DROP]
+    refused(args, "--protect (argument", "--overlay (argument", "in /view")
+
+
+@pytest.mark.parametrize("option", ["--protect", "--mask"])
+@pytest.mark.parametrize("place", ["--bind", "--ro-bind", "--tmpfs"])
+def test_a_way_up_from_what_is_missing_is_an_error(proj, option, place):
+    source = [] if place == "--tmpfs" else [proj]
+    args = [*FULL, place, *source, "/proj", option, "/proj/missing/x/../../other", *DROP]
+    before = tree(proj)
+    refused(args, f"{option} (argument", "missing, from which .. leads on")
+    assert tree(proj) == before
+
+
+def test_a_link_of_procfs_is_an_error_as_it_leads_each_process_elsewhere(proj):
+    for path in "/proc/self/environ", "/proc/mounts":
+        refused([*bind(proj), "--mask", path, *DROP], "--mask (argument", "of procfs")
+    result = run([*bind(proj), "--mask-try", "/proc/self/environ", *DROP], ["true"])
+    assert result.returncode == 0 and "--mask-try (argument" in result.stderr
+
+
 def test_a_second_writable_path_is_an_error_that_names_both(proj):
     message = refused([*bind(proj), "--protect", "/proj/.git/config", "--bind", proj / ".git", "/git", *DROP])
     assert "--bind (argument" in message and "--protect (argument" in message and "/git/config" in message
