@@ -10,7 +10,7 @@ import pytest
 
 from overlays import (BACKENDS, CALLERS, fuse_prefix, give, helpers_of, layers, listed, merge, need_kernel_overlay,
                       needs_fuse, tree)
-from sandbox import (BASE, WITH_PROC, at_eof, close, command_line, data_fd, line_from, pipe, python, readable,
+from sandbox import (BASE, PATIENCE, WITH_PROC, at_eof, close, command_line, data_fd, line_from, pipe, python, readable,
                      session_members, start, wait_for)
 
 
@@ -40,9 +40,9 @@ def helpers_with_limits(supervisor):
 @limits_memory
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_memory_limit_holds_for_what_is_written_to_an_overlay(backend, tree):
-    """Whoever keeps it for COMMAND.  The size tells nothing: Linux 7.2 goes on telling what it wanted to write to a FUSE server."""
+    """Whoever keeps it for COMMAND.  What the kernel was to write to a FUSE server that is gone is told by fsync(2) alone."""
     fd = data_fd()
-    result = merge(tree, "root", backend, "head -c 100M /dev/zero >/m/big && echo written || true", timeout=100,
+    result = merge(tree, "root", backend, "head -c 100M /dev/zero >/m/big && sync /m/big && echo kept || true", timeout=100,
                    more=["--limit", "memory.max", "20M", *LIMIT[3:], "--json-status-fd", fd])
     use = [json.loads(line) for line in os.pread(fd, 65536, 0).decode().splitlines()][-2]
     assert use["oom-kills"] >= 1 and use["memory-peak-bytes"] <= 20 << 20
@@ -70,7 +70,7 @@ def test_changes_are_listed_where_limits_are_set(backend, tree):
 def test_a_helper_with_limits_ends_with_the_sandbox(end, tree):
     give("root", tree)
     block_fd, go_fd = pipe()
-    options = {"end": [], "time": ["--timeout", "1"], "parent": ["--die-with-parent"],
+    options = {"end": [], "time": ["--timeout", str(PATIENCE)], "parent": ["--die-with-parent"],
                "SIGTERM before the start": ["--block-fd", block_fd]}
     args = [*WITH_PROC, *LIMIT, *options[end], "--overlay-backend", "fuse", *layers(tree), "--tmp-overlay", "/m"]
     script = "echo 1 >/m/x; sleep 1" if end == "end" else "sleep 50"
