@@ -71,12 +71,13 @@ def test_a_message_out_of_turn_ends_the_sandbox(more, kind, attached):
     """Root's COMMAND can take pid 1's socket to the supervisor, outside."""
     kinds = re.search(r"enum message_kind {(.*?)}", (REPO / "process" / "protocol.h").read_text(), re.S)[1]
     number = re.findall(r"^\s*MESSAGE_(\w+)", kinds, re.M).index(kind) + 1
+    capacity = re.search(r"MESSAGE_CAPACITY = (\d+)", (REPO / "sys" / "channel.h").read_text())[1]
     code = f"""
 import array, ctypes, os, socket, struct, time
 libc = ctypes.CDLL(None)
 pidfd = libc.syscall(434, 1, 0)  # pidfd_open(), pidfd_getfd()
 taken = [fd for fd in (libc.syscall(438, pidfd, number, 0) for number in range(3, 64)) if fd >= 0]
-message = struct.pack("Ii7Q", {number}, 0, *[0] * 7)
+message = struct.pack("Ii{capacity}Q", {number}, 0, *[0] * {capacity})
 attached = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))] if {attached} else []
 for fd in taken:
     try:
