@@ -18,6 +18,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { MOST_MATCHES = 10000, MOST_NAMES = 5000000 };
@@ -172,6 +174,9 @@ static void go_down(struct search *search)
 	const struct branch *branch = &level.branches[--search->levels[search->n_levels - 1].n];
 	const char *way = arena_printf("%s/%s", level.way, branch->name);
 	int fd = -1;
+	/* No path leads there in one step, to be covered, and ways would fill the memory that grow with each. */
+	if (strlen(way) >= PATH_MAX)
+		die_at(search, arena_copy(way, NAME_MAX), ENAMETOOLONG);
 	bool is_other = is_on_other_mount(search, &level, branch->name, way);
 	if (!is_other)
 		fd = openat(level.fd, branch->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -1,4 +1,5 @@
 """--mask-glob and --protect-glob: what is found, what is not looked into, and that all that was found is covered."""
+import os
 import resource
 
 import pytest
@@ -140,6 +141,21 @@ def test_a_chain_of_directories_takes_no_descriptor_for_each(project):
     (project / "d" / "/".join(["n"] * 200) / ".env").write_text("secret")
     assert shown(project, "--mask-glob", "/p/**/.env*", preexec_fn=lambda: resource.setrlimit(
         resource.RLIMIT_NOFILE, (100, 100))) == OTHERS
+
+
+def test_a_way_longer_than_a_path_is_an_error(project):
+    """Which a command can have made, step by step: it fits no path, and all of them no memory."""
+    fd, ways = os.open(project, os.O_PATH), []
+    for _ in range(20):
+        os.mkdir("n" * 255, dir_fd=fd)
+        ways.append(fd)
+        fd = os.open("n" * 255, os.O_PATH, dir_fd=fd)
+    os.close(fd)
+    message = refused([*FULL, "--bind", project, "/p", "--mask-glob", "/p/**/.env", *DROP], "--mask-glob (argument", "too long")
+    for fd in reversed(ways):
+        os.rmdir("n" * 255, dir_fd=fd)
+        os.close(fd)
+    assert len(message) < 1000
 
 
 @pytest.mark.parametrize("pattern, words", [

@@ -10,7 +10,7 @@ import pytest
 
 from lines import form_args, forms
 from masks import DROP, ONLY_ACCIDENTS, attacks
-from sandbox import BASE, FULL, PYTHON, Holder, as_user, assert_ok, line_from, needs_strace, python, refused, run, start, user_ids, wait_for
+from sandbox import BASE, FULL, IS_ROOT, PYTHON, Holder, as_user, assert_ok, line_from, needs_strace, python, refused, run, start, user_ids, wait_for
 
 FILE, DIRECTORY = stat.S_IFREG | stat.S_ISVTX | 0o444, stat.S_IFDIR | stat.S_ISVTX | 0o555
 
@@ -154,6 +154,18 @@ def test_what_somebody_has_made_of_a_stub_stays(project, act):
         end(sandbox)
         assert sandbox.stderr.read() == ""
     assert modes(project) == expected
+
+
+@pytest.mark.skipif(IS_ROOT, reason="root's supervisor looks into every directory")
+def test_a_stub_in_a_directory_that_the_command_has_closed_is_told_and_goes_with_the_next_run(project):
+    args = [*FULL, "--bind", project, "/p", "--mask", "/p/d/.env"]
+    (project / "d").mkdir()
+    result = run(args, ["chmod", "0", "/p/d"])
+    assert "--mask (argument" in result.stderr and "stays on the host" in result.stderr
+    (project / "d").chmod(0o755)
+    assert modes(project / "d") == {".env": FILE}
+    assert_ok(run(args, ["true"]))
+    assert modes(project / "d") == {}
 
 
 def test_a_directory_with_the_mark_is_no_stub_when_something_is_in_it(project):
