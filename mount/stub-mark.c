@@ -53,7 +53,7 @@ bool stub_is_one(int fd)
 
 /* An exclusive lock needs a descriptor to write to on NFS, flock(2); without CAP_DAC_OVERRIDE nobody gets that for a
  * file without a write bit. What is at a name may be a device a moment later: it is opened again from the
- * descriptor that was judged, through the host's O_PATH /proc. */
+ * descriptor that was judged, through the host's O_PATH /proc. Who holds a lease on it (fcntl(2)) must not keep us. */
 int stub_open(const struct run *run, int dir_fd, const char *name)
 {
 	AUTO_CLOSE int path_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -65,9 +65,10 @@ int stub_open(const struct run *run, int dir_fd, const char *name)
 		return -1;
 	}
 	const char *again = arena_printf("self/fd/%d", path_fd);
-	int fd = S_ISDIR(status.st_mode) ? -1
-					 : openat(run->host->proc_fd, again, O_RDWR | O_CLOEXEC);
-	return fd >= 0 ? fd : openat(run->host->proc_fd, again, O_RDONLY | O_CLOEXEC);
+	int fd = S_ISDIR(status.st_mode)
+			 ? -1
+			 : openat(run->host->proc_fd, again, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	return fd >= 0 ? fd : openat(run->host->proc_fd, again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
 bool stub_is_at(int dir_fd, const char *name, int fd)

@@ -120,6 +120,10 @@ static int make_locked(const struct run *run, const struct op *op, int dir_fd, c
 		int fd = make_or_open(run, dir_fd, name, is_directory, &is_new);
 		if (fd < 0 && errno == ENOENT) /* it has just been removed */
 			continue;
+		if (fd < 0 && errno == EWOULDBLOCK) { /* a lease */
+			nanosleep(&(struct timespec){ .tv_nsec = STEP_NS }, NULL);
+			continue;
+		}
 		if (is_new)
 			require_mark(run, op, dir_fd, name, fd);
 		if (fd < 0 && errno == EEXIST)

@@ -3,6 +3,7 @@ import fcntl
 import os
 import random
 import resource
+import signal
 import stat
 import time
 
@@ -190,6 +191,18 @@ def test_a_stub_that_somebody_locks_alone_ends_the_run_in_time(project):
 
 
 @pytest.mark.user
+def test_a_lease_on_a_stub_keeps_nobody_waiting(project):
+    """The kernel lets whoever opens it wait for 45 seconds, in which the lease is to be given back (fcntl(2))."""
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    fd = os.open(project / ".env", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    os.fchmod(fd, stat.S_IMODE(FILE))
+    fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    refused(line(project), "--mask (argument", "somebody keeps it locked")
+    os.close(fd)
+    signal.signal(signal.SIGIO, before)
+    assert modes(project) == {".env": FILE}
+
+
 def test_a_directory_in_which_a_stub_could_not_be_removed_gets_none(project):
     project.chmod(0o555)
     refused([*BASE, "--bind", project, "/p", "--mask", "/p/.env"], "--mask (argument", "Permission denied", "--mask-try")
