@@ -349,7 +349,6 @@ void mask_one(struct run *run, const struct op *op, const char *path)
 	struct mask_place place;
 	destination_forget_directory(run);
 	mask_walk(run, op, path, true, &place);
-	AUTO_CLOSE int fd = place.fd;
 	struct masked masked = { .op = op,
 				 .path = path,
 				 .real = place.real,
@@ -368,4 +367,5 @@ void mask_one(struct run *run, const struct op *op, const char *path)
 		run_tell(run, "%s: %s is so already", position_text(op->position), path);
 	else
 		treat_object(run, &masked, &place);
+	close_fd(&place.fd);
 }

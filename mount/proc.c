@@ -128,6 +128,12 @@ static bool is_out_of_reach(const struct run *run, const struct op *op, int proc
 	return false;
 }
 
+static void cover_root(const struct op *op)
+{
+	AUTO_CLOSE int tmpfs_fd = fs_make_tmpfs(op->position, 0700);
+	pivot_attach(tmpfs_fd);
+}
+
 /* In a user namespace the kernel makes a procfs only where a whole one can be found, and no less
  * read-only than that (mnt_already_visible()); one in which something is covered does not count. So
  * that a sandbox in the sandbox can have one, a whole read-only one lies below what covers `name`,
@@ -137,19 +143,14 @@ static void leave_whole_proc(const struct op *op, int proc_fd, const char *name)
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 				   .propagation = MS_PRIVATE };
-	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
-	int whole = sys_open_tree(proc_fd, "", flags);
+	AUTO_CLOSE int whole =
+		sys_open_tree(proc_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	/* Where something in it is covered for good by who made the namespace around, it is not whole. */
-	if (whole < 0 && errno == EINVAL)
+	if (whole < 0 && errno == EINVAL && sys_umount2("/..", MNT_DETACH) == 0)
 		return;
-	close_fd(&whole); /* a file system takes two descriptors while it is made */
-	int tmpfs_fd = fs_make_tmpfs(op->position, 0700);
-	pivot_attach(tmpfs_fd);
-	close_fd(&tmpfs_fd);
-	AUTO_CLOSE int clone = sys_open_tree(proc_fd, "", flags);
-	if (clone < 0 || sys_mount_setattr(clone, "", AT_EMPTY_PATH, &attr) < 0 ||
+	if (whole < 0 || sys_mount_setattr(whole, "", AT_EMPTY_PATH, &attr) < 0 ||
 	    mkdir("/../proc", 0) < 0 ||
-	    sys_move_mount(clone, "", AT_FDCWD, "/../proc", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    sys_move_mount(whole, "", AT_FDCWD, "/../proc", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 	    sys_move_mount(AT_FDCWD, "/..", proc_fd, name, 0) < 0)
 		die_errno(errno, "%s: Can't leave a whole procfs for sandboxes inside",
 			  position_text(op->position));
@@ -166,18 +167,20 @@ static void protect_proc(const struct run *run, const struct op *op, int proc_fd
 	};
 	if (is_out_of_reach(run, op, proc_fd))
 		return;
+	/* Before the view that will lie on it: who reads the list of mounts takes the last one at a place for the
+	 * one on top. */
+	if (faccessat(proc_fd, names[0], F_OK, 0) == 0)
+		cover_root(op);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 						       MOUNT_ATTR_NODEV,
 					   .propagation = MS_PRIVATE };
-		/* Before the view is made, whose number is to be the higher one: who reads the list of mounts
-		 * takes the last at a place for the one on top. */
-		if (i == 0 && faccessat(proc_fd, names[i], F_OK, 0) == 0)
-			leave_whole_proc(op, proc_fd, names[i]);
 		AUTO_CLOSE int view = sys_open_tree(
 			proc_fd, names[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 		if (view < 0 && errno == ENOENT)
 			continue;
+		if (view >= 0 && i == 0)
+			leave_whole_proc(op, proc_fd, names[i]);
 		if (view < 0 ||
 		    sys_mount_setattr(view, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 		    sys_move_mount(view, "", proc_fd, names[i], MOVE_MOUNT_F_EMPTY_PATH) < 0)
