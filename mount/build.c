@@ -160,10 +160,8 @@ static void build_overlay(struct run *run, size_t i)
 {
 	const struct op *op = &run->plan->root.ops[i];
 	const struct pin *pin = &run->mounts->pins[i];
-	if (!pin->skipped) {
-		scratch_take_back(run, i);
+	if (!pin->skipped)
 		destination_show(run, op, pin->mount_fd, true, 0755);
-	}
 	overlay_attach_parts(run, op, pin->parts);
 }
 
@@ -195,9 +193,10 @@ static void build_op(struct run *run, size_t i)
 	tell_op(run, op, pin->skipped && !pin->is_root);
 	if (pin->skipped && op->kind != OP_OVERLAY)
 		return;
+	if (!pin->skipped)
+		scratch_take_back(run, i);
 	switch (op->kind) {
 	case OP_BIND:
-		scratch_take_back(run, i);
 		destination_show(run, op, pin->mount_fd, pin->is_directory,
 				 pin->is_directory ? 0755 : 0444);
 		return;
@@ -216,17 +215,14 @@ static void build_op(struct run *run, size_t i)
 	case OP_PROC:
 	case OP_PROC_PID:
 	case OP_PROC_TRY:
-		scratch_take_back(run, i);
 		proc_build(run, op, pin);
 		return;
 	case OP_DEV:
-		scratch_take_back(run, i);
 		dev_build(run, op, pin);
 		return;
 	case OP_SYS:
 	case OP_CGROUP2:
 	case OP_MQUEUE:
-		scratch_take_back(run, i);
 		kernel_fs_build(run, op, pin);
 		return;
 	case OP_DIR:
@@ -236,7 +232,6 @@ static void build_op(struct run *run, size_t i)
 		build_file(run, op);
 		return;
 	case OP_DATA:
-		scratch_take_back(run, i);
 		destination_show(run, op, pin->mount_fd, false, 0444);
 		return;
 	case OP_SYMLINK:
