@@ -94,7 +94,7 @@ def test_a_device_works_on():
 @pytest.mark.parametrize("overlay", [["--tmp-overlay"], ["--ro-overlay"]])
 def test_on_an_overlay(proj, overlay):
     base = [*FULL, "--overlay-backend", "kernel", "--overlay-src", "/usr/share/doc", "--overlay-src", proj, *overlay, "/o", "--file", 0, "/tmp/other"]
-    result = run([*base, *DROP], ["true"])
+    result = run([*base, "--unshare-user", *DROP], ["true"])
     if result.returncode:
         pytest.skip(f"no overlay: {result.stderr}")
     done = attacks(["--protect", "/o/.git/config", "--mask", "/o/a/b/c/file"], "/o/.git/config", ["/o/.git"],
@@ -105,7 +105,7 @@ def test_on_an_overlay(proj, overlay):
 
 def test_what_is_missing_on_an_overlay_whose_changes_go(proj):
     base = [*FULL, "--overlay-backend", "kernel", "--overlay-src", proj, "--tmp-overlay", "/o"]
-    if run([*base, *DROP], ["true"]).returncode:
+    if run([*base, "--unshare-user", *DROP], ["true"]).returncode:
         pytest.skip("no overlay")
     assert attacks(["--protect", "/o/none"], "/o/none", [], "/o/other", base) == []
     assert not (proj / "none").exists()
@@ -115,7 +115,7 @@ def test_what_is_missing_on_an_overlay_whose_changes_stay_is_an_error(proj, box)
     (box / "rw").mkdir()
     (box / "work").mkdir()
     base = [*FULL, "--overlay-backend", "kernel", "--overlay-src", proj, "--overlay", box / "rw", box / "work", "/o"]
-    if run([*base, *DROP], ["true"]).returncode:
+    if run([*base, "--unshare-user", *DROP], ["true"]).returncode:
         pytest.skip("no overlay")
     refused([*base, "--protect", "/o/none", *DROP], "RWSRC", "create it")
     assert os.listdir(box / "rw") == []
