@@ -130,6 +130,17 @@ static int make_and_clone(const struct run *run, const struct op *op)
 	return clone;
 }
 
+/* Who may not clone anything has found the path, for all that is known. */
+static _Noreturn void die_without_source(const struct op *op, int error)
+{
+	const char *cause = diagnose_mount_api(error);
+	if (*cause)
+		die_because(error, "%s: Can't bind %s: %s%s", position_text(op->position),
+			    failing_path(op->outer_path), errno_text(error), cause);
+	die_because(error, "Can't find source path %s: %s, at %s", failing_path(op->outer_path),
+		    errno_text(error), position_text(op->position));
+}
+
 int bind_pin(const struct run *run, const struct op *op)
 {
 	int mount_fd;
@@ -140,9 +151,7 @@ int bind_pin(const struct run *run, const struct op *op)
 		if (mount_fd < 0 && errno == ENOENT && op->skip_missing)
 			return -1;
 		if (mount_fd < 0)
-			die_because(errno, "Can't find source path %s: %s, at %s%s",
-				    failing_path(op->outer_path), errno_text(errno),
-				    position_text(op->position), diagnose_mount_api(errno));
+			die_without_source(op, errno);
 	} else {
 		mount_fd = clone_by_shown_path(run, op, op->outer_fd);
 	}
@@ -209,9 +218,7 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 			    errno_text(error));
 	die_because(error, "%s: Can't mount on %s: %s%s", position_text(op->position),
 		    failing_path(op->inner_path), errno_text(error),
-		    error == ENOSPC
-			    ? "; the limit of mounts in a namespace is reached (fs.mount-max)"
-		    : error == ENOTDIR
+		    error == ENOTDIR
 			    ? "; a directory can only be mounted on a directory, a file on a file"
 			    : diagnose_mount_api(error));
 }

@@ -13,6 +13,8 @@
 #include "mount/state.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "run/causes.h"
+#include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "utils.h"
 
@@ -78,9 +80,11 @@ void dev_pin(struct run *run, size_t number)
 		const char *path = arena_join("/dev/", device_nodes[i].name);
 		pin->nodes[i] = bind_pin_one(path, false);
 		if (pin->nodes[i] < 0 || fstat(pin->nodes[i], &status) < 0)
-			die_because(errno, "Can't find source path %s: %s, at %s",
+			die_because(errno, "Can't find source path %s: %s, at %s%s",
 				    failing_path(path), errno_text(errno),
-				    position_text(op->position));
+				    position_text(op->position),
+				    errno == ENOENT ? cause_text(CAUSE_DEV_NODE, NULL)
+						    : diagnose_mount_api(errno));
 		/* Not what somebody who could write to the host's /dev has put there. */
 		if (!S_ISCHR(status.st_mode) ||
 		    status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))

@@ -4,6 +4,7 @@
  */
 #include "mount/pivot.h"
 
+#include "run/causes.h"
 #include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "sys/root.h"
@@ -21,7 +22,7 @@ void pivot_attach(int mount_fd)
 _Noreturn void pivot_die(int error)
 {
 	die_because(error, "Can't move into the new root: %s%s", errno_text(error),
-		    error == EINVAL ? "; the present root is the initial ramfs"
+		    error == EINVAL ? cause_text(CAUSE_INITRAMFS, NULL)
 				    : diagnose_mount_api(error));
 }
 

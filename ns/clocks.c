@@ -121,12 +121,10 @@ static void verify(const struct run *run, uint64_t left_id, const struct clock c
 
 static _Noreturn void die_of_new(const struct run *run, int error)
 {
-	/* The limit's file shows that of the user namespace we are in, and one around it counts, too. */
 	die_because(error, "%s: Creating new namespace failed: %s%s",
 		    position_text(options_position(run->plan, "--unshare-time")),
 		    error == ENOSPC ? "a limit was reached" : errno_text(error),
-		    error == ENOSPC ? "; /proc/sys/user/max_time_namespaces, here or outside"
-				    : diagnose_new_namespace(run, CLONE_NEWTIME, error));
+		    diagnose_new_namespace(run, CLONE_NEWTIME, error));
 }
 
 void clocks_enter(struct run *run, int offsets_fd)

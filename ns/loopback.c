@@ -6,6 +6,7 @@
  */
 #include "ns/loopback.h"
 
+#include "run/causes.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -20,10 +21,7 @@ void loopback_up(void)
 	/* "Failed RTM_NEWADDR" is what bubblewrap's callers look for when the loopback is the
 	 * trouble. */
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
-		die_because(
-			errno, "loopback: Failed RTM_NEWADDR: can't bring up lo: %s%s",
-			errno_text(errno),
-			errno == EPERM
-				? "; a security module (AppArmor's unprivileged_userns profile, a container) takes the capabilities of new user namespaces away"
-				: "");
+		die_because(errno, "loopback: Failed RTM_NEWADDR: can't bring up lo: %s%s",
+			    errno_text(errno),
+			    errno == EPERM ? cause_text(CAUSE_CAPS_TAKEN, NULL) : "");
 }

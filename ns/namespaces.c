@@ -14,6 +14,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"
+#include "run/causes.h"
 #include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/kernel.h"
@@ -36,7 +37,7 @@ static uint64_t read_ns_id(const struct run *run, enum ns_kind kind)
 	const char *path = arena_join("self/ns/", ns_kinds[kind].file);
 	if (fstatat(run->host->proc_fd, path, &status, 0) < 0)
 		die_because(errno, "Can't read /proc/%s: %s%s", path, errno_text(errno),
-			    errno == ENOENT ? "; a mounted /proc is needed" : "");
+			    errno == ENOENT ? cause_text(CAUSE_PROC_MISSING, NULL) : "");
 	return status.st_ino;
 }
 

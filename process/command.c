@@ -15,6 +15,7 @@
 #include "plan/position.h"
 #include "plan/shape.h"
 #include "process/tell.h"
+#include "run/causes.h"
 #include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
@@ -327,11 +328,9 @@ void command_go(struct run *run)
 	execvp(plan->command.argv[0], words);
 	int error = errno;
 	run->exec_failed = true;
-	const char *cause = diagnose_exec(plan->command.argv[0], path_list, error);
-	if (error == ENOENT && !plan->root.n_ops && *plan->command.argv[0])
-		cause = "; nothing is bound into the sandbox (as --ro-bind / / does), so it is empty";
-	else if (!*cause && filters_are_asked_for(run))
-		cause = "; a seccomp filter may have denied it";
+	const char *cause = diagnose_exec(run, path_list, error);
+	if (!*cause && filters_are_asked_for(run))
+		cause = cause_text(CAUSE_EXEC_FILTER, NULL);
 	if (plan->command.exit_codes == EXIT_CODES_ENV)
 		die_set_status(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 	die_because(error, "execvp %s: %s%s", failing_path(plan->command.argv[0]),

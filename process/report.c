@@ -13,6 +13,7 @@
 #include "process/end.h"
 #include "process/protocol.h"
 #include "process/state.h"
+#include "run/causes.h"
 #include "run/json.h"
 #include "utils.h"
 
@@ -147,6 +148,13 @@ static void add_position(struct text *json, const char *sentence)
 		add_number(json, "word", position.args_word);
 }
 
+static void add_cause(struct text *json, const char *sentence)
+{
+	enum cause cause = sentence ? cause_find(sentence) : N_CAUSES;
+	if (cause < N_CAUSES)
+		add_words(json, "cause", causes[cause].id);
+}
+
 void report_failure(const struct run *run, const struct told_failure *told)
 {
 	static const char stages[][12] = {
@@ -173,6 +181,7 @@ void report_failure(const struct run *run, const struct told_failure *told)
 	add_words(&json, "errno", failure->error ? errno_name(failure->error) : NULL);
 	if (failure->exit_status > 128)
 		add_number(&json, "signal", (uint64_t) failure->exit_status - 128);
+	add_cause(&json, failure->sentence);
 	add_words(&json, "message", failure->sentence);
 	end_event(run, &json, PATIENCE_MS);
 }

@@ -1,203 +1,334 @@
-/* diagnose.c - the cause behind an errno, and the cure where one is known.
+/* diagnose.c - which cause it was, of causes.c's table, by the system call that failed and what the kernel tells.
  *
- * Asked only when something has failed already. Each answer begins with "; " so that it can stand
- * behind the errno's text, or is "". Reads kernel settings through the run's /proc; changes
- * nothing.
+ * Asked only when something has failed already. Reads kernel settings through the run's /proc and repeats
+ * calls in a form that changes nothing.
  */
 #include "run/diagnose.h"
 
 #include "plan/plan.h"
+#include "run/causes.h"
 #include "run/run.h"
+#include "sys/capabilities.h"
 #include "sys/kernel.h"
 #include "sys/nskind.h"
 #include "sys/procfile.h"
+#include "sys/root.h"
 #include "utils.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <limits.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 
+/* ---- facts ---- */
+
+static int64_t setting(const struct run *run, const char *path)
+{
+	int64_t value = procfile_number(run->host->proc_fd, path);
+	if (value >= 0)
+		run_tell(run, "/proc/%s is %lld", path, (long long) value);
+	return value;
+}
+
+/* A security module's name for this process; NULL: it has none, or the module is not there. */
+static const char *label(const struct run *run, const char *path)
+{
+	const char *text = procfile_read(run->host->proc_fd, path);
+	if (!text || !*text || strncmp(text, "unconfined", strlen("unconfined")) == 0)
+		return NULL;
+	run_tell(run, "/proc/%s is %s", path, text);
+	return text;
+}
+
+static bool is_under_filter(const struct run *run)
+{
+	static const char mode[] = "\nSeccomp:\t2";
+	const char *text = procfile_read(run->host->proc_fd, "self/status");
+	bool found = text && strstr(text, mode);
+	if (found)
+		run_tell(run, "a seccomp filter is in force (Seccomp: 2 in /proc/self/status)");
+	return found;
+}
+
+/* The kernel refuses these calls for what they ask, with EINVAL, before it looks at who asks
+ * (check_unshare_flags(), copy_process()): any other answer is a filter's. */
+static const char *filtered_namespace_call(const struct run *run)
+{
+	const char *found = unshare(CLONE_NEWUSER | CLONE_PTRACE) < 0 && errno != EINVAL ? "unshare"
+			    : sys_clone_process(CLONE_NEWUSER | CLONE_FS) < 0 && errno != EINVAL
+				    ? "clone"
+				    : NULL;
+	if (found)
+		run_tell(run, "%s answers \"%s\" where the kernel would say \"%s\"", found,
+			 errno_text(errno), errno_text(EINVAL));
+	return found;
+}
+
+static bool has_number(const struct run *run, const char *path, uint32_t id)
+{
+	const char *map = procfile_read_lines(run->host->proc_fd, path);
+	unsigned inner, outer, count;
+	int used;
+	for (; map && sscanf(map, "%u %u %u%n", &inner, &outer, &count, &used) == 3; map += used)
+		if (inner <= id && id - inner < count)
+			return true;
+	if (map)
+		run_tell(run, "%u is no id of /proc/%s", id, path);
+	return !map;
+}
+
+static bool is_in_initial_userns(const struct run *run)
+{
+	unsigned inner = 1, outer = 1, count = 0;
+	const char *map = procfile_read_lines(run->host->proc_fd, "self/uid_map");
+	return map && sscanf(map, "%u %u %u", &inner, &outer, &count) == 3 && !inner && !outer &&
+	       count == UINT32_MAX;
+}
+
+/* ---- namespaces ---- */
+
+/* What is known to forbid user namespaces to this process; NULL: nothing. */
 static const char *user_namespaces_forbidden(const struct run *run)
 {
-	if (procfile_number(run->host->proc_fd, "sys/kernel/unprivileged_userns_clone") == 0)
-		return "; this kernel denies user namespaces to normal users: as root, sysctl kernel.unprivileged_userns_clone=1";
-	if (procfile_number(run->host->proc_fd,
-			    "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return "; AppArmor restricts user namespaces: as root, give the program a profile that has \"userns,\", or sysctl kernel.apparmor_restrict_unprivileged_userns=0";
+	if (setting(run, "sys/kernel/unprivileged_userns_clone") == 0)
+		return cause_text(CAUSE_USERNS_SYSCTL_DEBIAN, NULL);
+	if (setting(run, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
+		return cause_text(CAUSE_USERNS_APPARMOR, NULL);
 	return NULL;
 }
 
-static const char *too_many_processes(void)
+static const char *security_module_forbids(const struct run *run)
 {
+	const char *profile = label(run, "self/attr/apparmor/current");
+	if (profile)
+		return cause_text(CAUSE_APPARMOR_PROFILE, profile);
+	/* Without AppArmor and with SELinux the file is SELinux's. */
+	const char *domain = procfile_number(AT_FDCWD, "/sys/fs/selinux/enforce") == 1
+				     ? label(run, "self/attr/current")
+				     : NULL;
+	return domain ? cause_text(CAUSE_SELINUX, domain) : NULL;
+}
+
+static const char *who_forbids(const struct run *run)
+{
+	const char *call = filtered_namespace_call(run);
+	if (call)
+		return cause_text(CAUSE_NAMESPACE_FILTER, call);
+	const char *forbidden = user_namespaces_forbidden(run);
+	if (forbidden)
+		return forbidden;
+	if (!has_number(run, "self/uid_map", geteuid()) ||
+	    !has_number(run, "self/gid_map", getegid()))
+		return cause_text(CAUSE_IDS_UNMAPPED, NULL);
+	if (root_is_in_chroot())
+		return cause_text(CAUSE_CHROOT, NULL);
+	const char *module = security_module_forbids(run);
+	if (module)
+		return module;
+	return cause_text(is_under_filter(run) ? CAUSE_NAMESPACE_DENIED : CAUSE_CHROOT, NULL);
+}
+
+/* The kinds of which none can be made, each tried alone in a process that ends at once; 0: that could not be
+ * found out, or each of them can. */
+static unsigned long refused_kinds(unsigned long flags)
+{
+	int status = 0;
+	pid_t child = sys_clone_process(0);
+	if (child == 0) {
+		if (flags & CLONE_NEWUSER && unshare(CLONE_NEWUSER) < 0)
+			_exit(NS_USER + 1);
+		for (int kind = 0; kind < N_NS_KINDS; kind++)
+			if (kind != NS_USER && flags & ns_kinds[kind].flag &&
+			    unshare((int) ns_kinds[kind].flag) < 0)
+				_exit(kind + 1);
+		_exit(0);
+	}
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	int kind = child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) - 1 : -1;
+	return kind >= 0 && kind < N_NS_KINDS ? ns_kinds[kind].flag : 0;
+}
+
+static const char *which_limit(const struct run *run, unsigned long flags)
+{
+	unsigned long refused = refused_kinds(flags);
+	for (size_t i = 0; i < N_NS_KINDS; i++) {
+		if (!((refused ? refused : flags) & ns_kinds[i].flag))
+			continue;
+		const char *file = arena_printf("max_%s_namespaces", ns_kinds[i].file);
+		int64_t limit = setting(run, arena_join("sys/user/", file));
+		if (limit == 0)
+			return cause_text(CAUSE_NAMESPACE_NONE, file);
+		if (refused == CLONE_NEWUSER && !is_in_initial_userns(run))
+			return cause_text(CAUSE_NESTED_DISABLE_USERNS, NULL);
+		if (refused)
+			return cause_text(CAUSE_NAMESPACE_LIMIT, file);
+	}
+	return cause_text(CAUSE_NAMESPACE_LIMIT, "max_*_namespaces");
+}
+
+static const char *which_is_missing(const struct run *run, unsigned long flags)
+{
+	struct stat status;
+	for (size_t i = 0; i < N_NS_KINDS; i++)
+		if (flags & ns_kinds[i].flag &&
+		    fstatat(run->host->proc_fd, arena_join("self/ns/", ns_kinds[i].file), &status,
+			    0) < 0)
+			return ns_kinds[i].flag == CLONE_NEWUSER
+				       ? cause_text(CAUSE_USERNS_MISSING, NULL)
+				       : cause_text(CAUSE_NAMESPACE_MISSING, ns_kinds[i].title);
+	const char *call = filtered_namespace_call(run);
+	return call ? cause_text(CAUSE_NAMESPACE_FILTER, call)
+		    : cause_text(CAUSE_NAMESPACE_MISSING, "some of these");
+}
+
+/* The group at `path` below the mount of its hierarchy, or one above it, that is full; NULL: none, or it cannot
+ * be read. */
+static const char *full_group(const struct run *run, const char *top, char *path)
+{
+	for (;;) {
+		int64_t now = procfile_number(AT_FDCWD,
+					      arena_printf("%s%s/pids.current", top, path)),
+			max = procfile_number(AT_FDCWD, arena_printf("%s%s/pids.max", top, path));
+		if (now >= 0 && max > 0 && now + 1 >= max) { /* "max" is 0 */
+			run_tell(run, "%s%s/pids.current is %lld", top, path, (long long) now);
+			return arena_number((uint64_t) max, 10);
+		}
+		char *end = strrchr(path, '/');
+		if (!end)
+			return NULL;
+		*end = '\0';
+	}
+}
+
+static const char *too_many_processes(const struct run *run)
+{
+	char *groups = procfile_read_lines(run->host->proc_fd, "self/cgroup"), *save = NULL;
+	for (char *line = groups ? strtok_r(groups, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		bool is_v2 = strncmp(line, "0::", 3) == 0;
+		char *path = strchr(line, '/');
+		const char *max =
+			path && (is_v2 || strstr(line, ":pids:"))
+				? full_group(run, is_v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/pids",
+					     path)
+				: NULL;
+		if (max)
+			return cause_text(CAUSE_PIDS_MAX, max);
+	}
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NPROC, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
-		return "; the control group may have no more processes (pids.max)";
-	return arena_printf(
-		"; this user may have %llu processes (RLIMIT_NPROC, ulimit -u), or the control group no more (pids.max)",
-		(unsigned long long) limit.rlim_cur);
+		return cause_text(CAUSE_PROCESSES, NULL);
+	return cause_text(CAUSE_NPROC, arena_number(limit.rlim_cur, 10));
 }
 
 const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error)
 {
-	if (error == ENOSPC || error == EUSERS) {
-		for (size_t i = 0; i < N_NS_KINDS; i++) {
-			const char *file =
-				arena_printf("sys/user/max_%s_namespaces", ns_kinds[i].file);
-			int64_t limit = flags & ns_kinds[i].flag
-						? procfile_number(run->host->proc_fd, file)
-						: -1;
-			if (limit >= 0 && limit < 8)
-				return arena_printf(
-					"; only %d %s namespaces are allowed here (/proc/%s)",
-					(int) limit, ns_kinds[i].title, file);
-		}
-		return "; a limit of /proc/sys/user/max_*_namespaces, or 32 levels of nesting";
-	}
-	if (error == EINVAL || error == ENOSYS)
-		return "; this kernel was built without one of the namespaces asked for";
-	if (error == ENOMEM)
-		return "; the kernel is out of memory, or pid 1 of a joined pid namespace is gone";
-	if (error == EAGAIN)
-		return too_many_processes();
-	if (error != EPERM && error != EACCES)
+	switch (error) {
+	case ENOSPC:
+	case EUSERS:
+		return which_limit(run, flags);
+	case EINVAL:
+	case ENOSYS:
+		return which_is_missing(run, flags);
+	case ENOMEM:
+		return cause_text(CAUSE_PID_1_GONE, NULL);
+	case EAGAIN:
+		return too_many_processes(run);
+	case EPERM:
+	case EACCES:
+		return who_forbids(run);
+	default:
 		return "";
-	const char *forbidden = user_namespaces_forbidden(run);
-	return forbidden
-		       ? forbidden
-		       : "; a container or a seccomp filter forbids it, or the present root is a chroot";
+	}
 }
 
 const char *diagnose_id_map(const struct run *run, int error)
 {
 	if (error == ENOENT)
-		return "; a mounted /proc is needed";
+		return cause_text(CAUSE_PROC_MISSING, NULL);
 	if (error == EROFS)
-		return "; the /proc that is visible here is read-only (a sandbox around this one that shows it with --ro-bind should give --proc /proc)";
+		return cause_text(CAUSE_PROC_READ_ONLY, NULL);
 	if (error != EPERM && error != EACCES)
 		return "";
 	const char *forbidden = user_namespaces_forbidden(run);
-	if (forbidden)
-		return forbidden;
-	if (run->host->caller.uid == 0)
-		return "; mapping uid 0 needs CAP_SETFCAP since Linux 5.12";
-	return "; a security module took the new namespace's capabilities away";
+	if (!forbidden && run->host->caller.uid != 0)
+		forbidden = security_module_forbids(run);
+	return forbidden ? forbidden
+			 : cause_text(run->host->caller.uid == 0 ? CAUSE_SETFCAP : CAUSE_CAPS_TAKEN,
+				      NULL);
+}
+
+/* ---- mounts ---- */
+
+static bool is_refusal(int result)
+{
+	return result < 0 && (errno == EPERM || errno == ENOSYS || errno == EACCES);
+}
+
+/* No descriptor and flags that there are not: the kernel refuses these with EINVAL, or EBADF, whoever has the
+ * right to mount. */
+static const char *filtered_mount_call(void)
+{
+	const unsigned none = 1U << 30; /* is no flag of any of them */
+	const struct {
+		const char *name;
+		bool refused;
+	} calls[] = {
+		{ "open_tree", is_refusal(sys_open_tree(-1, "", none)) },
+		{ "mount_setattr", is_refusal(sys_mount_setattr(-1, "", none, NULL)) },
+		{ "fsopen", is_refusal(sys_fsopen("", none)) },
+		{ "fsconfig", is_refusal(sys_fsconfig(-1, none, NULL, NULL, 0)) },
+		{ "fsmount", is_refusal(sys_fsmount(-1, none, 0)) },
+		{ "move_mount", is_refusal(sys_move_mount(-1, "", -1, "", none)) },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (calls[i].refused)
+			return calls[i].name;
+	return NULL;
+}
+
+/* A number that no capability has: cap_prctl_drop() asks for CAP_SETPCAP first. */
+static bool has_no_power(void)
+{
+	return prctl(PR_CAPBSET_DROP, 63, 0, 0, 0) < 0 && errno == EPERM;
 }
 
 const char *diagnose_mount_api(int error)
 {
-	if (error != ENOSYS)
+	if (error == ENOSPC)
+		return cause_text(CAUSE_MOUNT_LIMIT, NULL);
+	if (error != ENOSYS && error != EPERM)
 		return "";
 	struct utsname system;
-	if (uname(&system) < 0)
-		return "";
-	char *end;
-	unsigned long major = strtoul(system.release, &end, 10),
+	char *end = "";
+	unsigned long major = uname(&system) < 0 ? 0 : strtoul(system.release, &end, 10),
 		      minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	if (major > 5 || (major == 5 && minor >= 12))
-		return "; a seccomp filter (of a container engine?) hides the mount system calls of Linux 5.12";
-	return arena_printf("; Linux 5.12 or newer is needed, and this is %s", system.release);
+	if (error == ENOSYS && major && (major < 5 || (major == 5 && minor < 12)))
+		return cause_text(CAUSE_KERNEL_TOO_OLD, system.release);
+	if (error == EPERM && has_no_power())
+		return cause_text(CAUSE_CAPS_TAKEN, NULL);
+	const char *call = filtered_mount_call();
+	return call ? cause_text(CAUSE_MOUNT_FILTER, call) : "";
 }
 
 const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
 				int error)
 {
-	if (error != EPERM)
-		return diagnose_mount_api(error);
+	const char *general = diagnose_mount_api(error);
+	if (error != EPERM || *general)
+		return general;
 	if (!run->shape.new_proc)
-		return "; without --unshare-pid it takes CAP_SYS_ADMIN in the user namespace that owns the present pid namespace";
-	if (op->kind == OP_PROC_PID)
-		return "; parts of the /proc that is visible here are covered, as in a container, and before Linux 7.2 the kernel then allows no new one, not even of the processes alone: without --unshare-pid --proc shows the visible one";
-	if (op->kind == OP_PROC_TRY)
-		return "; parts of the /proc that is visible here are covered, as in a container, and before Linux 7.2 the kernel then allows no new one, not even of the processes alone: without --unshare-pid the visible one is shown instead";
-	return processes_would_do
-		       ? "; parts of the /proc that is visible here are covered, as in a container, and then the kernel allows no new one but of the processes alone: --proc-pid or --proc-try shows that, and without --unshare-pid the visible one is shown"
-		       : "; parts of the /proc that is visible here are covered, as in a container, and then the kernel allows no new one: without --unshare-pid the visible one is shown instead";
-}
-
-/* ---- exec ---- */
-
-/* What the program at `path` needs to start and does not find, or NULL. */
-static const char *missing_interpreter(const char *path)
-{
-	struct stat status;
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char head[4096] = "";
-	ssize_t length = fd < 0 ? -1 : pread(fd, head, sizeof(head) - 1, 0);
-	if (length < 4)
-		return NULL;
-	const char *name = NULL;
-	if (head[0] == '#' && head[1] == '!') {
-		char *start = head + 2 + strspn(head + 2, " \t");
-		start[strcspn(start, " \t\n")] = '\0'; /* for the kernel '\r' is part of the name */
-		name = arena_string(start);
-	} else if (memcmp(head, ELFMAG, SELFMAG) == 0) {
-		/* PT_INTERP of either class, in this machine's byte order; anything odd explains
-		 * nothing. */
-		bool wide = head[EI_CLASS] == ELFCLASS64;
-		Elf64_Ehdr header64;
-		Elf32_Ehdr header32;
-		memcpy(&header64, head, sizeof(header64));
-		memcpy(&header32, head, sizeof(header32));
-		uint64_t table = wide ? header64.e_phoff : header32.e_phoff;
-		unsigned n = wide ? header64.e_phnum : header32.e_phnum;
-		size_t size = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
-		for (unsigned i = 0; i < n && i < 64 && table < INT_MAX; i++) {
-			char row[sizeof(Elf64_Phdr)];
-			if (pread(fd, row, size, (off_t) (table + i * size)) != (ssize_t) size)
-				return NULL;
-			Elf64_Phdr row64;
-			Elf32_Phdr row32;
-			memcpy(&row64, row, sizeof(row64));
-			memcpy(&row32, row, sizeof(row32));
-			if ((wide ? row64.p_type : row32.p_type) != PT_INTERP)
-				continue;
-			uint64_t at = wide ? row64.p_offset : row32.p_offset,
-				 bytes = wide ? row64.p_filesz : row32.p_filesz;
-			char loader[PATH_MAX] = "";
-			if (at > INT_MAX || bytes >= sizeof(loader) ||
-			    pread(fd, loader, (size_t) bytes, (off_t) at) < 1)
-				return NULL;
-			name = arena_string(loader);
-		}
-	}
-	return name && *name && stat(name, &status) < 0 ? name : NULL;
-}
-
-static const char *what_is_missing(const char *interpreter)
-{
-	return arena_printf("%s, which runs it, does not exist in the sandbox%s", interpreter,
-			    strchr(interpreter, '\r') ? " (its lines end as in DOS)" : "");
-}
-
-const char *diagnose_exec(const char *command, const char *path_list, int error)
-{
-	struct stat status;
-	if (error == EACCES && stat(command, &status) == 0 && S_ISDIR(status.st_mode))
-		return "; it is a directory";
-	if (error == EACCES)
-		return "; it is not executable for this user, or lies on a noexec mount";
-	if (error != ENOENT)
-		return "";
-	if (!*command)
-		return "; COMMAND is an empty word";
-	if (strchr(command, '/')) {
-		const char *missing = missing_interpreter(command);
-		return missing ? arena_printf("; it exists, but %s", what_is_missing(missing)) : "";
-	}
-	if (!path_list)
-		path_list = "/bin:/usr/bin"; /* execvp(3) of glibc 2.24 and later */
-	for (const char *start = path_list; *start; start += strspn(start, ":")) {
-		size_t length = strcspn(start, ":");
-		const char *path = arena_printf("%.*s/%s", (int) length, start, command);
-		const char *missing = missing_interpreter(path);
-		if (missing)
-			return arena_printf("; %s exists, but %s", path, what_is_missing(missing));
-		start += length;
-	}
-	return arena_printf("; it is in none of the sandbox's PATH directories (%s)", path_list);
+		return cause_text(CAUSE_PROC_NO_PIDNS, NULL);
+	return cause_text(op->kind == OP_PROC_PID   ? CAUSE_PROC_COVERED_PID
+			  : op->kind == OP_PROC_TRY ? CAUSE_PROC_COVERED_TRY
+			  : processes_would_do      ? CAUSE_PROC_COVERED
+						    : CAUSE_PROC_COVERED_WHOLE,
+			  NULL);
 }

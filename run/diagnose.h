@@ -1,15 +1,19 @@
-/* diagnose.h - the cause behind an errno; arena memory, "" when there is nothing to add. */
+/* diagnose.h - the cause behind an errno; arena memory, "" when there is nothing to add. --verbose also tells the
+ * facts that it was found by. */
 #ifndef RUN_DIAGNOSE_H
 #define RUN_DIAGNOSE_H
 
 #include "run/run.h"
 
+/* Of unshare(2) or clone(2) with these flags. */
 const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error);
 const char *diagnose_id_map(const struct run *run, int error);
+/* Of the calls on mounts that Linux 5.2 and later have. It may be that nothing else is known. */
 const char *diagnose_mount_api(int error);
 /* --proc and its like; processes_would_do: one of the processes alone was tried, and can be made. */
 const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
 				int error);
-const char *diagnose_exec(const char *command, const char *path_list, int error);
+/* In COMMAND's process, with the PATH that it was looked for in. */
+const char *diagnose_exec(const struct run *run, const char *path_list, int error);
 
 #endif

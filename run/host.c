@@ -8,6 +8,7 @@
 #include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "run/causes.h"
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
 #include "sys/procfile.h"
@@ -246,12 +247,10 @@ static int open_proc(void)
 	int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
-		die_because(
-			errno,
-			"Can't open /proc: %s; a mounted /proc is needed: inside a sandbox, its --proc /proc",
-			errno_text(errno));
+		die_because(errno, "Can't open /proc: %s%s", errno_text(errno),
+			    cause_text(CAUSE_PROC_MISSING, NULL));
 	if (fs.f_type != PROC_SUPER_MAGIC) /* or it could tell us anything */
-		die("/proc is not a mounted procfs, and one is needed");
+		die("/proc is not a mounted procfs%s", cause_text(CAUSE_PROC_MISSING, NULL));
 	return fd;
 }
 

@@ -44,6 +44,14 @@ uint64_t root_mount_id(void)
 	return status.stx_mnt_id;
 }
 
+bool root_is_in_chroot(void)
+{
+	struct kernel_statx status;
+	return sys_statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, STATX_MNT_ID, &status) == 0 &&
+	       status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT &&
+	       !(status.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 /* "/.." crosses what covers the root, "/" does not. */
 uint64_t root_topmost_mount_id(void)
 {

@@ -1,0 +1,148 @@
+/* causes.c - the table of causes: data, and how a row becomes the end of a message.
+ *
+ * Must not: ask which one it is. That is diagnose.c's.
+ */
+#include "run/causes.h"
+
+#include "utils.h"
+
+#include <string.h>
+
+#define NO_NEW_NAMESPACE "No permissions to create a new namespace"
+#define LIMIT            "Creating new namespace failed: a limit was reached"
+#define NO_PROC          "Can't mount proc on DEST"
+#define NO_EXEC          "execvp COMMAND"
+
+/* clang-format off */
+const struct cause_row causes[N_CAUSES] = {
+	[CAUSE_USERNS_MISSING] = { "userns-missing", "Creating new namespace failed",
+		"this kernel was built without user namespaces", "it takes one with CONFIG_USER_NS=y, or root" },
+	[CAUSE_USERNS_SYSCTL_DEBIAN] = { "userns-sysctl-debian", NO_NEW_NAMESPACE,
+		"this kernel denies user namespaces to normal users", "as root, sysctl kernel.unprivileged_userns_clone=1" },
+	[CAUSE_USERNS_APPARMOR] = { "userns-apparmor", NO_NEW_NAMESPACE,
+		"AppArmor restricts user namespaces", "as root, give the program a profile that has \"userns,\", or sysctl kernel.apparmor_restrict_unprivileged_userns=0" },
+	[CAUSE_APPARMOR_PROFILE] = { "apparmor-profile", NO_NEW_NAMESPACE,
+		"the AppArmor profile %s confines this process and may forbid it", "the system's log says what was denied; as root, add \"userns,\" to it, or \"mount,\" and \"pivot_root,\"" },
+	[CAUSE_SELINUX] = { "selinux", NO_NEW_NAMESPACE,
+		"SELinux is enforcing, and may forbid it to %s", "as root, \"ausearch -m avc -ts recent\" shows what was denied" },
+	[CAUSE_NAMESPACE_FILTER] = { "namespace-filter", NO_NEW_NAMESPACE,
+		"a seccomp filter around this process forbids it (a container engine's, or a sandbox's)", "allow the call %s there, as \"docker run --security-opt seccomp=FILE\" or \"--privileged\" can" },
+	[CAUSE_CHROOT] = { "chroot", NO_NEW_NAMESPACE,
+		"the present root is a chroot, and there the kernel makes no user namespaces", "enter it by unshare --mount and pivot_root, or as a container" },
+	[CAUSE_IDS_UNMAPPED] = { "ids-unmapped", NO_NEW_NAMESPACE,
+		"this user has no number in the user namespace around", "map its uid and gid there" },
+	[CAUSE_NESTED_DISABLE_USERNS] = { "nested-disable-userns", LIMIT,
+		"the sandbox or container around this one allows no further user namespaces", "leave out --disable-userns there, or this sandbox" },
+	[CAUSE_NAMESPACE_DENIED] = { "namespace-denied", NO_NEW_NAMESPACE,
+		"a container, a security module or a seccomp filter forbids it, or the present root is a chroot", "bwrapish --check tells what is allowed" },
+	[CAUSE_NAMESPACE_NONE] = { "namespace-none", LIMIT,
+		"/proc/sys/user/%s is 0", "as root, write a larger number to it" },
+	[CAUSE_NAMESPACE_LIMIT] = { "namespace-limit", LIMIT,
+		"/proc/sys/user/%s, or the same of a user namespace around this one, which cannot be read from here", "end what holds namespaces, or as root write a larger number to it" },
+	[CAUSE_NAMESPACE_MISSING] = { "namespace-missing", "Creating new namespace failed",
+		"this kernel was built without %s namespaces", "leave out the option that asks for one" },
+	[CAUSE_PID_1_GONE] = { "pid-1-gone", "Creating new namespace failed",
+		"the kernel is out of memory, or pid 1 of a joined pid namespace is gone", "" },
+	[CAUSE_NPROC] = { "nproc", "Creating new namespace failed",
+		"this user may have %s processes and threads (RLIMIT_NPROC)", "end some, or raise ulimit -u" },
+	[CAUSE_PIDS_MAX] = { "pids-max", "Creating new namespace failed",
+		"the control group may have %s processes and threads (pids.max)", "end some, or raise it: TasksMax= of systemd, --pids-limit of container engines" },
+	[CAUSE_PROCESSES] = { "processes", "Creating new namespace failed",
+		"the user (ulimit -u), the control group (pids.max) or the machine (kernel.threads-max) may have no more processes", "end some" },
+	[CAUSE_CAPS_TAKEN] = { "caps-taken", "setting up uid map",
+		"a security module (AppArmor, SELinux, that of a container) takes the capabilities of new user namespaces away", "as root, let its policy allow this program user namespaces" },
+	[CAUSE_SETFCAP] = { "setfcap", "setting up uid map",
+		"mapping uid 0 needs CAP_SETFCAP since Linux 5.12", "keep that capability, or start as a normal user" },
+	[CAUSE_NO_NEW_PRIVS] = { "no-new-privs", "newuidmap",
+		"no_new_privs was set before, and with it no set-user-id program has any rights", "start from where it is not set: not below setpriv --no-new-privs, systemd's NoNewPrivileges= or another sandbox" },
+	[CAUSE_NOSUID] = { "nosuid", "newuidmap",
+		"%s is on a nosuid mount, where no set-user-id program has any rights", "as root, mount it with suid" },
+	[CAUSE_PROC_MISSING] = { "proc-missing", "setting up uid map",
+		"a mounted /proc is needed", "inside a sandbox, its --proc /proc" },
+	[CAUSE_PROC_READ_ONLY] = { "proc-read-only", "setting up uid map",
+		"the /proc that is visible here is read-only", "a sandbox around this one that shows it with --ro-bind should give --proc /proc" },
+	[CAUSE_PROC_COVERED] = { "proc-covered", NO_PROC,
+		"parts of the /proc that is visible here are covered, as in a container, and then the kernel allows no new one but of the processes alone", "--proc-pid or --proc-try shows that, and without --unshare-pid the visible one is shown" },
+	[CAUSE_PROC_COVERED_WHOLE] = { "proc-covered-whole", NO_PROC,
+		"parts of the /proc that is visible here are covered, as in a container, and then the kernel allows no new one", "without --unshare-pid the visible one is shown instead" },
+	[CAUSE_PROC_COVERED_PID] = { "proc-covered-pid", NO_PROC,
+		"parts of the visible /proc are covered, as in a container, and before Linux 7.2 the kernel then allows no new one, not even of the processes alone", "without --unshare-pid --proc shows the visible one" },
+	[CAUSE_PROC_COVERED_TRY] = { "proc-covered-try", NO_PROC,
+		"parts of the /proc seen here are covered, as in a container, and before Linux 7.2 the kernel then allows no new one, not even of the processes alone", "without --unshare-pid the visible one is shown instead" },
+	[CAUSE_PROC_NO_PIDNS] = { "proc-no-pidns", NO_PROC,
+		"without --unshare-pid it takes CAP_SYS_ADMIN in the user namespace that owns the present pid namespace", "add --unshare-pid, or take --proc" },
+	[CAUSE_MOUNT_FILTER] = { "mount-filter", "OPTION: Can't bind SRC",
+		"a seccomp filter around this process forbids the call %s (a container engine's, or a sandbox's)", "allow it there: those of mount(2) do not do since Linux 5.2" },
+	[CAUSE_KERNEL_TOO_OLD] = { "kernel-too-old", "OPTION: Can't bind SRC",
+		"Linux 5.12 or newer is needed, and this is %s", "" },
+	[CAUSE_MOUNT_LIMIT] = { "mount-limit", "OPTION: Can't mount on DEST: No space left on device",
+		"the limit of mounts in a namespace is reached (fs.mount-max)", "as root, raise it, or unmount what the host does not need" },
+	[CAUSE_INITRAMFS] = { "initramfs", "Can't move into the new root: Invalid argument",
+		"the present root is the initial ramfs, which nobody can move away", "start from another root: switch_root, or chroot with mount --move" },
+	[CAUSE_DEV_NODE] = { "dev-node", "Can't find source path /dev/NAME",
+		"this machine, or the container around, has no such device", "make it there: mknod, or a /dev of devtmpfs" },
+	[CAUSE_EXEC_EMPTY_ROOT] = { "exec-empty-root", NO_EXEC ": No such file or directory",
+		"nothing is bound into the sandbox, so it is empty", "--ro-bind / / shows the host's files" },
+	[CAUSE_EXEC_EMPTY_WORD] = { "exec-empty-word", NO_EXEC ": No such file or directory",
+		"COMMAND is an empty word", "" },
+	[CAUSE_EXEC_PATH] = { "exec-path", NO_EXEC ": No such file or directory",
+		"it is in none of the sandbox's PATH directories (%s)", "" },
+	[CAUSE_EXEC_INTERPRETER] = { "exec-interpreter", NO_EXEC ": No such file or directory",
+		"%s, which runs it, does not exist in the sandbox", "" },
+	[CAUSE_EXEC_DIRECTORY] = { "exec-directory", NO_EXEC ": Permission denied",
+		"it is a directory", "" },
+	[CAUSE_EXEC_MODE] = { "exec-mode", NO_EXEC ": Permission denied",
+		"it is not executable for this user", "chmod +x, or let this user into the directories above it" },
+	[CAUSE_EXEC_NOEXEC] = { "exec-noexec", NO_EXEC ": Permission denied",
+		"it lies on a noexec mount, %s", "" },
+	[CAUSE_EXEC_FILTER] = { "exec-filter", NO_EXEC,
+		"a seccomp filter may have denied it", "" },
+	[CAUSE_ARGUMENTS_TOO_LONG] = { "arguments-too-long", NO_EXEC ": Argument list too long",
+		"COMMAND's arguments take %s bytes", "give fewer (xargs), or raise ulimit -s" },
+	[CAUSE_ENVIRONMENT_TOO_LONG] = { "environment-too-long", NO_EXEC ": Argument list too long",
+		"its environment takes %s bytes", "--clearenv or --unsetenv leaves variables out" },
+	[CAUSE_VARIABLE_TOO_LONG] = { "variable-too-long", NO_EXEC ": Argument list too long",
+		"the variable %s is longer than the 128 KB that the kernel takes in one piece", "hand it over in a file or on standard input" },
+};
+/* clang-format on */
+
+/* Around the %s, of which there is one at most. */
+struct halves {
+	const char *before, *after; /* NULL: there is none */
+};
+
+static struct halves halve(const char *text)
+{
+	const char *place = strstr(text, "%s");
+	return (struct halves){ place ? arena_copy(text, (size_t) (place - text)) : text,
+				place ? place + strlen("%s") : NULL };
+}
+
+static const char *fill(const char *text, const char *name)
+{
+	struct halves halves = halve(text);
+	return halves.after ? arena_printf("%s%s%s", halves.before, name, halves.after) : text;
+}
+
+const char *cause_text(enum cause cause, const char *name)
+{
+	const struct cause_row *row = &causes[cause];
+	return arena_printf("; %s%s%s", fill(row->why, name), *row->cure ? ": " : "",
+			    fill(row->cure, name));
+}
+
+static bool ends_so(const char *message, const char *why)
+{
+	struct halves halves = halve(why);
+	const char *at =
+		*halves.before ? strstr(message, arena_join("; ", halves.before)) : message;
+	return at && (!halves.after || strstr(at, halves.after));
+}
+
+enum cause cause_find(const char *message)
+{
+	enum cause cause = 0;
+	while (cause < N_CAUSES && !ends_so(message, causes[cause].why))
+		cause++;
+	return cause;
+}
