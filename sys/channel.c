@@ -8,6 +8,7 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -133,6 +134,13 @@ void channel_send_fd(int socket, uint32_t kind, int value, int attached_fd)
 	channel_send_letter(socket, &letter, attached_fd);
 }
 
+/* A message of no bytes is read as the end of file is (recv(2)). */
+static bool is_other_side_gone(int socket)
+{
+	struct pollfd end = { .fd = socket, .events = POLLRDHUP };
+	return poll(&end, 1, 0) > 0;
+}
+
 int channel_receive(int socket, bool wait, struct message *ret_message, int *ret_fd)
 {
 	return channel_receive_words(socket, wait, ret_message, ret_fd, NULL);
@@ -147,7 +155,8 @@ int channel_receive_words(int socket, bool wait, struct message *ret_message, in
 	struct msghdr header = { .msg_iov = parts,
 				 .msg_iovlen = ret_words ? 2 : 1,
 				 .msg_control = capacity.control,
-				 .msg_controllen = sizeof(capacity.control) };
+				 /* CMSG_SPACE(), with what aligns it, would take a second one */
+				 .msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t n;
 	/* A side that ends without having read all that was sent to it has a reset told before what
 	 * it has sent itself. */
@@ -159,10 +168,15 @@ int channel_receive_words(int socket, bool wait, struct message *ret_message, in
 		return -1;
 	if (n < 0 && errno != ECONNRESET)
 		die_errno(errno, "Can't hear the other side of the sandbox");
-	if (n < (ssize_t) sizeof(*ret_message)) /* 0, ECONNRESET: gone */
+	if (n < 0 || (n == 0 && is_other_side_gone(socket)))
 		return 0;
+	size_t n_words = (size_t) n - sizeof(*ret_message);
+	if (n < (ssize_t) sizeof(*ret_message) || header.msg_flags & MSG_CTRUNC) {
+		*ret_message = (struct message){ .kind = 0 };
+		n_words = 0;
+	}
 	if (ret_words)
-		memset(ret_words + n - sizeof(*ret_message), 0, 2);
+		memset(ret_words + n_words, 0, 2);
 
 	int attached_fd = -1;
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);

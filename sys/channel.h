@@ -43,8 +43,8 @@ bool channel_try_hand_over(int socket, int fd);
 /* To setup, which waits for it: dies unless it is sent or there is nobody any more, which whoever
  * waits for the process notices. */
 void channel_send_unless_gone(int socket, uint32_t kind);
-/* 1: a message; 0: the other side is gone; -1: none now (only with `wait` false). ret_fd may be
- * NULL. */
+/* 1: a message, whose kind is 0 where it is shorter than one or has more than one descriptor; 0: the other side
+ * is gone; -1: none now (only with `wait` false). ret_fd may be NULL. */
 int channel_receive(int socket, bool wait, struct message *ret_message, int *ret_fd);
 /* With the bytes behind it: there is room for WORDS_CAPACITY of them and two NULs. NULL: nobody wants them. */
 int channel_receive_words(int socket, bool wait, struct message *ret_message, int *ret_fd,

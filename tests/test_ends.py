@@ -63,34 +63,48 @@ time.sleep(7)"""
     assert zombies_below(before, ["--unshare-all"]) == 1
 
 
+IN_PID_1S_PLACE = """
+import array, ctypes, os, socket, struct, time
+libc = ctypes.CDLL(None)
+pidfd = libc.syscall(434, 1, 0)  # pidfd_open(), pidfd_getfd()
+taken = [fd for fd in (libc.syscall(438, pidfd, number, 0) for number in range(3, 64)) if fd >= 0]
+for fd in taken:
+    try:
+        socket.socket(fileno=fd).sendmsg([MESSAGE], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", FDS))] if FDS else [])
+    except OSError:  # no socket, or to nobody
+        pass
+time.sleep(PATIENCE)
+print("alive")"""
+
+
+def assert_ended_for(args, message, fds, name):
+    """Root's COMMAND can take pid 1's socket to the supervisor, outside."""
+    code = IN_PID_1S_PLACE.replace("MESSAGE", message).replace("FDS", repr(fds)).replace("PATIENCE", str(LONG))
+    status = data_fd()
+    result = run([*BASE, "--proc", "/proc", "--unshare-pid", *args, "--json-status-fd", status], python(code))
+    assert (result.returncode, result.stdout) == (1, "") and result.stderr.endswith(f"{name} out of turn and is ended for it\n"), result
+    last = content(status)[-1]
+    assert last["event"] == "supervisor-failed" and last["message"] in result.stderr
+
+
+CAPACITY = re.search(r"MESSAGE_CAPACITY = (\d+)", (REPO / "sys" / "channel.h").read_text())[1]
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("kind, attached", [("NAMESPACES", False), ("START_HELPER", True), ("PINNED", False), ("STARTING", True), ("CHILD", True), ("GOING", False),
                                             ("READY", False), ("PROTECTED", False), ("NOT_STARTED", True), ("ENDED", True)])
 @pytest.mark.parametrize("more", [[], ["--die-with-parent"]], ids=["with init", "and with its parent"])
 def test_a_message_out_of_turn_ends_the_sandbox(more, kind, attached):
-    """Root's COMMAND can take pid 1's socket to the supervisor, outside."""
     kinds = re.search(r"enum message_kind {(.*?)}", (REPO / "process" / "protocol.h").read_text(), re.S)[1]
     number = re.findall(r"^\s*MESSAGE_(\w+)", kinds, re.M).index(kind) + 1
-    capacity = re.search(r"MESSAGE_CAPACITY = (\d+)", (REPO / "sys" / "channel.h").read_text())[1]
-    code = f"""
-import array, ctypes, os, socket, struct, time
-libc = ctypes.CDLL(None)
-pidfd = libc.syscall(434, 1, 0)  # pidfd_open(), pidfd_getfd()
-taken = [fd for fd in (libc.syscall(438, pidfd, number, 0) for number in range(3, 64)) if fd >= 0]
-message = struct.pack("Ii{capacity}Q", {number}, 0, *[0] * {capacity})
-attached = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [1]))] if {attached} else []
-for fd in taken:
-    try:
-        socket.socket(fileno=fd).sendmsg([message], attached)
-    except OSError:  # no socket, or to nobody
-        pass
-time.sleep({LONG})
-print("alive")"""
-    status = data_fd()
-    result = run([*BASE, "--proc", "/proc", "--unshare-pid", *more, "--json-status-fd", status], python(code))
-    assert (result.returncode, result.stdout) == (1, "") and result.stderr.endswith(f"{kind} out of turn and is ended for it\n"), result
-    last = content(status)[-1]
-    assert last["event"] == "supervisor-failed" and last["message"] in result.stderr
+    assert_ended_for(more, f"struct.pack('Ii{CAPACITY}Q', {number}, *[0] * (1 + {CAPACITY}))", [1] * attached, kind)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("message, fds", [("b''", []), ("b'ENDED'", []), (f"struct.pack('I', 16) + bytes(4 + 8 * {CAPACITY})", [1, 1])],
+                         ids=["empty", "short", "two descriptors"])
+def test_what_is_no_message_is_out_of_turn_too(message, fds):
+    assert_ended_for([], message, fds, "of no known kind")
 
 
 # ---- how they end ----
