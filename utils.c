@@ -389,20 +389,21 @@ void say_note(const char *fmt, ...)
 	say_line("<6>", message.raw);
 }
 
-static _Noreturn void end_process(int exit_status, int error, bool says)
+static void call_hook(const struct failure *failure)
 {
 	void (*hook)(void *argument, const struct failure *failure) = message.before_dying;
-	struct failure failure = { .sentence = says ? message.last_words : NULL,
-				   .path = message.failing_path,
-				   .error = error,
-				   .exit_status = exit_status ? exit_status : die_status() };
-	if (says)
-		shorten(message.last_words);
 	message.before_dying = NULL; /* it may die itself */
 	if (hook)
-		hook(message.before_dying_argument, &failure);
-	if (says)
-		say_line("<3>", message.last_words);
+		hook(message.before_dying_argument, failure);
+}
+
+static _Noreturn void end_process(int exit_status, int error)
+{
+	shorten(message.last_words);
+	struct failure failure = { message.last_words, message.failing_path, error,
+				   exit_status ? exit_status : die_status() };
+	call_hook(&failure);
+	say_line("<3>", message.last_words);
 	_exit(exit_status ? exit_status : die_status());
 }
 
@@ -419,34 +420,33 @@ void die_set_status(int exit_status)
 void die(const char *fmt, ...)
 {
 	FORMAT(message.last_words);
-	end_process(0, 0, true);
+	end_process(0, 0);
 }
 
 void die_as(int exit_status, const char *fmt, ...)
 {
 	FORMAT(message.last_words);
-	end_process(exit_status, 0, true);
+	end_process(exit_status, 0);
 }
 
 void die_because(int error, const char *fmt, ...)
 {
 	FORMAT(message.last_words);
-	end_process(0, error, true);
+	end_process(0, error);
 }
 
 void die_errno(int error, const char *fmt, ...)
 {
 	FORMAT(message.last_words);
 	shorten(message.last_words);
-	size_t length = strlen(message.last_words);
-	snprintf(message.last_words + length, sizeof(message.last_words) - length, ": %s",
-		 errno_text(error));
-	end_process(0, error, true);
+	snprintf(strchr(message.last_words, '\0'), 256, ": %s", errno_text(error)); /* short now */
+	end_process(0, error);
 }
 
-void die_silently(int exit_status)
+void die_silently(const struct failure *failure)
 {
-	end_process(exit_status, 0, false);
+	call_hook(failure);
+	_exit(failure->exit_status);
 }
 
 /* ---- time ---- */

@@ -92,8 +92,6 @@ void say_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 _Noreturn void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The same with another exit status. */
 _Noreturn void die_as(int exit_status, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* As die_as(), without the line. */
-_Noreturn void die_silently(int exit_status);
 /* As die(), with `: ` and the text of `error` behind it. */
 _Noreturn void die_errno(int error, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* As die(): the sentence has the text of `error` in it already. */
@@ -107,6 +105,8 @@ struct failure {
 	int error;            /* errno; 0: not known */
 	int exit_status;
 };
+/* As die_as(), without the line: another process has said it, or nobody has to. */
+_Noreturn void die_silently(const struct failure *failure);
 /* How a process ends that has failed, or is told that another has, which said why; 1 unless set. */
 int die_status(void);
 void die_set_status(int exit_status);

@@ -558,10 +558,11 @@ void overlay_watch_changes(struct run *run, const struct op *op, enum overlay_ma
 	overlay_job_clone_layers(&job, layers, n_layers);
 	AUTO_CLOSE int socket = overlay_job_start(run, HELPER_CHANGE_LISTER, &job);
 	overlay_job_close_layers(&job);
-	enum helper_answer answer = helper_receive_answer(socket, NULL);
+	struct failure failure;
+	enum helper_answer answer = helper_receive_answer(socket, NULL, &failure);
 	if (answer == HELPER_IS_GONE)
 		die("%s: The process that is to list the changes was ended; nothing was run",
 		    position_text(op->overlay->changes.position));
 	if (answer == HELPER_HAS_FAILED)
-		_exit(die_status()); /* it has said why */
+		die_silently(&failure);
 }

@@ -280,7 +280,8 @@ bool overlay_serve_fuse(struct run *run, const struct op *op, const int *layers,
 	close_fd(device_fd);
 	close(report[1]);
 	int ns_fd = -1;
-	if (helper_receive_answer(socket, &ns_fd) != HELPER_IS_READY)
+	struct failure unused; /* it stands among its last words */
+	if (helper_receive_answer(socket, &ns_fd, &unused) != HELPER_IS_READY)
 		close_fd(&ns_fd);
 	/* Waits for the helper's first answer; when it ends instead, so does the connection. */
 	AUTO_CLOSE int root_fd = openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

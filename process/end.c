@@ -195,7 +195,7 @@ void end_of_lifeline(const struct run *run)
 {
 	const struct fd_at *at = &run->plan->command.die_with_fd;
 	if (at->fd < 0) /* nobody is left to be told */
-		die_silently(die_status());
+		die_silently(&(struct failure){ .exit_status = die_status() });
 	die("%s: The end came before COMMAND was started: descriptor %d or the parent is gone",
 	    position_text(at->position), at->fd);
 }
@@ -215,7 +215,7 @@ void end_if_asked(const struct run *run)
 	if (!ending)
 		end_of_lifeline(run);
 	self->asked_by = ending;
-	die_silently(128 + ending);
+	die_silently(&(struct failure){ .exit_status = 128 + ending });
 }
 
 void end_await(const struct run *run, int fd, int ms)

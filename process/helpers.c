@@ -90,10 +90,9 @@ struct start {
 
 static void tell_failed(void *argument, const struct failure *failure)
 {
-	(void) failure;
 	const struct start *start = argument;
-	if (start->socket >= 0 && start->kind < HELPER_GUARD)
-		helper_send_failed(start->socket);
+	if (start->socket >= 0)
+		helper_send_failed(start->socket, failure);
 }
 
 static _Noreturn void be_helper(const struct run *run, struct start *start)

@@ -44,15 +44,13 @@ enum message_kind {
 	MESSAGE_STARTING,      /* the next step is exec; with a pidfd: where signals go */
 	MESSAGE_PROTECTED,     /* nothing in the sandbox reaches pid 1: COMMAND may run */
 	MESSAGE_GOING,         /* numbers: see below; with a pipe whose end of file is the exec */
-	MESSAGE_NOT_STARTED, /* value: errno or 0; numbers: see below; words: why, of which path */
-	MESSAGE_ENDED,       /* value: COMMAND's wait status */
-	MESSAGE_ALL_ENDED,   /* the same, and there is nobody else: pid 1 ends, too */
+	MESSAGE_NOT_STARTED,   /* run/failure.h */
+	MESSAGE_ENDED,         /* value: COMMAND's wait status */
+	MESSAGE_ALL_ENDED,     /* the same, and there is nobody else: pid 1 ends, too */
 };
 
 /* The numbers of MESSAGE_GOING: COMMAND's process, as the host's /proc shows it; and its user namespace. */
 enum { GOING_PID, GOING_USERNS };
-/* And of MESSAGE_NOT_STARTED. */
-enum { NOT_STARTED_STAGE, NOT_STARTED_OF_EXEC, NOT_STARTED_EXIT_STATUS };
 
 /* How far the sandbox is. */
 enum phase {

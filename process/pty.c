@@ -14,6 +14,7 @@
 #include "plan/position.h"
 #include "process/protocol.h"
 #include "process/state.h"
+#include "run/helper.h"
 #include "sys/capabilities.h"
 #include "sys/channel.h"
 #include "sys/self.h"
@@ -296,7 +297,7 @@ void pty_be_relay(const struct run *run, int socket)
 			  position(run));
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		close(fd); /* their readers wait for the end of file */
-	if (!channel_try_send(relay->socket, MESSAGE_RELAY_READY, 0))
+	if (!channel_try_send(relay->socket, MESSAGE_HELPER_READY, 0))
 		_exit(1);
 	serve(relay);
 }

@@ -1,7 +1,7 @@
 /* pty.h - the helper that relays a terminal, and what the supervisor and it tell each other.
  *
  *   supervisor                      relay
- *       |<--- RELAY_READY ------------|  confined, and not touching anything yet
+ *       |<--- HELPER_READY -----------|  confined, and not touching anything yet
  *       |---- RELAY_GO_ON ----------->|  COMMAND runs, or we do again
  *       |---- RELAY_PAUSE ----------->|  we are about to be stopped
  *       |<--- RELAY_PAUSED -----------|  the caller's terminal is as it was
@@ -14,8 +14,7 @@
 
 /* Beside those of protocol.h. */
 enum {
-	MESSAGE_RELAY_READY = 96,
-	MESSAGE_RELAY_GO_ON,
+	MESSAGE_RELAY_GO_ON = 96,
 	MESSAGE_RELAY_PAUSE,
 	MESSAGE_RELAY_PAUSED,
 	MESSAGE_RELAY_FINISH,

@@ -12,6 +12,7 @@
 #include "process/helpers.h"
 #include "process/pty.h"
 #include "process/state.h"
+#include "run/helper.h"
 #include "sys/channel.h"
 #include "sys/terminal.h"
 #include "utils.h"
@@ -53,15 +54,22 @@ int relay_fd(const struct run *run)
 	return run->supervisor->relay_socket;
 }
 
-void relay_learn_ready(const struct run *run)
+void relay_await_ready(const struct run *run, relay_await await)
 {
-	struct message message;
-	int heard = channel_receive(run->supervisor->relay_socket, false, &message, NULL);
-	if (heard == 0)
-		die_silently(1); /* it has said why */
-	if (heard < 0 || message.kind != MESSAGE_RELAY_READY)
+	enum { PATIENCE_MS = 5000 };
+	int socket = run->supervisor->relay_socket;
+	struct failure failure;
+	await(run, socket, PATIENCE_MS);
+	switch (helper_receive_answer(socket, NULL, &failure)) {
+	case HELPER_IS_READY:
+		return;
+	case HELPER_HAS_FAILED:
+		await(run, socket, PATIENCE_MS); /* until it has said so, and ended */
+		die_silently(&failure);
+	case HELPER_IS_GONE: /* or does not answer */
 		die("%s: The process that relays the terminal is not ready; nothing was run",
 		    position_text(options_position(run->plan, "--pty")));
+	}
 }
 
 void relay_go_on(const struct run *run)

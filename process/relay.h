@@ -8,9 +8,11 @@
 bool relay_is_due(const struct run *run);
 /* Between the caller's terminal and this master, which is closed here. It touches nothing before it is told to. */
 void relay_start(struct run *run, int master);
-/* When it is ready there is something to read here; then this, or it has said what it lacks. */
+/* Waits until it is ready, as end_await() does; dies where it says what it lacks. */
+typedef void (*relay_await)(const struct run *run, int fd, int ms);
+void relay_await_ready(const struct run *run, relay_await await);
+/* Our end of the socket to it. */
 int relay_fd(const struct run *run);
-void relay_learn_ready(const struct run *run);
 
 /* It relays from now on. */
 void relay_go_on(const struct run *run);

@@ -14,6 +14,7 @@
 #include "process/protocol.h"
 #include "process/state.h"
 #include "run/causes.h"
+#include "run/failure.h"
 #include "run/json.h"
 #include "utils.h"
 
@@ -155,6 +156,17 @@ static void add_cause(struct text *json, const char *sentence)
 		add_words(json, "cause", causes[cause].id);
 }
 
+/* Also where nothing stands on standard error: it was a signal, or is what the reader waits for, or nobody is
+ * left there. */
+static const char *sentence_of(const struct failure *failure)
+{
+	return failure->sentence ? failure->sentence
+	       : failure->exit_status > 128
+		       ? arena_printf("Signal %d came before COMMAND was started",
+				      failure->exit_status - 128)
+		       : "The sandbox ended before COMMAND was started";
+}
+
 void report_failure(const struct run *run, const struct told_failure *told)
 {
 	static const char stages[][12] = {
@@ -182,7 +194,7 @@ void report_failure(const struct run *run, const struct told_failure *told)
 	if (failure->exit_status > 128)
 		add_number(&json, "signal", (uint64_t) failure->exit_status - 128);
 	add_cause(&json, failure->sentence);
-	add_words(&json, "message", failure->sentence);
+	add_words(&json, "message", sentence_of(failure));
 	end_event(run, &json, PATIENCE_MS);
 }
 
@@ -199,16 +211,8 @@ void report_hear_failure(const struct run *run, const struct message *message, c
 	struct supervisor *self = run->supervisor;
 	if (!words || self->failure)
 		return;
-	const char *sentence = arena_string(words), *path = words + strlen(words) + 1;
 	self->failure = arena_alloc(sizeof(*self->failure));
-	*self->failure = (struct told_failure){
-		.failure = { .sentence = *sentence ? sentence : NULL,
-			     .path = *path ? arena_string(path) : NULL,
-			     .error = message->value,
-			     .exit_status = (int) message->numbers[NOT_STARTED_EXIT_STATUS] },
-		.stage = (int) message->numbers[NOT_STARTED_STAGE],
-		.of_exec = message->numbers[NOT_STARTED_OF_EXEC],
-	};
+	*self->failure = failure_read(message, words);
 }
 
 void report_not_started(const struct run *run, int status)

@@ -3,6 +3,7 @@
 #define PROCESS_REPORT_H
 
 #include "limit/usage.h"
+#include "run/failure.h"
 #include "run/run.h"
 #include "sys/channel.h"
 #include "utils.h"
@@ -17,11 +18,6 @@ void report_step_down(const struct run *run, int op, uint64_t proc_form);
  * what cannot be written at once waits in run->supervisor->untold. */
 
 /* Why COMMAND was not started, or why the supervisor ends while it runs. The first time only. */
-struct told_failure {
-	struct failure failure;
-	int stage; /* enum stage; -1: not known */
-	bool of_exec;
-};
 void report_failure(const struct run *run, const struct told_failure *told);
 /* The sandbox says why: MESSAGE_NOT_STARTED. */
 void report_hear_failure(const struct run *run, const struct message *message, const char *words);

@@ -234,12 +234,10 @@ static void hear_going(struct run *run, const struct message *message, int going
 
 static void hear_terminal(struct run *run, const struct message *message, int master)
 {
-	enum { PATIENCE_MS = 5000 };
 	if (!relay_is_due(run))
 		protocol_refuse(message);
 	relay_start(run, master);
-	end_await(run, relay_fd(run), PATIENCE_MS);
-	relay_learn_ready(run);
+	relay_await_ready(run, end_await);
 	drop_privilege(run);
 }
 

@@ -11,6 +11,7 @@
 #include "process/report.h"
 #include "process/signals.h"
 #include "process/state.h"
+#include "run/failure.h"
 #include "sys/channel.h"
 #include "sys/kernel.h"
 #include "utils.h"
@@ -25,25 +26,10 @@
 static void tell_not_started(void *argument, const struct failure *failure)
 {
 	const struct run *run = argument;
-	const struct message message = {
-		.value = failure->error,
-		.numbers = { [NOT_STARTED_STAGE] = run->stage,
-			     [NOT_STARTED_OF_EXEC] = run->exec_failed,
-			     [NOT_STARTED_EXIT_STATUS] = (uint64_t) failure->exit_status },
-	};
-	const char *parts[] = { failure->sentence, failure->path };
-	char words[WORDS_CAPACITY];
-	size_t length = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		size_t n = parts[i] ? strlen(parts[i]) : 0;
-		if (n + ARRAY_SIZE(parts) > sizeof(words) - length)
-			n = 0;
-		if (n)
-			memcpy(words + length, parts[i], n);
-		words[length += n] = '\0';
-		length++;
-	}
-	channel_try_send_words(run->supervisor_fd, MESSAGE_NOT_STARTED, &message, words, length);
+	failure_send(run->supervisor_fd, MESSAGE_NOT_STARTED,
+		     &(struct told_failure){ .failure = *failure,
+					     .stage = (int) run->stage,
+					     .of_exec = run->exec_failed });
 }
 
 void tell_from_now_on(struct run *run, int socket)

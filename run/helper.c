@@ -3,6 +3,7 @@
 #include "run/helper.h"
 
 #include "plan/plan.h"
+#include "run/failure.h"
 #include "sys/channel.h"
 #include "utils.h"
 
@@ -55,15 +56,25 @@ void helper_send_ready(int socket, int attached_fd)
 	channel_send_fd(socket, MESSAGE_HELPER_READY, 0, attached_fd);
 }
 
-void helper_send_failed(int socket)
+void helper_send_failed(int socket, const struct failure *failure)
 {
-	channel_try_send(socket, MESSAGE_HELPER_FAILED, 0);
+	failure_send(socket, MESSAGE_HELPER_FAILED,
+		     &(struct told_failure){ .failure = *failure, .stage = -1 });
 }
 
-enum helper_answer helper_receive_answer(int socket, int *ret_fd)
+enum helper_answer helper_receive_answer(int socket, int *ret_fd, struct failure *ret_failure)
 {
 	struct message message;
-	if (channel_receive(socket, true, &message, ret_fd) != 1)
+	char words[WORDS_CAPACITY + 2];
+	if (channel_receive_words(socket, true, &message, ret_fd, words) != 1)
 		return HELPER_IS_GONE;
-	return message.kind == MESSAGE_HELPER_READY ? HELPER_IS_READY : HELPER_HAS_FAILED;
+	if (message.kind == MESSAGE_HELPER_READY)
+		return HELPER_IS_READY;
+	if (message.kind != MESSAGE_HELPER_FAILED)
+		return HELPER_IS_GONE;
+	*ret_failure = failure_read(&message, words).failure;
+	/* It speaks after that, and ends. */
+	while (channel_receive(socket, true, &message, NULL) > 0)
+		;
+	return HELPER_HAS_FAILED;
 }

@@ -7,13 +7,14 @@
 #define RUN_HELPER_H
 
 #include "run/run.h"
+#include "utils.h"
 
 /* Beside those of process/protocol.h, which has the drawing of all. */
 enum {
 	MESSAGE_HELPER_JOB = 64, /* setup to helper; numbers: op, flags, n_fds */
 	MESSAGE_HELPER_FD,       /* setup to helper: the next descriptor of the job */
 	MESSAGE_HELPER_READY,    /* helper to setup, with a descriptor or not */
-	MESSAGE_HELPER_FAILED,   /* helper to setup: it has said why */
+	MESSAGE_HELPER_FAILED,   /* helper to setup, which it has said: run/failure.h */
 };
 
 /* Only its own room knows what the flags and the descriptors mean. */
@@ -30,10 +31,11 @@ int helper_start(const struct run *run, enum helper_kind kind, const struct help
 /* In the helper: ends it where there is no such job. */
 void helper_receive_job(const struct run *run, int socket, struct helper_job *ret_job);
 void helper_send_ready(int socket, int attached_fd); /* -1: none */
-void helper_send_failed(int socket);                 /* after the reason was said */
+void helper_send_failed(int socket, const struct failure *failure);
 
 enum helper_answer { HELPER_IS_READY, HELPER_HAS_FAILED, HELPER_IS_GONE };
-/* Waits for the helper's answer; ret_fd, which may be NULL, gets its descriptor. */
-enum helper_answer helper_receive_answer(int socket, int *ret_fd);
+/* Waits for the helper's answer; ret_fd, which may be NULL, gets its descriptor, and ret_failure, in arena memory, why it
+ * has failed. */
+enum helper_answer helper_receive_answer(int socket, int *ret_fd, struct failure *ret_failure);
 
 #endif

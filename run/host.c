@@ -51,7 +51,8 @@ static void hold_standard_descriptors(void)
 		if (fd_is_open(fd))
 			continue;
 		if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 && memfd_create("", MFD_CLOEXEC) < 0)
-			die_silently(die_status()); /* and nowhere to say it */
+			die_silently(&(struct failure){
+				.exit_status = die_status() }); /* and nowhere to say it */
 	}
 }
 

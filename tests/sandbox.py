@@ -406,23 +406,25 @@ def syscall_number(name):
     return _NUMBERS[platform.machine()].get(name)
 
 
-ALLOW, ERRNO = 0x7FFF0000, 0x00050000
+ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
 
 def bpf(denied):
-    """A classic BPF program that answers {system call name: errno} and allows the rest."""
+    """A classic BPF program that answers {system call name: errno, or KILL} and allows the rest."""
     program = struct.pack("HBBI", 0x20, 0, 0, 0)
     for name, error in denied.items():
-        number = syscall_number(name)
-        if number is not None:
+        if (number := syscall_number(name)) is not None:
             program += struct.pack("HBBI", 0x15, 0, 1, number) + struct.pack("HBBI", 0x06, 0, 0, ERRNO | error)
     return program + struct.pack("HBBI", 0x06, 0, 0, ALLOW)
 
 
 def killed_by(name):
     """A prefix: whoever makes this system call dies of SIGSYS, as under a strict filter around the tool."""
-    program = (struct.pack("HBBI", 0x20, 0, 0, 0) + struct.pack("HBBI", 0x15, 0, 1, syscall_number(name))
-               + struct.pack("HBBI", 0x06, 0, 0, 0x80000000) + struct.pack("HBBI", 0x06, 0, 0, ALLOW))
+    return filtered_by(bpf({name: KILL}))
+
+
+def filtered_by(program):
+    """A prefix: a seccomp program around the tool."""
     return python_prefix(f"""import ctypes, resource
 libc, code = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer({program!r})
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,4 +1,5 @@
 """What happens, as events on --json-status-fd: each in the schema, each in every topology, also when nothing was started."""
+import errno
 import fcntl
 import json
 import os
@@ -9,8 +10,9 @@ import subprocess
 import pytest
 
 from lines import FORMS
-from sandbox import (BASE, LONG, PATIENCE, PREFIX, READY, REPO, args_fd, assert_refused, at_eof, close, content, data_fd, keep, line_from, pipe,
-                     readable, refused, run, start, without_rights)
+from overlays import layers, need_kernel_overlay, tree
+from sandbox import (BASE, ENV, LONG, PATIENCE, PREFIX, READY, REPO, Terminal, args_fd, assert_refused, at_eof, bpf, close, command_line,
+                     content, data_fd, filtered_by, keep, line_from, pipe, readable, refused, run, start, without_rights)
 
 SCHEMA = REPO / "man" / "status.schema.json"
 # --json-status-fd is what makes the plain form a supervised one.
@@ -188,7 +190,7 @@ def test_a_signal_that_came_before_the_start_is_told(form, validate):
         lines_from(status, 1)
         process.terminate()
         lines = lines_from(status, 1)
-        assert process.wait(LONG) == 143 and lines == [{"event": "setup-failed", "signal": 15}]
+        assert process.wait(LONG) == 143 and lines == [{"event": "setup-failed", "signal": 15, "message": "Signal 15 came before COMMAND was started"}]
         validate(lines)
 
 
@@ -204,6 +206,48 @@ def test_the_end_of_setup_by_a_signal_is_told(args, validate):
         assert process.wait(LONG) == 137
         assert lines == [{"event": "setup-failed", "signal": 9, "message": "Setup was ended by signal 9"}]
         validate(lines)
+
+
+@status_forms
+def test_that_the_parent_ended_before_the_start_is_told(form, validate):
+    if "--die-with-parent" not in FORMS[form]:
+        pytest.skip("it does not end with its parent")
+    status, write_end = pipe()
+    wait_end, _ = pipe()
+    line = command_line(["--json-status-fd", write_end, *FORMS[form], *BASE, "--block-fd", wait_end], ["echo", "COMMAND RAN"])
+    with subprocess.Popen(["sh", "-c", '"$@" & wait', "sh", *line], pass_fds=[write_end, wait_end], env=ENV) as parent:
+        close(write_end)
+        lines_from(status, 1)
+        parent.kill()
+        lines = lines_from(status, 1)
+    assert lines == [{"event": "setup-failed", "message": "The sandbox ended before COMMAND was started"}]
+    validate(lines)
+
+
+def assert_told_whole(result, lines, **expected):
+    assert lines[-1] == {"event": "setup-failed", **expected, "message": result.stderr.removeprefix(PREFIX).rstrip("\n")}
+
+
+def test_why_the_list_of_changes_cannot_be_made_is_told_by_its_helper(tree, validate):
+    need_kernel_overlay("root" if os.getuid() == 0 else "user")
+    fd, changes = data_fd(), data_fd()
+    args = ["--json-status-fd", fd, *BASE, "--overlay-backend", "kernel", "--overlay-changes", changes, *layers(tree), "--tmp-overlay", "/m"]
+    result = run(args, ["echo", "COMMAND RAN"], prefix=filtered_by(bpf({"setsid": errno.EPERM})))
+    assert_refused(result)
+    assert_told_whole(result, content(fd), stage="pin", option="--overlay-changes", argument=args.index("--overlay-changes") + 1, errno="EPERM")
+    validate(content(fd))
+
+
+@status_forms
+def test_why_a_terminal_cannot_be_relayed_is_told_by_its_helper(form, validate):
+    fd = data_fd()
+    args = ["--json-status-fd", fd, *FORMS[form], *BASE, "--pty"]
+    with Terminal(args, ["echo", "COMMAND RAN"], prefix=filtered_by(bpf({"seccomp": errno.EPERM}))) as terminal:
+        assert terminal.wait() == 1
+    result = subprocess.CompletedProcess(args, 1, "", terminal.text)
+    assert_told_whole(result, content(fd), option="--pty", argument=len(args), errno="EPERM")
+    assert "Can't confine the process that relays the terminal" in result.stderr
+    validate(content(fd))
 
 
 # ---- who reads ----
@@ -271,7 +315,7 @@ def test_a_step_down_is_in_the_schema(validate):
 def test_the_schema_refuses_what_is_not_written(validate):
     jsonschema = pytest.importorskip("jsonschema")
     for line in ({"event": "bogus"}, {"event": "exited"}, {"event": "started", "pid": 0, "user-namespace": 1}, {"exit-code": 300}, {},
-                 {"event": "setup-failed", "errno": "2"}, {"event": "exited", "code": 1, "signal": 1, "core-dumped": False}):
+                 {"event": "setup-failed", "errno": "2", "message": "m"}, {"event": "setup-failed"}, {"event": "exited", "code": 1, "signal": 1, "core-dumped": False}):
         with pytest.raises(jsonschema.ValidationError):
             validate([line])
 

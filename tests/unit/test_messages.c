@@ -85,7 +85,7 @@ static void die_with_the_errno_inside(void)
 static void die_without_words(void)
 {
 	die_first_call(tell_as_data, NULL);
-	die_silently(143);
+	die_silently(&(struct failure){ .exit_status = 143 });
 }
 
 static void test_the_hook_is_told_what_is_known_and_no_more(void **state)
