@@ -12,7 +12,7 @@
 #include "ns/second-userns.h"
 #include "plan/command-options.h"
 #include "plan/explain.h"
-#include "plan/given.h"
+#include "plan/mistakes.h"
 #include "plan/options.h"
 #include "plan/position.h"
 #include "plan/shape.h"
@@ -59,15 +59,6 @@ static _Noreturn void print_and_exit(const char *text)
 	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : die_status());
 }
 
-static const char *what_is_last(const char *word, unsigned argument, struct position last)
-{
-	if (streq(word, "--"))
-		return "nothing stands behind --";
-	if (last.argument == argument)
-		return arena_printf("the last word is an option, %s", position_text(last));
-	return arena_printf("%s took the last word, %s", position_text(last), word);
-}
-
 static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *host,
 			   struct plan *plan, struct run *run)
 {
@@ -92,11 +83,11 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *ho
 					  " (bwrapish " BWRAPISH_VERSION ")\n"
 					: "bwrapish " BWRAPISH_VERSION "\n");
 	case READ_NOTHING: {
-		const char *help = options_help(program);
-		write_all(STDERR_FILENO, help, strlen(help));
+		const char *help = as_bwrap ? options_help(program) : options_usage(program);
+		if (as_bwrap || argc <= 1)
+			write_all(STDERR_FILENO, help, strlen(help));
 		if (argc > 1)
-			die("COMMAND is missing: %s",
-			    what_is_last(argv[argc - 1], (unsigned) argc - 1, options_last(plan)));
+			die("%s", mistakes_no_command(plan, argc, argv));
 		_exit(die_status());
 	}
 	case READ_PLAN:

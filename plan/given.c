@@ -14,12 +14,13 @@ struct position options_position(const struct plan *plan, const char *option)
 	return (struct position){ 0 };
 }
 
-struct position options_last(const struct plan *plan)
+const struct given_option *options_last(const struct plan *plan)
 {
-	struct position last = { 0 };
-	for (size_t i = 0; i < plan->n_given; i++)
-		if (plan->given[i].last.argument > last.argument && !plan->given[i].last.args_word)
-			last = plan->given[i].last;
+	const struct given_option *last = NULL;
+	for (const struct given_option *given = plan->given; given < plan->given + plan->n_given;
+	     given++)
+		if (!given->last.args_word && (!last || given->last.argument > last->last.argument))
+			last = given;
 	return last;
 }
 

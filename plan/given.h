@@ -6,8 +6,8 @@
 
 /* Where the option named stood last on the line; argument 0: nowhere. */
 struct position options_position(const struct plan *plan, const char *option);
-/* Of those directly on the line; argument 0: there is none. */
-struct position options_last(const struct plan *plan);
+/* Of those directly on the line; NULL: there is none. */
+const struct given_option *options_last(const struct plan *plan);
 bool options_given(const struct plan *plan, const char *option);
 /* An option on the line with the trait; NULL: there is none. */
 const char *options_with_trait(const struct plan *plan, unsigned trait);

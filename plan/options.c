@@ -15,8 +15,8 @@
 #include "plan/given.h"
 #include "plan/limit-options.h"
 #include "plan/mask-options.h"
+#include "plan/mistakes.h"
 #include "plan/modifier-options.h"
-#include "plan/nearest.h"
 #include "plan/ns-options.h"
 #include "plan/operand.h"
 #include "plan/option.h"
@@ -239,41 +239,6 @@ static problem read_option(struct reader *reader, const struct option_row *row, 
 
 /* ---- the line ---- */
 
-static const char *nth_bare_name(size_t i)
-{
-	struct option_walk walk = { 0 };
-	const struct option_row *row = options_next(&walk);
-	while (i-- > 0)
-		row = options_next(&walk);
-	return row->name + 2; /* without the dashes */
-}
-
-static size_t count_rows(void)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
-		n += tables[i]->n;
-	return n;
-}
-
-/* Behind "Unknown option". */
-static const char *what_was_meant(const char *word, bool in_args)
-{
-	if (in_args && strchr(word, '\n'))
-		return "; a word of --args ends with a NUL and not with a newline: tr '\\n' '\\0'";
-	size_t length = strcspn(word, "= ");
-	const struct option_row *row = options_find(arena_copy(word, length));
-	if (row && word[length])
-		return arena_printf("; %s and what it takes are words of their own", row->name);
-	const char *near = strncmp(word, "--", 2) == 0
-				   ? nearest_word(word + 2, nth_bare_name, count_rows())
-				   : NULL;
-	/* The opposite is never meant. */
-	if (!near || (strncmp(near, "un", 2) == 0 && streq(near + 2, word + 2)))
-		return "; --help lists all of them";
-	return arena_printf("; is --%s meant?", near);
-}
-
 /* Reads options until the words end, a COMMAND begins, or --help is met. `args_place` is that of
  * --args when the words came from there. */
 static problem read_words(struct reader *reader, char *const *words, size_t n_words,
@@ -298,8 +263,9 @@ static problem read_words(struct reader *reader, char *const *words, size_t n_wo
 		}
 		const struct option_row *row = options_find(words[i]);
 		if (!row)
-			return arena_printf("Unknown option %s%s", position_text(position),
-					    what_was_meant(words[i], in_args));
+			return arena_printf(
+				"Unknown option %s%s", position_text(position),
+				mistakes_unknown_option(words[i], in_args, options_next));
 		position.option = row->name;
 		size_t n_needed = count_words(row->words);
 		if (n_words - i - 1 < n_needed)
@@ -349,12 +315,24 @@ problem options_read(int argc, char *const argv[], const struct option_io *io, s
 	return NULL;
 }
 
+static const char *first_line(const char *program)
+{
+	char *shown = arena_alloc(4 * strlen(program) + 1);
+	escape_controls(program, strlen(program), shown);
+	return arena_printf("usage: %s [OPTIONS...] [--] COMMAND [ARGS...]\n", shown);
+}
+
+const char *options_usage(const char *program)
+{
+	return arena_join(
+		first_line(program),
+		"as in  --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --unshare-all sh\n--help lists the options, man bwrapish tells what they do\n");
+}
+
 const char *options_help(const char *program)
 {
 	struct text text = { 0 };
-	char *shown = arena_alloc(4 * strlen(program) + 1);
-	escape_controls(program, strlen(program), shown);
-	text_add(&text, "usage: %s [OPTIONS...] [--] COMMAND [ARGS...]\n", shown);
+	text_add(&text, "%s", first_line(program));
 	for (enum option_group group = 0; group < N_OPTION_GROUPS; group++) {
 		struct option_walk walk = { 0 };
 		text_add(&text, "\n%s:\n", option_group_titles[group]);

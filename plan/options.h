@@ -20,6 +20,8 @@ problem options_read(int argc, char *const argv[], const struct option_io *io, s
 		     enum reading *ret_reading);
 /* Arena memory. `program` is argv[0]. */
 const char *options_help(const char *program);
+/* Three lines, for who has said nothing. */
+const char *options_usage(const char *program);
 
 /* All rows, in the order of --help; NULL behind the last. Begin with { 0 }. */
 struct option_walk {

@@ -64,10 +64,12 @@ static const char *read_option_position(const char *text, struct position *ret_p
 
 bool position_find(const char *sentence, struct position *ret_position)
 {
-	static const char unknown[] = "Unknown option ", at[] = ", at ";
+	static const char unknown[] = "Unknown option ", at[] = ", at ", none[] = "no COMMAND: ";
 	const char *end = read_option_position(sentence, ret_position);
 	if (end)
 		return *end == ':';
+	if (strncmp(sentence, none, strlen(none)) == 0)
+		return read_option_position(sentence + strlen(none), ret_position);
 	bool found = false;
 	/* The word is the user's, and what stands behind it is not: so the last place is the one. */
 	if (strncmp(sentence, unknown, strlen(unknown)) == 0) {

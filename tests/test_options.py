@@ -32,21 +32,31 @@ def test_help_begins_with_the_usage_of_the_name_it_was_called_by():
     assert run(["--help"]).stdout.splitlines()[0] == f"usage: {BINARY} [OPTIONS...] [--] COMMAND [ARGS...]"
 
 
-def test_no_arguments_at_all_is_usage_on_stderr():
-    result = run([])
-    assert (result.returncode, result.stdout) == (1, "") and "usage: " in result.stderr
+def test_no_arguments_at_all_is_a_short_usage_on_stderr(box):
+    (box / "bwrapish").symlink_to(BINARY)
+    result = run([], program=box / "bwrapish")
+    assert (result.returncode, result.stdout) == (1, "") and result.stderr.startswith("usage: ") and result.stderr.count("\n") == 3
 
 
-def test_no_command_is_usage_on_stderr():
-    n = len(BASE)
-    for more, last in (([], f"--symlink (argument {n - 2}) took the last word, /lib64"),
-                       (["--"], "nothing stands behind --"),
-                       (["--unshare-pid"], f"the last word is an option, --unshare-pid (argument {n + 1})"),
-                       (["--setenv", "A", "true"], f"--setenv (argument {n + 1}) took the last word, true"),
-                       (["--args", data_fd("--unshare-pid\0")], f"--args (argument {n + 1}) took the last word, ")):
-        result = run([*BASE, *more])
-        assert (result.returncode, result.stdout) == (1, "") and "usage: " in result.stderr
-        assert result.stderr.splitlines()[-1].startswith(f"bwrapish: COMMAND is missing: {last}"), result.stderr
+NO_COMMAND = {"a bind": (["--ro-bind", "/", "ls"], "--ro-bind (argument 1) took ls as its DEST; write --ro-bind / / ls"),
+              "a container's bind": (["--ro-bind", "/a:/b", "ls"], "--ro-bind (argument 1) took ls as its DEST; write --ro-bind /a /b ls"),
+              "a value": (["--setenv", "A", "true"], "--setenv (argument 1) took true as its VALUE; write --setenv A VALUE true"),
+              "a place": (["--tmpfs", "ls"], "--tmpfs (argument 1) took ls as its DEST; write --tmpfs DEST ls"),
+              "a path": (["--symlink", "usr/lib64", "/lib64"], "--symlink (argument 1) took /lib64 as its DEST; what is to be run stands behind that"),
+              "a descriptor": (["--args", None], "--args (argument 1) took "),
+              "nothing behind": (["--"], "nothing stands behind --"),
+              "a line's end": (["--unshare-pid"], "the line ends with --unshare-pid (argument 1); what is to be run stands behind that")}
+
+
+@pytest.mark.parametrize("case", NO_COMMAND)
+def test_no_command_is_one_line_that_says_who_took_it(case, box):
+    args, words = NO_COMMAND[case]
+    args = [data_fd("--unshare-pid\0") if word is None else word for word in args]
+    for name in ("bwrapish", "bwrap"):
+        (box / name).symlink_to(BINARY)
+    assert_refused(run(args, program=box / "bwrapish"), f"no COMMAND: {words}", prefix="bwrapish: ")
+    result = run(args, program=box / "bwrap")
+    assert result.returncode == 1 and result.stderr.startswith("usage: ") and f"\nbwrap: no COMMAND: {words}" in result.stderr
 
 
 def test_args_of_lines_instead_of_words_is_told():

@@ -228,6 +228,7 @@ static void test_the_position_is_found_in_what_was_said(void **state)
 		assert_string_equal(found(problem_at(places[i], "no, at --uid (argument 9)")),
 				    place);
 		assert_string_equal(found(arena_join("Unknown option ", place)), place);
+		assert_string_equal(found(arena_printf("no COMMAND: %s took it", place)), place);
 		assert_string_equal(found(arena_printf("Unknown option %s; is --y meant?", place)),
 				    place);
 		assert_string_equal(

@@ -15,18 +15,70 @@ static void test_an_unknown_option_is_named_with_what_was_perhaps_meant(void **s
 	    "c");
 	BAD("Unknown option --verb (argument 1); --help lists all of them", "--verb",
 	    "c"); /* no abbreviations */
-	BAD("Unknown option --chdir=/ (argument 1); --chdir and what it takes are words of their own",
+	BAD("Unknown option --chdir=/ (argument 1); --chdir and what it takes are words of their own: --chdir DIR",
 	    "--chdir=/", "c");
-	BAD("Unknown option --tmpfs /tmp (argument 1); --tmpfs and what it takes are words of their own",
+	BAD("Unknown option --tmpfs /tmp (argument 1); --tmpfs and what it takes are words of their own: --tmpfs DEST",
 	    "--tmpfs /tmp", "c");
 	BAD("Unknown option --share-pid (argument 1); --help lists all of them", "--share-pid",
 	    "c");
-	BAD("Unknown option --VERBOSE (argument 1); --help lists all of them", "--VERBOSE", "c");
-	BAD("Unknown option -v (argument 1); --help lists all of them", "-v", "c");
+	BAD("Unknown option --VERBOSE (argument 1); is --verbose meant?", "--VERBOSE", "c");
+	BAD("Unknown option --Unshare_Net (argument 1); is --unshare-net meant?", "--Unshare_Net",
+	    "c");
+	BAD("Unknown option -h (argument 1); is --help meant?", "-h");
+	BAD("Unknown option -ro-bind (argument 1); is --ro-bind meant?", "-ro-bind", "/", "/", "c");
+	BAD("Unknown option -x (argument 1); --help lists all of them", "-x", "c");
 	BAD("Unknown option - (argument 1); --help lists all of them", "-", "c");
 	ARGS("--verbose\0--bnid\0");
 	BAD("Unknown option --bnid (argument 3, word 2); is --bind meant?", "--chdir", "/",
 	    "--args", "3", "c");
+}
+
+/* Who wants less than a bind, a network or a capability gives shall not be told to take it. */
+static void test_what_is_meant_never_gives_more_than_the_word_asked_for(void **state)
+{
+	(void) state;
+	static const char *const pairs[][2] = {
+		{ "--bind-ro", "--ro-bind" },
+		{ "--bindro", "--ro-bind" },
+		{ "--bindr", "--ro-bind" },
+		{ "--rbind", "--ro-bind" },
+		{ "--read-only", "--ro-bind" },
+		{ "--bind-ro-try", "--ro-bind-try" },
+		{ "--rodev-bind", "--ro-bind" },
+		{ "--ushare-net", "--unshare-net" },
+		{ "--nshare-net", "--unshare-net" },
+		{ "--no-network", "--unshare-net" },
+		{ "--unsharenet", "--unshare-net" },
+		{ "--bind-datar", "--ro-bind-data" },
+		{ "--cap-drp", "--cap-drop" },
+		{ "--r-overlay", "--ro-overlay" },
+		{ "--bnd", "--bind" },
+		{ "--shar-net", "--share-net" },
+		{ "--cap-ad", "--cap-add" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		problem bad = read_line(LINE(arena_string(pairs[i][0])));
+		assert_non_null(strstr(bad, arena_printf("is %s meant", pairs[i][1])));
+	}
+}
+
+static void test_other_names_lead_to_options_that_there_are(void **state)
+{
+	(void) state;
+	static const char *const others[] = {
+		"-v",         "-B",         "-C",          "-e",        "-u",
+		"-g",         "-V",         "-n",          "-m",        "--cwd",
+		"--tmp",      "--device",   "--hide",      "--unshare", "--rootfs",
+		"--try-bind", "--bind-dev", "--clear-env", "--volume",
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		problem bad = read_line(LINE(arena_string(others[i])));
+		const char *option = strstr(strchr(bad, ';'), "--");
+		assert_non_null(option);
+		for (; option; option = strstr(option + 2, "--"))
+			assert_non_null(options_find(arena_copy(
+				option, 2 + strspn(option + 2, "-abcdefghijklmnopqrstuvwxyz"))));
+	}
 }
 
 static void test_every_option_is_nearest_to_itself_without_a_letter(void **state)
@@ -348,6 +400,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_unknown_option_is_named_with_what_was_perhaps_meant),
+		TEST(test_what_is_meant_never_gives_more_than_the_word_asked_for),
+		TEST(test_other_names_lead_to_options_that_there_are),
 		TEST(test_every_option_is_nearest_to_itself_without_a_letter),
 		TEST(test_two_dashes_end_the_options_and_are_dropped),
 		TEST(test_the_first_word_without_a_dash_is_the_command),

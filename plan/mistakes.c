@@ -1,0 +1,169 @@
+/* mistakes.c - what people type, and what they meant. Pure. */
+#include "plan/mistakes.h"
+
+#include "plan/given.h"
+#include "plan/lines.h"
+#include "plan/nearest.h"
+#include "plan/operand.h"
+#include "plan/option.h"
+#include "plan/options.h"
+#include "plan/position.h"
+#include "utils.h"
+
+#include <string.h>
+
+/* ---- options that nobody knows ---- */
+
+/* What other sandboxes, and containers, call it, without dashes; and the words that follow "; ". */
+static const struct {
+	char words[88], meant[104];
+} other_names[] = {
+	{ "bind-ro bindro ro readonly read-only read-only-bind readonly-bind bind-readonly",
+	  "is --ro-bind meant?" },
+	{ "bind-ro-try try-ro-bind", "is --ro-bind-try meant?" },
+	{ "try-bind", "is --bind-try meant?" },
+	{ "bind-dev", "is --dev-bind meant?" },
+	{ "B volume mount", "--ro-bind SRC DEST shows SRC, and --bind lets COMMAND write to it" },
+	{ "v",
+	  "is --verbose meant? a volume is --ro-bind SRC DEST, or --bind for COMMAND to write to it" },
+	{ "net network no-net no-network nonet disable-net disable-network unshare-network",
+	  "is --unshare-net meant (a network of its own, with nothing but a loopback)?" },
+	{ "share-network", "is --share-net meant?" },
+	{ "C w cd cwd pwd workdir working-directory directory", "is --chdir DIR meant?" },
+	{ "e E setvar", "is --setenv VAR VALUE meant?" },
+	{ "clear-env clean-env", "is --clearenv meant?" },
+	{ "u user", "is --uid UID meant?" },
+	{ "g group", "is --gid GID meant?" },
+	{ "tmp temp ramfs", "is --tmpfs DEST meant?" },
+	{ "unshare-mount unshare-mnt mount-ns",
+	  "a mount namespace is always a new one: leave it out" },
+	{ "device", "is --dev-add NAME, behind --dev DEST, meant?" },
+	{ "unshare", "--unshare-all, or one of --unshare-net, --unshare-pid and their like" },
+	{ "h", "is --help meant?" },
+	{ "V", "is --version meant?" },
+	{ "n", "is --dry-run meant?" },
+	{ "hide deny blacklist", "is --mask PATH meant?" },
+	{ "m memory", "is --limit memory.max BYTES meant?" },
+	{ "root rootfs chroot", "is --ro-bind DIR / meant?" },
+};
+
+/* What gives, and what is to be named in its place where the word is as near to that, or says `mark`. */
+static const struct {
+	char gives[16], safer[20], mark[4];
+} pairs[] = {
+	{ "bind", "ro-bind", "r" },           { "bind-try", "ro-bind-try", "ro" },
+	{ "dev-bind", "ro-bind", "ro" },      { "dev-bind-try", "ro-bind-try", "ro" },
+	{ "bind-fd", "ro-bind-fd", "r" },     { "bind-data", "ro-bind-data", "r" },
+	{ "same-bind", "same-ro-bind", "r" }, { "same-bind-try", "same-ro-bind-try", "ro" },
+	{ "share-net", "unshare-net", "un" }, { "cap-add", "cap-drop", "dr" },
+	{ "overlay", "ro-overlay", "ro" },    { "seccomp-allow", "seccomp-deny", "den" },
+};
+
+/* Whether `word` stands among the words, between spaces. */
+static bool is_among(const char *words, const char *word)
+{
+	return operand_choice(words, word) >= 0;
+}
+
+/* What gives is the nearest only where nothing in the word speaks for its safer twin. */
+static const char *safer_twin(const char *bare, const char *near)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		if (!streq(near, pairs[i].gives))
+			continue;
+		struct nearest twins = nearest_begin(bare);
+		nearest_offer(&twins, pairs[i].safer);
+		nearest_offer(&twins, pairs[i].gives);
+		return strstr(bare, pairs[i].mark) ? pairs[i].safer : twins.best;
+	}
+	return near;
+}
+
+static const char *nearest_option(const char *bare, mistakes_next_row next)
+{
+	struct option_walk walk = { 0 };
+	struct nearest options = nearest_begin(bare);
+	for (const struct option_row *row; (row = next(&walk));)
+		nearest_offer(&options, row->name + 2 /* its dashes */);
+	const char *near = options.best;
+	/* The opposite is never meant. */
+	bool is_opposite = near && strncmp(near, "un", 2) == 0 && streq(near + 2, bare);
+	return !near || is_opposite ? NULL : safer_twin(bare, near);
+}
+
+/* In small letters, with - for _, and without the dashes. */
+static const char *bare_name(const char *word)
+{
+	char *bare = arena_string(word + strspn(word, "-"));
+	for (char *c = bare; *c; c++)
+		*c = *c == '_' ? '-' : *c >= 'A' && *c <= 'Z' ? (char) (*c + 'a' - 'A') : *c;
+	return bare;
+}
+
+/* NULL: there is none of that name. */
+static const struct option_row *find_row(const char *name, mistakes_next_row next)
+{
+	struct option_walk walk = { 0 };
+	const struct option_row *row;
+	while ((row = next(&walk)) && !streq(row->name, name))
+		;
+	return row;
+}
+
+const char *mistakes_unknown_option(const char *word, bool in_args, mistakes_next_row next)
+{
+	if (in_args && strchr(word, '\n'))
+		return "; a word of --args ends with a NUL and not with a newline: tr '\\n' '\\0'";
+	size_t length = strcspn(word, "= ");
+	const char *name = arena_copy(word, length);
+	const struct option_row *row = find_row(name, next);
+	if (row && word[length])
+		return arena_printf("; %s and what it takes are words of their own: %s%s%s",
+				    row->name, row->name, *row->words ? " " : "", row->words);
+	/* One letter may be another's in capitals. */
+	const char *bare = length <= 2 ? name + strspn(name, "-") : bare_name(name);
+	for (size_t i = 0; i < ARRAY_SIZE(other_names); i++)
+		if (is_among(other_names[i].words, bare))
+			return arena_printf("; %s", other_names[i].meant);
+	const char *near = strlen(bare) > 1 ? nearest_option(bare, next) : NULL;
+	return near ? arena_printf("; is --%s meant?", near) : "; --help lists all of them";
+}
+
+/* ---- no COMMAND ---- */
+
+/* The option with the operand that it lacks, before what was to be COMMAND: "--ro-bind / / ls" for "--ro-bind / ls". */
+static const char *with_what_it_lacks(const struct option_row *row, char *const *words)
+{
+	struct text text = { 0 };
+	const char *name = row->words, *colon = strchr(words[0], ':');
+	text_add(&text, "%s", row->name);
+	if (streq(name, "SRC DEST"))
+		return arena_printf(
+			"%s %s %s %s", row->name,
+			shell_word(colon ? arena_copy(words[0], (size_t) (colon - words[0]))
+					 : words[0]),
+			shell_word(colon ? colon + 1 : words[0]), shell_word(words[1]));
+	for (const char *space; (space = strchr(name, ' ')); name = space + 1)
+		text_add(&text, " %s", shell_word(*words++));
+	return arena_printf("%s %s %s", text.bytes, name, shell_word(*words));
+}
+
+const char *mistakes_no_command(const struct plan *plan, int argc, char *const *argv)
+{
+	const struct given_option *given = options_last(plan);
+	const char *word = argv[argc - 1];
+	if (streq(word, "--"))
+		return "no COMMAND: nothing stands behind --";
+	struct position last = given->last;
+	if (last.argument == (unsigned) argc - 1)
+		return arena_printf(
+			"no COMMAND: the line ends with %s; what is to be run stands behind that, and in a script a line goes on in the next one only behind a \\",
+			position_text(last));
+	const struct option_row *row = given->row;
+	const char *space = strrchr(row->words, ' ');
+	bool is_operand = strchr(word, '/') || streq(row->words, "FD");
+	return arena_printf("no COMMAND: %s took %s as its %s; %s%s", position_text(last), word,
+			    space ? space + 1 : row->words,
+			    is_operand ? "what is to be run stands behind that" : "write ",
+			    is_operand ? "" : with_what_it_lacks(row, argv + last.argument + 1));
+}
