@@ -182,8 +182,11 @@ static void tell_op(const struct run *run, const struct op *op, bool is_missing)
 				   ? plan_op_risk(run->plan, op, destination_missing_ops(run),
 						  run->shape.userns_disabled)
 				   : NULL;
+	const char *mistake = run->plan->verbose ? plan_op_mistake(run->plan, op) : NULL;
 	if (risk)
 		say_note("%s: %s", position_text(op->position), risk);
+	if (mistake)
+		say_note("%s: %s", position_text(op->position), mistake);
 }
 
 static void build_op(struct run *run, size_t i)

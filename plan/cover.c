@@ -252,6 +252,60 @@ const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mas
 	return NULL;
 }
 
+/* Whether, by the words of the plan, something of `op` is shown elsewhere before the first n are done. */
+static bool is_taken_along(const struct plan *plan, const struct op *op, size_t n)
+{
+	const char *path = normal_path(op->inner_path);
+	for (const struct op *other = op + 1; other < plan->root.ops + n; other++) {
+		if (other->kind != OP_BIND_INNER)
+			continue;
+		struct op source = { .inner_path = other->inner_source };
+		if (rest_below(&source, path) || rest_below(op, normal_path(other->inner_source)))
+			return true;
+	}
+	return false;
+}
+
+static const struct op *who_hides(const struct plan *plan, const struct op *op)
+{
+	const char *path = normal_path(op->inner_path);
+	bool makes = op->kind == OP_DIR || op->kind == OP_FILE || op->kind == OP_SYMLINK;
+	if (plan_is_mask(op) || !(is_mounted(op) || makes))
+		return NULL;
+	for (const struct op *over = op + 1; over < plan->root.ops + plan->root.n_ops; over++) {
+		const char *rest = is_mounted(over) && !plan_is_mask(over) && !over->skip_missing
+					   ? rest_below(over, path)
+					   : NULL;
+		/* A directory or a file may be made for what is mounted there, and a link is followed. */
+		if (rest && (*rest || !makes))
+			return is_taken_along(plan, op, (size_t) (over - plan->root.ops)) ? NULL
+											  : over;
+	}
+	return NULL;
+}
+
+const char *plan_op_mistake(const struct plan *plan, const struct op *op)
+{
+	const struct op *over = who_hides(plan, op);
+	struct text text = { 0 };
+	if (!op->pattern && op->inner_path[0] != '/')
+		text_add(&text, "; %s is relative, and /%s inside", op->inner_path,
+			 normal_path(op->inner_path));
+	for (const struct op *link = plan->root.ops; !op->pattern && link < op; link++) {
+		const char *rest = link->kind == OP_SYMLINK
+					   ? rest_below(link, normal_path(op->inner_path))
+					   : NULL;
+		const struct op *hides_link = rest && *rest ? who_hides(plan, link) : NULL;
+		if (rest && *rest && (!hides_link || hides_link > op))
+			text_add(&text, "; the link of %s leads there by %s",
+				 position_text(link->position), link->text);
+	}
+	if (over)
+		text_add(&text, "; hidden by %s: put that first, or leave this out",
+			 position_text(over->position));
+	return text.length ? text.bytes + 2 : NULL;
+}
+
 static bool lies_in_written_bind(const struct plan *plan, const struct op *mask)
 {
 	const char *path = normal_path(mask->inner_path);

@@ -277,6 +277,9 @@ void root_options_explain(const struct plan *plan, const struct shape *shape, st
 			plan_op_risk(plan, &plan->root.ops[i], NULL, shape->userns_disabled);
 		if (risk)
 			explain_line(text, "", "  %s", risk);
+		const char *mistake = plan_op_mistake(plan, &plan->root.ops[i]);
+		if (mistake)
+			explain_line(text, "", "  %s", mistake);
 		if (plan->root.ops[i].overlay)
 			explain_mounts_on_overlay(plan, &plan->root.ops[i], text);
 	}
