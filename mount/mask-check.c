@@ -125,7 +125,7 @@ static void check_part(const struct run *run, const struct masked *masked, const
 		       const struct op *op, const char *source)
 {
 	struct kernel_statx found;
-	if (masked->op->kind != OP_PROTECT || !path_is_within(source, object) ||
+	if (masked->op->kind != OP_PROTECT || masked->name || !path_is_within(source, object) ||
 	    streq(source, object) || plan_path_lies_in(op->inner_path, masked->path))
 		return;
 	AUTO_CLOSE int fd = look(run, op->inner_path, 0, &found);
@@ -136,14 +136,35 @@ static void check_part(const struct run *run, const struct masked *masked, const
 		    source);
 }
 
-/* The directory in which nothing can be made by the path that was given. */
+/* A mount lies on what the way leads through, and user namespaces, in which it would not, cannot be made; or they can,
+ * but there the mount is locked at this very path. */
+static bool is_held(const struct run *run, const struct masked *passed, const char *inner)
+{
+	struct kernel_statx found;
+	if ((run->shape.userns_disabled || run->plan->root.accidents_only) &&
+	    (passed->was_mount_root || mask_is_pinned(run, &passed->object)))
+		return true;
+	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
+	return fd >= 0 && found.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* The directory in which nothing can be made or replaced by the path that was given. */
 static void check_room(const struct run *run, const struct masked *masked, const struct op *op,
 		       const char *inner, bool is_layer)
 {
 	struct kernel_statx found;
 	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
-	if (fd >= 0 && !is_read_only(fd) && mask_can_make_in(run, fd) &&
-	    (is_layer || mask_is_same(&found, &masked->parent)))
+	if (fd < 0 || is_read_only(fd) || !mask_can_make_in(run, fd) ||
+	    !(is_layer || mask_is_same(&found, &masked->parent)))
+		return;
+	const char *way = !masked->name ? NULL
+					: arena_printf("%s%s%s", inner,
+						       streq(inner, "/") ? "" : "/", masked->name);
+	if (way && !is_held(run, masked, way))
+		die("%s: Can't %s %s: the way to it leads through %s, which COMMAND can replace by another path, %s, that %s shows; make that one read-only",
+		    position_text(masked->op->position), verb_of(masked), masked->path,
+		    masked->name, way, position_text(op->position));
+	if (!way)
 		die("%s: Can't %s %s: it does not exist, and %s lets COMMAND make it, in %s",
 		    position_text(masked->op->position), verb_of(masked), masked->path,
 		    position_text(op->position), inner);
@@ -229,4 +250,6 @@ void mask_check(struct run *run)
 		check_lock(run, masked);
 		check_second_paths(run, masked);
 	}
+	for (size_t i = 0; masks && i < masks->n_passed; i++)
+		check_second_paths(run, &masks->passed[i]);
 }

@@ -114,6 +114,15 @@ static bool is_pinned(const struct run *run, const struct op *op, const struct m
 	return false;
 }
 
+bool mask_is_pinned(const struct run *run, const struct kernel_statx *object)
+{
+	const struct mask_pins *pins = run->mounts->masks->pins;
+	for (size_t i = 0; pins && i < pins->n; i++)
+		if (mask_is_same(&pins->items[i].object, object))
+			return true;
+	return false;
+}
+
 void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
 	      const char *below, const struct kernel_statx *found)
 {

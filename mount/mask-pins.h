@@ -6,6 +6,8 @@
 
 /* Whether two are the same object; both were asked for STATX_INO. */
 bool mask_is_same(const struct kernel_statx *a, const struct kernel_statx *b);
+/* Whether it cannot be renamed or removed, by whatever path. */
+bool mask_is_pinned(const struct run *run, const struct kernel_statx *object);
 /* Pins what was found `below` the top of a mount, if it is not pinned yet. Arena memory. */
 void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
 	      const char *below, const struct kernel_statx *found);

@@ -8,16 +8,16 @@
 /* What a path inside leads to. */
 struct mask_place {
 	int fd; /* O_PATH; of the last directory that there is, where something is missing */
-	const char *real;                   /* the way to it, without links; "" is the root */
-	const char *missing;                /* the first name that is not there; NULL: all are */
+	const char *real,
+		*below;        /* the way to it, without links ("" is /), and from the tree's top */
+	const struct op *tree; /* whose mount it is on, or below; NULL: the new root's */
+	const char *missing;   /* the first name that is not there; NULL: all are */
 	bool missing_is_directory, is_stub; /* one is there instead: mount/stub.h */
 	const char *trouble;                /* why nothing can be promised there; NULL: it can */
-	const struct op *tree; /* whose mount it is on, or below; NULL: the new root's */
-	const char *below;     /* the way from the top of that */
 	uint64_t mount_id;
 	struct kernel_statx status; /* of what is there */
-	bool is_mount_root;
-	bool is_read_only, is_fuse; /* the mount that the last name was looked up in */
+	bool is_mount_root, is_read_only,
+		is_fuse; /* the last two: the mount that the last name was looked up in */
 	/* Where COMMAND could rename or remove it or what is above it, but for pins and masks; NULL: nowhere */
 	const char *writable;
 	bool is_at_the_end; /* it alone */
@@ -26,15 +26,13 @@ struct mask_place {
 /* One path that was masked or protected. */
 struct masked {
 	const struct op *op;
-	const char *path, *real;
+	const char *path, *real, *below;
 	const struct op *tree;
-	const char *below;
-	struct kernel_statx object; /* what was there; stx_ino 0: nothing */
-	struct kernel_statx shown;  /* what is there now; stx_ino 0: nothing, as before */
-	struct kernel_statx
-		parent; /* of where nothing is and nothing can be made; else stx_ino 0 */
-	bool was_mount_root, was_writable, is_own_tmpfs; /* the last: in which more is to be made */
-	bool is_stub;                                    /* the object stands for what is missing */
+	/* What was there (stx_ino 0: nothing); what is there now (0: nothing, as before); where nothing is and
+	 * nothing can be made (else 0). */
+	struct kernel_statx object, shown, parent;
+	bool was_mount_root, was_writable, is_stub, is_own_tmpfs; /* in which more is made */
+	const char *name; /* of what is passed, in its parent; else NULL */
 };
 
 /* A mount on the way. */
@@ -49,7 +47,9 @@ struct mask_pins; /* mask-pins.c */
 struct masks {
 	struct masked *items;
 	size_t n, capacity, n_stubs; /* the last: made on the host, or shared */
-	struct mask_pins *pins;      /* NULL: none */
+	struct masked *passed; /* on mounts that cannot be written to: no pin; below: its parent */
+	size_t n_passed, capacity_passed;
+	struct mask_pins *pins; /* NULL: none */
 	/* Those that were asked what they are, for as long as no other operation can make one read-only. */
 	struct mask_mount *mounts;
 	size_t n_mounts, capacity_mounts;

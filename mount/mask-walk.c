@@ -35,9 +35,10 @@ struct walk {
 	const struct op *op;
 	const char *path;
 	bool pins;
-	int at_fd;       /* ours unless it is the root's */
-	struct text way; /* to it */
-	char *rest;      /* what is still to go */
+	int at_fd;              /* ours unless it is the root's */
+	struct kernel_statx at; /* stx_ino 0: not asked yet */
+	struct text way;        /* to it */
+	char *rest;             /* what is still to go */
 	unsigned n_links;
 	struct mask_mount mount; /* that at_fd is on */
 	size_t top_length;       /* of the way to its top, */
@@ -93,6 +94,7 @@ static void stand_on(struct walk *walk, int fd, const struct kernel_statx *statu
 	if (walk->at_fd != walk->run->root.fd)
 		close_fd(&walk->at_fd);
 	walk->at_fd = fd;
+	walk->at = *status;
 	if (status->stx_mnt_id == walk->mount.id)
 		return;
 	if (!(status->stx_attributes & STATX_ATTR_MOUNT_ROOT))
@@ -147,10 +149,40 @@ static void note_writable(struct walk *walk)
 		walk->host_writable = walk->mount.top;
 }
 
-/* What was found as `name` where we stand is no top of a mount. */
-static void pin_step(struct walk *walk, const char *name, const struct kernel_statx *found)
+/* Where it cannot be renamed or removed, but perhaps by another path (mask-check.c). */
+static void note_passed(struct walk *walk, const char *name, const struct kernel_statx *found)
 {
-	if (!walk->pins || !is_writable(walk) || walk->mount.is_fuse)
+	struct masks *masks = walk->run->mounts->masks;
+	if (!walk->at.stx_ino && sys_statx(walk->at_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+					   STATX_INO, &walk->at) < 0)
+		die_changed(walk);
+	for (size_t i = masks->n_passed; i-- > 0;)
+		if (masks->passed[i].tree == walk->mount.tree &&
+		    mask_is_same(&masks->passed[i].parent, &walk->at) &&
+		    streq(masks->passed[i].name, name))
+			return;
+	masks->passed = arena_grow(masks->passed, masks->n_passed, &masks->capacity_passed,
+				   sizeof(*masks->passed));
+	masks->passed[masks->n_passed++] =
+		(struct masked){ .op = walk->op,
+				 .path = walk->path,
+				 .tree = walk->mount.tree,
+				 .below = way_of(walk) + walk->tree_length,
+				 .parent = walk->at,
+				 .name = name,
+				 .object = *found,
+				 .was_mount_root = found->stx_attributes & STATX_ATTR_MOUNT_ROOT };
+}
+
+/* What was found as `name` where we stand stays there: that which leads on, or the end. */
+static void keep_step(struct walk *walk, const char *name, const struct kernel_statx *found)
+{
+	if (!walk->pins)
+		return;
+	if (!is_writable(walk))
+		note_passed(walk, name, found);
+	if (!is_writable(walk) || walk->mount.is_fuse ||
+	    found->stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		return;
 	const char *way = way_of(walk) + walk->top_length;
 	mask_pin(walk->run, walk->op, &walk->mount,
@@ -159,8 +191,7 @@ static void pin_step(struct walk *walk, const char *name, const struct kernel_st
 
 static void go_down(struct walk *walk, int fd, const char *name, const struct kernel_statx *found)
 {
-	if (!(found->stx_attributes & STATX_ATTR_MOUNT_ROOT))
-		pin_step(walk, name, found);
+	keep_step(walk, name, found);
 	text_add_bytes(&walk->way, "/", 1);
 	text_add_bytes(&walk->way, name, strlen(name));
 	stand_on(walk, fd, found);
@@ -197,7 +228,7 @@ static bool follow(struct walk *walk, int fd, const char *name, const struct ker
 	ssize_t length = readlinkat(fd, "", target, sizeof(target));
 	if (length <= 0 || length == sizeof(target) || ++walk->n_links > MOST_LINKS)
 		return false;
-	pin_step(walk, name, found);
+	keep_step(walk, name, found);
 	if (!walk->link || strlen(walk->rest) < walk->behind_link) {
 		walk->link = arena_printf("%.*s/%s", (int) walk->way.length,
 					  walk->way.length ? walk->way.bytes : "", name);
@@ -220,9 +251,13 @@ static const char *next_name(struct walk *walk, bool *ret_is_last, bool *ret_wan
 	return length ? arena_copy(name, length) : NULL;
 }
 
-/* What is where the way ends: fd, or what is missing. */
-static void arrive(struct walk *walk, int fd, struct mask_place *ret)
+/* What is where the way ends: fd, called `name`; or, without, the directory in which that is missing. */
+static void arrive(struct walk *walk, int fd, const char *name, struct mask_place *ret)
 {
+	if (name && ret->status.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		keep_step(walk, name, &ret->status);
+	if (name)
+		text_add(&walk->way, "/%s", name);
 	ret->fd = fd;
 	ret->is_mount_root = ret->status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	ret->mount_id = ret->status.stx_mnt_id;
@@ -315,9 +350,8 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 		} else if (is_directory && !is_last) {
 			go_down(walk, fd, name, &status);
 		} else if (is_last && (is_directory || !wants_directory)) {
-			text_add(&walk->way, "/%s", name);
 			ret->status = status;
-			arrive(walk, fd, ret);
+			arrive(walk, fd, name, ret);
 			return NULL;
 		} else {
 			close(fd);
@@ -328,7 +362,7 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 	if (fd < 0 ||
 	    sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &ret->status) < 0)
 		die_changed(walk);
-	arrive(walk, fd, ret);
+	arrive(walk, fd, NULL, ret);
 	return NULL;
 }
 

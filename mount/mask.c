@@ -346,6 +346,8 @@ static void treat_missing(struct run *run, struct masked *masked, const struct m
 
 void mask_one(struct run *run, const struct op *op, const char *path)
 {
+	struct masks *masks = run->mounts->masks;
+	size_t n = masks->n, n_passed = masks->n_passed;
 	struct mask_place place;
 	destination_forget_directory(run);
 	mask_walk(run, op, path, true, &place);
@@ -359,13 +361,16 @@ void mask_one(struct run *run, const struct op *op, const char *path)
 	if (!place.trouble && !place.missing && place.is_mount_root &&
 	    place.mount_id == run->root.mount_id)
 		place.trouble = "it leads to the sandbox's root";
+	bool done = !place.trouble && !place.missing && is_done(run, &masked, &place);
 	if (place.trouble)
 		give_up(&masked, place.trouble);
 	else if (place.missing)
 		treat_missing(run, &masked, &place);
-	else if (is_done(run, &masked, &place))
+	else if (done)
 		run_tell(run, "%s: %s is so already", position_text(op->position), path);
 	else
 		treat_object(run, &masked, &place);
+	if (masks->n == n && !done) /* given up, and so is the way to it */
+		masks->n_passed = n_passed;
 	close_fd(&place.fd);
 }

@@ -178,6 +178,65 @@ def test_a_hole_that_comes_later_is_one(proj):
     assert (proj / ".git/hooks/new").exists()
 
 
+@pytest.fixture
+def ways(proj, box):
+    """Ways into the project, and the operations that show both where nothing can be written."""
+    (box / "ways/above/mount").mkdir(parents=True)
+    (box / "ways/link").symlink_to("/git")
+    args = [*FULL, "--ro-bind", proj / ".git", "/git", "--ro-bind", box / "ways", "/ways", "--ro-bind", proj / "a", "/ways/above/mount"]
+    return box / "ways", args
+
+
+@pytest.mark.parametrize("option", ["--protect", "--mask"])
+@pytest.mark.parametrize("path, replaced", [
+    ("/ways/link/config", "/again/link"), ("/ways/above/../link/config", "/again/above"),
+    ("/ways/above/mount/b", "/again/above"), ("/ways/above/mount", "/again/above"),
+    ("/ways/above/mount/none", "/again/above")])
+def test_a_way_that_can_be_replaced_at_a_second_path_is_an_error_that_names_both(ways, option, path, replaced):
+    ways, args = ways
+    refused([*args, option, path, "--bind", ways, "/again", *DROP], f"{option} (argument", "--bind (argument",
+            f"{replaced}, that")
+    assert_ok(run([*args, option, path, "--ro-bind", ways, "/again", *DROP], ["true"]))
+
+
+def test_a_way_that_can_be_replaced_to_what_a_pattern_matches_is_an_error_that_names_both(ways):
+    ways, args = ways
+    refused([*args, "--mask-glob", "/ways/link/con*", "--bind", ways, "/again", *DROP], "--mask-glob (argument", "/again/link, that")
+
+
+def test_a_mount_point_that_can_be_replaced_at_a_second_path_is_an_error_where_user_namespaces_stay(ways):
+    ways, args = ways
+    args = [*args, "--protect", "/ways/above/mount", "--bind", ways / "above", "/again", *DROP]
+    refused(args, "--protect (argument", "--bind (argument", "/again/mount, that")
+    script = "cd /again; ! mv mount moved 2>/dev/null && ! rmdir mount 2>/dev/null && cat /ways/above/mount/b/c/file"
+    assert shell([*args, "--unshare-user", "--disable-userns"], script, []) == "file"
+
+
+def test_a_way_through_a_layer_that_can_be_replaced_is_an_error_that_names_both(ways):
+    ways, args = ways
+    args = [*args, "--overlay-backend", "kernel", "--overlay-src", "/usr/share/doc", "--overlay-src", ways, "--ro-overlay", "/o"]
+    if run([*args, *DROP], ["true"]).returncode:
+        pytest.skip("no overlay")
+    refused([*args, "--bind", ways, "/again", "--protect", "/o/link/config", *DROP], "--protect (argument", "/again/link, that")
+
+
+def test_a_way_that_is_kept_at_its_second_path_is_none_to_be_replaced(ways):
+    ways, args = ways
+    args = [*args, "--bind", ways, "/again", *DROP]
+    for option in "--protect", "--mask":
+        both = [option, "/ways/link/config", option, "/again/link/config"]
+        assert shell([*args, *both], "! mv /again/link /again/moved 2>/dev/null", []) == ""
+    (ways / "given-up").symlink_to("/proc/self/stat")
+    result = run([*args, "--protect-try", "/ways/given-up"], ["true"])
+    assert result.returncode == 0 and "stays as it is" in result.stderr
+
+
+def test_what_shows_a_way_anew_is_no_second_path_of_it(ways):
+    ways, args = ways
+    args = [*args, "--dir", "/ways/new", "--bind", ways, "/again", "--protect", "/ways/link/config", *DROP]
+    assert shell(args, "ln -sfn /tmp /again/link; cat /ways/link/config", []) == "config"
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.mknod(path, 0o140600)])
 def test_a_socket_or_fifo_stays_where_it_is(proj, make):
     make(proj / "a/special")
