@@ -10,6 +10,7 @@
 #include "bind-mount.h"
 
 #include "mount/fs.h"
+#include "mount/made-source.h"
 #include "mount/proc.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -74,62 +75,6 @@ static int clone_path(const struct run *run, const struct op *op)
 	return fd < 0 ? -1 : clone_by_shown_path(run, op, fd);
 }
 
-static const char *parent_of(const char *path)
-{
-	const char *name;
-	size_t length = path_split(path, &name);
-	return length ? arena_copy(path, length) : ".";
-}
-
-/* Who mistypes one source shall not find the directories of others made. What lies in one that is to be made
- * cannot be there yet. */
-static void find_other_sources(const struct run *run)
-{
-	const struct root_plan *root = &run->plan->root;
-	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
-		bool wanted = op->kind == OP_BIND && op->outer_path && !op->skip_missing;
-		const char *path = op->makes_source ? parent_of(op->outer_path) : op->outer_path;
-		for (const struct op *made = root->ops; wanted && made < op; made++)
-			wanted = !made->makes_source ||
-				 !path_is_within(op->outer_path, made->outer_path);
-		if (wanted && faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) < 0 && errno == ENOENT)
-			die_because(
-				errno, "Can't find source path %s: %s, at %s%s",
-				failing_path(op->outer_path), errno_text(errno),
-				position_text(op->position),
-				op->makes_source
-					? "; the directory that it is to be made in has to exist"
-					: "");
-	}
-}
-
-/* The last directory of the path, and no more; whoever was faster may have made it. */
-static int make_and_clone(const struct run *run, const struct op *op)
-{
-	const char *name;
-	struct stat status;
-	find_other_sources(run);
-	path_split(op->outer_path, &name);
-	AUTO_CLOSE int parent_fd =
-		open(parent_of(op->outer_path), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (parent_fd < 0 || (mkdirat(parent_fd, name, 0700) < 0 && errno != EEXIST))
-		die_errno(errno, "%s: Can't make the directory %s on the host",
-			  position_text(op->position), failing_path(op->outer_path));
-	int clone = sys_open_tree(parent_fd, name,
-				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
-					  AT_SYMLINK_NOFOLLOW);
-	if (clone < 0 || fstat(clone, &status) < 0)
-		die("%s: Can't find the directory %s, which was made on the host: %s%s",
-		    position_text(op->position), op->outer_path, errno_text(errno),
-		    diagnose_mount_api(errno));
-	if (!S_ISDIR(status.st_mode))
-		die("%s: Can't make the directory %s on the host: a symbolic link that leads nowhere is in the way",
-		    position_text(op->position), op->outer_path);
-	run_tell(run, "%s: made the directory %s on the host", position_text(op->position),
-		 op->outer_path);
-	return clone;
-}
-
 /* Who may not clone anything has found the path, for all that is known. */
 static _Noreturn void die_without_source(const struct op *op, int error)
 {
@@ -147,7 +92,7 @@ int bind_pin(const struct run *run, const struct op *op)
 	if (op->outer_path) {
 		mount_fd = clone_path(run, op);
 		if (mount_fd < 0 && errno == ENOENT && op->makes_source)
-			mount_fd = make_and_clone(run, op);
+			mount_fd = made_source_clone(run, op);
 		if (mount_fd < 0 && errno == ENOENT && op->skip_missing)
 			return -1;
 		if (mount_fd < 0)

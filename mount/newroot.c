@@ -9,7 +9,7 @@
  *   build  (build.c) the operations in command-line order, all of them inside.
  *
  * Must not: look up a path in any other way than through path.c; keep a descriptor of the host's tree but the
- * O_PATH /proc of the run.
+ * O_PATH /proc of the run, and what --bind-create may take away in (made-source.c).
  */
 #include "mount/newroot.h"
 

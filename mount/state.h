@@ -12,13 +12,12 @@ enum { N_DEVICE_NODES = 6 };
 
 /* What was taken for one operation while the host could be seen. */
 struct pin {
-	int mount_fd; /* -1: skipped, parked, or nothing to pin */
-	bool skipped; /* the source does not exist and need not */
-	bool parked;  /* attached in the scratch tmpfs under the operation's number */
+	int mount_fd;          /* -1: skipped, parked, or nothing to pin */
+	bool skipped, is_root; /* its source need not exist, and does not; / was made of it */
+	bool parked;           /* attached in the scratch tmpfs under the operation's number */
 	bool is_directory;
 	enum proc_form proc_form;   /* of a --proc and its like */
 	uint64_t mount_id;          /* 0: nobody has asked yet */
-	bool is_root;               /* shown as / when the new root was made */
 	const char *source;         /* where on the host; NULL: of no interest */
 	const char **layer_sources; /* the same for an overlay's, RWSRC last; NULL behind them */
 	int nodes[N_DEVICE_NODES], console; /* --dev */
@@ -49,6 +48,7 @@ struct mounts {
 		const struct op *op;
 		const char *why_not;
 	} level;
+	struct made_sources *made;   /* NULL: none */
 	struct masks *masks;         /* NULL: no operation hides or protects */
 	struct path_guard *guard;    /* NULL: no two trees that a link could lead between */
 	bool *is_missing;            /* of each operation; NULL: nobody has asked */

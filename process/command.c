@@ -8,6 +8,7 @@
 
 #include "filter/filters.h"
 #include "limit/rlimits.h"
+#include "mount/made-source.h"
 #include "plan/explain.h"
 #include "plan/given.h"
 #include "plan/plan.h"
@@ -253,9 +254,10 @@ static void close_descriptors(const struct run *run)
 		return;
 	size_t n = 0;
 	size_t n_listen = (size_t) run->host->caller.n_listen_fds;
-	int *keep =
-		arena_alloc((run->host->n_inherited_fds + plan->command.keep_fds.n + n_listen + 2) *
-			    sizeof(*keep));
+	int *keep = arena_alloc((run->host->n_inherited_fds + plan->command.keep_fds.n + n_listen +
+				 made_source_fds(run, NULL) + 2) *
+				sizeof(*keep));
+	n += made_source_fds(run, keep); /* exec closes them */
 	keep[n++] = run->supervisor_fd;
 	keep[n++] = run->going_fd;
 	for (size_t i = 0; !plan->command.close_fds && i < run->host->n_inherited_fds; i++)
@@ -324,6 +326,8 @@ void command_go(struct run *run)
 	if (sigprocmask(SIG_SETMASK, &run->host->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
 	rlimits_apply(plan);
+	if (filters_are_asked_for(run)) /* which may kill for removing it */
+		made_sources_keep(run);
 	filters_load(run, FILTER_COMMAND);
 	execvp(plan->command.argv[0], words);
 	int error = errno;

@@ -13,6 +13,7 @@
 
 #include "filter/filters.h"
 #include "mount/destination.h"
+#include "mount/made-source.h"
 #include "ns/namespaces.h"
 #include "ns/second-userns.h"
 #include "plan/given.h"
@@ -151,6 +152,7 @@ static void close_what_init_needs_not(const struct run *run)
 		keep[n++] = run->init->locks[i];
 	if (!close_all_except(keep, n))
 		die_errno(errno, "Can't close the descriptors that the reaper must not have");
+	made_sources_keep(run);
 }
 
 /* COMMAND and what it starts may end faster than they can be reaped. */

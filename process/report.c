@@ -6,6 +6,7 @@
 #include "process/report.h"
 
 #include "limit/usage.h"
+#include "mount/made-source.h"
 #include "mount/proc.h"
 #include "ns/namespaces.h"
 #include "plan/plan.h"
@@ -201,6 +202,7 @@ void report_failure(const struct run *run, const struct told_failure *told)
 void report_early_failure(void *argument, const struct failure *failure)
 {
 	const struct run *run = argument;
+	made_sources_remove(run);
 	report_failure(run,
 		       &(struct told_failure){ .failure = *failure, .stage = (int) run->stage });
 }

@@ -1,6 +1,7 @@
 /* tell.c - the sandbox's side of the talk with its supervisor. */
 #include "process/tell.h"
 
+#include "mount/made-source.h"
 #include "mount/proc.h"
 #include "ns/namespaces.h"
 #include "plan/descriptors.h"
@@ -26,6 +27,7 @@
 static void tell_not_started(void *argument, const struct failure *failure)
 {
 	const struct run *run = argument;
+	made_sources_remove(run);
 	failure_send(run->supervisor_fd, MESSAGE_NOT_STARTED,
 		     &(struct told_failure){ .failure = *failure,
 					     .stage = (int) run->stage,

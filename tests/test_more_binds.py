@@ -5,8 +5,10 @@ import stat
 
 import pytest
 
+from lines import form_args, forms
+from masks import DROP
 from overlays import CALLERS, fuse_prefix, needs_fuse, tree  # noqa: F401 (a fixture)
-from sandbox import BASE, TIMEOUT, assert_ok, assert_refused, host_mounts, mounts_inside, refused, run, shell, start
+from sandbox import BASE, TIMEOUT, assert_ok, assert_refused, bpf, data_fd, host_mounts, inside, mounts_inside, refused, run, shell, start
 
 pytestmark = pytest.mark.core
 
@@ -88,6 +90,46 @@ def test_nothing_is_made_by_a_dry_run_or_a_line_with_a_mistake(box):
             f"--bind-create (argument {len(args) + 1})", "has to exist")
     refused([*args, "--bind-create", "", "/m"], "SRC is an empty path")
     assert tree_names(box) == []
+
+
+LATER = {"--tmpfs": ["--tmpfs", "/usr/bin/env"], "--mask": ["--mask", "/usr/bin/env/none"], "--dir": ["--dir", "/usr/bin/env"],
+         "--overlay": ["--overlay-src", "/usr/bin/env", "--ro-overlay", "/o"], "--data": ["--data", "x", "/usr"],
+         "--chmod": ["--chmod", "0700", "/none"], "--chdir": ["--chdir", "/none"], "--seccomp": ["--seccomp", b"not a filter"],
+         "none": []}
+
+
+@pytest.mark.parametrize("later", LATER)
+@forms
+def test_a_made_source_goes_when_a_later_operation_fails(box, later, form):
+    args = [*BASE, *form_args(form), *DROP, "--bind-create", box / "new", "/n", "--bind-create", box / "new/in/", "/in",
+            *[data_fd(word) if isinstance(word, bytes) else word for word in LATER[later]]]
+    result = run(args, [box / "no-such-command"])
+    assert result.returncode == 1 and result.stderr.count("\n") == 1, result
+    assert tree_names(box) == []
+
+
+@forms
+def test_the_command_gets_no_descriptor_of_where_a_source_was_made(box, form):
+    args = [*BASE, *form_args(form), *DROP, "--proc", "/proc", "--bind-create", box / "new", "/n"]
+    assert inside(args, "[fd for fd in os.listdir('/proc/self/fd') if 'bwrapish-test' in os.path.realpath('/proc/self/fd/' + fd)]", []) == []
+
+
+def test_a_made_source_in_which_something_was_put_stays(box):
+    args = [*BASE, "--bind-create", box / "new", "/n", "--bind-create", box / "other", "/o", "--dir", "/n/x", "--tmpfs", "/usr/bin/env"]
+    refused(args, "--tmpfs (argument")
+    assert tree_names(box) == ["new", "new/x"]
+
+
+def test_a_made_source_goes_whatever_else_is_open(box):
+    args = [*BASE, "--bind-create", box / "new", "/n", "--close-fds"]
+    refused(args, "execvp", command=["no-such-command"])
+    assert tree_names(box) == []
+
+
+def test_a_filter_that_kills_whoever_removes_something_hides_no_failure(box):
+    args = [*BASE, "--bind-create", box / "new", "/n", "--seccomp", data_fd(bpf({"unlinkat": 0x80000000}))]
+    refused(args, "execvp", command=["no-such-command"])
+    assert tree_names(box) == ["new"]
 
 
 def test_no_parent_is_made(box):
