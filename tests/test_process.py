@@ -78,4 +78,4 @@ def test_no_right_to_nest_is_told_as_such_and_not_as_no_space():
                  ["/bwrapish", "--unshare-user", "--ro-bind", "/", "/", "echo", "COMMAND RAN"])
     assert result.returncode == 1 and "COMMAND" not in result.stdout and result.stderr.count("\n") == 1
     assert re.search("No permissions to create a new namespace|Creating new namespace failed", result.stderr)
-    assert "No space left" not in result.stderr and "_namespaces" in result.stderr
+    assert "No space left" not in result.stderr and "user namespaces" in result.stderr
