@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
+			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
@@ -98,6 +98,11 @@ complete -c bwrapish -n '__bwrapish_wants option' -l boottime-offset -d 'add thi
 complete -c bwrapish -n '__bwrapish_wants option' -l userns -d 'join this user namespace instead of making one'
 complete -c bwrapish -n '__bwrapish_wants option' -l userns2 -d 'join this user namespace once setup is done'
 complete -c bwrapish -n '__bwrapish_wants option' -l pidns -d 'join this pid namespace, or make the new one below it'
+complete -c bwrapish -n '__bwrapish_wants option' -l netns -d 'join this network namespace'
+complete -c bwrapish -n '__bwrapish_wants option' -l ipcns -d 'join this IPC namespace'
+complete -c bwrapish -n '__bwrapish_wants option' -l utsns -d 'join this UTS namespace'
+complete -c bwrapish -n '__bwrapish_wants option' -l cgroupns -d 'join this cgroup namespace'
+complete -c bwrapish -n '__bwrapish_wants option' -l timens -d 'join this time namespace'
 complete -c bwrapish -n '__bwrapish_wants option' -l disable-userns -d 'no further user namespaces inside; needs --unshare-user'
 complete -c bwrapish -n '__bwrapish_wants option' -l assert-userns-disabled -d 'refuse to run where one could still be made inside'
 complete -c bwrapish -n '__bwrapish_wants option' -l uid -d 'the user id inside'

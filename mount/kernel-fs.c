@@ -30,7 +30,7 @@ static const char *cause_of(const struct op *op, int error)
 		       ? "; parts of the /sys that is visible here are covered, as in a container, or there is none, and then the kernel allows no new one"
 	       : op->kind == OP_CGROUP2
 		       ? "; the cgroup namespace has to be this user namespace's own (--unshare-cgroup)"
-		       : "; message queues need --unshare-ipc";
+		       : "; message queues need --unshare-ipc, or --ipcns together with the --userns that owns it";
 }
 
 static int make(const struct op *op)

@@ -62,6 +62,13 @@ static void read_offsets(const struct run *run, int64_t ret_ns[N_CLOCKS])
 	}
 }
 
+int64_t clocks_offset_ms(const struct run *run)
+{
+	int64_t offsets_ns[N_CLOCKS];
+	read_offsets(run, offsets_ns);
+	return offsets_ns[0] / 1000000;
+}
+
 static const char *why_not_set(const struct run *run, const struct clock *clock, int error)
 {
 	struct timespec now = { 0 };

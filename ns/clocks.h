@@ -11,5 +11,7 @@ int clocks_open_offsets(const struct run *run);
  * namespace that we are in. offsets_fd: as above, or -1 where that is our own. What was to be at a certain time of
  * CLOCK_MONOTONIC, run->last_resort_ms, is put in the new one's. */
 void clocks_enter(struct run *run, int offsets_fd);
+/* By how much CLOCK_MONOTONIC differs from the machine's in the time namespace that this process is in. */
+int64_t clocks_offset_ms(const struct run *run);
 
 #endif

@@ -5,7 +5,7 @@
  */
 #include "ns/idmap.h"
 
-#include "ns/namespaces.h"
+#include "ns/join.h"
 #include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"

@@ -9,6 +9,7 @@
 #include "ns/namespaces.h"
 
 #include "ns/clocks.h"
+#include "ns/join.h"
 #include "ns/loopback.h"
 #include "plan/given.h"
 #include "plan/plan.h"
@@ -27,25 +28,14 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static uint64_t read_ns_id(const struct run *run, enum ns_kind kind)
-{
-	struct stat status;
-	const char *path = arena_join("self/ns/", ns_kinds[kind].file);
-	if (fstatat(run->host->proc_fd, path, &status, 0) < 0)
-		die_because(errno, "Can't read /proc/%s: %s%s", path, errno_text(errno),
-			    errno == ENOENT ? cause_text(CAUSE_PROC_MISSING, NULL) : "");
-	return status.st_ino;
-}
 
 void ns_learn_ids(struct run *run)
 {
 	for (enum ns_kind kind = 0; kind < N_NS_KINDS; kind++)
 		if ((run->shape.namespaces | run->shape.second_namespaces) & ns_kinds[kind].flag)
-			run->ns_ids[kind] = read_ns_id(run, kind);
+			run->ns_ids[kind] = ns_read_id(run, kind);
 }
 
 /* A system call that pretended to succeed must not let anything run, least of all mounts on the
@@ -58,45 +48,7 @@ void ns_verify_left(uint64_t left_mount_id, unsigned long flags)
 		die("The kernel reported new namespaces, but the process is still in the old ones; nothing was run");
 }
 
-/* ---- making and joining ---- */
-
-bool ns_joins_strangers(const struct plan *plan)
-{
-	return plan->ns.userns.fd >= 0 || plan->ns.pidns.fd >= 0;
-}
-
-/* Our processes may share a user or pid namespace with strangers once they have joined it; until
- * COMMAND is executed nobody there shall read their memory or borrow their descriptors. Root of a
- * joined user namespace has every capability over us, so that only this keeps it out. A change of ids
- * or of the user namespace sets it to what the sysctl fs.suid_dumpable says: commit_creds(). */
-void ns_hide(void)
-{
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_GET_DUMPABLE) != 0)
-		die("Can't hide from the processes of a joined namespace; nothing was run");
-}
-
-void ns_join(const struct fd_at *fd, enum ns_kind kind)
-{
-	ns_hide();
-	if (setns(fd->fd, (int) ns_kinds[kind].flag) < 0)
-		die_because(
-			errno, "%s: Can't join the %s namespace that descriptor %d refers to: %s%s",
-			position_text(fd->position), ns_kinds[kind].name, fd->fd, errno_text(errno),
-			errno == EPERM
-				? "; it has to be owned by the caller, or be one of its children"
-			: errno == EINVAL
-				? "; the descriptor is no namespace of that kind, or the caller is in it already"
-				: "");
-	ns_hide();
-}
-
-void ns_verify_joined(const struct run *run, const struct fd_at *fd, enum ns_kind kind)
-{
-	struct stat status;
-	if (fd->fd >= 0 && (fstat(fd->fd, &status) < 0 || read_ns_id(run, kind) != status.st_ino))
-		die("%s: The process is not in the namespace it was told to join",
-		    position_text(fd->position));
-}
+/* ---- making ---- */
 
 static bool kernel_lacks(const struct run *run, enum ns_kind kind)
 {
@@ -153,18 +105,24 @@ void ns_unshare_first(struct run *run)
 		ns_go_on_without(run, errno);
 }
 
-void ns_join_userns(struct run *run)
+static void join_userns(struct run *run)
 {
 	if (run->plan->ns.userns.fd < 0)
 		return;
 	AUTO_CLOSE int offsets_fd = clocks_open_offsets(run);
-	ns_join(&run->plan->ns.userns, NS_USER);
+	ns_join(run, &run->plan->ns.userns, NS_USER);
 	clocks_enter(run, offsets_fd);
+}
+
+void ns_join_given(struct run *run)
+{
+	join_userns(run);
+	ns_join_owned(run);
 }
 
 void ns_enter_in_place(struct run *run)
 {
-	ns_join_userns(run);
+	ns_join_given(run);
 	ns_unshare_first(run);
 }
 
@@ -218,6 +176,7 @@ void ns_verify(const struct run *run)
 	ns_verify_joined(run, &run->plan->ns.userns, NS_USER);
 	if (!run->shape.pid_namespace)
 		ns_verify_joined(run, &run->plan->ns.pidns, NS_PID);
+	ns_verify_owned(run);
 }
 
 /* The kind that is counted so; N_NS_KINDS: there are no more. */

@@ -10,8 +10,8 @@ static inline unsigned long ns_first(const struct run *run)
 {
 	return run->shape.namespaces & ~(unsigned long) CLONE_NEWTIME;
 }
-/* Joins the user namespace of --userns, if there is one, and makes the time namespace in it. */
-void ns_join_userns(struct run *run);
+/* Joins what descriptors name, but the pid namespace: first that of --userns, with a time namespace made in it. */
+void ns_join_given(struct run *run);
 /* Joins or makes the first namespaces without a new process. */
 void ns_enter_in_place(struct run *run);
 /* In the process that has entered: dies unless it is where it was told to go. */
@@ -35,15 +35,8 @@ void ns_go_on_without(struct run *run, int error);
 /* The same before it was asked. False: nothing was taken out. */
 bool ns_drop_missing(struct run *run);
 _Noreturn void ns_die_of_new(const struct run *run, int error);
-/* Joins what a descriptor refers to. */
-void ns_join(const struct fd_at *fd, enum ns_kind kind);
-/* Dies unless we are in it. */
-void ns_verify_joined(const struct run *run, const struct fd_at *fd, enum ns_kind kind);
 /* Dies unless we are in new namespaces of these kinds; before, the mount at / had this id. */
 void ns_verify_left(uint64_t left_mount_id, unsigned long flags);
-/* Whether others live in a namespace that we are to join; and keeping them out of our memory. */
-bool ns_joins_strangers(const struct plan *plan);
-void ns_hide(void);
 /* "child-pid" and the namespaces that are new (run->ns_ids), as members of a JSON object with `gap`
  * before each but the first. */
 void ns_describe(const struct run *run, pid_t pid, const char *gap, struct text *text);

@@ -6,6 +6,7 @@
 #include "ns/second-userns.h"
 
 #include "ns/idmap.h"
+#include "ns/join.h"
 #include "ns/namespaces.h"
 #include "plan/given.h"
 #include "plan/plan.h"
@@ -146,7 +147,7 @@ bool second_userns_enter(struct run *run)
 {
 	const struct shape *shape = &run->shape;
 	if (run->plan->ns.userns2.fd >= 0) {
-		ns_join(&run->plan->ns.userns2, NS_USER);
+		ns_join(run, &run->plan->ns.userns2, NS_USER);
 		ns_verify_joined(run, &run->plan->ns.userns2, NS_USER);
 		return true;
 	}

@@ -84,14 +84,15 @@ problem fs_options_check(const struct plan *plan, const struct shape *shape)
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
 		const struct op *op = &plan->root.ops[i];
 		unsigned long namespaces = shape->namespaces | shape->second_namespaces;
-		if (op->kind == OP_SYS && !(namespaces & CLONE_NEWNET))
+		if (op->kind == OP_SYS && !(namespaces & CLONE_NEWNET) && plan->ns.netns.fd < 0)
 			return problem_at(
 				op->position,
-				"needs --unshare-net: it shows the network of a new namespace");
-		if (op->kind == OP_CGROUP2 && !(namespaces & CLONE_NEWCGROUP))
+				"needs --unshare-net or --netns: it shows the network of that namespace");
+		if (op->kind == OP_CGROUP2 && !(namespaces & CLONE_NEWCGROUP) &&
+		    plan->ns.cgroupns.fd < 0)
 			return problem_at(
 				op->position,
-				"needs --unshare-cgroup: it shows the groups of a new namespace");
+				"needs --unshare-cgroup or --cgroupns: it shows the groups of that namespace");
 	}
 	return NULL;
 }

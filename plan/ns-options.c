@@ -36,6 +36,11 @@ static const struct option_row rows[] = {
 	ROW("userns", "FD", NAMESPACES, "join this user namespace instead of making one", FD, AT(ns.userns), .use = USE_SHOWN),
 	ROW("userns2", "FD", NAMESPACES, "join this user namespace once setup is done", FD, AT(ns.userns2), .use = USE_SHOWN),
 	ROW("pidns", "FD", NAMESPACES, "join this pid namespace, or make the new one below it", FD, AT(ns.pidns), .use = USE_SHOWN, .supervised = 2),
+	ROW("netns", "FD", NAMESPACES, "join this network namespace", FD, AT(ns.netns), .use = USE_SHOWN),
+	ROW("ipcns", "FD", NAMESPACES, "join this IPC namespace", FD, AT(ns.ipcns), .use = USE_SHOWN),
+	ROW("utsns", "FD", NAMESPACES, "join this UTS namespace", FD, AT(ns.utsns), .use = USE_SHOWN),
+	ROW("cgroupns", "FD", NAMESPACES, "join this cgroup namespace", FD, AT(ns.cgroupns), .use = USE_SHOWN),
+	ROW("timens", "FD", NAMESPACES, "join this time namespace", FD, AT(ns.timens), .use = USE_SHOWN),
 	ROW("disable-userns", "", NAMESPACES, "no further user namespaces inside; needs --unshare-user", FLAG, AT(ns.disable_userns), .needs = "--unshare-user", .traits = PROMISES_SAFETY),
 	ROW("assert-userns-disabled", "", NAMESPACES, "refuse to run where one could still be made inside", FLAG, AT(ns.assert_userns_disabled), .traits = PROMISES_SAFETY),
 	ROW("uid", "UID", NAMESPACES, "the user id inside", OWN, .value = INNER_UID, .traits = LAST_WINS),
@@ -79,6 +84,45 @@ problem ns_options_read(struct reader *reader, const struct option_row *row, cha
 	return NULL;
 }
 
+const struct fd_at *ns_options_joined(const struct ns_plan *ns, enum ns_kind kind)
+{
+	const struct fd_at *const fds[N_NS_KINDS] = {
+		[NS_USER] = &ns->userns, [NS_PID] = &ns->pidns, [NS_NET] = &ns->netns,
+		[NS_IPC] = &ns->ipcns,   [NS_UTS] = &ns->utsns, [NS_CGROUP] = &ns->cgroupns,
+		[NS_TIME] = &ns->timens,
+	};
+	return fds[kind] && fds[kind]->fd >= 0 ? fds[kind] : NULL;
+}
+
+const struct fd_at *ns_options_first_joined(const struct ns_plan *ns)
+{
+	const struct fd_at *fd = NULL;
+	for (enum ns_kind kind = 0; kind < N_NS_KINDS && !fd; kind++)
+		fd = ns_options_joined(ns, kind);
+	return fd;
+}
+
+/* A pid namespace is an exception: the new one is made below the one that is joined. */
+static problem check_joined_or_made(const struct plan *plan)
+{
+	const struct ns_plan *ns = &plan->ns;
+	const bool made[N_NS_KINDS] = {
+		[NS_NET] = ns->unshare_net,   [NS_IPC] = ns->unshare_ipc,
+		[NS_UTS] = ns->unshare_uts,   [NS_CGROUP] = ns->unshare_cgroup != WANT_NO,
+		[NS_TIME] = ns->unshare_time,
+	};
+	for (enum ns_kind kind = 0; kind < N_NS_KINDS; kind++)
+		if (made[kind] && ns_options_joined(ns, kind))
+			return problem_at(
+				ns_options_joined(ns, kind)->position,
+				"cannot be combined with --unshare-%s%s: a namespace is joined or made, not both",
+				ns_kinds[kind].file,
+				kind == NS_NET    ? " or --unshare-all without --share-net"
+				: kind == NS_TIME ? ""
+						  : " or --unshare-all");
+	return NULL;
+}
+
 problem ns_options_check(const struct plan *plan, const struct caller *caller,
 			 const struct shape *shape)
 {
@@ -98,6 +142,9 @@ problem ns_options_check(const struct plan *plan, const struct caller *caller,
 		return option_refused(plan, "--uid", "needs --unshare-user or --userns");
 	if (!other_ids && shape->inner_gid != caller->gid)
 		return option_refused(plan, "--gid", "needs --unshare-user or --userns");
+	problem bad = check_joined_or_made(plan);
+	if (bad)
+		return bad;
 	if (ns->hostname && strlen(ns->hostname) > 64)
 		return option_refused(plan, "--hostname", "a host name has at most 64 bytes");
 	return NULL;
@@ -132,11 +179,12 @@ void ns_options_explain_become(const struct plan *plan, const struct shape *shap
 			       const struct caller *caller, struct text *text)
 {
 	explain_line(text, "become", "new namespaces:%s", new_namespaces(shape));
-	const struct fd_at joined[] = { plan->ns.userns, plan->ns.pidns };
-	for (size_t i = 0; i < ARRAY_SIZE(joined); i++)
-		if (joined[i].fd >= 0)
+	for (enum ns_kind kind = 0; kind < N_NS_KINDS; kind++) {
+		const struct fd_at *fd = ns_options_joined(&plan->ns, kind);
+		if (fd)
 			explain_line(text, "", "%s: join what descriptor %d refers to",
-				     position_text(joined[i].position), joined[i].fd);
+				     position_text(fd->position), fd->fd);
+	}
 	if (plan->report.userns_block.fd >= 0)
 		explain_line(text, "", "%s: the caller writes the id maps",
 			     position_text(plan->report.userns_block.position));

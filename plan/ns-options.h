@@ -4,6 +4,7 @@
 
 #include "plan/reader.h"
 #include "plan/shape.h"
+#include "sys/nskind.h"
 
 extern const struct option_rows ns_option_rows;
 problem ns_options_read(struct reader *reader, const struct option_row *row, char *const *words,
@@ -11,6 +12,9 @@ problem ns_options_read(struct reader *reader, const struct option_row *row, cha
 /* What contradicts itself; NULL: nothing. */
 problem ns_options_check(const struct plan *plan, const struct caller *caller,
 			 const struct shape *shape);
+/* What is joined of this kind before setup; NULL: nothing. And the first of them all. */
+const struct fd_at *ns_options_joined(const struct ns_plan *ns, enum ns_kind kind);
+const struct fd_at *ns_options_first_joined(const struct ns_plan *ns);
 /* Lines of --dry-run for two stages. */
 void ns_options_explain_become(const struct plan *plan, const struct shape *shape,
 			       const struct caller *caller, struct text *text);

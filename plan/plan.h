@@ -210,7 +210,7 @@ struct ns_plan {
 	bool unshare_ipc, unshare_pid, unshare_net, unshare_uts, unshare_time;
 	int64_t monotonic_offset_ns, boottime_offset_ns; /* to what the caller's clocks show */
 	bool disable_userns, assert_userns_disabled;
-	struct fd_at userns, userns2, pidns;
+	struct fd_at userns, userns2, pidns, netns, ipcns, utsns, cgroupns, timens;
 	bool has_uid, has_gid;
 	uid_t inner_uid;
 	gid_t inner_gid;

@@ -6,7 +6,9 @@
 #include "process/split.h"
 
 #include "limit/cgroup.h"
+#include "ns/join.h"
 #include "ns/namespaces.h"
+#include "plan/ns-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "process/end.h"
@@ -75,13 +77,13 @@ static void put_into_groups(const struct run *run, pid_t pid, bool born_in, int 
 static void join_and_go_on(struct run *run)
 {
 	const struct plan *plan = run->plan;
-	ns_join_userns(run);
+	ns_join_given(run);
 	if (plan->ns.pidns.fd < 0 && !run->shape.pid_namespace) {
 		ns_unshare_first(run);
 		return;
 	}
 	if (plan->ns.pidns.fd >= 0) {
-		ns_join(&plan->ns.pidns, NS_PID);
+		ns_join(run, &plan->ns.pidns, NS_PID);
 		/* One is joined by children only, and a new one is made only by who is in the old:
 		 * copy_pid_ns() */
 		pid_t member = run->shape.pid_namespace ? sys_clone_process(CLONE_PARENT) : 0;
@@ -168,7 +170,7 @@ pid_t split_off(struct run *run, int *ret_socket)
 {
 	int ends[2];
 	channel_make_pair(ends);
-	bool joins = run->plan->ns.userns.fd >= 0 || run->plan->ns.pidns.fd >= 0;
+	bool joins = ns_options_first_joined(&run->plan->ns);
 	bool born_in = true, has_groups = run->cgroups;
 	/* With groups that namespace is made later, in a user namespace in which the limit is another.
 	 */

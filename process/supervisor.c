@@ -20,6 +20,7 @@
 #include "plan/descriptors.h"
 #include "plan/given.h"
 #include "plan/limit-options.h"
+#include "plan/ns-options.h"
 #include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -58,8 +59,9 @@ static void require_own_proc(const struct run *run)
 {
 	const struct plan *plan = run->plan;
 	const char *option = plan->ns.pidns.fd >= 0 ? "--pidns" : NULL;
-	if (plan->ns.userns.fd >= 0 && run->shape.pid_namespace)
-		option = "--userns";
+	const struct fd_at *joined = ns_options_first_joined(&plan->ns);
+	if (joined && run->shape.pid_namespace)
+		option = joined->position.option;
 	if (end_must_find_the_rest(run) && !option)
 		option = options_with_trait(plan, ENDS_WITH_COMMAND);
 	if (end_must_find_the_rest(run) && !option)

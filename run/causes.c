@@ -10,6 +10,7 @@
 
 #define NO_NEW_NAMESPACE "No permissions to create a new namespace"
 #define LIMIT            "Creating new namespace failed: a limit was reached"
+#define NO_JOIN          "OPTION: Can't join the ... namespace"
 #define NO_PROC          "Can't mount proc on DEST"
 #define NO_EXEC          "execvp COMMAND"
 
@@ -43,6 +44,12 @@ const struct cause_row causes[N_CAUSES] = {
 		"this kernel was built without %s namespaces", "leave out the option that asks for one" },
 	[CAUSE_PID_1_GONE] = { "pid-1-gone", "Creating new namespace failed",
 		"the kernel is out of memory, or pid 1 of a joined pid namespace is gone", "" },
+	[CAUSE_JOIN_OUTSIDE] = { "join-outside", NO_JOIN,
+		"the user namespace that owns it is neither the present one nor below it", "join the one that owns it first: --userns" },
+	[CAUSE_JOIN_RIGHTS] = { "join-rights", NO_JOIN,
+		"it is owned by the present user namespace, where that takes CAP_SYS_ADMIN", "start as root" },
+	[CAUSE_JOIN_OWNER] = { "join-owner", NO_JOIN,
+		"it is owned by the user namespace user:[%s]", "join that as well: --userns" },
 	[CAUSE_NPROC] = { "nproc", "Creating new namespace failed",
 		"this user may have %s processes and threads (RLIMIT_NPROC)", "end some, or raise ulimit -u" },
 	[CAUSE_PIDS_MAX] = { "pids-max", "Creating new namespace failed",

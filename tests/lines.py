@@ -47,6 +47,10 @@ TAKE_WORDS = [option for option in TABLE.values() if option.words]
 TAKE_FD = [option for option in TAKE_WORDS if option.words[0] == "FD"]
 PATHS = {"SRC", "DEST", "PATH", "DIR", "RWSRC", "WORKDIR"}
 
+# What joins a namespace, and its name in /proc/PID/ns.
+JOINED = {"--userns": "user", "--userns2": "user", "--pidns": "pid", "--netns": "net", "--ipcns": "ipc", "--utsns": "uts",
+          "--cgroupns": "cgroup", "--timens": "time"}
+
 
 def each(options):
     return pytest.mark.parametrize("option", options, ids=lambda option: option.name)
@@ -56,8 +60,8 @@ def descriptor_for(option, folder, holder):
     """One that `option` accepts: `folder`, a namespace of `holder`, a filter, or a file."""
     if option.name.endswith(("bind-fd", "-src-fd")):
         return keep(os.open(folder, os.O_PATH))
-    if option.name in ("--userns", "--userns2", "--pidns"):
-        return holder.namespace("pid" if option.name == "--pidns" else "user")
+    if option.name in JOINED:
+        return holder.namespace(JOINED[option.name])
     if option.name == "--die-with-fd":
         return pipe()[0]
     if option.name in ("--seccomp", "--add-seccomp-fd"):

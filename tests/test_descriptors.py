@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from lines import TAKE_FD, descriptor_for, each, form_args, forms
+from lines import JOINED, TAKE_FD, descriptor_for, each, form_args, forms
 from sandbox import (BASE, FULL, READY, WITH_PROC, Holder, assert_ok, at_eof, bpf, close, data_fd, inside, keep, line_from,
                      need_locks_without_descriptors, pipe, python, readable, refused, run, run_python, start, wait_for)
 
@@ -50,10 +50,15 @@ def test_consumed_descriptors_never_pass(option, form, box):
     if option.name == "--userns-block-fd":
         pytest.skip("COMMAND waits for maps: test_userns_block_fd_lets_newuidmap_write_the_maps lists its descriptors")
     second = ["unshare", "--user", "--map-current-user"] if option.name == "--userns2" else []
-    with Holder("--user", "--map-current-user", "--keep-caps", "--pid", "--fork", "--kill-child", inner=second) as holder:
+    kind = JOINED.get(option.name, "user")
+    made = ["--pid", "--" + kind] if kind not in ("user", "pid") else ["--pid"]
+    with Holder("--user", "--map-current-user", "--keep-caps", *made, "--fork", "--kill-child", inner=second) as holder:
         fd = descriptor_for(option, box, holder)
-        first = {"--pidns": lambda: holder.namespace("user"), "--userns2": lambda: keep(fcntl.ioctl(fd, 0xb702))}  # NS_GET_PARENT
-        joined = ["--userns", first[option.name]()] if option.name in first else []
+        joined = []
+        if option.name == "--userns2":
+            joined = ["--userns", keep(fcntl.ioctl(fd, 0xb702))]  # NS_GET_PARENT
+        elif kind != "user":
+            joined = ["--userns", holder.namespace("user")]
         result = run_python([*form_args(form), *joined, *option.line(fd)], f"import os\n{LIST_FDS}", base=WITH_PROC)
     assert (result.returncode, result.stdout) == (0, "[0, 1, 2]\n"), result
 

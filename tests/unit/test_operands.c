@@ -32,11 +32,13 @@ static void test_descriptors_that_were_not_given_are_minus_one(void **state)
 {
 	(void) state;
 	GOOD("--dir", "/a", "c");
-	const int fds[] = {
-		plan.ns.userns.fd,          plan.ns.userns2.fd,          plan.ns.pidns.fd,
-		plan.report.block.fd,       plan.report.userns_block.fd, plan.report.info.fd,
-		plan.report.json_status.fd, plan.root.ops[0].outer_fd
-	};
+	const int fds[] = { plan.ns.userns.fd,        plan.ns.userns2.fd,
+			    plan.ns.pidns.fd,         plan.ns.netns.fd,
+			    plan.ns.ipcns.fd,         plan.ns.utsns.fd,
+			    plan.ns.cgroupns.fd,      plan.ns.timens.fd,
+			    plan.report.block.fd,     plan.report.userns_block.fd,
+			    plan.report.info.fd,      plan.report.json_status.fd,
+			    plan.root.ops[0].outer_fd };
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		assert_int_equal(fds[i], -1);
 }

@@ -71,6 +71,20 @@ static void test_a_user_namespace_is_joined_or_made_not_both(void **state)
 	ACCEPTED("--userns2", "5", "--unshare-user");
 }
 
+static void test_every_other_kind_is_joined_or_made_not_both(void **state)
+{
+	(void) state;
+	REFUSED("--netns (argument 1): cannot be combined with --unshare-net or --unshare-all without --share-net: a namespace is joined or made, not both",
+		"--netns", "5", "--unshare-all");
+	REFUSED("--cgroupns (argument 2): cannot be combined with --unshare-cgroup or --unshare-all: a namespace is joined or made, not both",
+		"--unshare-cgroup-try", "--cgroupns", "5");
+	REFUSED("--timens (argument 2): cannot be combined with --unshare-time: a namespace is joined or made, not both",
+		"--unshare-time", "--timens", "5");
+	ACCEPTED("--unshare-all", "--share-net", "--netns", "5");
+	ACCEPTED("--unshare-all", "--timens", "5");
+	ACCEPTED("--unshare-net", "--ipcns", "5", "--utsns", "6", "--cgroupns", "7");
+}
+
 static void test_userns_block_fd_needs_unshare_user_and_info_fd(void **state)
 {
 	(void) state;
@@ -206,6 +220,7 @@ static void test_no_process_that_nobody_needs(void **state)
 		{ LINE("--info-fd", "5", "--block-fd", "6", "--seccomp", "7", "c"), &user,
 		  RUN_ALONE, NULL },
 		{ LINE("--userns", "5", "--userns2", "6", "c"), &user, RUN_ALONE, NULL },
+		{ LINE("--netns", "5", "--timens", "6", "c"), &user, RUN_ALONE, NULL },
 		{ LINE("--new-session", "c"), &user, RUN_ALONE, NULL },
 		{ LINE("--new-session", "c"), &leader, RUN_SUPERVISED, "--new-session" },
 		{ LINE("--unshare-pid", "--as-pid-1", "c"), &user, RUN_SUPERVISED, "--as-pid-1" },
@@ -433,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_empty_plan_is_sound),
 		cmocka_unit_test(test_a_user_namespace_is_joined_or_made_not_both),
+		cmocka_unit_test(test_every_other_kind_is_joined_or_made_not_both),
 		cmocka_unit_test(test_userns_block_fd_needs_unshare_user_and_info_fd),
 		cmocka_unit_test(test_disable_userns_needs_unshare_user),
 		cmocka_unit_test(test_other_ids_need_a_user_namespace),
