@@ -216,7 +216,8 @@ static _Noreturn void serve(struct relay *relay)
 {
 	for (;;) {
 		bool on = relay->goes_on, wants_keys = on && !relay->n_keys && has_keys(relay);
-		bool reads = on && !relay->n_shown && !relay->is_unused;
+		/* Also while the caller's terminal takes no more: who writes at COMMAND's goes on meanwhile. */
+		bool reads = on && relay->n_shown < N_SHOWN && !relay->is_unused;
 		bool types = on && relay->n_keys;
 		struct pollfd events[] = {
 			{ .fd = relay->socket, .events = POLLIN },
