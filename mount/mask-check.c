@@ -186,6 +186,8 @@ static void check_view(const struct run *run, const struct masked *masked, const
 		check_room(run, masked, op, inner, is_layer);
 		return;
 	}
+	if (streq(inner, masked->real)) /* there it is covered */
+		return;
 	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
 	bool may_be_seen = masked->op->kind == OP_PROTECT || masked->is_stub;
 	if (fd < 0 || (may_be_seen && is_read_only(fd)) ||
@@ -239,8 +241,10 @@ static void check_second_paths(const struct run *run, const struct masked *maske
 void mask_check(struct run *run)
 {
 	struct masks *masks = run->mounts->masks;
-	if (masks)
-		masks->n_mounts = 0; /* what is read-only now counts */
+	if (masks) {
+		mask_walk_forget(run); /* what is read-only now counts */
+		mask_pins_close(run);
+	}
 	for (size_t i = 0; masks && i < masks->n; i++) {
 		struct masked *masked = &masks->items[i];
 		if (masked->shown.stx_ino)

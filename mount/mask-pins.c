@@ -39,6 +39,8 @@ struct mask_pins {
 	size_t n_views, capacity_views;
 	struct pinned *items;
 	size_t n, capacity;
+	uint64_t open_mount_id; /* of the view that was used last */
+	int open_fd;
 };
 
 bool mask_is_same(const struct kernel_statx *a, const struct kernel_statx *b)
@@ -53,15 +55,15 @@ static _Noreturn void die_changed(const struct op *op)
 	    op->inner_path);
 }
 
-/* EINVAL: the host's mounts below are locked, and come along or not at all (mount_namespaces(7)). */
+/* EINVAL: the host's mounts below are locked, and come along or not at all (mount_namespaces(7)). In a view, which is
+ * read-only and private, a clone is so, too. */
 static int clone_hidden(const struct op *op, int fd)
 {
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
 	int clone = sys_open_tree(fd, "", flags);
 	if (clone < 0 && errno == EINVAL)
 		clone = sys_open_tree(fd, "", flags | AT_RECURSIVE);
-	if (clone < 0 || sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
+	if (clone < 0)
 		die_errno(errno, "%s: Can't clone what is above %s", position_text(op->position),
 			  op->inner_path);
 	return clone;
@@ -71,6 +73,8 @@ static int open_view(struct run *run, const struct op *op, const struct mask_mou
 {
 	struct mask_pins *pins = run->mounts->masks->pins;
 	const char *name = NULL;
+	if (pins->open_fd >= 0 && pins->open_mount_id == mount->id)
+		return pins->open_fd;
 	for (size_t i = 0; i < pins->n_views; i++)
 		if (pins->views[i].of_mount_id == mount->id)
 			name = pins->views[i].name;
@@ -86,16 +90,21 @@ static int open_view(struct run *run, const struct op *op, const struct mask_mou
 					 sizeof(*pins->views));
 		name = arena_join("view", arena_number(pins->n_views, 10));
 		pins->views[pins->n_views++] = (struct view){ mount->id, name };
+		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY,
+					   .propagation = MS_PRIVATE };
 		AUTO_CLOSE int clone = clone_hidden(op, top_fd);
-		if (mkdirat(run->mounts->scratch.fd, name, 0700) < 0)
+		if (sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
+		    mkdirat(run->mounts->scratch.fd, name, 0700) < 0)
 			die_errno(errno, "%s: Can't make a second view",
 				  position_text(op->position));
 		bind_attach(op, clone, run->mounts->scratch.fd, name);
 	}
-	int fd = openat(run->mounts->scratch.fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	close_fd(&pins->open_fd);
+	pins->open_fd = openat(run->mounts->scratch.fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (pins->open_fd < 0)
 		die_errno(errno, "%s: Can't open a second view", position_text(op->position));
-	return fd;
+	pins->open_mount_id = mount->id;
+	return pins->open_fd;
 }
 
 /* Whether it is pinned already; dies where something else is there now. */
@@ -127,13 +136,14 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 	      const char *below, const struct kernel_statx *found)
 {
 	struct mask_pins *pins = run->mounts->masks->pins;
-	if (!pins)
+	if (!pins) {
 		pins = run->mounts->masks->pins = arena_alloc(sizeof(*pins));
+		pins->open_fd = -1;
+	}
 	struct kernel_statx status;
 	if (is_pinned(run, op, mount, below, found))
 		return;
-	AUTO_CLOSE int view_fd = open_view(run, op, mount);
-	AUTO_CLOSE int there = path_open(view_fd, below, O_PATH | O_NOFOLLOW);
+	AUTO_CLOSE int there = path_open(open_view(run, op, mount), below, O_PATH | O_NOFOLLOW);
 	if (there < 0 ||
 	    sys_statx(there, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) < 0 ||
 	    !mask_is_same(&status, found))
@@ -143,4 +153,10 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 	pins->items = arena_grow(pins->items, pins->n, &pins->capacity, sizeof(*pins->items));
 	pins->items[pins->n++] =
 		(struct pinned){ .of_mount_id = mount->id, .below = below, .object = *found };
+}
+
+void mask_pins_close(const struct run *run)
+{
+	if (run->mounts->masks->pins)
+		close_fd(&run->mounts->masks->pins->open_fd);
 }

@@ -11,5 +11,7 @@ bool mask_is_pinned(const struct run *run, const struct kernel_statx *object);
 /* Pins what was found `below` the top of a mount, if it is not pinned yet. Arena memory. */
 void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
 	      const char *below, const struct kernel_statx *found);
+/* No more pins: closes what was left open for them. */
+void mask_pins_close(const struct run *run);
 
 #endif

@@ -49,11 +49,8 @@ struct masks {
 	size_t n, capacity, n_stubs; /* the last: made on the host, or shared */
 	struct masked *passed; /* on mounts that cannot be written to: no pin; below: its parent */
 	size_t n_passed, capacity_passed;
-	struct mask_pins *pins; /* NULL: none */
-	/* Those that were asked what they are, for as long as no other operation can make one read-only. */
-	struct mask_mount *mounts;
-	size_t n_mounts, capacity_mounts;
-	const struct op *last;
+	struct mask_pins *pins;        /* NULL: none */
+	struct walked *walked;         /* mask-walk.c */
 	struct kernel_statx covers[3]; /* stx_ino 0: not made yet */
 };
 

@@ -49,6 +49,18 @@ struct walk {
 	size_t behind_link;
 };
 
+/* What walks know from one to the next, for as long as no other operation than a mask has come between. */
+struct walked {
+	const struct op *last;
+	/* Those that were asked what they are: none is made read-only meanwhile. */
+	struct mask_mount *mounts;
+	size_t n_mounts, capacity_mounts;
+	/* Where the last two paths part the next one may go on; the beginning of a path, that leads there without a
+	 * link. All that it passes was looked at, and is pinned. */
+	const char *path, *beginning;
+	struct walk start; /* at_fd -1: nowhere */
+};
+
 static _Noreturn void die_changed(const struct walk *walk)
 {
 	die("%s: %s was changed while the sandbox was set up", position_text(walk->op->position),
@@ -72,13 +84,13 @@ static const char *way_of(const struct walk *walk)
 /* The top of a mount begins where the walk stands. */
 static void enter_mount(struct walk *walk, uint64_t id)
 {
-	const struct masks *masks = walk->run->mounts->masks;
+	const struct walked *walked = walk->run->mounts->masks->walked;
 	const struct op *above = walk->mount.tree;
 	size_t i = 0;
-	while (i < masks->n_mounts && masks->mounts[i].id != id)
+	while (i < walked->n_mounts && walked->mounts[i].id != id)
 		i++;
-	if (i < masks->n_mounts)
-		walk->mount = masks->mounts[i];
+	if (i < walked->n_mounts)
+		walk->mount = walked->mounts[i];
 	else
 		walk->mount = (struct mask_mount){ .id = id,
 						   .top = walk->way.length ? way_of(walk) : "/",
@@ -115,7 +127,7 @@ static void stand_on_root(struct walk *walk)
  * machine's host serves it, out of COMMAND's reach. */
 static void learn_mount(struct walk *walk)
 {
-	struct masks *masks = walk->run->mounts->masks;
+	struct walked *walked = walk->run->mounts->masks->walked;
 	struct statfs fs;
 	if (walk->mount.is_known)
 		return;
@@ -127,9 +139,9 @@ static void learn_mount(struct walk *walk)
 	walk->mount.is_procfs = fs.f_type == PROC_SUPER_MAGIC;
 	walk->mount.is_fuse = fs.f_type == FUSE_SUPER_MAGIC &&
 			      !streq(overlay_type_of_mount(walk->run, walk->mount.id), "virtiofs");
-	masks->mounts = arena_grow(masks->mounts, masks->n_mounts, &masks->capacity_mounts,
-				   sizeof(*masks->mounts));
-	masks->mounts[masks->n_mounts++] = walk->mount;
+	walked->mounts = arena_grow(walked->mounts, walked->n_mounts, &walked->capacity_mounts,
+				    sizeof(*walked->mounts));
+	walked->mounts[walked->n_mounts++] = walk->mount;
 }
 
 /* In procfs nothing can be renamed. */
@@ -271,17 +283,21 @@ static void arrive(struct walk *walk, int fd, const char *name, struct mask_plac
 	ret->is_at_the_end = !walk->host_writable;
 }
 
-/* Of what a name led to; the type where the kernel does not tell it. An errno. */
-static int look_at(const struct walk *walk, int fd, struct kernel_statx *ret,
-		   bool *ret_is_directory)
+/* What has that name where we stand, which is the caller's, and what it is. An errno, and *ret_fd is -1. */
+static int find(const struct walk *walk, const char *name, int *ret_fd, struct kernel_statx *ret,
+		bool *ret_is_directory)
 {
-	if (sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, ret) < 0)
+	AUTO_CLOSE int fd = openat(walk->at_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct kernel_statx again;
+	*ret_fd = -1;
+	if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, ret) < 0)
 		return errno;
 	*ret_is_directory = S_ISDIR(ret->stx_mode);
-	struct kernel_statx again;
 	if (!(ret->stx_mask & STATX_TYPE) &&
 	    fs_look_at(walk->run, fd, &again, ret_is_directory) < 0)
 		return errno;
+	*ret_fd = fd;
+	fd = -1;
 	return 0;
 }
 
@@ -297,10 +313,36 @@ static bool goes_up(const char *rest)
 }
 
 /* Where no other file system of ours is, but the host's. */
-static bool is_stub(const struct walk *walk, int fd)
+static bool is_stub(const struct walk *walk, int fd, const struct kernel_statx *found)
 {
 	const struct op *tree = walk->mount.tree;
-	return tree && tree->kind == OP_BIND && is_writable(walk) && stub_is_one(fd);
+	return found->stx_mode & S_ISVTX && tree && tree->kind == OP_BIND && is_writable(walk) &&
+	       stub_is_one(fd);
+}
+
+/* Whether the last path led this far, and no farther, as this one does, which goes on with `name`. */
+static void note_parting(const struct walk *walk, const char *name)
+{
+	struct walked *walked = walk->run->mounts->masks->walked;
+	size_t common = 0, length = strlen(walk->path) - strlen(walk->rest) - strlen(name);
+	if (!walk->pins || walk->n_links || !walked->path || !walk->way.length)
+		return;
+	for (size_t i = 0; walk->path[i] && walk->path[i] == walked->path[i]; i++)
+		if (walk->path[i] == '/')
+			common = i + 1;
+	if (length != common || (walked->start.at_fd >= 0 && strlen(walked->beginning) == length &&
+				 strncmp(walked->beginning, walk->path, length) == 0))
+		return;
+	int fd = fcntl(walk->at_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return;
+	close_fd(&walked->start.at_fd);
+	walked->beginning = arena_copy(walk->path, length);
+	walked->start = *walk;
+	walked->start.at_fd = fd;
+	/* without capacity, so that whoever goes on from there copies it */
+	walked->start.way = (struct text){ .bytes = arena_copy(walk->way.bytes, walk->way.length),
+					   .length = walk->way.length };
 }
 
 /* NULL, or why nothing can be promised there. */
@@ -319,11 +361,12 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 		note_writable(walk);
 		if (walk->mount.is_fuse && !overlay_serves(walk->run, walk->mount.id))
 			return "it is on a FUSE file system, whose server can take off what is mounted there";
-		int fd = openat(walk->at_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		ret->is_stub = fd >= 0 && is_stub(walk, fd);
+		note_parting(walk, name);
+		int fd, error = find(walk, name, &fd, &status, &is_directory);
+		ret->is_stub = !error && is_stub(walk, fd, &status);
 		if (ret->is_stub)
 			close(fd);
-		if (ret->is_stub || (fd < 0 && errno == ENOENT)) {
+		if (ret->is_stub || error == ENOENT) {
 			ret->missing = name;
 			ret->missing_is_directory = !is_last || wants_directory;
 			if (walk->link && strlen(walk->rest) >= walk->behind_link)
@@ -335,7 +378,6 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 						    name);
 			break;
 		}
-		int error = fd < 0 ? errno : look_at(walk, fd, &status, &is_directory);
 		if (error)
 			return errno_text(error);
 		if (S_ISLNK(status.stx_mode) && status.stx_mask & STATX_TYPE) {
@@ -380,6 +422,55 @@ static const char *compare(const struct walk *walk, const struct mask_place *pla
 	return NULL;
 }
 
+/* ---- from one walk to the next ---- */
+
+void mask_walk_forget(const struct run *run)
+{
+	struct walked *walked = run->mounts->masks->walked;
+	if (!walked)
+		return;
+	close_fd(&walked->start.at_fd);
+	walked->n_mounts = 0;
+	walked->path = NULL;
+}
+
+void mask_walk_note_covered(const struct run *run, const char *real)
+{
+	struct walk *start = &run->mounts->masks->walked->start;
+	if (start->at_fd >= 0 && path_is_within(start->way.bytes, real))
+		close_fd(&start->at_fd);
+}
+
+static void begin(struct walk *walk)
+{
+	struct masks *masks = walk->run->mounts->masks;
+	if (!masks->walked) {
+		masks->walked = arena_alloc(sizeof(*masks->walked));
+		masks->walked->start.at_fd = -1;
+	}
+	struct walked *walked = masks->walked;
+	if (walked->last && walk->op > walked->last + 1)
+		mask_walk_forget(walk->run);
+	if (!walk->pins) /* another operation asks, or the end */
+		close_fd(&walked->start.at_fd);
+	walked->last = walk->op;
+	const struct walk *start = &walked->start;
+	size_t length = start->at_fd < 0 ? 0 : strlen(walked->beginning);
+	int fd = length && strncmp(walk->path, walked->beginning, length) == 0
+			 ? fcntl(start->at_fd, F_DUPFD_CLOEXEC, 3)
+			 : -1;
+	if (fd < 0) {
+		stand_on_root(walk);
+		return;
+	}
+	struct walk next = *walk;
+	*walk = *start;
+	walk->op = next.op;
+	walk->path = next.path;
+	walk->at_fd = fd;
+	walk->rest = next.rest + length;
+}
+
 void mask_walk(struct run *run, const struct op *op, const char *path, bool pins,
 	       struct mask_place *ret)
 {
@@ -389,15 +480,12 @@ void mask_walk(struct run *run, const struct op *op, const char *path, bool pins
 			     .pins = pins,
 			     .at_fd = run->root.fd,
 			     .rest = arena_string(path) };
-	struct masks *masks = run->mounts->masks;
-	if (masks->last && op > masks->last + 1)
-		masks->n_mounts = 0;
 	*ret = (struct mask_place){ .fd = -1 };
-	stand_on_root(&walk);
+	begin(&walk);
 	ret->trouble = go(&walk, ret);
 	if (!ret->trouble && walk.n_links)
 		ret->trouble = compare(&walk, ret);
 	if (walk.at_fd != run->root.fd)
 		close_fd(&walk.at_fd);
-	masks->last = op;
+	run->mounts->masks->walked->path = pins ? path : NULL;
 }

@@ -8,5 +8,9 @@
  * be renamed or removed any more. Dies of what is no promise that could not be kept, but a mistake. */
 void mask_walk(struct run *run, const struct op *op, const char *path, bool pins,
 	       struct mask_place *ret);
+/* `real`, as struct mask_place has it, was covered: no walk goes on from what is there. */
+void mask_walk_note_covered(const struct run *run, const char *real);
+/* Nothing is as it was: mounts may be read-only now. Closes what was left open for walks. */
+void mask_walk_forget(const struct run *run);
 
 #endif

@@ -154,6 +154,7 @@ static void attach(struct run *run, struct masked *masked, int mount_fd, int at_
 		die_errno(errno, "%s: Can't look at the mount on %s",
 			  position_text(masked->op->position), masked->path);
 	masked->shown.stx_mnt_id = status.stx_mnt_id;
+	mask_walk_note_covered(run, masked->real);
 	remember(run, masked);
 }
 

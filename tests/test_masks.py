@@ -95,6 +95,28 @@ def test_what_later_operations_put_below_is_there(home):
 
 # ---- nothing there ----
 
+@pytest.mark.parametrize("between, last", [
+    ([], "/home/d/2/f"), ([], "/home/d/../d/./2/f"), ([], "/home//d/2/f"), ([], "/home/link/../d/2/f"), ([], "/home/d/3/../2/f"),
+    ([], "/home/d/to/f"), (["--protect", "/home/d"], "/home/d/2/f"), (["--protect", "/home"], "/home/d/2/f"),
+    (["--bind", "{}/../e", "/home/d/2"], "/home/d/2/f"),
+    (["--ro-bind", "{}/../e", "/home/d/2", "--dir", "/home/d/2/new"], "/home/d/2/f")])
+def test_many_beside_each_other_are_hidden_each_where_it_is(home, between, last):
+    for name in ("d/0", "d/1", "d/2", "d/3", "../e"):
+        (home / name).mkdir(parents=True)
+        (home / name / "f").write_text(name)
+    (home / "d/to").symlink_to("2")
+    args = [word for path in ("/home/d/0/f", "/home/d/1/f") for word in ("--mask", path)]
+    args += [*[word.format(home) for word in between], "--mask", last, "--mask", "/home/d/3/f", *DROP]
+    assert shell(args, "cat /home/d/?/f", bind(home)) == ""
+    if not between:
+        assert attacks(args, "/home/d/2/f", ["/home/d/2", "/home/d"], "/home/proj/other", bind(home)) == []
+
+
+def test_what_lies_in_a_hidden_directory_is_hidden_after_it(home):
+    args = [word for path in ("/home/proj/src", "/home/proj/.env", "/home/proj", "/home/proj/other", "/home/proj/src") for word in ("--mask", path)]
+    assert shell([*args, *DROP], "ls -A /home/proj", bind(home)) == ""
+
+
 def test_where_nothing_can_be_made_nothing_is_done(home):
     args = ["--ro-bind", home, "/home", "--mask", "/home/none", *DROP]
     assert inside(args, "os.path.lexists('/home/none')", FULL) is False
