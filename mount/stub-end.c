@@ -93,7 +93,7 @@ void stubs_remove(struct run *run, int socket)
 {
 	struct message message;
 	int attached_fd;
-	while (channel_receive(socket, false, &message, &attached_fd) > 0)
+	while (socket >= 0 && channel_receive(socket, false, &message, &attached_fd) > 0)
 		if (message.kind >= MESSAGE_STUB_NAME && message.kind <= MESSAGE_STUB_LOCK)
 			stubs_hear(run, &message, attached_fd);
 	for (struct stubs *stubs = run->stubs; stubs && stubs->n; stubs->n--) {

@@ -27,7 +27,7 @@ void stub_make(struct run *run, const struct op *op, int parent_fd, const char *
 /* One of the messages above; takes the descriptor over. */
 void stubs_hear(struct run *run, const struct message *message, int attached_fd);
 /* After everything in the sandbox has ended: removes those that no other sandbox uses, and those of which nobody has
- * heard yet at the socket. */
+ * heard yet at the socket. Socket -1: setup is over. */
 void stubs_remove(struct run *run, int socket);
 
 #endif

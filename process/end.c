@@ -129,10 +129,17 @@ bool end_sandbox(const struct run *run)
 	return !left && !other;
 }
 
+void end_remove_stubs(struct run *run)
+{
+	const struct supervisor *self = run->supervisor;
+	if (run->shape.stub_for)
+		stubs_remove(run, self->started ? -1 : self->socket);
+}
+
 void end_and_remove(struct run *run)
 {
-	if (end_sandbox(run) && run->shape.stub_for)
-		stubs_remove(run, run->supervisor->socket);
+	if (end_sandbox(run))
+		end_remove_stubs(run);
 	cgroups_remove(run);
 }
 

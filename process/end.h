@@ -9,7 +9,10 @@ enum { EXIT_TIMED_OUT = 124, EXIT_KILLED = 137 }; /* as of timeout(1) */
 /* Nothing of the sandbox is left when this returns true, where it ends with COMMAND. Those who lost
  * their parents became our children. */
 bool end_sandbox(const struct run *run);
-/* With what was made for it. */
+/* Then: the stubs on the host, also those that setup has told of and nobody has heard. Once COMMAND has started,
+ * what still comes is not setup's. */
+void end_remove_stubs(struct run *run);
+/* Ends the sandbox, with what was made for it. */
 void end_and_remove(struct run *run);
 /* Ends the supervisor itself. */
 _Noreturn void end_leave(const struct run *run, int exit_status);

@@ -385,8 +385,8 @@ static bool end_with_command(struct run *run, bool started, struct usage *usage)
 {
 	bool lists_changes = overlay_lists_changes(run->plan), listed = true;
 	bool all_ended = end_sandbox(run);
-	if (all_ended && run->shape.stub_for)
-		stubs_remove(run, run->supervisor->socket);
+	if (all_ended)
+		end_remove_stubs(run);
 	if (run->cgroups || lists_changes)
 		helpers_wait_for_fuse(run, end_is_list_wanted);
 	if (!started || run->plan->report.json_status.fd >= 0 || run->plan->verbose)

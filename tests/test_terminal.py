@@ -158,6 +158,27 @@ while True: time.sleep(0.01)"""
         assert terminal.wait() == 9
 
 
+@pytest.mark.parametrize("args", [[], ["--unshare-pid"], ["--unshare-all", "--die-with-parent"], ["--new-session"], ["--pty"], ["--pty", "--unshare-pid", "--as-pid-1"]], ids=str)
+def test_each_of_two_ctrl_c_reaches_command_once(args):
+    code = """import os, signal
+caught = 0
+def count(n, f):
+    global caught
+    caught += 1
+    os.write(1, b"caught %d\\n" % caught)
+signal.signal(signal.SIGINT, count)
+os.write(1, b"ready\\n")
+while not os.read(0, 99).startswith(b"end"): pass
+os._exit(caught)"""
+    with Terminal([*FULL, *args], python(code)) as terminal:
+        terminal.read_until("ready")
+        for text in ("caught 1", "caught 2"):
+            terminal.type("\x03")
+            terminal.read_until(text)
+        terminal.type("end\n")
+        assert terminal.wait() == 2
+
+
 @pytest.mark.parametrize("args, code", [([], -signal.SIGINT), (["--unshare-pid"], 130)], ids=str)
 def test_ctrl_c_ends_a_command_that_does_not_care(args, code):
     with Terminal([*BASE, *args], ["sh", "-c", "echo ready; exec sleep 30"]) as terminal:
