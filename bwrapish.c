@@ -2,6 +2,8 @@
  *
  * HACKING.md has the map of the folders. This file is the story: main(), and what each process does, in order.
  */
+#include "check/check.h"
+#include "check/trial.h"
 #include "filter/filters.h"
 #include "limit/cgroup.h"
 #include "mount/build.h"
@@ -71,6 +73,8 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *ho
 	    (bad && command_options_ask_for_env_codes(argv)))
 		die_set_status(EXIT_SETUP);
 	die_first_call(report_early_failure, run);
+	if (bad && check_is_asked_for(plan))
+		check_refuse(plan, STAGE_READ, bad);
 	if (bad)
 		die("%s", bad);
 	for (size_t i = 0; i < plan->n_warnings; i++)
@@ -83,6 +87,8 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *ho
 					  " (bwrapish " BWRAPISH_VERSION ")\n"
 					: "bwrapish " BWRAPISH_VERSION "\n");
 	case READ_NOTHING: {
+		if (check_is_asked_for(plan))
+			break;
 		const char *help = as_bwrap ? options_help(program) : options_usage(program);
 		if (as_bwrap || argc <= 1)
 			write_all(STDERR_FILENO, help, strlen(help));
@@ -96,7 +102,10 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *ho
 	run_tell_stage(run, STAGE_CHECK);
 	if (plan->command.listen_fds)
 		host_learn_listen_fds(host, plan);
-	if ((bad = plan_check(plan, &host->caller, &run->shape)))
+	bad = plan_check(plan, &host->caller, &run->shape);
+	if (bad && check_is_asked_for(plan))
+		check_refuse(plan, STAGE_CHECK, bad);
+	if (bad)
 		die("%s", bad);
 	if (plan->dry_run) {
 		struct text text = { 0 };
@@ -115,6 +124,8 @@ static _Noreturn void become_command(struct run *run)
 	if (run->shape.topology == RUN_WITH_INIT)
 		init_await_leave(run);
 	second_userns_assert_none(run);
+	if (run->plan->rehearses)
+		trial_rehearse_exec(run);
 	command_go(run);
 }
 
@@ -194,7 +205,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
-	run->stage = STAGE_BUILD; /* of which each operation is told when it comes */
+	run_tell_stage(run, STAGE_BUILD);
 	build_root(run);
 	tell_terminal(run);
 	tell_and_await_ready(run);
@@ -205,6 +216,27 @@ static _Noreturn void be_sandbox(struct run *run)
 	else
 		lock(run);
 	become_command(run);
+}
+
+static _Noreturn void carry_out(struct host *host, struct plan *plan, struct run *run)
+{
+	run_tell_stage(run, STAGE_SPLIT);
+	host_learn(host, plan);
+	command_check_labels(plan);
+	command_check_pidfd_socket(plan);
+	filters_compose(run);
+
+	if (run->shape.topology == RUN_ALONE) {
+		ns_enter_in_place(run);
+		be_sandbox(run);
+	}
+	supervisor_prepare(run);
+	cgroups_make(run, end_await);
+	int socket;
+	pid_t child = split_off(run, &socket);
+	if (child > 0)
+		supervisor_run(run, child, socket);
+	be_sandbox(run);
 }
 
 int main(int argc, char **argv, char **envp)
@@ -226,21 +258,7 @@ int main(int argc, char **argv, char **envp)
 	die_first_call(find_exit_codes, argv);
 	host_arrive(&host, argv, envp);
 	read_and_check(argc, argv, as_bwrap, &host, &plan, &run);
-	run_tell_stage(&run, STAGE_SPLIT);
-	host_learn(&host, &plan);
-	command_check_labels(&plan);
-	command_check_pidfd_socket(&plan);
-	filters_compose(&run);
-
-	if (run.shape.topology == RUN_ALONE) {
-		ns_enter_in_place(&run);
-		be_sandbox(&run);
-	}
-	supervisor_prepare(&run);
-	cgroups_make(&run, end_await);
-	int socket;
-	pid_t child = split_off(&run, &socket);
-	if (child > 0)
-		supervisor_run(&run, child, socket);
-	be_sandbox(&run);
+	if (check_is_asked_for(&plan))
+		check_carry_out(&host, &plan, &run, carry_out);
+	carry_out(&host, &plan, &run);
 }

@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
+			case --args --check-json --features-json --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
@@ -80,6 +80,10 @@ complete -c bwrapish -n '__bwrapish_wants option' -l help -d 'print this help an
 complete -c bwrapish -n '__bwrapish_wants option' -l version -d 'print the version and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l args -d 'read NUL-separated options from FD, in place'
 complete -c bwrapish -n '__bwrapish_wants option' -l dry-run -d 'check the line, tell what would be done, do nothing'
+complete -c bwrapish -n '__bwrapish_wants option' -l check -d 'try what a sandbox needs, or this line; tell the cure'
+complete -c bwrapish -n '__bwrapish_wants option' -l check-json -d 'the same, written to FD as JSON'
+complete -c bwrapish -n '__bwrapish_wants option' -l features -d 'tell what this machine offers'
+complete -c bwrapish -n '__bwrapish_wants option' -l features-json -d 'the same, written to FD as JSON'
 complete -c bwrapish -n '__bwrapish_wants option' -l verbose -d 'tell each step on stderr as it happens'
 complete -c bwrapish -n '__bwrapish_wants option' -l level-prefix -d 'begin errors with <3> and warnings with <4>'
 complete -c bwrapish -n '__bwrapish_wants option' -l unshare-all -d 'all of the following that the kernel has, but time'

@@ -215,3 +215,32 @@ problem cgroup_make_v2(struct cgroups *groups, const struct run *run, scope_awai
 	groups->n = 1;
 	return NULL;
 }
+
+problem cgroup_look_v2(struct cgroups *groups, const struct run *run, const char **ret_where)
+{
+	cgroup_find_v2(groups);
+	cgroup_learn_own(groups, run);
+	if (!groups->own.path || groups->own.fd < 0)
+		return "this process is in no control group of version 2";
+	const char *path = groups->own.path, *controllers = groups->own.controllers, *wanted,
+		   *program;
+	if (faccessat(groups->own.fd, ".", W_OK, AT_EACCESS) < 0) {
+		problem bad = cgroup_not_usable(path, "", errno);
+		struct place_found above = find_above(groups, run, &wanted);
+		problem no_scope = above.bad ? scope_find(run, &path, &program) : NULL;
+		if (no_scope)
+			return arena_printf(
+				"%s; systemd's user manager gives no other: %s" CGROUP_CURE, bad,
+				no_scope);
+		if (above.bad) {
+			*ret_where = arena_printf("systemd's user manager gives one (%s)", program);
+			return NULL;
+		}
+		path = above.path;
+		controllers = procfile_read(above.fd, "cgroup.subtree_control");
+		close(above.fd);
+	}
+	*ret_where = arena_printf("below %s, with %s", path,
+				  controllers && *controllers ? controllers : "no controller");
+	return NULL;
+}

@@ -16,6 +16,8 @@ bool cgroup_v2_knows(struct cgroups *groups, const char *controller);
  * gives. The controllers that it has got are *ret_wanted. */
 problem cgroup_make_v2(struct cgroups *groups, const struct run *run, scope_await await,
 		       const char **ret_wanted);
+/* Where that would be, and with which controllers; or why nowhere. Changes nothing. */
+problem cgroup_look_v2(struct cgroups *groups, const struct run *run, const char **ret_where);
 problem cgroup_not_usable(const char *path, const char *file, int error);
 
 #endif

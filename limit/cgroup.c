@@ -171,6 +171,14 @@ static void verify_limits(const struct cgroups *groups, const struct plan *plan,
 	}
 }
 
+problem cgroups_look(const struct run *run, const char **ret_where)
+{
+	struct cgroups groups = { .leaf = NO_GROUP, .own.fd = -1 };
+	problem bad = cgroup_look_v2(&groups, run, ret_where);
+	close_fd(&groups.own.fd);
+	return bad;
+}
+
 void cgroups_make(struct run *run, scope_await await)
 {
 	const struct plan *plan = run->plan;

@@ -7,6 +7,8 @@
 
 /* Makes the groups and sets the limits, for --limit, --limit-try and --cgroup; await() is how it waits. */
 void cgroups_make(struct run *run, scope_await await);
+/* Where they could be made, or why nowhere. Changes nothing. */
+problem cgroups_look(const struct run *run, const char **ret_where);
 /* For clone3(2) with CLONE_INTO_CGROUP; -1 where there is no group to be born in. */
 int cgroups_birth_fd(const struct run *run);
 /* Dies of what clone3(2) said where the group is the reason. */

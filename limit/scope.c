@@ -170,19 +170,26 @@ static bool is_in(const struct run *run, const char *name)
 	return found && found[strlen(name)] == '\n';
 }
 
+problem scope_find(const struct run *run, const char **ret_directory, const char **ret_program)
+{
+	*ret_directory = get_variable(run->host->envp, "XDG_RUNTIME_DIR");
+	if (!*ret_directory || **ret_directory != '/')
+		return "XDG_RUNTIME_DIR is not set";
+	problem bad = check_manager(*ret_directory);
+	if (bad)
+		return bad;
+	*ret_program = program_find("busctl");
+	return *ret_program ? NULL : "busctl, which asks it, is not installed (package systemd)";
+}
+
 problem scope_enter(const struct run *run, scope_await await)
 {
 	enum { MOST_CALLS = 10, RETRY_MS = 100 };
 	int n_calls = 0;
-	const char *directory = get_variable(run->host->envp, "XDG_RUNTIME_DIR");
-	if (!directory || directory[0] != '/')
-		return "XDG_RUNTIME_DIR is not set";
-	problem bad = check_manager(directory);
+	const char *directory, *program;
+	problem bad = scope_find(run, &directory, &program);
 	if (bad)
 		return bad;
-	const char *program = program_find("busctl");
-	if (!program)
-		return "busctl, which asks it, is not installed (package systemd)";
 
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);

@@ -16,6 +16,17 @@
 #include "plan/shape.h"
 #include "utils.h"
 
+const char *plan_stage_name(enum stage stage)
+{
+	static const char names[][12] = {
+		[STAGE_READ] = "read",     [STAGE_CHECK] = "check", [STAGE_SPLIT] = "split",
+		[STAGE_BECOME] = "become", [STAGE_PIN] = "pin",     [STAGE_MOVE_IN] = "move in",
+		[STAGE_BUILD] = "build",   [STAGE_LOCK] = "lock",   [STAGE_PREPARE] = "prepare",
+		[STAGE_GO] = "go",
+	};
+	return names[stage];
+}
+
 static void explain_go(const struct plan *plan, struct text *text)
 {
 	bool has_begun = filter_options_explain_go(plan, text);

@@ -18,6 +18,7 @@ enum stage {
 	STAGE_PREPARE,
 	STAGE_GO
 };
+const char *plan_stage_name(enum stage stage);
 void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 			const struct caller *caller, enum stage stage, struct text *text);
 /* All stages: the text of --dry-run. */

@@ -288,6 +288,13 @@ struct plan {
 	struct limit_plan limit;
 	struct report_plan report;
 
+	/* to look, and not to run */
+	struct {
+		bool check, features;
+		struct fd_at check_json, features_json;
+	} look;
+	bool rehearses; /* all but COMMAND, for whoever looks */
+
 	/* how to talk */
 	bool dry_run, verbose, level_prefix;
 	const char **warnings;

@@ -9,6 +9,7 @@
 #include "mount/made-source.h"
 #include "mount/proc.h"
 #include "ns/namespaces.h"
+#include "plan/explain.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "process/end.h"
@@ -170,12 +171,6 @@ static const char *sentence_of(const struct failure *failure)
 
 void report_failure(const struct run *run, const struct told_failure *told)
 {
-	static const char stages[][12] = {
-		[STAGE_READ] = "read",     [STAGE_CHECK] = "check", [STAGE_SPLIT] = "split",
-		[STAGE_BECOME] = "become", [STAGE_PIN] = "pin",     [STAGE_MOVE_IN] = "move in",
-		[STAGE_BUILD] = "build",   [STAGE_LOCK] = "lock",   [STAGE_PREPARE] = "prepare",
-		[STAGE_GO] = "go",
-	};
 	const struct failure *failure = &told->failure;
 	struct supervisor *self = run->supervisor;
 	struct text json = { 0 };
@@ -187,8 +182,8 @@ void report_failure(const struct run *run, const struct told_failure *told)
 	begin_event(&json, started         ? "supervisor-failed"
 			   : told->of_exec ? "exec-failed"
 					   : "setup-failed");
-	if (told->stage >= 0 && (size_t) told->stage < ARRAY_SIZE(stages))
-		add_words(&json, "stage", stages[told->stage]);
+	if (told->stage >= 0 && told->stage <= STAGE_GO)
+		add_words(&json, "stage", plan_stage_name((enum stage) told->stage));
 	add_position(&json, failure->sentence);
 	add_words(&json, "path", failure->path);
 	add_words(&json, "errno", failure->error ? errno_name(failure->error) : NULL);

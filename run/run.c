@@ -7,6 +7,7 @@
 #include "plan/plan.h"
 #include "utils.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,8 +15,11 @@
 void run_tell_stage(struct run *run, enum stage stage)
 {
 	struct text text = { 0 };
+	const char number = (char) stage;
 	run->stage = stage;
-	if (!run->plan->verbose)
+	if (run->plan->rehearses && !write_all(STDERR_FILENO, &number, sizeof(number)))
+		die_errno(errno, "Can't tell of a stage");
+	if (!run->plan->verbose || stage == STAGE_BUILD) /* each operation is told when it comes */
 		return;
 	plan_explain_stage(run->plan, &run->shape, &run->host->caller, stage, &text);
 	for (char *line = text.bytes, *end; line && *line; line = end + 1) {

@@ -58,7 +58,7 @@ struct run {
 	char **environment; /* COMMAND's, once made */
 };
 
-/* A stage begins. --verbose: what --dry-run says of it, on stderr; otherwise nothing. */
+/* A stage begins. --verbose: what --dry-run says of it, on stderr, but for STAGE_BUILD; otherwise nothing. */
 void run_tell_stage(struct run *run, enum stage stage);
 /* Ends this process since another one of setup's has ended, with this status of wait(2), and COMMAND
  * has not been started: with 128 + the signal that ended it or the one that it waited for, which

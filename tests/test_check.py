@@ -1,0 +1,239 @@
+"""--check and --features: what works here and what does not, found out by the run's own code, with nothing changed or left."""
+import errno
+import json
+import os
+import subprocess
+
+import pytest
+
+from lines import forms, form_args
+from sandbox import (BASE, FULL, IS_ROOT, PREFIX, REPO, args_fd, as_user, at_eof, close, data_fd, host_mounts, pipe, read_json, readable, run, tree,
+                     without_rights)
+from test_causes import in_chroot, refusing, user_id
+
+SCHEMA = REPO / "man" / "check.schema.json"
+USER = as_user() if IS_ROOT else []
+
+MACHINE = ["user-namespace", "id-map", "mounts", "pid-namespace", "proc", "dev", "network-namespace", "ipc-namespace", "uts-namespace",
+           "cgroup-namespace", "filters", "no-more-user-namespaces", "proc-pid", "overlay-kernel", "time-namespace", "notification",
+           "overlay-fuse", "landlock", "newuidmap", "control-groups", "pasta"]
+STAGES = ["split", "become", "pin", "move in", "build", "lock", "prepare", "go"]
+
+
+def hold_against_schema(document):
+    try:
+        import jsonschema
+    except ImportError:
+        return document  # on a machine without it the tests say what else they say
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(document)
+    return document
+
+
+def check(args=(), command=None, prefix=USER, **options):
+    """({name: finding}, the result) of what --check-json has to say."""
+    reader, writer = pipe()
+    result = run(["--check-json", writer, *args], command, prefix=prefix, **options)
+    assert result.stdout == "", result
+    os.set_blocking(reader, False)
+    document = hold_against_schema(json.loads(os.read(reader, 1 << 20)))
+    assert result.returncode == (not document["works"]), result
+    return {finding["name"]: finding for finding in document["checks"]}, result
+
+
+def failing(findings):
+    return {name: finding.get("cause") for name, finding in findings.items() if finding["verdict"] == "fails"}
+
+
+def untried(findings):
+    return [name for name, finding in findings.items() if finding["verdict"] == "not tried"]
+
+
+# ---- the machine ----
+
+def test_all_that_a_sandbox_may_need_is_told_in_the_order_of_importance():
+    findings, result = check()
+    assert list(findings) == MACHINE and not result.stderr, result
+    lines = run(["--check"], prefix=USER)
+    told = [line.split(":")[0].split(None, 1) for line in lines.stdout.splitlines()[:-1]]
+    assert [name for _, name in told] == MACHINE and {mark for mark, _ in told} <= {"ok", "no", "-"}, lines
+    assert lines.stdout.splitlines()[-1] == "A sandbox can be had here." and lines.returncode == 0 and not lines.stderr
+
+
+def test_lines_and_data_can_be_had_together():
+    reader, writer = pipe()
+    result = run(["--check", "--check-json", writer], prefix=USER)
+    assert result.stdout.startswith("ok  user-namespace: works") and read_json(reader)["works"] is True
+
+
+@pytest.mark.parametrize("kind, name", [("net", "network-namespace"), ("ipc", "ipc-namespace"), ("uts", "uts-namespace"), ("cgroup", "cgroup-namespace"),
+                                        ("time", "time-namespace")])
+def test_what_one_limit_forbids_is_all_that_fails(kind, name):
+    if not os.path.exists(f"/proc/self/ns/{kind}"):
+        pytest.skip(f"a kernel without {kind} namespaces")
+    findings, result = check(prefix=without_rights(f"echo 0 >/proc/sys/user/max_{kind}_namespaces"))
+    failed = failing(findings)
+    # that of time is made in the new user namespace, from which the limit around cannot be read
+    assert failed.pop(name) == ("namespace-limit" if kind == "time" else "namespace-none") and result.returncode == 0, findings
+    assert not set(failed) & set(MACHINE[:-5]), failed
+
+
+def test_without_user_namespaces_nothing_works_and_it_is_said_once():
+    findings, result = check(prefix=without_rights("echo 0 >/proc/sys/user/max_user_namespaces"))
+    assert result.returncode == 1 and findings["user-namespace"]["cause"] == "namespace-none"
+    assert set(untried(findings)) == set(MACHINE[1:16]) and findings["mounts"]["message"] == "for the same reason as user-namespace"
+
+
+def test_a_chroot_is_named(box):
+    findings, result = check(prefix=in_chroot(box))
+    assert result.returncode == 1 and findings["user-namespace"]["cause"] == "chroot"
+
+
+@pytest.mark.parametrize("denied, name, cause", [({"unshare": errno.EPERM}, "user-namespace", "namespace-filter"),
+                                                 ({"open_tree": errno.EPERM, "move_mount": errno.EPERM}, "mounts", "mount-filter"),
+                                                 ({"fsopen": errno.ENOSYS}, "mounts", "mount-filter")])
+def test_a_filter_around_is_named(denied, name, cause):
+    findings, result = check(prefix=refusing(denied))
+    assert result.returncode == 1 and failing(findings)[name] == cause, findings
+
+
+def test_a_covered_proc_is_named():
+    findings, result = check(prefix=host_mounts("mount --bind /dev/null /proc/version", user=user_id()))
+    assert result.returncode == 1 and findings["proc"]["cause"].startswith("proc-covered") and findings["pid-namespace"]["verdict"] == "works"
+
+
+def test_a_wrong_device_is_no_obstacle_for_all_else():
+    findings, result = check(prefix=host_mounts("mount --bind /dev/null /dev/zero", user=user_id()))
+    assert list(failing(findings))[:1] == ["dev"] and "not the device it should be" in findings["dev"]["message"] and result.returncode == 0, findings
+
+
+@pytest.mark.root
+def test_root_needs_no_user_namespace():
+    deny = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', "sh"]
+    findings, result = check(prefix=deny)
+    assert findings["user-namespace"]["cause"] == "namespace-none" and findings["mounts"]["verdict"] == "works", findings
+    assert result.returncode == 0
+
+
+def test_nothing_is_left():
+    """No mount, and no process: a pipe that all of them hold is at its end as soon as it returns."""
+    before = open("/proc/self/mountinfo").read()
+    reader, writer = pipe()
+    check(pass_fds=[writer])
+    close(writer)
+    assert open("/proc/self/mountinfo").read() == before and at_eof(reader)
+
+
+# ---- features ----
+
+def test_features_are_told_without_a_verdict():
+    reader, writer = pipe()
+    result = run(["--features", "--features-json", writer], prefix=[*USER, "sh", "-c", 'ulimit -n 64; exec "$@"', "sh"])
+    document = hold_against_schema(read_json(reader))
+    names = ["kernel", *MACHINE, "proc-pid-below-covers", "openat2", "clone3", "statmount"]
+    assert list(document["features"]) == names and result.returncode == 0 and not result.stderr, result
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == names
+    assert document["features"]["kernel"]["words"] == os.uname().release
+
+
+def test_features_are_no_verdict():
+    result = run(["--features"], prefix=without_rights("echo 0 >/proc/sys/user/max_user_namespaces"))
+    assert result.returncode == 0 and "user-namespace: no (Creating new namespace failed" in result.stdout, result
+
+
+# ---- a line ----
+
+@forms
+def test_a_line_that_works_is_told_stage_by_stage(form):
+    findings, result = check([*FULL, *form_args(form)], ["echo", "COMMAND RAN"])
+    assert list(findings) == STAGES and not failing(findings) and not untried(findings), findings
+    assert result.returncode == 0 and not result.stderr
+
+
+# What fails, at its stage, with the message of the run itself.
+WRONG = {
+    "a missing source": (["--ro-bind", "/no/such", "/x"], ["true"], "pin"),
+    "a file below a file": ([*BASE, "--tmpfs", "/usr/bin/env"], ["true"], "build"),
+    "no such command": (BASE, ["no-such"], "go"),
+    "no such command, with pid 1": ([*BASE, "--unshare-all"], ["no-such"], "go"),
+    "no such command, supervised": ([*BASE, "--die-with-parent"], ["/no/such"], "go"),
+    "a directory": (BASE, ["/usr"], "go"),
+    "no loader": (["--ro-bind", "/usr/bin", "/usr/bin"], ["/usr/bin/env"], "go"),
+    "noexec": (["--mount-flags", "noexec", *BASE], ["env"], "go"),
+    "too long": ([*BASE, "--rlimit", "stack", "600K"], ["echo", "x" * 100000, "x" * 100000], "go"),
+    "no such directory": ([*BASE, "--chdir", "/no/such"], ["true"], "prepare"),
+    "exec denied": ([*BASE, "--seccomp-deny", "execve"], ["true"], "go"),
+    "a lock that is not there": ([*BASE, "--lock-file", "/no/such"], ["true"], "lock"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_line_fails_where_the_run_fails_with_the_same_words(name):
+    args, command, stage = WRONG[name]
+    findings, result = check(args, command)
+    shown = run(["--unsetenv", "NOTHING", *args], command, prefix=USER)  # as many words as --check-json has
+    assert result.returncode == 1 and list(failing(findings)) == [stage], findings
+    place = STAGES.index(stage)
+    assert untried(findings) == STAGES[place + 1:]
+    assert shown.stderr == f"{PREFIX}{findings[stage]['message']}\n" and shown.returncode == 1, (shown, findings)
+
+
+@pytest.mark.parametrize("args, stage, words", [(["--bind", "x"], "read", "--bind (argument 3): takes SRC DEST"), (["--no-such"], "read", "Unknown option --no-such"),
+                                                (["--userns", "0", "--unshare-user", "true"], "check", "a user namespace is joined or made")])
+def test_a_line_that_is_unsound_is_told_as_data_too(args, stage, words):
+    findings, _ = check(args)
+    assert list(findings) == [stage] and words in findings[stage]["message"], findings
+    assert findings[stage]["argument"] == 3
+    result = run(["--check", *args])
+    assert result.stdout.startswith(f"no  {stage}: ") and result.returncode == 1 and not result.stderr, result
+
+
+def test_a_line_needs_no_command():
+    findings, result = check([*BASE, "--unshare-all"])
+    assert list(findings) == STAGES and result.returncode == 0
+
+
+def test_the_status_of_a_failure_is_that_of_the_run():
+    assert run(["--check", "--exit-codes", "env", *BASE], ["no-such"], prefix=USER).returncode == 125
+
+
+def test_nothing_on_the_host_is_changed(box):
+    (box / "dir").mkdir()
+    (box / "file").write_text("old")
+    (box / "upper").mkdir()
+    (box / "work").mkdir()
+    os.chmod(box / "dir", 0o700)
+    if USER:
+        subprocess.run(["chown", "-R", str(user_id()), box], check=True)
+        box.chmod(0o755)
+    before = tree(box)
+    findings, result = check([*BASE, "--bind", box, "/box", "--tmpfs", "/box/new", "--dir", "/box/dir/made", "--file", data_fd("new"), "/box/file",
+                              "--file", data_fd("new"), "/box/other", "--symlink", "/x", "/box/link", "--chmod", "0755", "/box/dir",
+                              "--bind-create", box / "create", "/create", "--mask", "/box/secret", "--protect", "/box/safe",
+                              "--ro-bind-data", data_fd("x"), "/box/data", "--overlay-src", "/usr/share", "--overlay", box / "upper", box / "work", "/merged"],
+                             ["sh", "-c", "echo ran >/box/ran"])
+    assert result.returncode == 0 and tree(box) == before and (box / "file").read_text() == "old", (findings, result)
+    notes = findings["go"]["notes"]
+    assert sum("is not tried: it would change the host" in note for note in notes) == 3, notes
+    assert any(note.startswith("--bind-create (argument") and "would make" in note for note in notes), notes
+
+
+def test_nobody_is_waited_for_or_told():
+    empty, others = pipe()[0], [pipe() for _ in range(4)]
+    args = ["--block-fd", empty, "--info-fd", others[0][1], "--json-status-fd", others[1][1], "--seccomp-deny", "acct",
+            "--seccomp-dump", others[2][1], "--seccomp-trace", others[3][1], "--userns-block-fd", pipe()[0], "--unshare-user"]
+    findings, result = check([*BASE, *args], ["true"])
+    assert result.returncode == 0, findings
+    assert not any(readable(reader, 0) for reader, _ in others)
+
+
+def test_a_writable_directory_that_cannot_be_written_to_is_refused(box):
+    (box / "work").mkdir()
+    findings, _ = check([*BASE, "--overlay-src", "/usr", "--overlay", "/usr", box / "work", "/merged"], ["true"])
+    assert "Can't write to RWSRC /usr" in findings["split"]["message"], findings
+
+
+def test_words_from_a_descriptor_are_checked():
+    findings, _ = check(["--args", args_fd([*BASE, "--tmpfs", "/usr/bin/env"])], ["true"])
+    assert findings["build"]["option"] == "--tmpfs" and findings["build"]["word"] == len(BASE) + 1, findings
