@@ -295,6 +295,7 @@ void cgroups_leave_to_supervisor(struct run *run)
 	struct cgroups *groups = run->cgroups;
 	if (!groups)
 		return;
+	run->owns_group = cgroup_v2(groups);
 	groups->leaf.parent_fd = -1; /* it is that of the group */
 	close_group(&groups->leaf);
 	for (size_t i = 0; i < groups->n; i++)

@@ -2,6 +2,7 @@
  *
  * A sysfs is read-only always. What is in it belongs to the host's root, who may be the sandbox's as well; and where
  * COMMAND has capabilities, one that could be written to would let it mount another such (mnt_already_visible()).
+ * Control groups are, unless they are the sandbox's own: by cgroup.kill COMMAND would end whoever else is in them.
  */
 #include "mount/kernel-fs.h"
 
@@ -33,10 +34,10 @@ static const char *cause_of(const struct op *op, int error)
 		       : "; message queues need --unshare-ipc, or --ipcns together with the --userns that owns it";
 }
 
-static int make(const struct op *op)
+static int make(const struct op *op, bool read_only)
 {
 	unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-			 (op->kind == OP_SYS ? MOUNT_ATTR_RDONLY : 0) | op->mount_flags;
+			 (read_only ? MOUNT_ATTR_RDONLY : 0) | op->mount_flags;
 	int fd = fs_try_make(type_of(op), flags, (const char *[]){ NULL });
 	if (fd < 0)
 		die_because(errno, "%s: Can't mount %s on %s: %s%s", position_text(op->position),
@@ -47,11 +48,14 @@ static int make(const struct op *op)
 
 void kernel_fs_pin(const struct op *op, struct pin *pin)
 {
-	pin->mount_fd = make(op);
+	pin->mount_fd = make(op, true);
 	pin->is_directory = true;
 }
 
 void kernel_fs_build(struct run *run, const struct op *op, struct pin *pin)
 {
-	destination_show(run, op, op->kind == OP_SYS ? pin->mount_fd : make(op), true, 0755);
+	bool is_top = run->owns_group && run->plan->ns.cgroupns.fd < 0;
+	bool read_only = op->kind == OP_CGROUP2 && !is_top;
+	destination_show(run, op, op->kind == OP_SYS ? pin->mount_fd : make(op, read_only), true,
+			 0755);
 }

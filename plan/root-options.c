@@ -219,7 +219,9 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 	case OP_SYS:
 		return arena_printf("a sysfs at %s, read-only", to);
 	case OP_CGROUP2:
-		return arena_printf("control groups (version 2) at %s", to);
+		return arena_printf(
+			"control groups (version 2) at %s, read-only unless the sandbox has its own",
+			to);
 	case OP_MQUEUE:
 		return arena_printf("message queues at %s", to);
 	case OP_DIR:

@@ -52,6 +52,7 @@ struct run {
 	bool in_chroot;     /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
 	struct cgroups *cgroups; /* the supervisor's; NULL: none were made */
+	bool owns_group;         /* the sandbox's side: that of version 2 holds nothing else */
 	struct stubs *stubs;     /* the supervisor's; NULL: it was told of none */
 	struct mounts *mounts;   /* of the new root; NULL before its sources are pinned */
 	struct filters *filters;

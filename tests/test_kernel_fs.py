@@ -66,9 +66,9 @@ def need_v2():
 def test_control_groups_are_those_of_the_new_namespace(args):
     need_v2()
     mount = mounts_inside([*args, "--cgroup2", "/cg"])["/cg"]
-    assert mount.type == "cgroup2" and mount.has("rw", "nosuid", "nodev", "noexec")
+    assert mount.type == "cgroup2" and mount.has("ro", "nosuid", "nodev", "noexec")
     assert "cgroup.procs" in inside([*args, "--cgroup2", "/cg"], "os.listdir('/cg')")
-    assert mounts_inside([*args, "--mount-flags", "ro", "--cgroup2", "/cg"])["/cg"].has("ro")
+    assert "Read-only" in run([*BASE, *args, "--cgroup2", "/cg"], ["sh", "-c", "echo 1 >/cg/cgroup.kill"]).stderr
 
 
 @pytest.mark.parametrize("args", [[], ["--unshare-net"], ["--unshare-user", "--unshare-pid"]], ids=str)
@@ -93,6 +93,21 @@ def test_the_limits_of_the_sandbox_are_not_in_what_it_is_shown():
                          ["sh", "-c", "ls -A /cg; cat /cg/hugetlb.2MB.max 2>&-; echo max 2>&- >/cg/hugetlb.2MB.max && echo raised; :"], prefix=group.prefix)
             assert_ok(result)
             assert "4194304" not in result.stdout and "raised" not in result.stdout, result.stdout
+    finally:
+        group.remove()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("options", [["--limit-try", "hugetlb.2MB.max", "4194304"], ["--cgroup", "{}"], []], ids=str)
+def test_groups_of_the_sandboxs_own_can_be_written_to_and_no_others(options):
+    need_v2()
+    group = Delegated(["hugetlb"] if "hugetlb" in HAS else [])
+    try:
+        args = [*BASE, "--proc", "/proc", *[word.format(group.path) for word in options], "--unshare-cgroup", "--cgroup2", "/cg"]
+        script = "mkdir /cg/own 2>&- && rmdir /cg/own && echo writable || echo closed; ls -d /cg/cgroup.procs"
+        result = run(args, ["sh", "-c", script], prefix=group.prefix)
+        mine = "--cgroup" in options or (options and "hugetlb" in HAS)
+        assert result.returncode == 0 and result.stdout.split() == ["writable" if mine else "closed", "/cg/cgroup.procs"], result
     finally:
         group.remove()
 
