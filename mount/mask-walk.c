@@ -47,6 +47,7 @@ struct walk {
 	/* the outermost link that is being followed: what it is, and how much of the way is left behind it */
 	const char *link;
 	size_t behind_link;
+	const char *loose_link; /* one that COMMAND can replace, and no pin keeps */
 };
 
 /* What walks know from one to the next, for as long as no other operation than a mask has come between. */
@@ -241,6 +242,8 @@ static bool follow(struct walk *walk, int fd, const char *name, const struct ker
 	if (length <= 0 || length == sizeof(target) || ++walk->n_links > MOST_LINKS)
 		return false;
 	keep_step(walk, name, found);
+	if (walk->mount.is_fuse && is_writable(walk))
+		walk->loose_link = name;
 	if (!walk->link || strlen(walk->rest) < walk->behind_link) {
 		walk->link = arena_printf("%.*s/%s", (int) walk->way.length,
 					  walk->way.length ? walk->way.bytes : "", name);
@@ -456,7 +459,8 @@ static void begin(struct walk *walk)
 	walked->last = walk->op;
 	const struct walk *start = &walked->start;
 	size_t length = start->at_fd < 0 ? 0 : strlen(walked->beginning);
-	int fd = length && strncmp(walk->path, walked->beginning, length) == 0
+	int fd = length && strncmp(walk->path, walked->beginning, length) == 0 &&
+				 *skip_slashes(walk->path + length)
 			 ? fcntl(start->at_fd, F_DUPFD_CLOEXEC, 3)
 			 : -1;
 	if (fd < 0) {
@@ -485,6 +489,10 @@ void mask_walk(struct run *run, const struct op *op, const char *path, bool pins
 	ret->trouble = go(&walk, ret);
 	if (!ret->trouble && walk.n_links)
 		ret->trouble = compare(&walk, ret);
+	if (!ret->trouble && walk.loose_link && !ret->is_fuse)
+		ret->trouble = arena_printf(
+			"the link %s lies on an overlay of fuse-overlayfs's, where COMMAND can replace it: name the place that it leads to",
+			walk.loose_link);
 	if (walk.at_fd != run->root.fd)
 		close_fd(&walk.at_fd);
 	run->mounts->masks->walked->path = pins ? path : NULL;

@@ -33,6 +33,18 @@ def test_nothing_missing_is_masked_on_an_overlay_of_fuse(caller, tree):
     assert_refused(merge(tree, caller, "fuse", "true", ["--tmp-overlay", "/m", "--mask", "/m/none", *DROP]), "create it")
 
 
+@pytest.mark.parametrize("option", ["--mask", "--protect"])
+def test_a_link_on_an_overlay_of_fuse_is_no_way_out_of_it(option, tree):
+    (tree / "high/out").symlink_to("/usr/bin/env")
+    (tree / "high/in").symlink_to("dir/old")
+    for caller in CALLERS:
+        result = merge(tree, caller, "fuse", "true", ["--tmp-overlay", "/m", option, "/m/out", *DROP])
+        assert_refused(result, f"{option} (argument", "the link out lies on an overlay")
+        assert merge(tree, caller, "fuse", "true", ["--tmp-overlay", "/m", option, "/usr/bin/env", *DROP]).returncode == 0
+    result = merge(tree, CALLERS[0], "fuse", "cat /m/in", ["--tmp-overlay", "/m", "--mask", "/m/in", *DROP])
+    assert result.returncode == 0 and result.stdout == "", result
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("option", ["--mask", "--protect"])
 @pytest.mark.parametrize("caller", CALLERS)
