@@ -147,7 +147,7 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 		return;
 	}
 	die_because(error, "%s: Can't set the mount flags of %s: %s%s", position_text(op->position),
-		    source, errno_text(error), diagnose_mount_api(error));
+		    source, errno_text(error), diagnose_mount_flags(attr.attr_set, error));
 }
 
 /* ---- showing ---- */

@@ -77,7 +77,7 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *ho
 		check_refuse(plan, STAGE_READ, bad);
 	if (bad)
 		die("%s", bad);
-	for (size_t i = 0; i < plan->n_warnings; i++)
+	for (size_t i = 0; i < plan->n_warnings && !check_is_asked_for(plan); i++)
 		say_warning("%s", plan->warnings[i]);
 	switch (reading) {
 	case READ_HELP:

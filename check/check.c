@@ -68,9 +68,15 @@ static _Noreturn void conclude(const struct plan *plan, const struct findings *f
 _Noreturn void check_refuse(const struct plan *plan, enum stage stage, problem bad)
 {
 	struct findings findings = { 0 };
-	finding_add(&findings, plan_stage_name(stage), FAILS, bad);
+	finding_add(&findings, plan_stage_name(stage), FAILS, NULL, bad);
 	conclude(plan, &findings, false, "This line works nowhere.");
 }
+
+static const char *const conclusions[] = {
+	[NO_SANDBOX] = "No sandbox can be had here.",
+	[SANDBOX_WITHOUT_PROC] = "A sandbox can be had here, but none with a /proc of its own.",
+	[WHOLE_SANDBOX] = "A sandbox can be had here.",
+};
 
 _Noreturn void check_carry_out(struct host *host, struct plan *plan, struct run *run,
 			       check_story story)
@@ -80,11 +86,11 @@ _Noreturn void check_carry_out(struct host *host, struct plan *plan, struct run 
 	host->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (!plan->look.check && plan->look.check_json.fd < 0)
 		tell_features(run, story);
-	bool is_line = has_line(plan);
-	bool works = is_line ? line_check(host, plan, run, story, &findings)
-			     : machine_check(run, story, &findings);
-	const char *conclusion = is_line ? works ? "This line works here." : "This line fails here."
-				 : works ? "A sandbox can be had here."
-					 : "No sandbox can be had here.";
-	conclude(plan, &findings, works, conclusion);
+	if (has_line(plan)) {
+		bool works = line_check(host, plan, run, story, &findings);
+		conclude(plan, &findings, works,
+			 works ? "This line works here." : "This line fails here.");
+	}
+	enum sandbox sandbox = machine_check(run, story, &findings);
+	conclude(plan, &findings, sandbox == WHOLE_SANDBOX, conclusions[sandbox]);
 }

@@ -22,30 +22,30 @@ enum { LANDLOCK_VERSION = 1 };
 
 void facts_add_fuse(struct findings *findings)
 {
+	static const char fuse[] = "overlay-fuse", overlays[] = "overlays that the kernel refuses";
 	const char *program = program_find("fuse-overlayfs");
 	AUTO_CLOSE int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		finding_add(findings, "overlay-fuse", errno == ENOENT ? ABSENT : FAILS,
+		finding_add(findings, fuse, errno == ENOENT ? ABSENT : FAILS, overlays,
 			    arena_printf("Can't open /dev/fuse: %s; %s", errno_text(errno),
 					 errno == ENOENT
 						 ? "as root, modprobe fuse"
 						 : "usually everybody may open it (mode 0666)"));
 	else if (!program)
-		finding_add(
-			findings, "overlay-fuse", ABSENT,
-			"fuse-overlayfs is not installed, which can what the kernel's overlays cannot");
+		finding_add(findings, fuse, ABSENT, overlays,
+			    "not installed (package fuse-overlayfs)");
 	else
-		finding_add(findings, "overlay-fuse", WORKS, program);
+		finding_add(findings, fuse, WORKS, overlays, program);
 }
 
 void facts_add_landlock(struct findings *findings)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
 	if (version > 0)
-		finding_add(findings, "landlock", WORKS, arena_printf("ABI %ld", version));
+		finding_add(findings, "landlock", WORKS, NULL, arena_printf("ABI %ld", version));
 	else
 		finding_add(
-			findings, "landlock", ABSENT,
+			findings, "landlock", ABSENT, NULL,
 			errno == EOPNOTSUPP
 				? "it is not switched on: lsm=landlock,... on the kernel's command line"
 			: errno == ENOSYS
@@ -56,7 +56,7 @@ void facts_add_landlock(struct findings *findings)
 void facts_add_pasta(struct findings *findings)
 {
 	const char *program = program_find("pasta");
-	finding_add(findings, "pasta", program ? WORKS : ABSENT,
+	finding_add(findings, "pasta", program ? WORKS : ABSENT, NULL,
 		    program ? program : "not installed (package passt)");
 }
 
@@ -106,11 +106,11 @@ void facts_add_newuidmap(const struct run *run, struct findings *findings)
 	const char *program = program_find("newuidmap");
 	struct statvfs fs;
 	if (!program || !program_find("newgidmap")) {
-		finding_add(findings, key, ABSENT, "not installed (package uidmap)");
+		finding_add(findings, key, ABSENT, NULL, "not installed (package uidmap)");
 		return;
 	}
 	if (statvfs(program, &fs) == 0 && fs.f_flag & ST_NOSUID) {
-		finding_add(findings, key, FAILS,
+		finding_add(findings, key, FAILS, NULL,
 			    arena_join(program, cause_text(CAUSE_NOSUID, program)));
 		return;
 	}
@@ -119,12 +119,12 @@ void facts_add_newuidmap(const struct run *run, struct findings *findings)
 	uint64_t n_uids = count_range("/etc/subuid", name, uid),
 		 n_gids = count_range("/etc/subgid", name, uid);
 	if (n_uids && n_gids)
-		finding_add(findings, key, WORKS,
+		finding_add(findings, key, WORKS, NULL,
 			    arena_printf("%s, with %llu uids and %llu gids of this user's", program,
 					 (unsigned long long) n_uids, (unsigned long long) n_gids));
 	else
 		finding_add(
-			findings, key, ABSENT,
+			findings, key, ABSENT, NULL,
 			arena_printf(
 				"%s has no range for this user: as root, usermod --add-sub%cids 100000-165535 %s",
 				n_uids ? "/etc/subgid" : "/etc/subuid", n_uids ? 'g' : 'u',
@@ -137,5 +137,5 @@ void facts_add_groups(const struct run *run, struct findings *findings)
 {
 	const char *where;
 	problem bad = cgroups_look(run, &where);
-	finding_add(findings, "control-groups", bad ? ABSENT : WORKS, bad ? bad : where);
+	finding_add(findings, "control-groups", bad ? ABSENT : WORKS, "--limit", bad ? bad : where);
 }

@@ -17,7 +17,7 @@
 static void add_call(struct findings *features, const char *name, long result)
 {
 	bool is_there = result >= 0 || (errno != ENOSYS && errno != EPERM);
-	finding_add(features, name, is_there ? WORKS : ABSENT,
+	finding_add(features, name, is_there ? WORKS : ABSENT, NULL,
 		    is_there ? NULL : arena_string(errno_text(errno)));
 }
 
@@ -45,12 +45,13 @@ void features_find(const struct run *run, check_story story, struct findings *re
 	struct utsname system;
 	struct trial trial;
 	if (uname(&system) == 0)
-		finding_add(ret_findings, "kernel", WORKS, arena_string(system.release));
+		finding_add(ret_findings, "kernel", WORKS, NULL, arena_string(system.release));
 	machine_check(run, story, ret_findings);
 	if (trial_begin(&trial))
 		try_proc_below_covers();
 	trials_hear(&trial, 1);
-	finding_add(ret_findings, "proc-pid-below-covers", trial.works ? WORKS : ABSENT, NULL);
+	finding_add(ret_findings, "proc-pid-below-covers", trial.works ? WORKS : ABSENT,
+		    "--proc-pid", NULL);
 	struct open_how how = { .flags = O_PATH, .resolve = RESOLVE_IN_ROOT };
 	AUTO_CLOSE int fd = sys_openat2(AT_FDCWD, "/", &how);
 	add_call(ret_findings, "openat2", fd);

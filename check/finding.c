@@ -8,12 +8,14 @@
 #include <string.h>
 
 struct finding *finding_add(struct findings *findings, const char *name, enum verdict verdict,
-			    const char *words)
+			    const char *good_for, const char *words)
 {
 	findings->items = arena_grow(findings->items, findings->n, &findings->capacity,
 				     sizeof(*findings->items));
 	struct finding *finding = &findings->items[findings->n++];
-	*finding = (struct finding){ .name = name, .verdict = verdict, .words = words };
+	*finding = (struct finding){
+		.name = name, .verdict = verdict, .good_for = good_for, .words = words
+	};
 	return finding;
 }
 
@@ -30,9 +32,9 @@ const char *findings_as_lines(const struct findings *findings, const char *concl
 	for (size_t i = 0; i < findings->n; i++) {
 		const struct finding *finding = &findings->items[i];
 		const char *words = finding->words ? finding->words : usual[finding->verdict];
-		bool adds = finding->verdict == WORKS && finding->words;
-		text_add(&text, "%-3s %s: %s%s%s\n", marks[finding->verdict], finding->name,
-			 adds ? "works (" : "", words, adds ? ")" : "");
+		text_add(&text, "%-3s %s%s%s%s: %s\n", marks[finding->verdict], finding->name,
+			 finding->good_for ? " (" : "", finding->good_for ? finding->good_for : "",
+			 finding->good_for ? ")" : "", words);
 		for (size_t j = 0; j < finding->n_notes; j++)
 			text_add(&text, "      %s\n", finding->notes[j]);
 	}
@@ -72,6 +74,8 @@ const char *findings_as_json(const struct findings *findings, bool works)
 		const struct finding *finding = &findings->items[i];
 		text_add(&json, "%s\n  { \"name\": \"%s\", \"verdict\": \"%s\"", i ? "," : "",
 			 finding->name, verdicts[finding->verdict]);
+		if (finding->good_for)
+			add_member(&json, "for", finding->good_for);
 		if (finding->words)
 			add_member(&json, "message", finding->words);
 		if (finding->words && finding->verdict == FAILS)

@@ -16,6 +16,7 @@ struct finding {
 	enum verdict verdict;
 	const char
 		*words; /* more of it, or what fails and the cure; NULL: there is nothing to say */
+	const char *good_for; /* options that need it; NULL: no one option does */
 	const char **notes;
 	size_t n_notes;
 };
@@ -26,7 +27,7 @@ struct findings {
 };
 
 struct finding *finding_add(struct findings *findings, const char *name, enum verdict verdict,
-			    const char *words);
+			    const char *good_for, const char *words);
 /* All of them, and last whether that is enough for a sandbox. */
 const char *findings_as_lines(const struct findings *findings, const char *conclusion);
 const char *findings_as_json(const struct findings *findings, bool works);

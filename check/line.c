@@ -110,14 +110,14 @@ static void leave_caller_alone(struct plan *plan)
 }
 
 static const char stage_words[][48] = {
-	[STAGE_SPLIT] = "the processes, and their namespaces",
+	[STAGE_SPLIT] = "processes and namespaces",
 	[STAGE_BECOME] = "ids, host name, loopback device",
 	[STAGE_PIN] = "every source",
 	[STAGE_MOVE_IN] = "the new root",
-	[STAGE_BUILD] = "every operation on it",
-	[STAGE_LOCK] = "what keeps COMMAND from undoing them",
+	[STAGE_BUILD] = "every operation",
+	[STAGE_LOCK] = "nothing can be undone",
 	[STAGE_PREPARE] = "capabilities, session, directory",
-	[STAGE_GO] = "filters, and COMMAND can be executed",
+	[STAGE_GO] = "filters, COMMAND",
 };
 
 bool line_check(struct host *host, struct plan *plan, struct run *run, check_story story,
@@ -137,14 +137,17 @@ bool line_check(struct host *host, struct plan *plan, struct run *run, check_sto
 					     diagnose_new_namespace(run, 0, trial.error));
 	if (trial.stage < STAGE_SPLIT)
 		trial.stage = STAGE_SPLIT;
+	struct finding *read =
+		finding_add(ret_findings, plan_stage_name(STAGE_READ), WORKS, "the words", NULL);
+	read->notes = plan->warnings;
+	read->n_notes = plan->n_warnings;
 	for (enum stage stage = STAGE_SPLIT; stage <= STAGE_GO; stage++) {
 		enum verdict verdict = trial.works || stage < trial.stage ? WORKS
 				       : stage == trial.stage             ? FAILS
 									  : UNTRIED;
-		struct finding *finding = finding_add(ret_findings, plan_stage_name(stage), verdict,
-						      verdict == FAILS   ? trial.message
-						      : verdict == WORKS ? stage_words[stage]
-									 : NULL);
+		struct finding *finding =
+			finding_add(ret_findings, plan_stage_name(stage), verdict,
+				    stage_words[stage], verdict == FAILS ? trial.message : NULL);
 		if (stage != (trial.works ? STAGE_GO : trial.stage))
 			continue;
 		finding->notes = trial.notes;

@@ -63,30 +63,23 @@ static const struct row {
 	uint8_t there_at; /* the stage; 0: only once all of it went well */
 	char good_for[40];
 } rows[] = {
-	{ "user-namespace", TRY_USERNS, STAGE_BECOME, "made as this user" },
+	{ "user-namespace", TRY_USERNS, STAGE_BECOME, "a normal user's sandbox" },
 	{ "id-map", TRY_USERNS, STAGE_PIN, "--uid, --gid" },
-	{ "mounts", TRY_MOUNTS, 0, "a root of its own" },
+	{ "mounts", TRY_MOUNTS, 0, "the new root" },
 	{ "pid-namespace", TRY_PROC, STAGE_BECOME, "--unshare-pid" },
 	{ "proc", TRY_PROC, 0, "--proc" },
-	{ "dev", TRY_DEV, 0, "--dev, with a devpts; --pty" },
-	{ "network-namespace", TRY_NET, 0, "--unshare-net, with a loopback device" },
+	{ "dev", TRY_DEV, 0, "--dev, --pty" },
+	{ "network-namespace", TRY_NET, 0, "--unshare-net" },
 	{ "ipc-namespace", TRY_IPC, 0, "--unshare-ipc" },
 	{ "uts-namespace", TRY_UTS, 0, "--unshare-uts, --hostname" },
 	{ "cgroup-namespace", TRY_CGROUP, 0, "--unshare-cgroup" },
-	{ "filters", TRY_FILTER, 0, "--seccomp-profile and its like" },
+	{ "filters", TRY_FILTER, 0, "--seccomp-profile, --seccomp-deny" },
 	{ "no-more-user-namespaces", TRY_NO_MORE, 0, "--disable-userns, --mask" },
 	{ "proc-pid", TRY_PROC_PID, 0, "--proc-pid" },
-	{ "overlay-kernel", TRY_OVERLAY, 0, "--tmp-overlay, --overlay" },
+	{ "overlay-kernel", TRY_OVERLAY, 0, "--overlay, --tmp-overlay" },
 	{ "time-namespace", TRY_TIME, 0, "--unshare-time" },
 	{ "notification", TRY_TRACE, 0, "--seccomp-trace" },
 };
-
-/* Root can have a sandbox without the first two. */
-static bool is_basic(const struct run *run, size_t row)
-{
-	return rows[row].number == TRY_MOUNTS || streq(rows[row].name, "proc") ||
-	       (rows[row].number == TRY_USERNS && !run->host->caller.may_mount);
-}
 
 static bool is_open(int fd)
 {
@@ -183,35 +176,34 @@ static const struct finding *find_same(const struct findings *findings, const ch
 static void add_row(struct findings *findings, const struct row *row, const struct trial *trial)
 {
 	if (trial->works || (row->there_at && trial->stage >= row->there_at)) {
-		finding_add(findings, row->name, WORKS, row->good_for);
+		finding_add(findings, row->name, WORKS, row->good_for, NULL);
 		return;
 	}
 	const char *message = without_position(trial->message);
 	const struct finding *same = find_same(findings, message);
 	if (same) {
-		finding_add(findings, row->name, UNTRIED,
+		finding_add(findings, row->name, UNTRIED, row->good_for,
 			    arena_printf("for the same reason as %s", same->name));
 		return;
 	}
-	struct finding *finding = finding_add(findings, row->name, FAILS, message);
+	struct finding *finding = finding_add(findings, row->name, FAILS, row->good_for, message);
 	finding->notes = trial->notes;
 	finding->n_notes = trial->n_notes;
 }
 
-bool machine_check(const struct run *run, check_story story, struct findings *ret_findings)
+enum sandbox machine_check(const struct run *run, check_story story, struct findings *ret_findings)
 {
 	struct trial trials[N_TRIES];
-	bool works = true;
 	try_all(run, story, trials);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		add_row(ret_findings, &rows[i], &trials[rows[i].number]);
-		works &= ret_findings->items[ret_findings->n - 1].verdict == WORKS ||
-			 !is_basic(run, i);
-	}
 	facts_add_fuse(ret_findings);
 	facts_add_landlock(ret_findings);
 	facts_add_newuidmap(run, ret_findings);
 	facts_add_groups(run, ret_findings);
 	facts_add_pasta(ret_findings);
-	return works;
+	/* Root's need no user namespace; for anybody else neither goes without. */
+	return !trials[TRY_MOUNTS].works ? NO_SANDBOX
+	       : !trials[TRY_PROC].works ? SANDBOX_WITHOUT_PROC
+					 : WHOLE_SANDBOX;
 }

@@ -5,7 +5,9 @@
 #include "check/finding.h"
 #include "check/trial.h"
 
-/* In the order of importance. Returns whether a sandbox can be had. */
-bool machine_check(const struct run *run, check_story story, struct findings *ret_findings);
+enum sandbox { NO_SANDBOX, SANDBOX_WITHOUT_PROC, WHOLE_SANDBOX };
+
+/* In the order of importance. Returns what can be had. */
+enum sandbox machine_check(const struct run *run, check_story story, struct findings *ret_findings);
 
 #endif

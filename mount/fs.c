@@ -66,8 +66,9 @@ void fs_set_op_flags(const struct op *op, int mount_fd, bool is_ours)
 	     sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &all) < 0) ||
 	    (is_ours && op->mount_flags & MOUNT_ATTR_NOATIME &&
 	     sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &top) < 0))
-		die("%s: Can't set the mount flags of %s: %s%s", position_text(op->position),
-		    op->inner_path, errno_text(errno), diagnose_mount_api(errno));
+		die_because(errno, "%s: Can't set the mount flags of %s: %s%s",
+			    position_text(op->position), failing_path(op->inner_path),
+			    errno_text(errno), diagnose_mount_flags(op->mount_flags, errno));
 }
 
 int fs_clone_read_only(int fd)

@@ -82,6 +82,8 @@ const struct cause_row causes[N_CAUSES] = {
 		"a seccomp filter around this process forbids the call %s (a container engine's, or a sandbox's)", "allow it there: those of mount(2) do not do since Linux 5.2" },
 	[CAUSE_KERNEL_TOO_OLD] = { "kernel-too-old", "OPTION: Can't bind SRC",
 		"Linux 5.12 or newer is needed, and this is %s", "" },
+	[CAUSE_FLAG_TOO_NEW] = { "flag-too-new", "OPTION: Can't set the mount flags of SRC: EINVAL",
+		"the mount flag nosymfollow needs Linux 5.14, and this is %s", "leave it out" },
 	[CAUSE_MOUNT_LIMIT] = { "mount-limit", "OPTION: Can't mount on DEST: No space left on device",
 		"the limit of mounts in a namespace is reached (fs.mount-max)", "as root, raise it, or unmount what the host does not need" },
 	[CAUSE_INITRAMFS] = { "initramfs", "Can't move into the new root: Invalid argument",

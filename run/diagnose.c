@@ -300,22 +300,37 @@ static bool has_no_power(void)
 	return prctl(PR_CAPBSET_DROP, 63, 0, 0, 0) < 0 && errno == EPERM;
 }
 
+/* The release of a kernel that is older than 5.MINOR; NULL: it is not. */
+static const char *older_than_5(unsigned long minor)
+{
+	struct utsname system;
+	char *end = "";
+	unsigned long major = uname(&system) < 0 ? 0 : strtoul(system.release, &end, 10),
+		      has = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	bool is_older = major && (major < 5 || (major == 5 && has < minor));
+	return is_older ? arena_string(system.release) : NULL;
+}
+
 const char *diagnose_mount_api(int error)
 {
 	if (error == ENOSPC)
 		return cause_text(CAUSE_MOUNT_LIMIT, NULL);
 	if (error != ENOSYS && error != EPERM)
 		return "";
-	struct utsname system;
-	char *end = "";
-	unsigned long major = uname(&system) < 0 ? 0 : strtoul(system.release, &end, 10),
-		      minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	if (error == ENOSYS && major && (major < 5 || (major == 5 && minor < 12)))
-		return cause_text(CAUSE_KERNEL_TOO_OLD, system.release);
+	const char *old = error == ENOSYS ? older_than_5(12) : NULL;
+	if (old)
+		return cause_text(CAUSE_KERNEL_TOO_OLD, old);
 	if (error == EPERM && has_no_power())
 		return cause_text(CAUSE_CAPS_TAKEN, NULL);
 	const char *call = filtered_mount_call();
 	return call ? cause_text(CAUSE_MOUNT_FILTER, call) : "";
+}
+
+const char *diagnose_mount_flags(uint64_t flags, int error)
+{
+	bool may_be_new = error == EINVAL && flags & MOUNT_ATTR_NOSYMFOLLOW;
+	const char *old = may_be_new ? older_than_5(14) : NULL;
+	return old ? cause_text(CAUSE_FLAG_TOO_NEW, old) : diagnose_mount_api(error);
 }
 
 const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,

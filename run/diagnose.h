@@ -10,6 +10,8 @@ const char *diagnose_new_namespace(const struct run *run, unsigned long flags, i
 const char *diagnose_id_map(const struct run *run, int error);
 /* Of the calls on mounts that Linux 5.2 and later have. It may be that nothing else is known. */
 const char *diagnose_mount_api(int error);
+/* Of mount_setattr(2) with these MOUNT_ATTR_* to set. */
+const char *diagnose_mount_flags(uint64_t flags, int error);
 /* --proc and its like; processes_would_do: one of the processes alone was tried, and can be made. */
 const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
 				int error);

@@ -183,6 +183,19 @@ def test_a_kernel_that_is_too_old_is_named():
     assert cause_of([*BASE, "--unshare-user"], old, "Linux 5.12 or newer is needed, and this is 2.6.")[0] == "kernel-too-old"
 
 
+def test_a_flag_that_is_too_new_is_named():
+    old = [*refusing({"mount_setattr": errno.EINVAL}), "setarch", "--uname-2.6"]
+    args = ["--mount-flags", "nosymfollow", *BASE, "--unshare-user"]
+    assert cause_of(args, old, "the mount flag nosymfollow needs Linux 5.14, and this is 2.6.")[0] == "flag-too-new"
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOSYS], ids=errno.errorcode.get)
+def test_a_kernel_that_makes_no_namespaces_is_told(error):
+    """A filter says it in the kernel's place: of ENOSYS that is found out, the kernel's own EINVAL is believed."""
+    message = refused(["--unshare-user", *BASE], "Creating new namespace failed", prefix=refusing({"unshare": error}))
+    assert ("forbids it" if error == errno.ENOSYS else "this kernel was built without some of these namespaces") in message
+
+
 # ---- COMMAND ----
 
 def test_noexec_is_named_with_what_made_it(box):

@@ -17,7 +17,7 @@ USER = as_user() if IS_ROOT else []
 MACHINE = ["user-namespace", "id-map", "mounts", "pid-namespace", "proc", "dev", "network-namespace", "ipc-namespace", "uts-namespace",
            "cgroup-namespace", "filters", "no-more-user-namespaces", "proc-pid", "overlay-kernel", "time-namespace", "notification",
            "overlay-fuse", "landlock", "newuidmap", "control-groups", "pasta"]
-STAGES = ["split", "become", "pin", "move in", "build", "lock", "prepare", "go"]
+STAGES = ["read", "split", "become", "pin", "move in", "build", "lock", "prepare", "go"]
 
 
 def hold_against_schema(document):
@@ -56,7 +56,7 @@ def test_all_that_a_sandbox_may_need_is_told_in_the_order_of_importance():
     findings, result = check()
     assert list(findings) == MACHINE and not result.stderr, result
     lines = run(["--check"], prefix=USER)
-    told = [line.split(":")[0].split(None, 1) for line in lines.stdout.splitlines()[:-1]]
+    told = [line.split(":")[0].split()[:2] for line in lines.stdout.splitlines()[:-1]]
     assert [name for _, name in told] == MACHINE and {mark for mark, _ in told} <= {"ok", "no", "-"}, lines
     assert lines.stdout.splitlines()[-1] == "A sandbox can be had here." and lines.returncode == 0 and not lines.stderr
 
@@ -64,7 +64,7 @@ def test_all_that_a_sandbox_may_need_is_told_in_the_order_of_importance():
 def test_lines_and_data_can_be_had_together():
     reader, writer = pipe()
     result = run(["--check", "--check-json", writer], prefix=USER)
-    assert result.stdout.startswith("ok  user-namespace: works") and read_json(reader)["works"] is True
+    assert result.stdout.startswith("ok  user-namespace (a normal user's sandbox): works\n") and read_json(reader)["works"] is True
 
 
 @pytest.mark.parametrize("kind, name", [("net", "network-namespace"), ("ipc", "ipc-namespace"), ("uts", "uts-namespace"), ("cgroup", "cgroup-namespace"),
@@ -99,7 +99,9 @@ def test_a_filter_around_is_named(denied, name, cause):
 
 
 def test_a_covered_proc_is_named():
-    findings, result = check(prefix=host_mounts("mount --bind /dev/null /proc/version", user=user_id()))
+    covered = host_mounts("mount --bind /dev/null /proc/version", user=user_id())
+    assert run(["--check"], prefix=covered).stdout.endswith("\nA sandbox can be had here, but none with a /proc of its own.\n")
+    findings, result = check(prefix=covered)
     assert result.returncode == 1 and findings["proc"]["cause"].startswith("proc-covered") and findings["pid-namespace"]["verdict"] == "works"
 
 
@@ -192,6 +194,11 @@ def test_a_line_that_is_unsound_is_told_as_data_too(args, stage, words):
 def test_a_line_needs_no_command():
     findings, result = check([*BASE, "--unshare-all"])
     assert list(findings) == STAGES and result.returncode == 0
+
+
+def test_warnings_are_told_with_the_words_they_are_about():
+    findings, result = check([*BASE, "--chdir", "/", "--chdir", "/usr"], ["true"])
+    assert findings["read"]["notes"] == ["Only the last --chdir option will take effect"] and not result.stderr
 
 
 def test_the_status_of_a_failure_is_that_of_the_run():
