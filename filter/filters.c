@@ -10,9 +10,10 @@
 #include "filter/filters.h"
 
 #include "filter/compose.h"
+#include "filter/denied-calls.h"
 #include "filter/guards.h"
+#include "filter/notify.h"
 #include "filter/state.h"
-#include "filter/trace.h"
 #include "plan/calls.h"
 #include "plan/filter-options.h"
 #include "plan/plan.h"
@@ -211,6 +212,11 @@ void filters_compose(struct run *run)
 {
 	const struct policy *policy = &run->plan->filter.policy;
 	struct filters *filters = run->filters = arena_alloc(sizeof(*filters));
+	if (run->plan->report.denied.fd >= 0) {
+		const char *home = get_variable(run->host->envp, "HOME");
+		filters->home = home ? arena_string(home) : NULL;
+		filters->notified = denied_program();
+	}
 	if (!policy_is_given(policy))
 		return;
 	filters->is_composed = true;
@@ -223,8 +229,10 @@ void filters_compose(struct run *run)
 		if (policy->dump.fd > STDERR_FILENO)
 			close(policy->dump.fd);
 	}
-	if (filters->traced) {
-		filters->programs[FILTER_COMMAND] = compose(policy, FILTER_COMMAND, true, NULL, 0);
+	if (filters->traced) { /* one program for both: there can be one listener */
+		const struct program both[] = { compose(policy, FILTER_COMMAND, true, NULL, 0),
+						filters->notified };
+		filters->notified = compose_joined(both, both[1].n ? 2 : 1);
 		return;
 	}
 	struct program guards[N_GUARDS];
@@ -239,7 +247,7 @@ void filters_compose(struct run *run)
 
 bool filters_are_asked_for(const struct run *run)
 {
-	return run->plan->filter.n_seccomp || run->filters->is_composed;
+	return run->plan->filter.n_seccomp || run->filters->is_composed || run->filters->notified.n;
 }
 
 /* Behind the caller's own programs, whose author counted on loading some: an allow list, and more
@@ -247,11 +255,6 @@ bool filters_are_asked_for(const struct run *run)
 static void load_composed(const struct run *run, enum filtered whom)
 {
 	const struct program *program = &run->filters->programs[whom];
-	if (run->filters->traced) {
-		if (whom == FILTER_COMMAND)
-			trace_load(run, program->code, program->n);
-		return;
-	}
 	unsigned long flags = run->plan->filter.policy.log ? SECCOMP_FILTER_FLAG_LOG : 0;
 	require_loaded(try_load(false, program->code, program->n, flags), "seccomp lists");
 }
@@ -259,7 +262,10 @@ static void load_composed(const struct run *run, enum filtered whom)
 void filters_load(struct run *run, enum filtered whom)
 {
 	const struct plan *plan = run->plan;
+	const struct program *notified = &run->filters->notified;
 	filters_load_guards(run);
+	if (whom == FILTER_COMMAND && notified->n)
+		notify_load(run, notified->code, notified->n);
 	for (size_t i = 0; i < plan->filter.n_seccomp; i++) {
 		const struct seccomp_source *source = &plan->filter.seccomp[i];
 		const char *bytes =
@@ -267,6 +273,6 @@ void filters_load(struct run *run, enum filtered whom)
 		size_t length = source->bytes ? source->length : run->filters->late_program->length;
 		load_given(bytes, length, source->at.position);
 	}
-	if (run->filters->is_composed)
+	if (run->filters->is_composed && !run->filters->traced)
 		load_composed(run, whom);
 }

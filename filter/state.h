@@ -6,14 +6,18 @@
 
 struct late_program;
 struct trace;
+struct denials;
 
 struct filters {
 	bool is_composed;
 	struct program programs[2]; /* by enum filtered: what the --seccomp-* options come to */
 	bool traced;
+	struct program notified;           /* of what the supervisor is notified, in COMMAND */
 	bool guarded;                      /* filters_load_guards() has done its work */
 	struct late_program *late_program; /* what --seccomp held, shared with children */
 	struct trace *trace;               /* the supervisor's */
+	struct denials *denials;           /* and this */
+	const char *home;                  /* for --trace-denied: the caller's, or NULL */
 };
 
 #endif

@@ -1,19 +1,13 @@
-/* trace.h - --seccomp-trace on both sides. */
+/* trace.h - --seccomp-trace, in the supervisor. */
 #ifndef FILTER_TRACE_H
 #define FILTER_TRACE_H
 
 #include "run/run.h"
 
-struct sock_filter;
+struct seccomp_notif;
 
-/* To the supervisor, with a descriptor: where the calls wait. Beside those of process/protocol.h, which has the
- * drawing of all. */
-enum { MESSAGE_LISTENER = 32 };
-/* In COMMAND's process, the last thing but exec: loads a program that notifies, and hands its
- * listener to the supervisor. */
-void trace_load(const struct run *run, const struct sock_filter *code, size_t n);
-/* In the supervisor: a call waits at the listener; it is noted and let through. */
-void trace_hear(const struct run *run, int listener);
+/* Notes a call that waits, where the policy would deny it. */
+void trace_note(const struct run *run, const struct seccomp_notif *call);
 /* Writes the last line. */
 void trace_finish(const struct run *run);
 

@@ -272,7 +272,7 @@ struct report_plan {
 	struct path_at *lock_files;
 	size_t n_lock_files, capacity_lock_files;
 	struct fds_at sync; /* held as long as the sandbox lives */
-	struct fd_at block, userns_block, info, json_status, pidfd_socket;
+	struct fd_at block, userns_block, info, json_status, pidfd_socket, denied;
 };
 
 struct plan {

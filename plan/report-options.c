@@ -20,6 +20,7 @@ static const struct option_row rows[] = {
 	ROW("info-fd", "FD", DESCRIPTORS, "write child-pid and namespaces to FD as JSON", FD, AT(report.info), .use = USE_OWN, .traits = SUPERVISOR_WRITES),
 	ROW("pidfd-socket", "FD", DESCRIPTORS, "send COMMAND's pidfd over FD, a connected Unix socket, before it runs", FD, AT(report.pidfd_socket), .use = USE_OWN),
 	ROW("json-status-fd", "FD", DESCRIPTORS, "write status lines to FD as JSON", FD, AT(report.json_status), .use = USE_OWN, .supervised = 4, .traits = SUPERVISOR_WRITES),
+	ROW("trace-denied", "FD", DESCRIPTORS, "write to FD what only the sandbox denies, and what would allow it", FD, AT(report.denied), .use = USE_OWN, .supervised = 12, .traits = SUPERVISOR_WRITES | ENDS_WITH_COMMAND),
 };
 /* clang-format on */
 const struct option_rows report_option_rows = { rows, ARRAY_SIZE(rows) };
@@ -49,6 +50,7 @@ void report_options_explain_split(const struct plan *plan, struct text *text)
 	} served[] = {
 		{ &plan->report.info, "write child-pid and namespaces to" },
 		{ &plan->report.json_status, "write status lines to" },
+		{ &plan->report.denied, "write what is denied to" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(served); i++)
 		if (served[i].at->fd >= 0)

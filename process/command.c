@@ -332,7 +332,11 @@ void command_go(struct run *run)
 	execvp(plan->command.argv[0], words);
 	int error = errno;
 	run->exec_failed = true;
-	const char *cause = diagnose_exec(run, path_list, error);
+	const char *cause;
+	if (plan->report.denied.fd >= 0) /* looking for it would be told as COMMAND's own calls */
+		cause = "; what --trace-denied has written says what is missing";
+	else
+		cause = diagnose_exec(run, path_list, error);
 	if (!*cause && filters_are_asked_for(run))
 		cause = cause_text(CAUSE_EXEC_FILTER, NULL);
 	if (plan->command.exit_codes == EXIT_CODES_ENV)

@@ -9,14 +9,18 @@
 #include "limit/cgroup.h"
 #include "mount/stub.h"
 #include "plan/given.h"
+#include "plan/ns-options.h"
 #include "plan/plan.h"
+
 #include "plan/position.h"
+#include "plan/traits.h"
 #include "process/descendants.h"
 #include "process/helpers.h"
 #include "process/relay.h"
 #include "process/signals.h"
 #include "process/state.h"
 #include "sys/kernel.h"
+#include "sys/procfile.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -91,6 +95,27 @@ pid_t end_await_child(const struct run *run, int ms)
 bool end_must_find_the_rest(const struct run *run)
 {
 	return run->shape.ends_with_command && !run->shape.pid_namespace;
+}
+
+/* In a container that shows the /proc of the pid namespace around it, numbers found there are those
+ * of others here. */
+void end_require_own_proc(const struct run *run)
+{
+	const struct plan *plan = run->plan;
+	const char *option = plan->ns.pidns.fd >= 0 ? "--pidns" : NULL;
+	const struct fd_at *joined = ns_options_first_joined(&plan->ns);
+	if (joined && run->shape.pid_namespace)
+		option = joined->position.option;
+	if (end_must_find_the_rest(run) && !option)
+		option = options_with_trait(plan, ENDS_WITH_COMMAND);
+	if (end_must_find_the_rest(run) && !option)
+		option = run->shape.stub_for->position.option;
+	if (plan->report.denied.fd >= 0 && !option)
+		option = "--trace-denied";
+	if (option && !procfile_shows_own_pids(run->host->proc_fd))
+		die("%s: /proc shows another pid namespace than this one, so the sandbox's processes cannot be found there; mount one of this namespace%s",
+		    position_text(options_position(plan, option)),
+		    end_must_find_the_rest(run) ? ", or give --unshare-pid" : "");
 }
 
 static void continue_helpers(const struct run *run)

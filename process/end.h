@@ -25,6 +25,8 @@ pid_t end_await_child(const struct run *run, int ms);
 /* Whether what COMMAND leaves behind has to be looked for: a pid namespace of the sandbox's own is
  * over with its pid 1. */
 bool end_must_find_the_rest(const struct run *run);
+/* Dies where that, or anything else that looks for processes in /proc, has not theirs. */
+void end_require_own_proc(const struct run *run);
 
 /* Whether the parent is gone (--die-with-parent), or --die-with-fd's end is reached. */
 struct supervisor;

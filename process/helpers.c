@@ -11,6 +11,7 @@
  */
 #include "process/helpers.h"
 
+#include "filter/look.h"
 #include "limit/cgroup.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
@@ -55,6 +56,7 @@ static const struct kind {
 				   .waits_for_word = true },
 	[HELPER_GUARD] = { .name = "the guard",
 			   .capabilities = ~0ULL /* those that the supervisor has left */ },
+	[HELPER_LOOKER] = { .name = "the process that looks" },
 	[HELPER_PTY_RELAY] = { .name = "the relay" },
 };
 
@@ -86,6 +88,8 @@ struct start {
 	int word_fd;      /* -1: it waits for no word */
 	int child_pidfd;  /* the guard's: whom it ends */
 	pid_t supervisor; /* the guard's */
+	int listener;     /* the looker's, and what it shares with the supervisor */
+	struct look_memory *memory;
 };
 
 static void tell_failed(void *argument, const struct failure *failure)
@@ -111,6 +115,8 @@ static _Noreturn void be_helper(const struct run *run, struct start *start)
 		overlay_be_change_lister(run, start->socket, start->word_fd, kind->capabilities);
 	case HELPER_GUARD:
 		guard_be(run, start->child_pidfd, start->supervisor);
+	case HELPER_LOOKER:
+		look_be_helper(run, start->socket, start->listener, start->memory);
 	case HELPER_PTY_RELAY:
 		pty_be_relay(run, start->socket);
 	}
@@ -198,6 +204,21 @@ void helpers_start_relay(const struct run *run, int socket)
 			  position_text(options_position(run->plan, "--pty")));
 	close(socket);
 	note(run->supervisor, HELPER_PTY_RELAY, pid, -1);
+}
+
+void helpers_start_looker(const struct run *run, int socket, int listener,
+			  struct look_memory *memory)
+{
+	pid_t pid = start_helper(run, (struct start){ .kind = HELPER_LOOKER,
+						      .socket = socket,
+						      .word_fd = -1,
+						      .listener = listener,
+						      .memory = memory });
+	if (pid < 0)
+		die_errno(errno, "%s: Can't start the process that looks up what is denied",
+			  position_text(options_position(run->plan, "--trace-denied")));
+	close(socket);
+	note(run->supervisor, HELPER_LOOKER, pid, -1);
 }
 
 pid_t helpers_find(const struct run *run, enum helper_kind kind)

@@ -4,6 +4,8 @@
 
 #include "run/helper.h"
 
+struct look_memory;
+
 /* In setup: who starts them when a room asks. */
 void helpers_choose_starter(struct run *run);
 
@@ -18,6 +20,9 @@ void helpers_start_guard(const struct run *run);
 void helpers_end_guard(const struct run *run);
 /* The relay of --pty, whose end of the socket to it is closed here. */
 void helpers_start_relay(const struct run *run, int socket);
+/* --trace-denied's, whose end of the socket to it is closed here. */
+void helpers_start_looker(const struct run *run, int socket, int listener,
+			  struct look_memory *memory);
 /* The helper of this kind; 0: there is none, or no more. */
 pid_t helpers_find(const struct run *run, enum helper_kind kind);
 /* Those that the supervisor has to keep open; arena memory. */

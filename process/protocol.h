@@ -16,16 +16,17 @@
  *       |<--- STARTING ----------------|                           |  by COMMAND's process without a pid 1 of
  *       |                              |---- PROTECTED ----------->|  ours, or where that lends its memory
  *       |<--- GOING -----------------------------------------------|  with --json-status-fd
- *       |<--- LISTENER --------------------------------------------|  with --seccomp-trace
+ *       |<--- LISTENER --------------------------------------------|  with --seccomp-trace, --trace-denied
  *       |<--- NOT_STARTED -----------------------------------------|  by whoever dies, who says why
  *       |<--- ENDED or ALL_ENDED ------|
  */
 #ifndef PROCESS_PROTOCOL_H
 #define PROCESS_PROTOCOL_H
 
-#include "filter/trace.h" /* MESSAGE_LISTENER: 32 */
-#include "mount/stub.h"   /* MESSAGE_STUB_...: 33 and up */
-#include "run/helper.h"   /* MESSAGE_HELPER_...: 64 and up */
+#include "filter/look.h"   /* MESSAGE_LOOK...: 112 and up */
+#include "filter/notify.h" /* MESSAGE_LISTENER: 32 */
+#include "mount/stub.h"    /* MESSAGE_STUB_...: 33 and up */
+#include "run/helper.h"    /* MESSAGE_HELPER_...: 64 and up */
 #include "sys/channel.h"
 
 /* Each is sent by one function and received by one. */

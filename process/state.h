@@ -17,7 +17,7 @@ struct supervisor {
 	int command_pidfd; /* where signals go; -1: to the child */
 	pid_t session;     /* COMMAND's, that it leads: --new-session; 0: not known */
 	int socket;
-	int listener;                 /* --seccomp-trace's; -1: none yet */
+	struct looker *looker;        /* whom calls wait for; NULL: nobody, or not yet */
 	bool started;                 /* COMMAND was about to be executed */
 	bool not_started;             /* that failed; may be heard first, from another process */
 	struct told_failure *failure; /* why, as it has said; NULL: it has not, or nobody asks */

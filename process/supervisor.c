@@ -12,7 +12,6 @@
  */
 #include "process/supervisor.h"
 
-#include "filter/trace.h"
 #include "limit/cgroup.h"
 #include "limit/usage.h"
 #include "mount/stub.h"
@@ -30,6 +29,7 @@
 #include "process/forward.h"
 #include "process/helpers.h"
 #include "process/lifeline.h"
+#include "process/looker.h"
 #include "process/outer-init.h"
 #include "process/protocol.h"
 #include "process/relay.h"
@@ -52,25 +52,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <termios.h>
-
-/* In a container that shows the /proc of the pid namespace around it, numbers found there are those
- * of others here. */
-static void require_own_proc(const struct run *run)
-{
-	const struct plan *plan = run->plan;
-	const char *option = plan->ns.pidns.fd >= 0 ? "--pidns" : NULL;
-	const struct fd_at *joined = ns_options_first_joined(&plan->ns);
-	if (joined && run->shape.pid_namespace)
-		option = joined->position.option;
-	if (end_must_find_the_rest(run) && !option)
-		option = options_with_trait(plan, ENDS_WITH_COMMAND);
-	if (end_must_find_the_rest(run) && !option)
-		option = run->shape.stub_for->position.option;
-	if (option && !procfile_shows_own_pids(run->host->proc_fd))
-		die("%s: /proc shows another pid namespace than this one, so the sandbox's processes cannot be found there; mount one of this namespace%s",
-		    position_text(options_position(plan, option)),
-		    end_must_find_the_rest(run) ? ", or give --unshare-pid" : "");
-}
 
 static void learn_terminal(struct supervisor *self)
 {
@@ -124,10 +105,10 @@ void supervisor_prepare(struct run *run)
 {
 	struct supervisor *self = run->supervisor = arena_alloc(sizeof(*self));
 	self->lifeline_fd = self->parent_pidfd = self->going_fd = self->socket = -1;
-	self->command_pidfd = self->listener = self->terminal = -1;
+	self->command_pidfd = self->terminal = -1;
 	self->relay_socket = -1;
 	die_first_call(end_all, run);
-	require_own_proc(run);
+	end_require_own_proc(run);
 	learn_terminal(self);
 	self->signals = signals_block(run);
 	set_deadline(run);
@@ -162,8 +143,10 @@ static void drop_privilege(struct run *run)
 	bool may_lose_it = run->shape.ends_with_command && !run->shape.user_namespace;
 	bool may_not_write =
 		cgroups_are_in_closed(run) || (run->shape.stub_for && !run->shape.user_namespace);
+	bool looks = plan->report.denied.fd >= 0 && !run->shape.user_namespace;
 	uint64_t needed = (may_lose_it ? CAP_BIT(CAP_KILL) : 0) |
-			  (may_not_write ? CAP_BIT(CAP_DAC_OVERRIDE) : 0);
+			  (may_not_write ? CAP_BIT(CAP_DAC_OVERRIDE) : 0) |
+			  (looks ? CAP_BIT(CAP_SYS_PTRACE) | CAP_BIT(CAP_DAC_READ_SEARCH) : 0);
 	if (permitted)
 		caps_drop_all_but(permitted & needed);
 	const int ours[] = { self->socket,
@@ -275,8 +258,7 @@ static void hear_message(struct run *run, const struct message *message, int att
 		relay_go_on(run);
 		break;
 	case MESSAGE_LISTENER:
-		close_fd(&self->listener);
-		self->listener = attached_fd;
+		looker_begin(run, attached_fd);
 		break;
 	case MESSAGE_GOING:
 		hear_going(run, message, attached_fd);
@@ -325,9 +307,13 @@ static void hear_of_exec(struct run *run)
 }
 
 /* How long poll(2) may sleep. */
-static int ms_to_sleep(const struct supervisor *self)
+static int ms_to_sleep(const struct run *run)
 {
-	int64_t left = self->deadline_ms ? self->deadline_ms - now_ms() : INT64_MAX;
+	const struct supervisor *self = run->supervisor;
+	int64_t due_ms = looker_due_ms(run);
+	if (self->deadline_ms && self->deadline_ms < due_ms)
+		due_ms = self->deadline_ms;
+	int64_t left = due_ms < INT64_MAX ? due_ms - now_ms() : INT64_MAX;
 	/* While it listens it will hear of the start, and has nothing to give back before. */
 	bool may_settle = !self->settled && (self->started || !self->listens);
 	if (may_settle && left > RELEASE_AFTER_MS)
@@ -346,8 +332,8 @@ static bool must_listen(const struct run *run)
 	const struct plan *plan = run->plan;
 	return run->shape.topology == RUN_WITH_INIT || plan->report.info.fd >= 0 ||
 	       plan->report.json_status.fd >= 0 || plan->filter.policy.trace.fd >= 0 ||
-	       run->supervisor->takes_helpers || run->host->terminal.replaced ||
-	       run->shape.stub_for;
+	       plan->report.denied.fd >= 0 || run->supervisor->takes_helpers ||
+	       run->host->terminal.replaced || run->shape.stub_for;
 }
 
 /* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows
@@ -414,6 +400,7 @@ static _Noreturn void finish(struct run *run, int status)
 	if (self->silent_ms && self->silent_ms < now_ms() + PATIENCE_MS)
 		self->silent_ms = now_ms() + PATIENCE_MS;
 	relay_finish(run, end_is_list_wanted);
+	looker_finish(run);
 	if (!started)
 		end_with_setup(run, &usage, status);
 	int exit_code = self->killed      ? EXIT_KILLED
@@ -423,7 +410,6 @@ static _Noreturn void finish(struct run *run, int status)
 		 WIFSIGNALED(status) ? "COMMAND was ended by signal %d"
 				     : "COMMAND ended with status %d",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	trace_finish(run);
 	hear_of_exec(run);
 	if (self->timed_out)
 		report_timeout(run);
@@ -538,6 +524,7 @@ static _Noreturn void end_with_lifeline(struct run *run)
 
 void supervisor_run(struct run *run, pid_t child, int socket)
 {
+	enum { N_OWN_EVENTS = 6 };
 	bool connected = true;
 	struct supervisor *self = run->supervisor;
 	begin(run, child, socket);
@@ -548,12 +535,13 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 			{ .fd = self->lifeline_fd, .events = POLLIN },
 			{ .fd = self->waits_for_maps ? run->plan->report.userns_block.fd : -1,
 			  .events = POLLIN },
-			{ .fd = self->listener, .events = POLLIN },
 			{ .fd = self->going_fd },
 			{ .fd = self->untold.length ? run->plan->report.json_status.fd : -1,
 			  .events = POLLOUT },
+			[N_OWN_EVENTS + LOOKER_EVENTS - 1] = { 0 },
 		};
-		int n_ready = poll(events, ARRAY_SIZE(events), ms_to_sleep(self));
+		looker_poll(run, events + N_OWN_EVENTS);
+		int n_ready = poll(events, ARRAY_SIZE(events), ms_to_sleep(run));
 		if (n_ready < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for the sandbox");
 		if (events[2].revents)
@@ -568,13 +556,10 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 		}
 		if (events[3].revents)
 			let_maps_pass(run);
-		if (events[4].revents & POLLIN)
-			trace_hear(run, self->listener);
-		else if (events[4].revents) /* the last process that it could hear is gone */
-			close_fd(&self->listener);
-		if (events[5].revents)
+		looker_hear(run, events + N_OWN_EVENTS);
+		if (events[4].revents)
 			hear_of_exec(run);
-		if (events[6].revents)
+		if (events[5].revents)
 			report_untold(run, 0);
 		if (self->ended)
 			finish(run, self->status);

@@ -7,10 +7,10 @@
 #include "run/causes.h"
 #include "run/diagnose.h"
 #include "run/run.h"
+#include "sys/interpreter.h"
 #include "sys/kernel.h"
 #include "utils.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -23,46 +23,10 @@ static const char *missing_interpreter(const char *path)
 {
 	struct stat status;
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char head[4096] = "";
-	ssize_t length = fd < 0 ? -1 : pread(fd, head, sizeof(head) - 1, 0);
-	if (length < 4)
-		return NULL;
-	const char *name = NULL;
-	if (head[0] == '#' && head[1] == '!') {
-		char *start = head + 2 + strspn(head + 2, " \t");
-		start[strcspn(start, " \t\n")] = '\0'; /* for the kernel '\r' is part of the name */
-		name = arena_string(start);
-	} else if (memcmp(head, ELFMAG, SELFMAG) == 0) {
-		/* PT_INTERP of either class, in this machine's byte order; anything odd explains
-		 * nothing. */
-		bool wide = head[EI_CLASS] == ELFCLASS64;
-		Elf64_Ehdr header64;
-		Elf32_Ehdr header32;
-		memcpy(&header64, head, sizeof(header64));
-		memcpy(&header32, head, sizeof(header32));
-		uint64_t table = wide ? header64.e_phoff : header32.e_phoff;
-		unsigned n = wide ? header64.e_phnum : header32.e_phnum;
-		size_t size = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
-		for (unsigned i = 0; i < n && i < 64 && table < INT_MAX; i++) {
-			char row[sizeof(Elf64_Phdr)];
-			if (pread(fd, row, size, (off_t) (table + i * size)) != (ssize_t) size)
-				return NULL;
-			Elf64_Phdr row64;
-			Elf32_Phdr row32;
-			memcpy(&row64, row, sizeof(row64));
-			memcpy(&row32, row, sizeof(row32));
-			if ((wide ? row64.p_type : row32.p_type) != PT_INTERP)
-				continue;
-			uint64_t at = wide ? row64.p_offset : row32.p_offset,
-				 bytes = wide ? row64.p_filesz : row32.p_filesz;
-			char loader[PATH_MAX] = "";
-			if (at > INT_MAX || bytes >= sizeof(loader) ||
-			    pread(fd, loader, (size_t) bytes, (off_t) at) < 1)
-				return NULL;
-			name = arena_string(loader);
-		}
-	}
-	return name && *name && stat(name, &status) < 0 ? name : NULL;
+	char name[PATH_MAX];
+	return fd >= 0 && interpreter_of(fd, name, sizeof(name)) && stat(name, &status) < 0
+		       ? arena_string(name)
+		       : NULL;
 }
 
 static const char *name_interpreter(const char *path, const char *interpreter)

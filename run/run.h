@@ -20,6 +20,7 @@ enum helper_kind {
 	HELPER_CHANGE_LISTER,  /* lists what was changed in one overlay, at the end */
 	/* those that setup cannot ask for */
 	HELPER_GUARD,     /* ends the sandbox where the supervisor is kept from it */
+	HELPER_LOOKER,    /* looks where the calls lead that --trace-denied is notified of */
 	HELPER_PTY_RELAY, /* between the caller's terminal and --pty's */
 };
 

@@ -1,0 +1,133 @@
+/* denied.c - --trace-denied, in the supervisor: what its helper has found, each kind once, and which options would
+ * allow it.
+ */
+#include "filter/denied.h"
+
+#include "filter/denied-calls.h"
+#include "filter/look.h"
+#include "filter/notify.h"
+#include "filter/state.h"
+#include "plan/denied.h"
+#include "plan/plan.h"
+#include "run/json.h"
+#include "utils.h"
+
+#include <string.h>
+
+/* What COMMAND does must not fill the memory, of which its own limits do not count this. */
+enum { MOST_KINDS = 1000 };
+
+struct denials {
+	struct denied kinds[MOST_KINDS];
+	size_t n;
+	bool truncated;
+};
+
+static struct denials *denials_of(const struct run *run)
+{
+	if (!run->filters->denials)
+		run->filters->denials = arena_alloc(sizeof(struct denials));
+	return run->filters->denials;
+}
+
+static void add_member(struct text *json, const char *name, const char *value)
+{
+	text_add(json, "%s\"%s\": ", json->length > 2 ? ", " : "", name);
+	if (value)
+		json_add_string(json, value);
+	else
+		text_add(json, "null");
+}
+
+static void tell(const struct run *run, const struct denied *kind, const char *unknown)
+{
+	struct text json = { 0 };
+	text_add(&json, "{ ");
+	add_member(&json, "call", kind->call);
+	add_member(&json, "path", kind->path);
+	add_member(&json, "errno", kind->error ? errno_name(kind->error) : NULL);
+	add_member(&json, "option", denied_option(kind, run->filters->home));
+	if (unknown)
+		add_member(&json, "unknown", unknown);
+	text_add(&json, " }\n");
+	notify_write_line(&run->plan->report.denied, json.bytes);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+	return a && b ? streq(a, b) : a == b;
+}
+
+/* False: it is known, or there are too many. */
+static bool is_new(struct denials *denials, const char *call, const char *path, int error)
+{
+	for (size_t i = 0; i < denials->n; i++) {
+		const struct denied *kind = &denials->kinds[i];
+		if (kind->error == error && streq(kind->call, call) && is_same(kind->path, path))
+			return false;
+	}
+	denials->truncated |= denials->n == MOST_KINDS;
+	return denials->n < MOST_KINDS;
+}
+
+/* Path and target in turn. */
+static const char *const *copy_links(const char *words, size_t n_links)
+{
+	const char **links = arena_alloc((2 * n_links + 1) * sizeof(*links));
+	for (size_t i = 0; i < 2 * n_links; i++) {
+		links[i] = arena_string(words);
+		words += strlen(words) + 1;
+	}
+	return links;
+}
+
+void denied_note(const struct run *run, const struct message *message, const char *words)
+{
+	struct denials *denials = denials_of(run);
+	const uint64_t *numbers = message->numbers;
+	const char *call = looked_calls[numbers[DENIED_CALL]].name;
+	const char *path = *words ? words : NULL, *place = path ? path + strlen(path) + 1 : NULL;
+	if (!is_new(denials, call, path, message->value))
+		return;
+	struct denied *kind = &denials->kinds[denials->n++];
+	*kind = (struct denied){ .call = call, .error = message->value };
+	if (!path) {
+		tell(run, kind, "this process cannot be looked into");
+		return;
+	}
+	kind->path = arena_string(path);
+	kind->place = arena_string(place);
+	kind->n_links = (size_t) numbers[DENIED_N_LINKS];
+	kind->links = copy_links(place + strlen(place) + 1, kind->n_links);
+	kind->is_directory = numbers[DENIED_IS_DIRECTORY];
+	kind->is_device = numbers[DENIED_IS_DEVICE];
+	kind->is_to_change = numbers[DENIED_IS_TO_CHANGE];
+	tell(run, kind, NULL);
+}
+
+void denied_note_hung(const struct run *run, const struct seccomp_notif *call,
+		      const struct look_memory *memory, bool last)
+{
+	struct denials *denials = denials_of(run);
+	size_t number = denied_find_call(call->data.arch, call->data.nr);
+	const char *name = looked_calls[number < n_looked_calls ? number : 0].name;
+	denials->truncated |= last;
+	if (!is_new(denials, name, memory->asked, 0))
+		return;
+	struct denied *kind = &denials->kinds[denials->n++];
+	*kind = (struct denied){ .call = name, .path = arena_string(memory->asked) };
+	tell(run, kind,
+	     last ? "its file system does not answer, and nothing is looked at any more"
+		  : "its file system does not answer");
+}
+
+void denied_finish(const struct run *run)
+{
+	const struct denials *denials = denials_of(run);
+	struct text json = { 0 };
+	text_add(&json, "{ ");
+	add_member(&json, "options",
+		   denied_options(denials->kinds, denials->n, run->plan, run->filters->home));
+	text_add(&json, "%s }\n", denials->truncated ? ", \"truncated\": true" : "");
+	notify_write_line(&run->plan->report.denied, json.bytes);
+}
