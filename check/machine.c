@@ -15,7 +15,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* Those of a group are tried as one line, and each alone only where that fails. Nothing of the host is shown but what a
+/* Those of a group are tried as one line, and each alone only where that fails. There is a group for each topology:
+ * what a process makes for itself a filter may refuse, and let it make the same for another. Nothing of the host is shown but what a
  * layer of the overlay shows. Descriptor 1 leads nowhere. */
 enum try {
 	TRY_USERNS,
@@ -34,12 +35,12 @@ enum try {
 	TRY_TRACE,
 	N_TRIES
 };
-enum { N_GROUPS = 3 };
+enum { N_GROUPS = 4 };
 static const struct {
 	char line[72];
 	uint8_t group;
 } tries[N_TRIES] = {
-	[TRY_USERNS] = { "--unshare-user", 0 },
+	[TRY_USERNS] = { "--unshare-user", 1 },
 	[TRY_PROC] = { "--unshare-pid --proc /proc", 0 },
 	[TRY_DEV] = { "--dev /dev", 0 },
 	[TRY_NET] = { "--unshare-net", 0 },
@@ -48,8 +49,8 @@ static const struct {
 	[TRY_CGROUP] = { "--unshare-cgroup", 0 },
 	[TRY_TIME] = { "--unshare-time", 0 },
 	[TRY_NO_MORE] = { "--unshare-user --disable-userns", 0 },
-	[TRY_MOUNTS] = { "", 1 }, /* root's needs no user namespace */
-	[TRY_PROC_PID] = { "--unshare-pid --proc-pid /proc", 1 },
+	[TRY_MOUNTS] = { "", 3 }, /* root's needs no user namespace */
+	[TRY_PROC_PID] = { "--unshare-pid --proc-pid /proc-pid", 0 },
 	[TRY_OVERLAY] = { "--overlay-src /usr --overlay-backend kernel --tmp-overlay /x", 1 },
 	[TRY_FILTER] = { "--seccomp-deny acct", 2 },
 	[TRY_TRACE] = { "--seccomp-deny acct --seccomp-trace 1", 2 },
