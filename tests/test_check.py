@@ -221,9 +221,9 @@ def test_nothing_on_the_host_is_changed(box):
                               "--ro-bind-data", data_fd("x"), "/box/data", "--overlay-src", "/usr/share", "--overlay", box / "upper", box / "work", "/merged"],
                              ["sh", "-c", "echo ran >/box/ran"])
     assert result.returncode == 0 and tree(box) == before and (box / "file").read_text() == "old", (findings, result)
-    notes = findings["go"]["notes"]
+    notes = findings["build"]["notes"]
     assert sum("is not tried: it would change the host" in note for note in notes) == 3, notes
-    assert any(note.startswith("--bind-create (argument") and "would make" in note for note in notes), notes
+    assert [note.split()[0] for note in notes if "would make" in note] == ["--tmpfs", "--dir", "--symlink", "--bind-create", "--ro-bind-data"], notes
 
 
 def test_nobody_is_waited_for_or_told():
@@ -238,7 +238,14 @@ def test_nobody_is_waited_for_or_told():
 def test_a_writable_directory_that_cannot_be_written_to_is_refused(box):
     (box / "work").mkdir()
     findings, _ = check([*BASE, "--overlay-src", "/usr", "--overlay", "/usr", box / "work", "/merged"], ["true"])
-    assert "Can't write to RWSRC /usr" in findings["split"]["message"], findings
+    assert "Can't write to RWSRC /usr" in findings["pin"]["message"], findings
+
+
+def test_what_cannot_be_made_on_the_host_fails_as_it_does_in_the_run():
+    args = [*BASE, "--bind", "/etc", "/etc", "--dir", "/etc/bwrapish-is-not-to-make-this"]
+    findings, _ = check(args, ["true"])
+    assert "Can't make /etc/bwrapish-is-not-to-make-this on the host, for /etc is not writable" in findings["build"]["message"], findings
+    assert run(args, ["true"], prefix=USER).returncode == 1
 
 
 def test_words_from_a_descriptor_are_checked():

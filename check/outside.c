@@ -1,0 +1,204 @@
+/* outside.c - what a line would do outside the sandbox: told, and kept from it. Paths are taken by their words.
+ *
+ * Must not: change anything on the host, let anybody be waited for, or written to.
+ */
+#include "check/outside.h"
+
+#include "plan/cover.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "sys/kernel.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void note(struct outside *outside, const char *text)
+{
+	outside->notes = arena_grow(outside->notes, outside->n_notes, &outside->capacity_notes,
+				    sizeof(*outside->notes));
+	outside->notes[outside->n_notes++] = text;
+}
+
+static void refuse(struct outside *outside, enum stage stage, problem bad)
+{
+	if (!outside->refused) {
+		outside->refused = bad;
+		outside->stage = stage;
+	}
+}
+
+/* Cuts the last name off; "." and "/" are above all others. */
+static const char *above(const char *path)
+{
+	size_t length = strlen(path);
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	while (length && path[length - 1] != '/')
+		length--;
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	return length ? arena_copy(path, length) : ".";
+}
+
+static bool exists(const char *path)
+{
+	return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0 ||
+	       errno != ENOENT;
+}
+
+/* ---- looking ---- */
+
+static bool is_mount(const struct op *op)
+{
+	return op->inner_path && op->kind != OP_DIR && op->kind != OP_SYMLINK &&
+	       op->kind != OP_FILE && op->kind != OP_CHMOD && op->kind != OP_REMOUNT_RO;
+}
+
+/* The writable bind in which the operation has its place; NULL: it has it elsewhere. */
+static const struct op *holder_of(const struct root_plan *root, const struct op *op)
+{
+	for (const struct op *below = op; op->inner_path && below-- > root->ops;)
+		if (is_mount(below) && plan_path_lies_in(op->inner_path, below->inner_path))
+			return below->kind == OP_BIND && !below->read_only ? below : NULL;
+	return NULL;
+}
+
+static bool changes_what_is_there(const struct op *op)
+{
+	return op->kind == OP_FILE || op->kind == OP_CHMOD;
+}
+
+/* Where its place is on the host; NULL: that cannot be said. */
+static const char *place_on_host(const struct op *op, const struct op *holder)
+{
+	size_t length = strlen(holder->inner_path);
+	bool is_below =
+		holder->outer_path && strncmp(op->inner_path, holder->inner_path, length) == 0;
+	return is_below ? arena_printf("%s/%s", holder->outer_path,
+				       skip_slashes(op->inner_path + length))
+			: NULL;
+}
+
+/* Whether no link is on the way, and so it is that directory and no other. */
+static bool is_found_without_links(const char *path, struct stat *ret_status)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_NO_SYMLINKS };
+	AUTO_CLOSE int fd = sys_openat2(AT_FDCWD, path, &how);
+	return fd >= 0 && fstat(fd, ret_status) == 0;
+}
+
+/* In a user namespace of his own nobody is kept from his own directories. */
+static void look_at_place(const struct op *op, const char *path, const struct caller *caller,
+			  struct outside *outside)
+{
+	struct stat status;
+	const char *directory = above(path);
+	if (exists(path))
+		return;
+	while (!exists(directory) && !streq(directory, "/") && !streq(directory, "."))
+		directory = above(directory);
+	if (!is_found_without_links(directory, &status))
+		return;
+	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0 && errno == EACCES &&
+	    status.st_uid != caller->uid)
+		refuse(outside, STAGE_BUILD,
+		       problem_at(op->position, "Can't make %s on the host, for %s is not writable",
+				  path, directory));
+	else
+		note(outside, arena_printf("%s would make %s on the host",
+					   position_text(op->position), path));
+}
+
+static void look_at_directories(const struct op *op, struct outside *outside)
+{
+	const struct layer *const directories[] = { &op->overlay->upper, &op->overlay->work };
+	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+		const char *path = directories[i]->path;
+		if (op->overlay->writable && path &&
+		    faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
+			refuse(outside, STAGE_PIN,
+			       problem_at(op->position, "Can't write to %s %s: %s",
+					  i ? "WORKDIR" : "RWSRC", path, errno_text(errno)));
+	}
+}
+
+static bool can_be_made(const struct op *op)
+{
+	return op->makes_source && op->outer_path && !exists(op->outer_path) &&
+	       faccessat(AT_FDCWD, above(op->outer_path), W_OK | X_OK, AT_EACCESS) == 0;
+}
+
+void outside_look(const struct plan *plan, const struct caller *caller, struct outside *ret_outside)
+{
+	const struct root_plan *root = &plan->root;
+	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
+		const struct op *holder = holder_of(root, op);
+		const char *path = holder && !plan_is_mask(op) ? place_on_host(op, holder) : NULL;
+		if (can_be_made(op))
+			note(ret_outside,
+			     arena_printf("%s would make %s on the host",
+					  position_text(op->position), op->outer_path));
+		if (op->overlay)
+			look_at_directories(op, ret_outside);
+		if (holder && changes_what_is_there(op))
+			note(ret_outside, arena_printf("%s is not tried: it would change the host",
+						       position_text(op->position)));
+		else if (path)
+			look_at_place(op, path, caller, ret_outside);
+	}
+}
+
+/* ---- leaving it alone ---- */
+
+static const struct overlay *write_to_nothing(const struct overlay *overlay)
+{
+	struct overlay *copy = arena_alloc(sizeof(*copy));
+	*copy = *overlay;
+	copy->changes.fd = -1;
+	if (copy->writable)
+		copy->upper = copy->work = (struct layer){ .fd = -1 };
+	return copy;
+}
+
+/* What is bound writable is bound read-only, so that nothing can be made on it: what is to lie in it lies on a tmpfs
+ * then (mount/level.h). */
+static void leave_host_alone(struct plan *plan)
+{
+	struct root_plan *root = &plan->root, kept = *root;
+	kept.ops = arena_alloc((root->n_ops + 1) * sizeof(*kept.ops));
+	kept.n_ops = 0;
+	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
+		if (changes_what_is_there(op) && holder_of(root, op))
+			continue;
+		struct op *copy = &kept.ops[kept.n_ops++];
+		*copy = *op;
+		if (op->overlay)
+			copy->overlay = write_to_nothing(op->overlay);
+		if (can_be_made(op))
+			*copy = (struct op){ .kind = OP_TMPFS,
+					     .inner_path = op->inner_path,
+					     .mode = 0700,
+					     .parent_mode = op->parent_mode,
+					     .position = op->position };
+		copy->read_only |= copy->kind == OP_BIND;
+	}
+	*root = kept;
+}
+
+static void leave_caller_alone(struct plan *plan)
+{
+	plan->report.block.fd = plan->report.userns_block.fd = -1;
+	plan->report.info.fd = plan->report.json_status.fd = plan->report.pidfd_socket.fd = -1;
+	plan->filter.policy.dump.fd = plan->filter.policy.trace.fd = -1;
+}
+
+/* The shape stays that of the line: who asks for a supervisor has one. */
+void outside_leave_alone(struct plan *plan)
+{
+	leave_host_alone(plan);
+	leave_caller_alone(plan);
+}
