@@ -211,6 +211,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	tell_and_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);
+	command_make_rules(run);
 	if (run->shape.topology == RUN_WITH_INIT)
 		lock_with_init(run);
 	else
@@ -248,6 +249,7 @@ int main(int argc, char **argv, char **envp)
 			   .supervisor_fd = -1,
 			   .lifeline_fd = -1,
 			   .going_fd = -1,
+			   .landlock_fd = -1,
 			   .root.fd = -1,
 			   .pty = { -1, -1 } };
 

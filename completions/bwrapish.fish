@@ -7,13 +7,13 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --check-json --features-json --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied
+			case --args --check-json --features-json --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --connect-tcp --bind-tcp --connect-udp --bind-udp --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied
 				set kinds none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod --data
 				set kinds none file
-			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --mask --mask-try --protect --protect-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --sys --cgroup2 --cgroup --lock-file
+			case --overlay-src --tmp-overlay --ro-overlay --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --mask --mask-try --protect --protect-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --sys --cgroup2 --connect-unix --cgroup --lock-file
 				set kinds file
 			case --overlay
 				set kinds file directory file
@@ -33,6 +33,8 @@ function __bwrapish_next
 				set kinds capability
 			case --seccomp-profile
 				set kinds profile
+			case --scope
+				set kinds scope
 			case --rlimit --limit --limit-try
 				set kinds none none
 			case --
@@ -76,6 +78,7 @@ complete -c bwrapish -n '__bwrapish_wants propagation' -a 'private slave'
 complete -c bwrapish -n '__bwrapish_wants profile' -a 'default build minimal'
 complete -c bwrapish -n '__bwrapish_wants backend' -a 'auto kernel fuse'
 complete -c bwrapish -n '__bwrapish_wants code' -a 'bwrap env'
+complete -c bwrapish -n '__bwrapish_wants scope' -a 'abstract-unix signal'
 complete -c bwrapish -n '__bwrapish_wants option' -l help -d 'print this help and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l version -d 'print the version and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l args -d 'read NUL-separated options from FD, in place'
@@ -199,6 +202,14 @@ complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-log -d 'have the ke
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-dump -d 'write what these come to to FD, as BPF for --seccomp'
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-trace -d 'deny nothing, write to FD what these would deny; no sandbox then'
 complete -c bwrapish -n '__bwrapish_wants option' -l exec-label -d 'SELinux label of COMMAND'
+complete -c bwrapish -n '__bwrapish_wants option' -l connect-tcp -d 'TCP connections to PORT, or FIRST-LAST, and no other; repeatable'
+complete -c bwrapish -n '__bwrapish_wants option' -l bind-tcp -d 'TCP servers at PORT, or FIRST-LAST, and no other; repeatable'
+complete -c bwrapish -n '__bwrapish_wants option' -l connect-udp -d 'UDP to PORT, or FIRST-LAST, and no other; repeatable'
+complete -c bwrapish -n '__bwrapish_wants option' -l bind-udp -d 'UDP from PORT, or FIRST-LAST, and no other; repeatable'
+complete -c bwrapish -n '__bwrapish_wants option' -l connect-unix -d 'Unix sockets outside at PATH, or below, and no other; repeatable'
+complete -c bwrapish -n '__bwrapish_wants option' -l scope -d 'reach no abstract-unix socket, or by no signal, who is outside'
+complete -c bwrapish -n '__bwrapish_wants option' -l landlock-try -d 'go on with a warning where the kernel cannot do one of these'
+complete -c bwrapish -n '__bwrapish_wants option' -l mdwe -d 'memory that is or was writable is never executed'
 complete -c bwrapish -n '__bwrapish_wants option' -l rlimit -d 'a resource limit of COMMAND\'s, named as in getrlimit(2)'
 complete -c bwrapish -n '__bwrapish_wants option' -l limit -d 'limit the sandbox by its own control group\'s file KEY'
 complete -c bwrapish -n '__bwrapish_wants option' -l limit-try -d 'the same, or warn and go on where it cannot be had'

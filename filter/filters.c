@@ -20,6 +20,7 @@
 #include "plan/policy.h"
 #include "plan/position.h"
 #include "plan/shape.h"
+#include "run/causes.h"
 #include "run/run.h"
 #include "sys/kernel.h"
 #include "utils.h"
@@ -157,6 +158,17 @@ void filters_load_guards(struct run *run)
 	if (!guards_hold(run))
 		die("A seccomp program is loaded and does not hold; %s without", options);
 	run->filters->guarded = true;
+}
+
+void filters_guard_tcp(const struct run *run)
+{
+	struct program guard = guards_of_tcp();
+	int error = try_load(false, guard.code, guard.n, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+	if (error || !guards_hold_tcp())
+		die("%s: Can't restrict COMMAND: %s%s",
+		    position_text(run->plan->landlock.rules[0].position),
+		    error ? load_error(error) : "a seccomp program is loaded and does not hold",
+		    cause_text(CAUSE_TCP_GUARD, NULL));
 }
 
 /* ---- what the lists and profiles come to ---- */

@@ -35,28 +35,47 @@
  * are a second set of numbers of the first: x32's. */
 #define X32 0x40000000u
 #if defined(__x86_64__) || defined(__i386__)
-#define FIRST_ARCH     AUDIT_ARCH_X86_64
-#define FIRST_IOCTL    16
-#define FIRST_FCNTL    72
-#define FIRST_ADD_KEY  248
-#define OTHER_IOCTL    (X32 + 514)
-#define OTHER_ADD_KEY  (X32 + FIRST_ADD_KEY)
-#define OTHER_FCNTL    (X32 + FIRST_FCNTL)
-#define SECOND_ARCH    AUDIT_ARCH_I386
-#define SECOND_IOCTL   54
-#define SECOND_FCNTL   55
-#define SECOND_FCNTL64 221
-#define SECOND_ADD_KEY 286
+#define FIRST_ARCH        AUDIT_ARCH_X86_64
+#define FIRST_IOCTL       16
+#define FIRST_FCNTL       72
+#define FIRST_ADD_KEY     248
+#define FIRST_SOCKET      41
+#define FIRST_SENDTO      44
+#define FIRST_SENDMSG     46
+#define FIRST_SENDMMSG    307
+#define OTHER_SENDMSG     518
+#define OTHER_SENDMMSG    538
+#define OTHER_IOCTL       (X32 + 514)
+#define OTHER_ADD_KEY     (X32 + FIRST_ADD_KEY)
+#define OTHER_FCNTL       (X32 + FIRST_FCNTL)
+#define SECOND_ARCH       AUDIT_ARCH_I386
+#define SECOND_IOCTL      54
+#define SECOND_FCNTL      55
+#define SECOND_FCNTL64    221
+#define SECOND_ADD_KEY    286
+#define SECOND_SOCKET     359
+#define SECOND_SENDTO     369
+#define SECOND_SENDMSG    370
+#define SECOND_SENDMMSG   345
+#define SECOND_SOCKETCALL 102
 #elif defined(__aarch64__) || defined(__arm__)
-#define FIRST_ARCH     AUDIT_ARCH_AARCH64
-#define FIRST_IOCTL    29
-#define FIRST_FCNTL    25
-#define FIRST_ADD_KEY  217
-#define SECOND_ARCH    AUDIT_ARCH_ARM
-#define SECOND_IOCTL   54
-#define SECOND_FCNTL   55
-#define SECOND_FCNTL64 221
-#define SECOND_ADD_KEY 309
+#define FIRST_ARCH      AUDIT_ARCH_AARCH64
+#define FIRST_IOCTL     29
+#define FIRST_FCNTL     25
+#define FIRST_ADD_KEY   217
+#define FIRST_SOCKET    198
+#define FIRST_SENDTO    206
+#define FIRST_SENDMSG   211
+#define FIRST_SENDMMSG  269
+#define SECOND_ARCH     AUDIT_ARCH_ARM
+#define SECOND_IOCTL    54
+#define SECOND_FCNTL    55
+#define SECOND_FCNTL64  221
+#define SECOND_ADD_KEY  309
+#define SECOND_SOCKET   281
+#define SECOND_SENDTO   290
+#define SECOND_SENDMSG  296
+#define SECOND_SENDMMSG 374
 #elif defined(__riscv) && __riscv_xlen == 64
 #define FIRST_ARCH  AUDIT_ARCH_RISCV64
 #define SECOND_ARCH AUDIT_ARCH_RISCV32
@@ -81,6 +100,31 @@
 #define SECOND_IOCTL   SYS_ioctl
 #define SECOND_FCNTL   SYS_fcntl
 #define SECOND_ADD_KEY SYS_add_key
+#endif
+#ifndef FIRST_SOCKET /* the same */
+#define FIRST_SOCKET    SYS_socket
+#define FIRST_SENDTO    SYS_sendto
+#define FIRST_SENDMSG   SYS_sendmsg
+#define FIRST_SENDMMSG  SYS_sendmmsg
+#define SECOND_SOCKET   SYS_socket
+#define SECOND_SENDTO   SYS_sendto
+#define SECOND_SENDMSG  SYS_sendmsg
+#define SECOND_SENDMMSG SYS_sendmmsg
+#ifdef SYS_socketcall
+#define FIRST_SOCKETCALL  SYS_socketcall
+#define SECOND_SOCKETCALL SYS_socketcall
+#endif
+#endif
+#define NO_CALL UINT32_MAX
+#ifndef FIRST_SOCKETCALL
+#define FIRST_SOCKETCALL NO_CALL
+#endif
+#ifndef SECOND_SOCKETCALL
+#define SECOND_SOCKETCALL NO_CALL
+#endif
+#ifndef OTHER_SENDMSG
+#define OTHER_SENDMSG  NO_CALL
+#define OTHER_SENDMMSG NO_CALL
 #endif
 #ifndef OTHER_IOCTL
 #define OTHER_IOCTL   FIRST_IOCTL
@@ -181,6 +225,88 @@ bool guards_hold(const struct run *run)
 	bool tty_held = !run->host->has_tty || (ioctl(-1, TIOCSTI, NULL) < 0 && errno == EPERM);
 	return keys_held && tty_held;
 }
+
+/* ---- of TCP ---- */
+
+/* What opens a TCP connection, or a server, without the calls that Landlock judges, which are connect(2) and
+ * bind(2) of sockets that are TCP by name (tried on 6.18): MPTCP and SMC fall back to TCP; sending with
+ * MSG_FASTOPEN connects; io_uring(7) does all of that out of a filter's sight. As a kernel answers that has none of
+ * these. What socketcall(2) makes or sends stands in memory, and is denied as a whole.
+ *
+ * By number: they are newer than some headers. */
+enum { MPTCP = 262, SMC = 256, SMC_FAMILY = 43, FASTOPEN = 0x20000000, IO_URING_SETUP = 425 };
+enum { CALL_SOCKET = 1, CALL_SENDTO = 11, CALL_SENDMSG = 16, CALL_SENDMMSG = 20 }; /* linux/net.h */
+/* Where the program's parts begin, counted from the end of what looks at the call's number. */
+enum {
+	AT_SOCKET = 0,
+	AT_SENDMSG = 5,
+	AT_SENDTO = 7,
+	AT_FLAGS = 8,
+	AT_SOCKETCALL = 9,
+	AT_EPERM = 14,
+	AT_NO_PROTOCOL = 15,
+	AT_NO_FASTOPEN = 16,
+	AT_ENOSYS = 17,
+	AT_PASS = 18,
+	N_SORT = 10 /* instructions of SORT() */
+};
+#define TO(part, from)         ((uint8_t) ((part) - (from) -1))
+#define ON(k, part, from)      IF_IS(k, TO(part, from), 0)
+#define LAST_ON(k, part, from) IF_IS(k, TO(part, from), TO(AT_PASS, from))
+/* `behind` instructions are between the end of it and the parts. x32 has x86-64's numbers with a bit more, but for
+ * two. */
+#define SORT(WHICH, sendmsg, sendmmsg, behind)                      \
+	LOAD(FIELD(nr)), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~X32), \
+		ON(WHICH##_SOCKET, AT_SOCKET, -8 - (behind)),       \
+		ON(WHICH##_SENDTO, AT_SENDTO, -7 - (behind)),       \
+		ON(WHICH##_SENDMMSG, AT_SENDTO, -6 - (behind)),     \
+		ON(sendmmsg, AT_SENDTO, -5 - (behind)),             \
+		ON(WHICH##_SENDMSG, AT_SENDMSG, -4 - (behind)),     \
+		ON(sendmsg, AT_SENDMSG, -3 - (behind)),             \
+		ON(IO_URING_SETUP, AT_EPERM, -2 - (behind)),        \
+		LAST_ON(WHICH##_SOCKETCALL, AT_SOCKETCALL, -1 - (behind))
+
+static const struct sock_filter tcp_guard[] = {
+	LOAD(FIELD(arch)),
+	IF_IS(FIRST_ARCH, 1, 0),
+	IF_IS(SECOND_ARCH, N_SORT, TO(AT_ENOSYS, -2 * N_SORT - 1)),
+	SORT(FIRST, OTHER_SENDMSG, OTHER_SENDMMSG, N_SORT),
+	SORT(SECOND, NO_CALL, NO_CALL, 0),
+	LOAD(LOW_HALF(args[2])), /* AT_SOCKET: the protocol, then the family */
+	ON(MPTCP, AT_NO_PROTOCOL, 1),
+	ON(SMC, AT_NO_PROTOCOL, 2),
+	LOAD(LOW_HALF(args[0])),
+	LAST_ON(SMC_FAMILY, AT_NO_PROTOCOL, 4),
+	LOAD(LOW_HALF(args[2])), /* AT_SENDMSG */
+	BPF_STMT(BPF_JMP | BPF_JA, AT_FLAGS - 6 - 1),
+	LOAD(LOW_HALF(args[3])), /* AT_SENDTO, and sendmmsg(2) */
+	IF_HAS(FASTOPEN, TO(AT_NO_FASTOPEN, AT_FLAGS), TO(AT_PASS, AT_FLAGS)),
+	LOAD(LOW_HALF(args[0])), /* AT_SOCKETCALL */
+	ON(CALL_SOCKET, AT_EPERM, 10),
+	ON(CALL_SENDTO, AT_EPERM, 11),
+	ON(CALL_SENDMSG, AT_EPERM, 12),
+	LAST_ON(CALL_SENDMMSG, AT_EPERM, 13),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	ANSWER(SECCOMP_RET_ERRNO | EPROTONOSUPPORT),
+	ANSWER(SECCOMP_RET_ERRNO | EOPNOTSUPP),
+	ANSWER(SECCOMP_RET_ERRNO | ENOSYS), /* an architecture that is not known here */
+	ANSWER(SECCOMP_RET_ALLOW),
+};
+_Static_assert(ARRAY_SIZE(tcp_guard) == 3 + 2 * N_SORT + AT_PASS + 1,
+	       "its parts are where they are said to be");
+
+struct program guards_of_tcp(void)
+{
+	return (struct program){ tcp_guard, ARRAY_SIZE(tcp_guard) };
+}
+
+/* Without the guard that is EBADF. */
+bool guards_hold_tcp(void)
+{
+	return syscall(SYS_sendto, -1, NULL, 0, FASTOPEN, NULL, 0) < 0 && errno == EOPNOTSUPP;
+}
+
+/* ---- of the relay ---- */
 
 /* FIRST_ARCH is the one with the longer pointers. */
 #define OWN_ARCH       (sizeof(void *) == 8 ? FIRST_ARCH : SECOND_ARCH)

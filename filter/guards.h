@@ -10,6 +10,9 @@ enum { N_GUARDS = 2 };
 size_t guards_list(const struct run *run, bool denies_keys, struct program *guards);
 /* Asks for what they deny. */
 bool guards_hold(const struct run *run);
+/* Of what is TCP, or becomes it, and Landlock's rules of TCP do not see. */
+struct program guards_of_tcp(void);
+bool guards_hold_tcp(void);
 /* Of --pty's relay, for good: nothing but what its loop calls, no path and no other process among that. False with
  * errno. */
 bool guards_confine_relay(void);

@@ -7,6 +7,7 @@
 #include "plan/command-options.h"
 #include "plan/cover.h"
 #include "plan/filter-options.h"
+#include "plan/landlock-options.h"
 #include "plan/limit-options.h"
 #include "plan/lines.h"
 #include "plan/ns-options.h"
@@ -29,7 +30,8 @@ const char *plan_stage_name(enum stage stage)
 
 static void explain_go(const struct plan *plan, struct text *text)
 {
-	bool has_begun = filter_options_explain_go(plan, text);
+	bool has_begun = landlock_options_explain_go(plan, text);
+	has_begun |= filter_options_explain_go(plan, has_begun, text);
 	struct text words = { 0 };
 	for (char *const *word = plan->command.argv; *word; word++)
 		text_add(&words, " %s", shell_word(*word));

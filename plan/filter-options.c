@@ -239,15 +239,16 @@ void filter_options_explain_prepare(const struct plan *plan, struct text *text)
 		explain_line(text, "", "SELinux label of COMMAND: %s", plan->command.exec_label);
 }
 
-bool filter_options_explain_go(const struct plan *plan, struct text *text)
+bool filter_options_explain_go(const struct plan *plan, bool has_begun, struct text *text)
 {
 	const struct filter_plan *filter = &plan->filter;
 	for (size_t i = 0; i < filter->n_seccomp; i++)
-		explain_line(text, i ? "" : "go", "%s: load the seccomp program in descriptor %d",
+		explain_line(text, i || has_begun ? "" : "go",
+			     "%s: load the seccomp program in descriptor %d",
 			     position_text(filter->seccomp[i].at.position),
 			     filter->seccomp[i].at.fd);
 	if (policy_is_given(&filter->policy)) {
-		explain_line(text, filter->n_seccomp ? "" : "go",
+		explain_line(text, filter->n_seccomp || has_begun ? "" : "go",
 			     "load what the lists of system calls come to, last of all");
 		explain_policy(&filter->policy, text);
 	}

@@ -13,7 +13,7 @@ problem filter_options_check(const struct plan *plan);
 problem filters_check(struct position position, const char *bytes, size_t length);
 /* Lines of --dry-run for two stages. */
 void filter_options_explain_prepare(const struct plan *plan, struct text *text);
-/* Returns whether there were any. */
-bool filter_options_explain_go(const struct plan *plan, struct text *text);
+/* has_begun: the stage has lines already. Returns whether there were any. */
+bool filter_options_explain_go(const struct plan *plan, bool has_begun, struct text *text);
 
 #endif

@@ -25,6 +25,7 @@ enum option_subject {
 	OF_OVERLAY,
 	OF_COMMAND,
 	OF_FILTER,
+	OF_LANDLOCK,
 	OF_LIMIT,
 	OF_REPORT
 };

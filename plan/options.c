@@ -13,6 +13,7 @@
 #include "plan/filter-options.h"
 #include "plan/fs-options.h"
 #include "plan/given.h"
+#include "plan/landlock-options.h"
 #include "plan/limit-options.h"
 #include "plan/mask-options.h"
 #include "plan/mistakes.h"
@@ -52,10 +53,10 @@ static const struct option_rows line_option_rows = { line_rows, ARRAY_SIZE(line_
 
 /* In the order of --help. */
 static const struct option_rows *const tables[] = {
-	&line_option_rows,    &ns_option_rows,     &bind_option_rows,    &overlay_option_rows,
-	&root_option_rows,    &mask_option_rows,   &fs_option_rows,      &modifier_option_rows,
-	&command_option_rows, &guard_option_rows,  &process_option_rows, &filter_option_rows,
-	&limit_option_rows,   &report_option_rows,
+	&line_option_rows,     &ns_option_rows,    &bind_option_rows,    &overlay_option_rows,
+	&root_option_rows,     &mask_option_rows,  &fs_option_rows,      &modifier_option_rows,
+	&command_option_rows,  &guard_option_rows, &process_option_rows, &filter_option_rows,
+	&landlock_option_rows, &limit_option_rows, &report_option_rows,
 };
 
 const char *const option_group_titles[N_OPTION_GROUPS] = {
@@ -195,6 +196,8 @@ static problem read_own(struct reader *reader, const struct option_row *row, cha
 		return command_options_read(reader, row, words, position);
 	case OF_FILTER:
 		return filter_options_read(reader, row, words, position);
+	case OF_LANDLOCK:
+		return landlock_options_read(reader, row, words, position);
 	case OF_LIMIT:
 		return limit_options_read(reader, row, words, position);
 	case OF_REPORT:

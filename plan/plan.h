@@ -256,6 +256,32 @@ struct filter_plan {
 	bool no_tty_guard, allow_keys;
 };
 
+/* Each restricts its own kind alone; the last two have no list of exceptions. */
+enum landlock_kind {
+	LANDLOCK_CONNECT_TCP,
+	LANDLOCK_BIND_TCP,
+	LANDLOCK_CONNECT_UDP,
+	LANDLOCK_BIND_UDP,
+	LANDLOCK_CONNECT_UNIX,
+	LANDLOCK_SCOPE_ABSTRACT,
+	LANDLOCK_SCOPE_SIGNAL,
+	N_LANDLOCK_KINDS
+};
+/* What stays allowed of a kind. */
+struct landlock_rule {
+	enum landlock_kind kind;
+	uint16_t first_port, last_port;
+	const char *path; /* LANDLOCK_CONNECT_UNIX */
+	struct position position;
+};
+
+/* --connect-tcp and its like, --mdwe. */
+struct landlock_plan {
+	struct landlock_rule *rules;
+	size_t n_rules, capacity_rules;
+	bool may_be_missing, mdwe;
+};
+
 /* --rlimit, --limit, --timeout. */
 struct limit_plan {
 	struct rlimit_op *rlimits;
@@ -285,6 +311,7 @@ struct plan {
 	struct root_plan root;
 	struct command_plan command;
 	struct filter_plan filter;
+	struct landlock_plan landlock;
 	struct limit_plan limit;
 	struct report_plan report;
 

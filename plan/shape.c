@@ -9,6 +9,7 @@
 #include "plan/cover.h"
 #include "plan/filter-options.h"
 #include "plan/fs-options.h"
+#include "plan/landlock-options.h"
 #include "plan/limit-options.h"
 #include "plan/lines.h"
 #include "plan/mask-options.h"
@@ -186,6 +187,8 @@ problem plan_check(const struct plan *plan, const struct caller *caller, struct 
 		bad = modifier_options_check(plan, ret_shape);
 	if (!bad)
 		bad = fs_options_check(plan, ret_shape);
+	if (!bad)
+		bad = landlock_options_check(plan);
 	return bad ? bad : filter_options_check(plan);
 }
 

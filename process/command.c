@@ -7,7 +7,9 @@
 #include "process/command.h"
 
 #include "filter/filters.h"
+#include "filter/landlock.h"
 #include "limit/rlimits.h"
+#include "mount/destination.h"
 #include "mount/made-source.h"
 #include "plan/explain.h"
 #include "plan/given.h"
@@ -72,6 +74,27 @@ void command_set_label(const struct run *run, const char *attribute, const char 
 	if (fd < 0 || !write_all(fd, label, strlen(label)))
 		die_errno(errno, "%s: Can't set the label %s",
 			  position_text(options_position(run->plan, option)), label);
+}
+
+/* ---- whom it may reach ---- */
+
+/* As a lock file is opened: a link that an earlier COMMAND left decides nothing. */
+static int open_reachable(const struct run *run, const struct landlock_rule *rule)
+{
+	int fd = destination_open_to_change(run, rule->path, O_PATH);
+	const char *link = fd < 0 && errno == EXDEV ? destination_link_text(run) : NULL;
+	if (link)
+		die("%s: Can't allow %s: %s", position_text(rule->position),
+		    failing_path(rule->path), link);
+	if (fd < 0)
+		die_errno(errno, "%s: Can't allow %s", position_text(rule->position),
+			  failing_path(rule->path));
+	return fd;
+}
+
+void command_make_rules(struct run *run)
+{
+	landlock_make(run, open_reachable);
 }
 
 /* ---- environment ---- */
@@ -255,11 +278,12 @@ static void close_descriptors(const struct run *run)
 	size_t n = 0;
 	size_t n_listen = (size_t) run->host->caller.n_listen_fds;
 	int *keep = arena_alloc((run->host->n_inherited_fds + plan->command.keep_fds.n + n_listen +
-				 made_source_fds(run, NULL) + 2) *
+				 made_source_fds(run, NULL) + 3) *
 				sizeof(*keep));
 	n += made_source_fds(run, keep); /* exec closes them */
 	keep[n++] = run->supervisor_fd;
 	keep[n++] = run->going_fd;
+	keep[n++] = run->landlock_fd;
 	for (size_t i = 0; !plan->command.close_fds && i < run->host->n_inherited_fds; i++)
 		keep[n++] = run->host->inherited_fds[i];
 	for (size_t i = 0; plan->command.close_fds && i < plan->command.keep_fds.n; i++)
@@ -325,6 +349,8 @@ void command_go(struct run *run)
 	environ = run->environment;
 	if (sigprocmask(SIG_SETMASK, &run->host->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
+	landlock_enforce(run); /* before a limit of descriptors, and after all that is told */
+	mdwe_enforce(plan);
 	rlimits_apply(plan);
 	if (filters_are_asked_for(run)) /* which may kill for removing it */
 		made_sources_keep(run);

@@ -19,6 +19,8 @@ void command_check_pidfd_socket(const struct plan *plan);
 /* The label of what this process creates or executes next: "fscreate" or "exec". */
 void command_set_label(const struct run *run, const char *attribute, const char *option,
 		       const char *label);
+/* Makes the rules for whom COMMAND may reach; after the build, while there is a root to look paths up in. */
+void command_make_rules(struct run *run);
 /* Everything between the finished root and the filters. */
 void command_prepare(struct run *run);
 /* Filters and exec. */

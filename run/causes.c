@@ -12,6 +12,7 @@
 #define LIMIT            "Creating new namespace failed: a limit was reached"
 #define NO_JOIN          "OPTION: Can't join the ... namespace"
 #define NO_PROC          "Can't mount proc on DEST"
+#define NO_RESTRICTION   "OPTION: Can't restrict COMMAND"
 #define NO_EXEC          "execvp COMMAND"
 
 /* clang-format off */
@@ -112,6 +113,14 @@ const struct cause_row causes[N_CAUSES] = {
 		"its environment takes %s bytes", "--clearenv or --unsetenv leaves variables out" },
 	[CAUSE_VARIABLE_TOO_LONG] = { "variable-too-long", NO_EXEC ": Argument list too long",
 		"the variable %s is longer than the 128 KB that the kernel takes in one piece", "hand it over in a file or on standard input" },
+	[CAUSE_LANDLOCK_MISSING] = { "landlock-missing", NO_RESTRICTION,
+		"this kernel has no Landlock, or was started without", "Linux %s with landlock among its lsm= does it; --landlock-try goes on without" },
+	[CAUSE_LANDLOCK_OLD] = { "landlock-old", NO_RESTRICTION,
+		"the Landlock of this kernel has no such rule", "that of Linux %s has; --landlock-try goes on without" },
+	[CAUSE_TCP_GUARD] = { "tcp-guard", NO_RESTRICTION,
+		"what is TCP by another door cannot be denied", "it takes a kernel with seccomp filters, and no filter around that forbids more" },
+	[CAUSE_MDWE_MISSING] = { "mdwe-missing", "--mdwe: Can't keep written memory from being executed",
+		"this kernel cannot", "Linux 6.3 can, on most processors" },
 };
 /* clang-format on */
 

@@ -49,6 +49,7 @@ struct run {
 	struct {
 		int master, slave; /* of --pty's terminal; -1: none, not yet, or not here */
 	} pty;
+	int landlock_fd;    /* the rules for COMMAND; -1: there are none, or not yet */
 	bool nofile_raised; /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot;     /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;

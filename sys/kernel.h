@@ -190,6 +190,56 @@ static inline int sys_ioctl(int fd, unsigned long request, void *argument)
 	return (int) syscall(SYS_ioctl, fd, request, argument);
 }
 
+/* Landlock, whose rules are newer than many headers; the numbers are linux/landlock.h's. */
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule       445
+#define SYS_landlock_restrict_self  446
+#endif
+enum {
+	KERNEL_LANDLOCK_VERSION = 1, /* a flag: which ABI is it */
+	KERNEL_LANDLOCK_PATH = 1,    /* kinds of rules */
+	KERNEL_LANDLOCK_PORT = 2,
+	KERNEL_LANDLOCK_REFER = 1 << 13,
+	KERNEL_LANDLOCK_RESOLVE_UNIX = 1 << 16, /* 7.1 */
+	KERNEL_LANDLOCK_BIND_TCP = 1 << 0,      /* 6.7 */
+	KERNEL_LANDLOCK_CONNECT_TCP = 1 << 1,
+	KERNEL_LANDLOCK_BIND_UDP = 1 << 2, /* 7.2 */
+	KERNEL_LANDLOCK_CONNECT_UDP = 1 << 3,
+	KERNEL_LANDLOCK_SCOPE_ABSTRACT = 1 << 0, /* 6.12 */
+	KERNEL_LANDLOCK_SCOPE_SIGNAL = 1 << 1,
+};
+struct kernel_landlock_ruleset {
+	uint64_t files, net, scope; /* what is denied without a rule */
+};
+struct kernel_landlock_port {
+	uint64_t access, port;
+};
+struct kernel_landlock_path {
+	uint64_t access;
+	int32_t fd;
+} __attribute__((packed));
+
+/* Zeros at the end, for what an older kernel does not know, are no error. */
+static inline int sys_landlock_create_ruleset(const struct kernel_landlock_ruleset *attributes,
+					      size_t size, unsigned flags)
+{
+	return (int) syscall(SYS_landlock_create_ruleset, attributes, size, flags);
+}
+
+static inline int sys_landlock_add_rule(int ruleset_fd, unsigned kind, const void *attributes)
+{
+	return (int) syscall(SYS_landlock_add_rule, ruleset_fd, kind, attributes, 0u);
+}
+
+static inline int sys_landlock_restrict_self(int ruleset_fd)
+{
+	return (int) syscall(SYS_landlock_restrict_self, ruleset_fd, 0u);
+}
+
+/* prctl(2), 6.3 */
+enum { KERNEL_PR_SET_MDWE = 65, KERNEL_PR_GET_MDWE = 66, KERNEL_PR_MDWE_REFUSE_EXEC_GAIN = 1 };
+
 #define CAP_BIT(number) (UINT64_C(1) << (number)) /* of linux/capability.h */
 
 /* fork(2) with namespace flags; the child runs on a copy of the stack. Not for threaded programs.

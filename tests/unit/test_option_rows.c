@@ -26,7 +26,8 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 		{ "LIST", "read" },    { "ACTION", "EPERM" },  { "PROFILE", "build" },
 		{ "RWSRC", "/r" },     { "WORKDIR", "/w" },    { "BACKEND", "kernel" },
 		{ "OPT", "volatile" }, { "N", "7" },           { "TEXT", "t" },
-		{ "CODES", "env" },    { "PATTERN", "/p/*" },
+		{ "CODES", "env" },    { "PATTERN", "/p/*" },  { "PORT", "80-90" },
+		{ "WHAT", "signal" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
