@@ -181,12 +181,13 @@ def test_udp_comes_from_the_ports_named_and_from_no_other():
 # ---- Unix sockets ----
 
 CONNECT_UNIX = "socket.socket(socket.AF_UNIX).connect({!r})".format
+SEND_UNIX = "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'x', {!r})".format
 AMONG_OURSELVES = """a = socket.socket(socket.AF_UNIX); a.bind({0!r}); a.listen()
 socket.socket(socket.AF_UNIX).connect({0!r})""".format
 
 
-def unix(path):
-    return (socket.AF_UNIX, socket.SOCK_STREAM, str(path))
+def unix(path, kind=socket.SOCK_STREAM):
+    return (socket.AF_UNIX, kind, str(path))
 
 
 @needs("--connect-unix")
@@ -194,7 +195,7 @@ def unix(path):
 def test_unix_sockets_outside_are_reached_at_the_paths_named_and_no_other(form, box):
     for name in ("a", "b"):
         (box / name).mkdir()
-    with servers(unix(box / "a" / "1"), unix(box / "a" / "2"), unix(box / "b" / "3")):
+    with servers(unix(box / "a" / "1"), unix(box / "a" / "2"), unix(box / "b" / "3"), unix(box / "b" / "4", socket.SOCK_DGRAM)):
         paths = ["/box/a/1", "/box/a/2", "/box/b/3"]
         calls = [*map(CONNECT_UNIX, paths), AMONG_OURSELVES("/tmp/own"), "os.mkdir('/tmp/d')\nos.rename('/tmp/own', '/tmp/d/own')"]
         args = [*form, "--ro-bind", box, "/box"]
@@ -202,6 +203,8 @@ def test_unix_sockets_outside_are_reached_at_the_paths_named_and_no_other(form, 
         assert tries([*args, "--connect-unix", "/box/a"], calls, FULL) == [0, 0, EACCES, 0, 0]
         assert tries([*args, "--connect-unix", "/box/a/2", "--connect-unix", "/box/b"], calls, FULL) == [EACCES, 0, 0, 0, 0]
         assert tries([*args, "--connect-unix", "/usr"], calls, FULL) == [EACCES, EACCES, EACCES, 0, 0]
+        for path, answer in (("/box/a", EACCES), ("/box/b", 0), ("/box/b/4", 0)):
+            assert tries([*args, "--connect-unix", path], [SEND_UNIX("/box/b/4")], FULL) == [answer]
 
 
 @needs("--connect-unix")
@@ -246,12 +249,12 @@ def test_a_path_that_is_missing_is_refused():
 @pytest.mark.core
 def test_abstract_sockets_of_others_are_out_of_scope(form, box):
     name = f"\0bwrapish-test-{os.getpid()}-{form}"
-    with servers((socket.AF_UNIX, socket.SOCK_STREAM, name), unix(box / "s")):
-        calls = [CONNECT_UNIX(name), AMONG_OURSELVES(name + "inner"), CONNECT_UNIX("/box/s")]
+    with servers(unix(name), unix(name + "d", socket.SOCK_DGRAM), unix(box / "s")):
+        calls = [CONNECT_UNIX(name), SEND_UNIX(name + "d"), AMONG_OURSELVES(name + "inner"), CONNECT_UNIX("/box/s")]
         args = [*form_args(form), "--ro-bind", box, "/box"]
         other = errno.ECONNREFUSED if form == "all" else EPERM  # that of another network
-        assert tries([*args, "--scope", "abstract-unix"], calls) == [other, 0, 0]
-        assert form == "all" or tries([*args, "--scope", "signal"], calls) == [0, 0, 0]
+        assert tries([*args, "--scope", "abstract-unix"], calls) == [other, other, 0, 0]
+        assert form == "all" or tries([*args, "--scope", "signal"], calls) == [0, 0, 0, 0]
 
 
 # ---- signals ----
