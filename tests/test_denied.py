@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lines import FORMS, forms
-from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, IS_SANITIZED, REPO, assert_ok, data_fd, in_pid_namespace_with_outer_proc, line_from, mark, pipe,
-                     processes_with, python, refused, run, start, wait_for)
+from sandbox import (BASE, BINARY, ENV, FULL, IS_ROOT, IS_SANITIZED, REPO, as_user, assert_ok, data_fd, in_pid_namespace_with_outer_proc, line_from, mark, pipe,
+                     processes_with, python, refused, run, start, status_fields, wait_for)
 
 SCHEMA = REPO / "man" / "denied.schema.json"
 HIDDEN = ["--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/tmp"]
@@ -388,6 +388,33 @@ def test_a_helper_that_does_not_come_back_holds_up_neither_command_nor_the_end()
     lines = lines_of(fd)
     assert [line for line in lines if "does not answer" in line.get("unknown", "")], lines
     assert "/etc/hostname" in [line.get("path") for line in lines if line.get("errno")], "its successor has looked"
+
+
+@pytest.mark.root
+def test_a_process_that_cannot_be_looked_into_is_told_once_for_each_call(box, validate):
+    """A program that only root may read: what it has in memory is nobody's who may not read it (ptrace(2), PR_SET_DUMPABLE)."""
+    shutil.copy("/usr/bin/cat", box / "cat")
+    (box / "cat").chmod(0o711)
+    kinds, _, result = denied([*HIDDEN, "--ro-bind", box / "cat", "/tmp/cat", "--tmpfs", "/etc"], ["/tmp/cat", "/etc/hostname", "/etc/passwd"],
+                              prefix=as_user())
+    assert result.returncode == 1
+    unknown = [kind for kind in kinds if "cannot be looked into" in kind.get("unknown", "")]
+    assert [kind["call"] for kind in unknown].count("openat") == 1, kinds
+    for kind in kinds:
+        validate(kind)
+
+
+def test_the_helper_can_change_nothing_and_reach_nobody():
+    """It is confined by a filter and has no capability, and nothing of the caller's but what it needs."""
+    with start([*HIDDEN, "--trace-denied", data_fd()], python(LOOKING), stdin=subprocess.PIPE) as process:
+        assert line_from(process) == "ready"
+        (helper,) = helpers(process)
+        status = status_fields(Path(f"/proc/{helper}/status").read_text())
+        assert status["Seccomp"] == "2" and int(status["NoNewPrivs"]) == 1
+        assert IS_ROOT or {int(status[caps], 16) for caps in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
+        assert int(status["CapPrm"], 16) & ~(1 << 19 | 1 << 2) == 0, "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, of root's"
+        if IS_ROOT:
+            assert not {"0", "1", "2"} & set(os.listdir(f"/proc/{helper}/fd")) and len(os.listdir(f"/proc/{helper}/fd")) == 4
 
 
 def test_command_may_end_while_its_threads_wait():
