@@ -322,6 +322,14 @@ def test_a_filter_that_answers_for_the_kernel_ends_the_run(number, form):
     refused([*form, "--connect-tcp", "1"], "--connect-tcp (argument ", base=BASE, prefix=answered(number, 0))
 
 
+@needs("--connect-tcp")
+@pytest.mark.parametrize("error", [0, errno.EPERM], ids=str)
+def test_tcp_is_not_restricted_by_halves(error):
+    """The other doors cannot be shut, and --allow-keys leaves out the filter that is loaded before."""
+    refused(["--allow-keys", "--no-tty-guard", "--connect-tcp", "443"], "--connect-tcp (argument ", "another door", base=BASE,
+            prefix=answered(syscall_number("seccomp"), error))
+
+
 @needs("--scope")
 def test_rules_of_a_filter_that_takes_none_deny_all():
     assert tries(["--connect-tcp", "443"], [connect(443)], prefix=answered(ADD, 0)) == [EACCES]
