@@ -76,14 +76,15 @@ static int clone_path(const struct run *run, const struct op *op)
 }
 
 /* Who may not clone anything has found the path, for all that is known. */
-static _Noreturn void die_without_source(const struct op *op, int error)
+static _Noreturn void die_without_source(const struct run *run, const struct op *op, int error)
 {
 	const char *cause = diagnose_mount_api(error);
 	if (*cause)
 		die_because(error, "%s: Can't bind %s: %s%s", position_text(op->position),
 			    failing_path(op->outer_path), errno_text(error), cause);
-	die_because(error, "Can't find source path %s: %s, at %s", failing_path(op->outer_path),
-		    errno_text(error), position_text(op->position));
+	die_because(error, "Can't find source path %s: %s, at %s%s", failing_path(op->outer_path),
+		    errno_text(error), position_text(op->position),
+		    diagnose_source(run, op, op->outer_path, error));
 }
 
 int bind_pin(const struct run *run, const struct op *op)
@@ -96,7 +97,7 @@ int bind_pin(const struct run *run, const struct op *op)
 		if (mount_fd < 0 && errno == ENOENT && op->skip_missing)
 			return -1;
 		if (mount_fd < 0)
-			die_without_source(op, errno);
+			die_without_source(run, op, errno);
 	} else {
 		mount_fd = clone_by_shown_path(run, op, op->outer_fd);
 	}

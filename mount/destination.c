@@ -16,6 +16,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"
+#include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "sys/path.h"
 #include "utils.h"
@@ -260,12 +261,10 @@ _Noreturn void destination_die(const struct run *run, const struct op *op, const
 				   blamed && why_not ? ", and " : "", why_not ? why_not : "",
 				   op->kind == OP_CHMOD ? "change it on the host"
 							: "create it on the host");
-	else if (error == EEXIST)
-		why = "; a symbolic link that leads nowhere is in the way";
 	else if (error == ELOOP)
 		why = "; a loop of symbolic links, or one of /proc's that would lead out of the sandbox";
-	else if (error == EACCES)
-		why = "; a directory on the way does not let this user in";
+	else if (error == ENOENT || error == ENOTDIR || error == EACCES || error == EEXIST)
+		why = diagnose_way(run->root.fd, op->inner_path, error);
 	die_because(error, "%s: Can't %s %s: %s%s", position_text(op->position), what,
 		    failing_path(op->inner_path), errno_text(error), why);
 }
@@ -417,6 +416,17 @@ int destination_own_directory(struct run *run, const struct op *op, int *ret_par
 	return mounts->own_directory.fd = fd;
 }
 
+/* Who shows a file may have named the directory that it is to be in. */
+static const char *file_itself(const struct op *op)
+{
+	const char *name;
+	if (!op->outer_path)
+		return "";
+	path_split(op->outer_path, &name);
+	return arena_printf(": name the file itself, as %s",
+			    arena_join(arena_join(op->inner_path, "/"), name));
+}
+
 /* Opens what a mount will cover, unless `fd` is it. Makes it if it is missing, for which parent_fd, if there is
  * one, is taken over; dies if it is of the wrong type. ret_is_root: it is the root of the new root. */
 static int open_mount_point(struct run *run, const struct op *op, int fd, int parent_fd,
@@ -434,9 +444,9 @@ static int open_mount_point(struct run *run, const struct op *op, int fd, int pa
 	if (fd < 0 || fs_look_at(run, fd, &status, &is_directory) < 0)
 		destination_die(run, op, "find the mount point", errno);
 	if (directory != is_directory)
-		die("%s: Can't mount on %s: it is not a %s, and what is to be shown there is one",
+		die("%s: Can't mount on %s: it is not a %s, and what is to be shown there is one%s",
 		    position_text(op->position), failing_path(op->inner_path),
-		    directory ? "directory" : "file");
+		    directory ? "directory" : "file", directory ? "" : file_itself(op));
 	/* Its inode number others may have, too: subvolumes of btrfs, whatever a FUSE server likes. */
 	*ret_is_root = status.stx_mnt_id == run->root.mount_id &&
 		       status.stx_attributes & STATX_ATTR_MOUNT_ROOT;

@@ -348,6 +348,26 @@ static void note_parting(const struct walk *walk, const char *name)
 					   .length = walk->way.length };
 }
 
+/* In a worktree, or a submodule, .git is a file that names the directory. */
+static const char *file_on_the_way(const struct walk *walk, int fd, const char *name, mode_t mode)
+{
+	static const char key[] = "gitdir: ";
+	char text[PATH_MAX];
+	const char *path = arena_printf("self/fd/%d", fd);
+	AUTO_CLOSE int file = streq(name, ".git") && S_ISREG(mode)
+				      ? openat(walk->run->host->proc_fd, path,
+					       O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+				      : -1;
+	ssize_t length = file < 0 ? -1 : read(file, text, sizeof(text));
+	bool is_pointer = length > (ssize_t) strlen(key) && memcmp(text, key, strlen(key)) == 0;
+	const char *words =
+		is_pointer ? arena_copy(text + strlen(key), (size_t) length - strlen(key)) : "";
+	return arena_printf("%s; %s/%s is a file%s%s%s", errno_text(ENOTDIR), way_of(walk), name,
+			    is_pointer ? ", which says that the directory is " : "",
+			    arena_copy(words, strcspn(words, "\n")),
+			    is_pointer ? ": name what is to be found there" : "");
+}
+
 /* NULL, or why nothing can be promised there. */
 static const char *go(struct walk *walk, struct mask_place *ret)
 {
@@ -399,8 +419,9 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 			arrive(walk, fd, name, ret);
 			return NULL;
 		} else {
+			const char *why = file_on_the_way(walk, fd, name, status.stx_mode);
 			close(fd);
-			return errno_text(ENOTDIR);
+			return why;
 		}
 	}
 	int fd = fcntl(walk->at_fd, F_DUPFD_CLOEXEC, 3);

@@ -11,6 +11,7 @@
 #include "mount/fs.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "utils.h"
 
@@ -46,10 +47,14 @@ static int open_layer(const struct merge *merge, const struct layer *layer, cons
 	if (fd < 0 && errno == ENOTDIR)
 		die("%s: %s %s is no directory, and so no layer", position_text(layer->position),
 		    word, overlay_layer_text(layer));
-	if (fd < 0)
-		die_because(errno, "Can't find source path %s: %s, at %s",
+	if (fd < 0) {
+		int error = errno;
+		die_because(error, "Can't find source path %s: %s, at %s%s",
 			    layer->path ? failing_path(layer->path) : overlay_layer_text(layer),
-			    errno_text(errno), position_text(layer->position));
+			    errno_text(error), position_text(layer->position),
+			    layer->path ? diagnose_source(merge->run, merge->op, layer->path, error)
+					: "");
+	}
 	if (given_fd >= 0 && !fs_is_same_object(fd, given_fd))
 		die("%s: Can't use %s: %s is another file now", position_text(layer->position),
 		    overlay_layer_text(layer), path);

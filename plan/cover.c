@@ -284,6 +284,18 @@ static const struct op *who_hides(const struct plan *plan, const struct op *op)
 	return NULL;
 }
 
+const char *plan_first_hidden(const struct plan *plan)
+{
+	for (const struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++) {
+		bool shows = op->kind == OP_BIND || op->kind == OP_OVERLAY;
+		const struct op *over = shows ? who_hides(plan, op) : NULL;
+		if (over)
+			return arena_printf("%s hides what %s shows", position_text(over->position),
+					    position_text(op->position));
+	}
+	return NULL;
+}
+
 const char *plan_op_mistake(const struct plan *plan, const struct op *op)
 {
 	const struct op *over = who_hides(plan, op);

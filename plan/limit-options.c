@@ -7,6 +7,7 @@
 #include "plan/given.h"
 #include "plan/lines.h"
 #include "plan/nearest.h"
+#include "plan/operand.h"
 #include "plan/option.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -88,8 +89,9 @@ static problem read_rlimit_words(const char *name, const char *values, struct rl
 	if (i == ARRAY_SIZE(resources)) {
 		const char *near = nearest_word(bare, nth_resource_name, ARRAY_SIZE(resources));
 		return arena_printf(
-			"Unknown resource %s (they are named as in getrlimit(2), nofile for RLIMIT_NOFILE)%s%s%s",
-			name, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+			"Unknown resource %s (they are named as in getrlimit(2), nofile for RLIMIT_NOFILE)%s%s%s%s",
+			name, operand_in_one_word(name), near ? "; is " : "", near ? near : "",
+			near ? " meant?" : "");
 	}
 	op->resource = resources[i].resource;
 
@@ -274,8 +276,9 @@ static problem read_limit_words(const char *key, const char *value, struct limit
 	}
 	const char *near = nearest_key(key);
 	return arena_printf(
-		"Unknown key %s (they are named like the files of a control group, as memory.max)%s%s%s",
-		key, near ? "; is " : "", near ? near : "", near ? " meant?" : "");
+		"Unknown key %s (they are named like the files of a control group, as memory.max)%s%s%s%s",
+		key, operand_in_one_word(key), near ? "; is " : "", near ? near : "",
+		near ? " meant?" : "");
 }
 
 /* ---- reading ---- */

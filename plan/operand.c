@@ -1,6 +1,7 @@
 /* operand.c - one word behind an option: a path, an id, a time, a mode, a size. */
 #include "plan/operand.h"
 
+#include "plan/lines.h"
 #include "plan/position.h"
 #include "utils.h"
 
@@ -18,12 +19,24 @@ problem operand_path(struct position position, const char *kind, const char *wor
 	return NULL;
 }
 
+/* No name is looked up here: NSS reads whatever a library likes. */
+static const char *number_of_name(struct position position, const char *word)
+{
+	bool is_name = (word[0] | 0x20) >= 'a' && (word[0] | 0x20) <= 'z';
+	if (!is_name)
+		return "";
+	return streq(position.option, "--uid")
+		       ? arena_printf("; id -u %s tells that of a user", shell_word(word))
+		       : arena_printf("; getent group %s tells that of a group", shell_word(word));
+}
+
 problem operand_id(struct position position, const char *word, uint32_t *ret_id)
 {
 	uint64_t id;
 	if (!parse_decimal(word, UINT32_MAX - 1, &id))
-		return problem_at(position, "Invalid %s: %s is not a number from 0 to %u",
-				  position.option + 2 /* its dashes */, word, UINT32_MAX - 1);
+		return problem_at(position, "Invalid %s: %s is not a number from 0 to %u%s",
+				  position.option + 2 /* its dashes */, word, UINT32_MAX - 1,
+				  number_of_name(position, word));
 	*ret_id = (uint32_t) id;
 	return NULL;
 }
@@ -93,6 +106,15 @@ int operand_choice(const char *choices, const char *word)
 		choices += n + (choices[n] == ' ');
 	}
 	return -1;
+}
+
+const char *operand_in_one_word(const char *word)
+{
+	const char *equals = strchr(word, '=');
+	return equals ? arena_printf("; its value is a word of its own, %s %s",
+				     shell_word(arena_copy(word, (size_t) (equals - word))),
+				     shell_word(equals + 1))
+		      : "";
 }
 
 problem operand_once(struct position position, struct position before)

@@ -21,5 +21,7 @@ problem operand_size(struct position position, const char *word, uint64_t *ret_b
 int operand_choice(const char *choices, const char *word);
 /* What modifies one operation is given once for it; `before` is where it stood first, argument 0: nowhere. */
 problem operand_once(struct position position, struct position before);
+/* "; its value is a word of its own, A b" for A=b, else "". */
+const char *operand_in_one_word(const char *word);
 
 #endif

@@ -319,6 +319,7 @@ problem options_read(int argc, char *const argv[], const struct option_io *io, s
 	if (reader.reading == READ_PLAN && used == n_words)
 		*ret_reading = READ_NOTHING;
 	plan->command.argv = words + used;
+	plan->command.argument = (unsigned) used + 1;
 	return NULL;
 }
 

@@ -236,6 +236,7 @@ enum { LISTEN_FDS_START = 3 }; /* sd_listen_fds(3) */
 /* COMMAND and its surroundings. */
 struct command_plan {
 	char *const *argv; /* NULL-terminated, its words are the line's; NULL: there is none */
+	unsigned argument; /* where it begins */
 	const char *argv0, *chdir, *exec_label;
 	struct env_op *env_ops;
 	size_t n_env_ops, capacity_env_ops;

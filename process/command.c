@@ -204,10 +204,13 @@ void command_keep_words(struct run *run)
 static void enter_directory(struct run *run)
 {
 	const char *directory = run->plan->command.chdir;
-	if (directory && chdir(directory) < 0)
-		die_errno(errno, "%s: Can't chdir to %s",
-			  position_text(options_position(run->plan, "--chdir")),
-			  failing_path(directory));
+	if (directory && chdir(directory) < 0) {
+		int error = errno;
+		die_because(error, "%s: Can't chdir to %s: %s%s",
+			    position_text(options_position(run->plan, "--chdir")),
+			    failing_path(directory), errno_text(error),
+			    diagnose_way(-1, directory, error));
+	}
 	if (!directory) {
 		const char *home = get_variable(run->environment, "HOME");
 		if (run->host->caller.directory && chdir(run->host->caller.directory) == 0)

@@ -2,6 +2,9 @@
  *
  * In COMMAND's process, when nothing of the host is left.
  */
+#include "plan/cover.h"
+#include "plan/given.h"
+#include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/causes.h"
@@ -29,30 +32,84 @@ static const char *missing_interpreter(const char *path)
 		       : NULL;
 }
 
-static const char *name_interpreter(const char *path, const char *interpreter)
+/* What stands in /lib64 for one program stands in /usr/lib64 for others, and a link makes both of it. */
+static const char *merged_usr(const char *interpreter)
 {
-	return arena_join(cause_text(CAUSE_EXEC_INTERPRETER,
-				     arena_printf("%s exists, but %s", path, interpreter)),
-			  strchr(interpreter, '\r') ? " (its lines end as in DOS)" : "");
+	const char *name = skip_slashes(interpreter);
+	const char *top = arena_copy(name, strcspn(name, "/"));
+	struct stat status;
+	return interpreter[0] == '/' && lstat(arena_join("/usr", interpreter), &status) == 0
+		       ? arena_printf(", by --symlink usr/%s /%s", top, top)
+		       : "";
 }
 
-static const char *not_found(const char *command, const char *path_list)
+static const char *name_interpreter(const char *path, const char *interpreter)
 {
+	if (strchr(interpreter, '\r'))
+		return cause_text(CAUSE_EXEC_DOS, interpreter);
+	return arena_join(cause_text(CAUSE_EXEC_INTERPRETER,
+				     arena_printf("%s exists, but %s", path, interpreter)),
+			  merged_usr(interpreter));
+}
+
+/* The first of COMMAND's words that is an option's name; 0: there is none. */
+static unsigned find_option(char *const *argv)
+{
+	for (unsigned i = 1; argv[i]; i++)
+		if (options_find(argv[i]))
+			return i;
+	return 0;
+}
+
+/* "", or what has become COMMAND that was hardly meant to. */
+static const char *mistaken(const struct plan *plan)
+{
+	const char *command = plan->command.argv[0];
+	unsigned argument = plan->command.argument;
+	size_t n_bytes = strspn(command, "\xe2\x80\x88\x92\x93\x94"); /* U+2013, U+2014, U+2212 */
+	if (command[0] == '-')
+		return cause_text(CAUSE_EXEC_BEHIND_DASHES,
+				  arena_printf("it stands behind -- (argument %u)", argument - 1));
+	if (n_bytes)
+		return cause_text(
+			CAUSE_EXEC_DASH,
+			arena_join("--", command + n_bytes + strspn(command + n_bytes, "-")));
+	if (strpbrk(command, " \t\n"))
+		return cause_text(CAUSE_EXEC_WORDS, command);
+	unsigned option = plan->root.n_ops ? 0 : find_option(plan->command.argv);
+	return option ? cause_text(CAUSE_EXEC_BEHIND_COMMAND,
+				   arena_printf(
+					   "%s (argument %u) stands behind COMMAND (argument %u)",
+					   plan->command.argv[option], argument + option, argument))
+		      : "";
+}
+
+static const char *not_found(const struct plan *plan, const char *path_list)
+{
+	const char *command = plan->command.argv[0], *mistake = mistaken(plan);
 	if (!*command)
 		return cause_text(CAUSE_EXEC_EMPTY_WORD, NULL);
-	if (strchr(command, '/')) {
-		const char *missing = missing_interpreter(command);
-		return missing ? name_interpreter("it", missing) : "";
-	}
-	for (const char *start = path_list; *start; start += strspn(start, ":")) {
+	if (*mistake)
+		return mistake;
+	if (!plan->root.n_ops)
+		return cause_text(CAUSE_EXEC_EMPTY_ROOT, NULL);
+	bool has_path = strchr(command, '/');
+	for (const char *start = has_path ? "/" : path_list; *start; start += strspn(start, ":")) {
 		size_t length = strcspn(start, ":");
-		const char *path = arena_printf("%.*s/%s", (int) length, start, command);
+		const char *path =
+			has_path ? command : arena_printf("%.*s/%s", (int) length, start, command);
 		const char *missing = missing_interpreter(path);
+		struct stat status;
 		if (missing)
-			return name_interpreter(path, missing);
+			return name_interpreter(has_path ? "it" : path, missing);
+		if (lstat(path, &status) == 0) /* a link, then */
+			return diagnose_way(-1, path, ENOENT);
 		start += length;
 	}
-	return cause_text(CAUSE_EXEC_PATH, path_list);
+	const char *hidden = plan_first_hidden(plan);
+	return hidden     ? cause_text(CAUSE_EXEC_HIDDEN, hidden)
+	       : has_path ? diagnose_way(-1, command, ENOENT)
+			  : cause_text(CAUSE_EXEC_PATH, path_list);
 }
 
 /* ---- it may not ---- */
@@ -97,21 +154,39 @@ static const char *who_made_it_noexec(const struct run *run, const char *point)
 						    : "");
 }
 
-static const char *not_permitted(const struct run *run, const char *command, const char *path_list)
+/* The last option may have been given a word too much. */
+static const char *where_command_begins(const struct plan *plan)
+{
+	const struct given_option *last = options_last(plan);
+	return last && *last->row->words
+		       ? arena_printf(
+				 ", and COMMAND begins with it at argument %u, as %s takes only %s",
+				 plan->command.argument, position_text(last->last),
+				 last->row->words)
+		       : "";
+}
+
+static const char *not_permitted(const struct run *run, const char *path_list)
 {
 	struct stat status;
 	struct statvfs fs;
-	const char *path = command;
-	for (const char *start = strchr(command, '/') ? "" : path_list; *start;
-	     start += strspn(start, ":")) {
+	const char *command = run->plan->command.argv[0], *path = command, *closed = NULL;
+	bool has_path = strchr(command, '/');
+	for (const char *start = has_path ? "" : path_list; *start; start += strspn(start, ":")) {
 		size_t length = strcspn(start, ":");
 		path = arena_printf("%.*s/%s", (int) length, start, command);
 		if (stat(path, &status) == 0)
 			break;
+		if (errno == EACCES && !closed)
+			closed = arena_copy(start, length);
 		start += length;
 	}
-	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-		return cause_text(CAUSE_EXEC_DIRECTORY, NULL);
+	if (stat(path, &status) < 0)
+		return has_path ? diagnose_way(-1, command, EACCES)
+		       : closed ? cause_text(CAUSE_EXEC_PATH_CLOSED, closed)
+				: "";
+	if (S_ISDIR(status.st_mode))
+		return cause_text(CAUSE_EXEC_DIRECTORY, where_command_begins(run->plan));
 	if (statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)
 		return cause_text(CAUSE_EXEC_NOEXEC, who_made_it_noexec(run, mount_point_of(path)));
 	return cause_text(CAUSE_EXEC_MODE, NULL);
@@ -145,13 +220,10 @@ static const char *too_long(const struct run *run)
 
 const char *diagnose_exec(const struct run *run, const char *path_list, int error)
 {
-	const char *command = run->plan->command.argv[0];
 	if (!path_list)
 		path_list = "/bin:/usr/bin"; /* execvp(3) of glibc 2.24 and later */
-	if (error == ENOENT && !run->plan->root.n_ops && *command)
-		return cause_text(CAUSE_EXEC_EMPTY_ROOT, NULL);
-	return error == ENOENT   ? not_found(command, path_list)
-	       : error == EACCES ? not_permitted(run, command, path_list)
+	return error == ENOENT   ? not_found(run->plan, path_list)
+	       : error == EACCES ? not_permitted(run, path_list)
 	       : error == E2BIG  ? too_long(run)
 				 : "";
 }

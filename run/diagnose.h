@@ -17,5 +17,11 @@ const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool
 				int error);
 /* In COMMAND's process, with the PATH that it was looked for in. */
 const char *diagnose_exec(const struct run *run, const char *path_list, int error);
+/* Where on the way to the path it went wrong, as seen from root_fd; -1: from here, which is the host, or what COMMAND
+ * sees. */
+const char *diagnose_way(int root_fd, const char *path, int error);
+/* Of a path on the host that is to be shown. */
+const char *diagnose_source(const struct run *run, const struct op *op, const char *path,
+			    int error);
 
 #endif

@@ -194,7 +194,7 @@ def test_a_missing_elf_interpreter_is_named(box, compiled):
 
 def test_a_script_with_line_ends_of_dos_is_told(box):
     bound = script(box, b"#!/bin/sh\r\necho\r\n")
-    refused([*BASE, *bound], "/bin/sh\\x0d, which runs it, does not exist in the sandbox (its lines end as in DOS)",
+    refused([*BASE, *bound], "its lines end as in DOS, and there is no program /bin/sh\\x0d",
             command=["/box/script"])
 
 

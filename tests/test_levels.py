@@ -191,7 +191,7 @@ def test_below_a_file_nothing_is_made(level):
 
 def test_a_link_that_leads_nowhere_is_no_place(level):
     (level / "b" / "nowhere").symlink_to("gone")
-    refused([*BASE, *on(level, "--tmpfs", "/b/nowhere/new")], "a symbolic link that leads nowhere is in the way")
+    refused([*BASE, *on(level, "--tmpfs", "/b/nowhere/new")], "the link /b/nowhere, which says gone, leads to what does not exist there")
 
 
 def test_a_mode_in_a_read_only_tree_stays_what_it_is(level):

@@ -1,0 +1,175 @@
+"""60 lines that people type, what is said to each, and the line that this leads to, which has to work.
+
+Taken from what users of bubblewrap and of its like asked in public (a missing DEST, --setenv A=b, a container engine's -v,
+COMMAND in quotes, a line break without its \\), and from the manual's own examples, mistyped.
+"""
+import shlex
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from sandbox import BASE, as_user, assert_refused, data_fd, refused, run
+
+BARE = "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64"
+
+# Each: the line, what its one line of error has to say, and the line that was meant. {box} is a directory, the caller's own.
+LINES = {
+    # ---- where COMMAND is ----
+    "no DEST": ("--ro-bind / ls", "no COMMAND: --ro-bind (argument 1) took ls as its DEST; write --ro-bind / / ls", "--ro-bind / / ls"),
+    "no DEST, later": ("--ro-bind / / --bind {box} ls", "no COMMAND: --bind (argument 4) took ls as its DEST; write --bind {box} {box} ls",
+                       "--ro-bind / / --bind {box} {box} ls"),
+    "no place": ("--ro-bind / / --tmpfs ls", "no COMMAND: --tmpfs (argument 4) took ls as its DEST; write --tmpfs DEST ls", "--ro-bind / / --tmpfs /tmp ls /"),
+    "no directory": ("--ro-bind / / --chdir ls", "no COMMAND: --chdir (argument 4) took ls as its DIR; write --chdir DIR ls", "--ro-bind / / --chdir / ls"),
+    "no value": ("--ro-bind / / --setenv A ls", "no COMMAND: --setenv (argument 4) took ls as its VALUE; write --setenv A VALUE ls",
+                 "--ro-bind / / --setenv A b ls"),
+    "SRC:DEST, no COMMAND": ("--ro-bind /:/ ls", "no COMMAND: --ro-bind (argument 1) took ls as its DEST; write --ro-bind / / ls", "--ro-bind / / ls"),
+    "a line's end lost": ("--ro-bind / / --unshare-ipc", "no COMMAND: the line ends with --unshare-ipc (argument 4); what is to be run stands behind that, and in a script a line goes on",
+                          "--ro-bind / / --unshare-ipc ls"),
+    "nothing behind --": ("--ro-bind / / --", "no COMMAND: nothing stands behind --", "--ro-bind / / -- ls"),
+    "DEST forgotten before an option": ("--ro-bind /usr --proc /proc ls", "--ro-bind (argument 1): DEST is missing: the next word is --proc",
+                                        "--ro-bind / / --proc /proc ls"),
+    "one quoted word": ("--ro-bind / / 'ls -l'", "COMMAND is one word with a space in it: its arguments are words of their own, ls -l", "--ro-bind / / ls -l"),
+    "one quoted word with a path": ("--ro-bind / / '/bin/ls -l'", "its arguments are words of their own, /bin/ls -l", "--ro-bind / / /bin/ls -l"),
+    "options behind COMMAND": ("ls --ro-bind / /", "--ro-bind (argument 2) stands behind COMMAND (argument 1), and goes to it: options stand before it", "--ro-bind / / ls"),
+    "options behind --": ("--ro-bind / / -- --unshare-ipc ls", "it stands behind -- (argument 4), where no option is: put it before that", "--ro-bind / / --unshare-ipc -- ls"),
+    "a directory too much": ("--ro-bind / / --tmpfs /tmp /usr ls", "it is a directory, and COMMAND begins with it at argument 6, as --tmpfs (argument 4) takes only DEST",
+                             "--ro-bind / / --tmpfs /tmp ls /"),
+    "typographic dashes": ("––ro-bind / / ls", "it begins with a dash of print: options begin with two of the keyboard, --ro-bind", "--ro-bind / / ls"),
+    # ---- options by other names ----
+    "one dash": ("-ro-bind / / ls", "Unknown option -ro-bind (argument 1); is --ro-bind meant?", "--ro-bind / / ls"),
+    "an = for a space": ("--ro-bind / / --chdir=/ ls", "Unknown option --chdir=/ (argument 4); --chdir and what it takes are words of their own: --chdir DIR",
+                         "--ro-bind / / --chdir / ls"),
+    "= and a comma": ("--ro-bind=/,/ ls", "--ro-bind and what it takes are words of their own: --ro-bind SRC DEST", "--ro-bind / / ls"),
+    "--setenv=A=b": ("--ro-bind / / --setenv=A=b ls", "--setenv and what it takes are words of their own: --setenv VAR VALUE", "--ro-bind / / --setenv A b ls"),
+    "--bind-ro": ("--bind-ro / / ls", "Unknown option --bind-ro (argument 1); is --ro-bind meant?", "--ro-bind / / ls"),
+    "--robind": ("--robind / / ls", "is --ro-bind meant?", "--ro-bind / / ls"),
+    "--RO_BIND": ("--RO_BIND / / ls", "is --ro-bind meant?", "--ro-bind / / ls"),
+    "--read-only": ("--read-only / / ls", "is --ro-bind meant?", "--ro-bind / / ls"),
+    "--volume": ("--volume /:/ ls", "Unknown option --volume (argument 1); --ro-bind SRC DEST shows SRC, and --bind lets COMMAND write to it", "--ro-bind / / ls"),
+    "--no-network": ("--ro-bind / / --no-network ls", "is --unshare-net meant (a network of its own", "--ro-bind / / --unshare-net ls"),
+    "--net none": ("--ro-bind / / --net none ls", "is --unshare-net meant (a network of its own", "--ro-bind / / --unshare-net ls"),
+    "-e": ("--ro-bind / / -e A=b ls", "is --setenv VAR VALUE meant?", "--ro-bind / / --setenv A b ls"),
+    "--workdir": ("--ro-bind / / --workdir / ls", "is --chdir DIR meant?", "--ro-bind / / --chdir / ls"),
+    "--tmp": ("--ro-bind / / --tmp /tmp ls /", "is --tmpfs DEST meant?", "--ro-bind / / --tmpfs /tmp ls /"),
+    "--unshare-mount": ("--ro-bind / / --unshare-mount ls", "a mount namespace is always a new one: leave it out", "--ro-bind / / ls"),
+    "--new-sesion": ("--ro-bind / / --new-sesion ls", "is --new-session meant?", "--ro-bind / / --new-session ls"),
+    # ---- what they take ----
+    "A=b for two words": ("--ro-bind / / --setenv A=b ls", "has a = in it; its value is a word of its own, A b", "--ro-bind / / --setenv A b ls"),
+    "a name for a number": ("--unshare-user --ro-bind / / --uid root ls", "root is not a number from 0 to 4294967294; id -u root tells that of a user", "--unshare-user --ro-bind / / --uid 0 ls"),
+    "a unit": ("--ro-bind / / --timeout 5s ls", "5s is not a number of seconds above 0, like 2 or 0.5", "--ro-bind / / --timeout 5 ls"),
+    "a file for a descriptor": ("--ro-bind / / --ro-bind-data /etc/passwd {box}/data/file ls", "/etc/passwd is not a descriptor's number; a shell opens FILE as number 9 by 9<FILE",
+                                "--ro-bind / / --ro-bind-data {fd} {box}/data/file ls"),
+    "a capability's short name": ("--ro-bind / / --cap-drop NET_ADMIN ls", "is CAP_NET_ADMIN meant?", "--ro-bind / / --cap-drop CAP_NET_ADMIN ls"),
+    "KEY=VALUE": ("--ro-bind / / --rlimit nofile=100 ls", "Unknown resource nofile=100 (they are named as in getrlimit(2), nofile for RLIMIT_NOFILE); its value is a word of its own, nofile 100",
+                  "--ro-bind / / --rlimit nofile 100 ls"),
+    "a modifier behind": ("--ro-bind / / --tmpfs /tmp --size 1M ls /", "--size (argument 6): must be followed by --tmpfs", "--ro-bind / / --size 1M --tmpfs /tmp ls /"),
+    "without what it needs": ("--ro-bind / / --hostname x ls", "--hostname (argument 4): needs --unshare-uts", "--ro-bind / / --unshare-uts --hostname x ls"),
+    # ---- sources ----
+    "a quoted ~": (BARE + " --bind '~/data' /x ls", "Can't find source path ~/data: No such file or directory, at --bind (argument 13); the shell turns ~ into",
+                   BARE + " --bind {box}/data /x ls /"),
+    "a quoted variable": (BARE + " --bind '$HOME/data' /x ls", "at --bind (argument 13); the shell puts in a variable's value", BARE + " --bind {box}/data /x ls /"),
+    "SRC:DEST": (BARE + " --bind {box}/data:/x /y ls", "SRC and DEST are words of their own: {box}/data /x", BARE + " --bind {box}/data /x ls /"),
+    "a directory mistyped": (BARE + " --bind {box}/dta/file /x ls", "at --bind (argument 13); on the way there is no {box}/dta", BARE + " --bind {box}/data/file /x ls /"),
+    "below a file": (BARE + " --bind {box}/data/file/x /x ls", "Not a directory, at --bind (argument 13); on the way, {box}/data/file is a file", BARE + " --bind {box}/data/file /x ls /"),
+    "a link that leads nowhere": (BARE + " --bind {box}/dangling /x ls", "the link {box}/dangling, which says nowhere, leads to what does not exist", BARE + " --bind {box}/data /x ls /"),
+    "what is only inside": (BARE + " --tmpfs /data --bind /data /x ls", "at --bind (argument 15); --tmpfs (argument 13) makes it inside, and SRC is the host's: --bind-inner",
+                            BARE + " --tmpfs /data --bind-inner /data /x ls /"),
+    "from another directory": (BARE + " --bind file /x ls", "it is looked for in {box}", BARE + " --bind data/file /x ls /"),
+    # ---- places ----
+    "a place below a file": ("--ro-bind / / --tmpfs /etc/passwd/x ls", "--tmpfs (argument 4): Can't find the mount point /etc/passwd/x: Not a directory; on the way, /etc/passwd is a file",
+                             "--ro-bind / / --tmpfs /mnt ls /"),
+    "a place through a link": (BARE + " --ro-bind {box} /box --symlink data /l --tmpfs /l/x ls",
+                               "--tmpfs (argument 19): Can't make the parents of /l/x: File exists; the link /l, which says data, leads to what does not exist there", BARE + " --ro-bind {box} /box --tmpfs /data/x ls /"),
+    "a file on a directory": ("--ro-bind / / --bind {box}/data/file /mnt ls", "it is not a file, and what is to be shown there is one: name the file itself, as /mnt/file", "--ro-bind / / --tmpfs /mnt --bind {box}/data/file /mnt/file ls"),
+    "the root covered": (BARE + " --bind . . ls", "--bind (argument 13) hides what --ro-bind (argument 1) shows", BARE + " --bind . /x ls"),
+    "the system hidden": (BARE + " --tmpfs / ls", "--tmpfs (argument 13) hides what --ro-bind (argument 1) shows", "--tmpfs / " + BARE + " ls"),
+    "a link that is there": ("--ro-bind / / --symlink /nowhere {box}/dangling ls", "existing destination is nowhere", "--ro-bind / / --symlink nowhere {box}/dangling ls"),
+    # ---- COMMAND inside ----
+    "an empty sandbox": ("--unshare-ipc ls", "nothing is bound into the sandbox, so it is empty: --ro-bind / / shows the host's files", "--unshare-ipc --ro-bind / / ls"),
+    "no loader": ("--ro-bind /usr /usr ls", ", which runs it, does not exist in the sandbox", BARE + " ls /"),
+    "alternatives": (BARE + " --ro-bind {box}/bin /opt /opt/tool", "the link /opt/tool, which says ../alternatives/tool, leads to what does not exist there: show that, too",
+                     BARE + " --ro-bind {box}/bin /opt --ro-bind {box}/alternatives /alternatives /opt/tool"),
+    "no such directory": ("--ro-bind / / --chdir {box}/nothing/here ls", "Can't chdir to {box}/nothing/here: No such file or directory; on the way there is no {box}/nothing", "--ro-bind / / --chdir {box} ls"),
+    "not executable": ("--ro-bind / / {box}/bin/plain", "it is not executable for this user: chmod +x", "--ro-bind / / sh {box}/bin/plain"),
+    "lines of DOS": ("--ro-bind / / {box}/bin/dos", "its lines end as in DOS, and there is no program /bin/sh", "--ro-bind / / {box}/bin/script"),
+    "another PATH": ("--ro-bind / / --setenv PATH /opt ls", "it is in none of the sandbox's PATH directories (/opt)", "--ro-bind / / --setenv PATH /opt:/usr/bin ls"),
+}
+
+
+@pytest.fixture(scope="module")
+def home():
+    """What {box} stands for: files of the caller's, and some that cannot be run. Nothing changes them."""
+    path = Path(tempfile.mkdtemp(prefix="bwrapish-test-", dir="/tmp"))
+    path.chmod(0o755)
+    for name in ("bin", "data", "alternatives"):
+        (path / name).mkdir()
+    (path / "data" / "file").write_text("x\n")
+    (path / "dangling").symlink_to("nowhere")
+    (path / "bin" / "tool").symlink_to("../alternatives/tool")
+    for name, text in (("bin/script", "#!/bin/sh\n"), ("bin/dos", "#!/bin/sh\r\n"), ("bin/plain", "#!/bin/sh\n"), ("alternatives/tool", "#!/bin/sh\n")):
+        (path / name).write_text(text)
+        (path / name).chmod(0o644 if name == "bin/plain" else 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def typed(line, home):
+    """What a shell makes of it."""
+    return [data_fd("x\n") if word == "{fd}" else word.format(box=home) for word in shlex.split(line)]
+
+
+@pytest.mark.parametrize("mistake", LINES)
+def test_what_is_said_to_a_mistake_leads_to_a_line_that_works(mistake, home):
+    wrong, words, right = LINES[mistake]
+    assert_refused(run(typed(wrong, home), cwd=home), words.format(box=home))
+    result = run(typed(right, home), cwd=home)
+    assert result.returncode == 0 and not result.stderr, result
+
+
+def test_what_a_later_operation_hides_is_told_by_verbose(home):
+    result = run(["--verbose", "--tmpfs", home / "data", "--ro-bind", "/", "/", "--bind", "data", home.name, "--tmpfs", f"{home.name}/x"], ["true"], cwd=home)
+    assert "--tmpfs (argument 2): hidden by --ro-bind (argument 4): put that first, or leave this out" in result.stderr
+    assert f"--bind (argument 7): {home.name} is relative, and /{home.name} inside" in result.stderr
+
+
+LOCKED = ["--unshare-user", "--cap-drop", "ALL"]  # root's COMMAND could take a mask off
+
+
+@pytest.mark.parametrize("option", ["--protect", "--mask"])
+def test_a_git_directory_that_is_a_file_is_told_with_what_it_says(option, home, box):
+    (box / ".git").write_text("gitdir: /home/me/project/.git/worktrees/fix\n")
+    refused([*BASE, *LOCKED, "--bind", box, "/box", option, "/box/.git/hooks"],
+            "Not a directory; /box/.git is a file, which says that the directory is /home/me/project/.git/worktrees/fix: name what is to be found there")
+    (box / ".git").write_text("\0" * 5000)
+    assert refused([*BASE, *LOCKED, "--bind", box, "/box", option, "/box/.git/hooks"]).endswith("Not a directory; /box/.git is a file\n")
+
+
+@pytest.mark.root
+def test_a_directory_that_lets_nobody_in_is_told_from_one_that_is_not_writable(box):
+    (box / "closed" / "x").mkdir(parents=True)
+    (box / "closed").chmod(0o700)
+    closed = f"Permission denied{{}}; the directory {box}/closed does not let this user in: its owner can change that, by chmod +x"
+    everything, other = ["--ro-bind", "/", "/"], {"prefix": as_user()}
+    refused([*everything, "--bind", box / "closed" / "x", "/mnt"], closed.format(", at --bind (argument 4)"), **other)
+    refused([*everything, "--tmpfs", box / "closed" / "x"], closed.format(""), **other)
+    refused([*everything, "--chdir", box / "closed" / "x"], closed.format(""), **other)
+    refused(everything, closed.format(""), command=[box / "closed" / "x"], **other)
+    refused([*everything, "--setenv", "PATH", f"{box / 'closed'}:/"], f"in PATH, {box}/closed does not let this user in", command=["x"], **other)
+    (box / "closed").chmod(0o755)
+    refused(["--bind", "/", "/", "--dir", box / "closed" / "new" / "x"],
+            f"Permission denied; the directory {box}/closed is not writable for this user: make on the host what is to be mounted on", **other)
+
+
+def test_the_text_of_a_link_on_the_way_is_told(box):
+    (box / "file").touch()
+    (box / "link").symlink_to("file")
+    refused([*BASE, "--ro-bind", box, "/box", "--tmpfs", "/box/link/x"],
+            "Not a directory; on the way, /box/link (the link /box/link says file) is a file")
+
+
+def test_a_loader_that_merged_directories_would_show_is_told_with_the_link():
+    if not Path("/lib64").is_symlink():
+        pytest.skip("/lib64 is no link here")
+    assert refused(["--ro-bind", "/usr", "/usr"], "show that, too, by --symlink usr/lib64 /lib64", command=["ls"])
