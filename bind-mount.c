@@ -14,6 +14,7 @@
 #include "mount/proc.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "run/causes.h"
 #include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/kernel.h"
@@ -153,6 +154,19 @@ void bind_set_flags(const struct run *run, const struct op *op, int mount_fd)
 
 /* ---- showing ---- */
 
+/* What is mounted there, or on what, has no name any more. */
+static const char *deleted_mount(const struct op *op, int mount_fd, int at_fd, const char *name)
+{
+	struct kernel_statx status;
+	int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+	if (op->outer_path && sys_statx(mount_fd, "", flags, STATX_NLINK, &status) == 0 &&
+	    !status.stx_nlink)
+		return cause_text(CAUSE_MOUNT_DELETED, op->outer_path);
+	if (sys_statx(at_fd, name, flags, STATX_NLINK, &status) == 0 && !status.stx_nlink)
+		return cause_text(CAUSE_MOUNT_DELETED, op->inner_path);
+	return "";
+}
+
 void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 {
 	if (sys_move_mount(mount_fd, "", at_fd, name,
@@ -166,5 +180,6 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 		    failing_path(op->inner_path), errno_text(error),
 		    error == ENOTDIR
 			    ? "; a directory can only be mounted on a directory, a file on a file"
-			    : diagnose_mount_api(error));
+		    : error == ENOENT ? deleted_mount(op, mount_fd, at_fd, name)
+				      : diagnose_mount_api(error));
 }

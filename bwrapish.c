@@ -26,6 +26,7 @@
 #include "process/split.h"
 #include "process/supervisor.h"
 #include "process/tell.h"
+#include "run/foresee.h"
 #include "run/run.h"
 #include "utils.h"
 
@@ -107,6 +108,8 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *ho
 		check_refuse(plan, STAGE_CHECK, bad);
 	if (bad)
 		die("%s", bad);
+	if (plan->dry_run || plan->verbose)
+		foresee(run);
 	if (plan->dry_run) {
 		struct text text = { 0 };
 		plan_explain(plan, &run->shape, &host->caller, &text);

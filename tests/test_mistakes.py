@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import BASE, as_user, assert_refused, data_fd, refused, run
+from sandbox import BASE, PREFIX, as_user, assert_refused, data_fd, host_mounts, refused, run
 
 BARE = "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64"
 
@@ -173,3 +173,49 @@ def test_a_loader_that_merged_directories_would_show_is_told_with_the_link():
     if not Path("/lib64").is_symlink():
         pytest.skip("/lib64 is no link here")
     assert refused(["--ro-bind", "/usr", "/usr"], "show that, too, by --symlink usr/lib64 /lib64", command=["ls"])
+
+
+# ---- before anything is done ----
+
+def warnings_of(args, command, **options):
+    result = run(["--dry-run", *args], command, **options)
+    assert result.returncode == 0, result
+    return result.stderr
+
+
+def test_a_dry_run_looks_for_sources(home):
+    assert warnings_of(["--bind", home / "nothing", "/x", "--bind", "~/x", "/y", "--ro-bind-try", home / "nothing", "/z"], ["true"]).splitlines() == [
+        f"{PREFIX}--bind (argument 2): there is no source {home}/nothing: No such file or directory",
+        f"{PREFIX}--bind (argument 5): there is no source ~/x: No such file or directory; the shell turns ~ into the home directory only where it is not quoted: \"$HOME\" is the same in double quotes"]
+    (home / "data" / "link").symlink_to("file")
+    try:
+        assert "is a link, which says file: that file is shown, whatever the link will say later" in warnings_of(["--bind", home / "data" / "link", "/x"], ["true"])
+    finally:
+        (home / "data" / "link").unlink()
+
+
+def test_a_resolv_conf_that_is_a_link_to_what_is_not_shown_is_foretold(box):
+    (box / "resolv.conf").symlink_to("/run/resolver/conf")
+
+    def warnings(args):
+        return warnings_of([*BASE, *args], ["true"], prefix=host_mounts(f"mount --bind {box} /etc"))
+    assert warnings(["--ro-bind", "/etc", "/etc"]) == (
+        f"{PREFIX}--ro-bind (argument 14): /etc/resolv.conf is a link to /run/resolver/conf, which nothing on the line shows: --ro-bind-try of that file, to the same place, too\n")
+    for quiet in (["--unshare-net", "--ro-bind", "/etc", "/etc"], ["--ro-bind", "/etc", "/etc", "--ro-bind-try", "/run/resolver", "/run/resolver"], []):
+        assert warnings(quiet) == ""
+
+
+def test_programs_that_want_other_ids_are_foretold():
+    args = ["--unshare-user", "--uid", "1000", "--ro-bind", "/", "/"]
+    assert "ssh: inside there is no uid but 1000, so root's files belong to nobody" in warnings_of(args, ["ssh", "host"])
+    assert "chown: inside there is no uid but 1000, and giving a file to another fails" in warnings_of(args, ["/bin/chown", "x", "y"])
+    assert warnings_of(args, ["ls"]) == ""
+
+
+def test_a_mount_whose_file_was_deleted_is_told(box):
+    (box / "new").touch()
+    prefix = host_mounts(f"touch {box}/old; mount --bind {box}/old {box}/new; rm {box}/old")
+    words = f"{box}/new was deleted on the host, and the kernel mounts nothing of it"
+    refused(["--ro-bind", "/", "/", "--tmpfs", "/mnt", "--ro-bind", box / "new", "/mnt/x"], words, prefix=prefix)
+    refused(["--ro-bind", "/", "/", "--ro-bind", "/etc/passwd", box / "new"], words, prefix=prefix)
+    assert words in warnings_of(["--ro-bind", box / "new", "/x"], ["true"], prefix=prefix)
