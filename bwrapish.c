@@ -62,8 +62,8 @@ static _Noreturn void print_and_exit(const char *text)
 	_exit(write_all(STDOUT_FILENO, text, strlen(text)) ? 0 : die_status());
 }
 
-static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *host,
-			   struct plan *plan, struct run *run)
+static void read_and_check(int argc, char **argv, struct host *host, struct plan *plan,
+			   struct run *run)
 {
 	const char *program = argc > 0 ? argv[0] : "bwrapish";
 	enum reading reading = READ_NOTHING;
@@ -84,14 +84,14 @@ static void read_and_check(int argc, char **argv, bool as_bwrap, struct host *ho
 	case READ_HELP:
 		print_and_exit(options_help(program));
 	case READ_VERSION:
-		print_and_exit(as_bwrap ? "bubblewrap " COMPATIBLE_WITH
-					  " (bwrapish " BWRAPISH_VERSION ")\n"
-					: "bwrapish " BWRAPISH_VERSION "\n");
+		print_and_exit(host->as_bwrap ? "bubblewrap " COMPATIBLE_WITH
+						" (bwrapish " BWRAPISH_VERSION ")\n"
+					      : "bwrapish " BWRAPISH_VERSION "\n");
 	case READ_NOTHING: {
 		if (check_is_asked_for(plan))
 			break;
-		const char *help = as_bwrap ? options_help(program) : options_usage(program);
-		if (as_bwrap || argc <= 1)
+		const char *help = host->as_bwrap ? options_help(program) : options_usage(program);
+		if (host->as_bwrap || argc <= 1)
 			write_all(STDERR_FILENO, help, strlen(help));
 		if (argc > 1)
 			die("%s", mistakes_no_command(plan, argc, argv));
@@ -261,8 +261,9 @@ int main(int argc, char **argv, char **envp)
 	say_set_prefix(as_bwrap ? "bwrap" : "bwrapish");
 
 	die_first_call(find_exit_codes, argv);
+	host.as_bwrap = as_bwrap;
 	host_arrive(&host, argv, envp);
-	read_and_check(argc, argv, as_bwrap, &host, &plan, &run);
+	read_and_check(argc, argv, &host, &plan, &run);
 	if (check_is_asked_for(&plan))
 		check_carry_out(&host, &plan, &run, carry_out);
 	carry_out(&host, &plan, &run);

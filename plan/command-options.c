@@ -64,12 +64,14 @@ static problem read_env(struct command_plan *command, enum env_action action, ch
 	struct env_op op = { .action = action };
 	if (action != ENV_CLEAR) {
 		op.name = words[0];
-		if (!*op.name || strchr(op.name, '='))
+		if (!*op.name || strchr(op.name, '=')) {
+			const char *apart = action == ENV_UNSET ? "" : operand_in_one_word(op.name);
 			return problem_at(
 				position,
 				"Invalid variable name: \"%s\" is empty or has a = in it%s%s",
-				op.name, action == ENV_KEEP ? "; --setenv sets one" : "",
-				action == ENV_UNSET ? "" : operand_in_one_word(op.name));
+				op.name, action == ENV_KEEP && *apart ? "; --setenv sets one" : "",
+				apart);
+		}
 	}
 	if (action == ENV_SET)
 		op.value = words[1];

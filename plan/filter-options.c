@@ -254,3 +254,43 @@ bool filter_options_explain_go(const struct plan *plan, bool has_begun, struct t
 	}
 	return filter->n_seccomp || policy_is_given(&filter->policy);
 }
+
+enum { MOST_NAMED = 8 };
+
+/* The calls that the lists name, where they are few. */
+static const char *killed_calls(const struct policy *policy)
+{
+	struct text names = { 0 };
+	size_t n = 0;
+	for (size_t i = 0; i < policy->deny.n; i++) {
+		const struct call_rule *rule = &policy->deny.items[i];
+		bool kills =
+			streq(policy_action_text(rule->action ? rule->action : policy->deny_action),
+			      "kill");
+		if (kills && n++ <= MOST_NAMED)
+			text_add(&names, "%s%s", names.length ? ", " : "", policy_rule_text(rule));
+	}
+	return n && n <= MOST_NAMED ? names.bytes : NULL;
+}
+
+const char *filter_options_killers(const struct plan *plan)
+{
+	const struct filter_plan *filter = &plan->filter;
+	const struct policy *policy = &filter->policy;
+	struct text text = { 0 };
+	bool by_default = streq(policy_action_text(policy->deny_action), "kill");
+	bool more = by_default && (policy->profile || policy_has_allow_list(policy));
+	const char *calls = policy->trace.fd < 0 ? killed_calls(policy) : NULL;
+	if (calls || (more && policy->trace.fd < 0))
+		text_add(
+			&text, "%s does so for %s",
+			position_text(options_position(plan, by_default ? "--seccomp-errno"
+									: "--seccomp-deny")),
+			calls && !more
+				? calls
+				: "what is denied, and --seccomp-trace FD in its place tells what that is");
+	for (size_t i = 0; i < filter->n_seccomp; i++)
+		text_add(&text, "%sthe program of %s may", text.length ? ", and " : "",
+			 position_text(filter->seccomp[i].at.position));
+	return text.length ? text.bytes : NULL;
+}

@@ -15,5 +15,7 @@ problem filters_check(struct position position, const char *bytes, size_t length
 void filter_options_explain_prepare(const struct plan *plan, struct text *text);
 /* has_begun: the stage has lines already. Returns whether there were any. */
 bool filter_options_explain_go(const struct plan *plan, bool has_begun, struct text *text);
+/* Which of the line's filters end a process for a call, and for which; NULL: none does. Arena memory. */
+const char *filter_options_killers(const struct plan *plan);
 
 #endif

@@ -111,10 +111,10 @@ int operand_choice(const char *choices, const char *word)
 const char *operand_in_one_word(const char *word)
 {
 	const char *equals = strchr(word, '=');
-	return equals ? arena_printf("; its value is a word of its own, %s %s",
-				     shell_word(arena_copy(word, (size_t) (equals - word))),
-				     shell_word(equals + 1))
-		      : "";
+	return equals > word ? arena_printf("; its value is a word of its own, %s %s",
+					    shell_word(arena_copy(word, (size_t) (equals - word))),
+					    shell_word(equals + 1))
+			     : "";
 }
 
 problem operand_once(struct position position, struct position before)

@@ -36,6 +36,7 @@
 #include "process/report.h"
 #include "process/signals.h"
 #include "process/state.h"
+#include "process/verdict.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
 #include "sys/channel.h"
@@ -336,20 +337,6 @@ static bool must_listen(const struct run *run)
 	       run->host->terminal.replaced || run->shape.stub_for;
 }
 
-/* What ended COMMAND. The kernel counts its kills by the group; that one of them was COMMAND shows
- * in its status. */
-static const char *cause_of_end(const struct run *run, const struct usage *usage, int status)
-{
-	if (run->supervisor->timed_out)
-		return "timeout";
-	if (!WIFSIGNALED(status))
-		return "exit";
-	if (WTERMSIG(status) != SIGKILL || usage->oom_kills <= 0)
-		return "signal";
-	run_tell(run, "COMMAND was killed by the kernel because the group was out of memory");
-	return "oom-kill";
-}
-
 static _Noreturn void end_with_setup(const struct run *run, const struct usage *usage, int status)
 {
 	const char *position = limits_position(run->plan, "memory.max");
@@ -367,7 +354,7 @@ static _Noreturn void end_with_setup(const struct run *run, const struct usage *
 }
 
 /* The end of everything that ends with COMMAND. False: it, or a list of changes, is not whole. */
-static bool end_with_command(struct run *run, bool started, struct usage *usage)
+static bool end_with_command(struct run *run, bool started, int status, struct usage *usage)
 {
 	bool lists_changes = overlay_lists_changes(run->plan), listed = true;
 	bool all_ended = end_sandbox(run);
@@ -375,7 +362,7 @@ static bool end_with_command(struct run *run, bool started, struct usage *usage)
 		end_remove_stubs(run);
 	if (run->cgroups || lists_changes)
 		helpers_wait_for_fuse(run, end_is_list_wanted);
-	if (!started || run->plan->report.json_status.fd >= 0 || run->plan->verbose)
+	if (!started || (run->cgroups && status) || run->plan->report.json_status.fd >= 0)
 		usage_read(run, usage);
 	if (started && lists_changes)
 		listed = helpers_list_changes(run, end_is_list_wanted);
@@ -396,7 +383,7 @@ static _Noreturn void finish(struct run *run, int status)
 	if (self->init_ends && self->init_is_ours && !run->shape.ends_with_command)
 		end_await_child(run, PATIENCE_MS);
 	if (run->shape.ends_with_command)
-		done = end_with_command(run, started, &usage);
+		done = end_with_command(run, started, status, &usage);
 	if (self->silent_ms && self->silent_ms < now_ms() + PATIENCE_MS)
 		self->silent_ms = now_ms() + PATIENCE_MS;
 	relay_finish(run, end_is_list_wanted);
@@ -415,8 +402,9 @@ static _Noreturn void finish(struct run *run, int status)
 		report_timeout(run);
 	report_end(run, status);
 	if (run->shape.ends_with_command)
-		report_usage(run, &usage, cause_of_end(run, &usage, status));
+		report_usage(run, &usage, verdict_word(run, &usage, status));
 	report_exit(run, exit_code);
+	verdict_tell(run, &usage, status);
 	if (done && WIFSIGNALED(status) && !self->timed_out)
 		end_leave_by(run, WTERMSIG(status));
 	end_leave(run, done ? exit_code : self->cut_short ? self->cut_short : die_status());

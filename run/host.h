@@ -20,6 +20,7 @@ struct outer_terminal {
 struct host {
 	struct caller caller;
 	char **argv, **envp; /* as the kernel laid them out */
+	bool as_bwrap;       /* called by that name, by those who know its words */
 	mode_t umask;
 	sigset_t signal_mask; /* COMMAND gets it back, and the limit */
 	struct rlimit nofile;

@@ -12,7 +12,7 @@ import pytest
 
 from cgroups import HAS, LIMIT, TOP, V2, group, needs
 from lines import LIMIT_FORMS, limit_forms
-from sandbox import (BASE, BINARY, FULL, NO_RIGHTS, REPO, REUSE, assert_ok, close, command_line, content, data_fd,
+from sandbox import (BASE, BINARY, FULL, NO_RIGHTS, PREFIX, REPO, REUSE, assert_ok, close, command_line, content, data_fd,
                      host_mounts, line_from, mark, needs_strace, pipe, processes_with, python, refused, run, seconds_of,
                      slowly, start, status_fields, wait_for)
 
@@ -355,7 +355,7 @@ def test_an_oom_kill_is_told_apart(group):
     result = run([*FULL, "--limit", "memory.max", "20M", "--limit-try", "memory.swap.max", "0", "--verbose",
                   "--json-status-fd", fd], python("x = b'x' * 50000000"), prefix=group.prefix)
     use = content(fd)[-2]
-    assert result.returncode == 137 and "out of memory" in result.stderr
+    assert result.returncode == 137 and "the kernel has killed COMMAND, out of the memory that --limit (argument " in result.stderr
     assert use["ended-by"] == "oom-kill" and use["oom-kills"] >= 1 and use["memory-peak-bytes"] <= 20 << 20
 
 
@@ -501,6 +501,7 @@ def test_v1_memory_max_is_mapped_and_an_oom_kill_told():
     fd = data_fd()
     result = run([*FULL, "--unshare-all", "--limit", "memory.max", "20M", "--json-status-fd", fd], python("x = b'x' * 50000000"))
     assert result.returncode == 137 and content(fd)[-2]["ended-by"] == "oom-kill"
+    assert re.fullmatch(PREFIX + r"the kernel has killed COMMAND, out of the memory that --limit \(argument \d+\) allows\n", result.stderr)
     assert not left_v1()
 
 
