@@ -3,13 +3,14 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 import sandbox
 from lines import TABLE
 
-MANUAL = sandbox.REPO / "man" / "bwrapish.1"
+MANUAL, DIAGNOSTICS = (sandbox.REPO / "man" / name for name in ("bwrapish.1", "bwrapish-diagnostics.7"))
 
 
 def table():
@@ -33,8 +34,17 @@ def test_every_heading_is_an_option_of_the_table():
     assert not headings() - table()
 
 
-def test_mandoc_finds_nothing_to_say():
+def test_the_causes_of_the_diagnostics_are_those_of_the_messages():
+    program = Path(sandbox.BINARY).with_name("causes")
+    if not program.exists():
+        pytest.skip("no causes beside the program")
+    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    assert DIAGNOSTICS.read_text().split(".\\\" begin: build/causes\n")[1].split(".\\\" end: build/causes\n")[0] == printed
+
+
+@pytest.mark.parametrize("page", [MANUAL, DIAGNOSTICS], ids=lambda page: page.name)
+def test_mandoc_finds_nothing_to_say(page):
     if not shutil.which("mandoc"):
         pytest.skip("no mandoc here")
-    result = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", MANUAL], capture_output=True, text=True)
+    result = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
     assert (result.returncode, result.stdout + result.stderr) == (0, "")
