@@ -2,9 +2,12 @@
 #include "check/line.h"
 
 #include "check/outside.h"
+#include "plan/cover.h"
 #include "plan/explain.h"
 #include "plan/plan.h"
+#include "plan/position.h"
 #include "run/diagnose.h"
+#include "run/foresee.h"
 #include "utils.h"
 
 #include <unistd.h>
@@ -56,6 +59,18 @@ static bool tell(const struct plan *plan, const struct trial *trial, const struc
 	return works;
 }
 
+/* Of what works, and is hardly meant so. */
+static void warn(const struct run *run)
+{
+	const struct root_plan *root = &run->plan->root;
+	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
+		const char *mistake = plan_op_mistake(run->plan, op);
+		if (mistake)
+			say_note("%s: %s", position_text(op->position), mistake);
+	}
+	foresee(run);
+}
+
 bool line_check(struct host *host, struct plan *plan, struct run *run, check_story story,
 		struct findings *ret_findings)
 {
@@ -65,6 +80,7 @@ bool line_check(struct host *host, struct plan *plan, struct run *run, check_sto
 	if (trial_begin(&trial)) {
 		close_fd(&host->proc_fd);
 		host->caller.parent = getppid();
+		warn(run);
 		outside_leave_alone(plan);
 		story(host, plan, run);
 	}

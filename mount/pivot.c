@@ -16,7 +16,8 @@ void pivot_attach(int mount_fd)
 {
 	if (sys_move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_because(errno, "Can't attach the new root: %s%s", errno_text(errno),
-			    diagnose_mount_api(errno));
+			    errno == EACCES ? cause_text(CAUSE_MOUNT_DENIED, NULL)
+					    : diagnose_mount_api(errno));
 }
 
 _Noreturn void pivot_die(int error)

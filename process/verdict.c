@@ -36,9 +36,10 @@ static void tell_timeout(const struct run *run)
 	say_note("%s: the time was up after %lld ms: COMMAND was asked to end by SIGTERM%s",
 		 position_text(options_position(run->plan, "--timeout")),
 		 (long long) limit->timeout_ms,
-		 run->supervisor->killed ? arena_printf(", and killed %lld ms later, since it did not",
-							(long long) limit->kill_after_ms)
-					 : "");
+		 run->supervisor->killed
+			 ? arena_printf(", and killed %lld ms later, since it did not",
+					(long long) limit->kill_after_ms)
+			 : "");
 }
 
 /* Where COMMAND itself goes on without what was killed, it has seen to that. */

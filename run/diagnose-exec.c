@@ -181,10 +181,12 @@ static const char *not_permitted(const struct run *run, const char *path_list)
 			closed = arena_copy(start, length);
 		start += length;
 	}
+	const char *mistake = mistaken(run->plan);
 	if (stat(path, &status) < 0)
-		return has_path ? diagnose_way(-1, command, EACCES)
-		       : closed ? cause_text(CAUSE_EXEC_PATH_CLOSED, closed)
-				: "";
+		return *mistake   ? mistake
+		       : has_path ? diagnose_way(-1, command, EACCES)
+		       : closed   ? cause_text(CAUSE_EXEC_PATH_CLOSED, closed)
+				  : "";
 	if (S_ISDIR(status.st_mode))
 		return cause_text(CAUSE_EXEC_DIRECTORY, where_command_begins(run->plan));
 	if (statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)

@@ -95,10 +95,10 @@ static void look_at_ids(const struct run *run)
 	static const char *const ssh[] = { "ssh", "scp", "sftp", "rsync" };
 	static const char *const chown[] = { "chown",   "chgrp", "install", "apt",
 					     "apt-get", "dpkg",  "rpm",     "apk" };
-	const char *command = run->plan->command.argv[0], *slash = strrchr(command, '/');
-	const char *name = slash ? slash + 1 : command;
-	if (!run->shape.user_namespace)
+	const char *command = run->plan->command.argv[0];
+	if (!command || !run->shape.user_namespace) /* --check needs none */
 		return;
+	const char *slash = strrchr(command, '/'), *name = slash ? slash + 1 : command;
 	const char *uid = arena_number(run->shape.inner_uid, 10);
 	if (run->shape.inner_uid && is_one_of(name, ssh, ARRAY_SIZE(ssh)) &&
 	    who_shows(run->plan, "/etc/ssh/ssh_config"))

@@ -156,7 +156,8 @@ def test_a_directory_that_lets_nobody_in_is_told_from_one_that_is_not_writable(b
     refused([*everything, "--tmpfs", box / "closed" / "x"], closed.format(""), **other)
     refused([*everything, "--chdir", box / "closed" / "x"], closed.format(""), **other)
     refused(everything, closed.format(""), command=[box / "closed" / "x"], **other)
-    refused([*everything, "--setenv", "PATH", f"{box / 'closed'}:/"], f"in PATH, {box}/closed does not let this user in", command=["x"], **other)
+    refused([*everything, "--setenv", "PATH", f"{box / 'closed'}:/"], f"it is in none of the other directories of PATH, and {box}/closed does not let this user in", command=["x"], **other)
+    refused([*everything, "--setenv", "PATH", f"{box / 'closed'}:/"], "COMMAND is one word with a space in it", command=["x y"], **other)
     (box / "closed").chmod(0o755)
     refused(["--bind", "/", "/", "--dir", box / "closed" / "new" / "x"],
             f"Permission denied; the directory {box}/closed is not writable for this user: make on the host what is to be mounted on", **other)
@@ -219,3 +220,11 @@ def test_a_mount_whose_file_was_deleted_is_told(box):
     refused(["--ro-bind", "/", "/", "--tmpfs", "/mnt", "--ro-bind", box / "new", "/mnt/x"], words, prefix=prefix)
     refused(["--ro-bind", "/", "/", "--ro-bind", "/etc/passwd", box / "new"], words, prefix=prefix)
     assert words in warnings_of(["--ro-bind", box / "new", "/x"], ["true"], prefix=prefix)
+
+
+def test_check_tells_of_what_works_and_is_hardly_meant_so(home):
+    result = run(["--check", "--unshare-user", "--uid", "1000", "--tmpfs", home / "data", "--ro-bind", "/", "/"], ["chown", "x", "y"])
+    assert result.returncode == 0, result
+    assert "--tmpfs (argument 5): hidden by --ro-bind (argument 7): put that first" in result.stdout
+    assert "chown: inside there is no uid but 1000" in result.stdout
+    assert run(["--check", "--verbose"]).stdout.splitlines()[-1].endswith("had here.")
