@@ -10,6 +10,7 @@
 #include "mount/newroot.h"
 #include "ns/clocks.h"
 #include "ns/idmap.h"
+#include "ns/mapper.h"
 #include "ns/namespaces.h"
 #include "ns/second-userns.h"
 #include "plan/command-options.h"
@@ -226,6 +227,8 @@ static _Noreturn void carry_out(struct host *host, struct plan *plan, struct run
 {
 	run_tell_stage(run, STAGE_SPLIT);
 	host_learn(host, plan);
+	mapper_start(run);
+	host_forbid_privilege();
 	command_check_labels(plan);
 	command_check_pidfd_socket(plan);
 	filters_compose(run);

@@ -1,10 +1,11 @@
 /* facts.c - what is there, without trying it: programs, devices, the caller's ranges of ids, groups.
  *
- * Must not: start any of them.
+ * Must not: start any of them, but those that tell which ids a user has.
  */
 #include "check/facts.h"
 
 #include "limit/cgroup.h"
+#include "ns/subids.h"
 #include "run/causes.h"
 #include "sys/kernel.h"
 #include "sys/program.h"
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/statvfs.h>
 
 #ifndef SYS_landlock_create_ruleset
@@ -62,73 +64,47 @@ void facts_add_pasta(struct findings *findings)
 
 /* ---- newuidmap ---- */
 
-static const char *read_file(const char *path)
+static unsigned long long count(const struct id_ranges *ranges)
 {
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char *bytes;
-	size_t length;
-	return fd >= 0 && read_all(fd, 1 << 24, &bytes, &length) ? bytes : "";
-}
-
-/* The first name that /etc/passwd has for it; "" where another service knows the user. */
-static const char *user_name(uid_t uid)
-{
-	for (const char *line = read_file("/etc/passwd"); *line; line += *line == '\n') {
-		unsigned id;
-		int n_name = (int) strcspn(line, ":\n");
-		if (sscanf(line + n_name, ":%*[^:]:%u:", &id) == 1 && id == uid)
-			return arena_copy(line, (size_t) n_name);
-		line = strchrnul(line, '\n');
-	}
-	return "";
-}
-
-/* How many ids the file gives the user: subuid(5). */
-static uint64_t count_range(const char *path, const char *name, uid_t uid)
-{
-	uint64_t n = 0;
-	const char *number = arena_number(uid, 10);
-	for (const char *line = read_file(path); *line; line += *line == '\n') {
-		unsigned first, count;
-		size_t n_owner = strcspn(line, ":\n");
-		const char *owner = arena_copy(line, n_owner);
-		if (((*name && streq(owner, name)) || streq(owner, number)) &&
-		    sscanf(line + n_owner, ":%u:%u", &first, &count) == 2)
-			n += count;
-		line = strchrnul(line, '\n');
-	}
+	unsigned long long n = 0;
+	for (size_t i = 0; i < ranges->n; i++)
+		n += ranges->items[i].count;
 	return n;
 }
 
 void facts_add_newuidmap(const struct run *run, struct findings *findings)
 {
-	static const char key[] = "newuidmap";
+	static const char key[] = "newuidmap", good_for[] = "--map-auto";
 	const char *program = program_find("newuidmap");
 	struct statvfs fs;
 	if (!program || !program_find("newgidmap")) {
-		finding_add(findings, key, ABSENT, NULL, "not installed (package uidmap)");
+		finding_add(findings, key, ABSENT, good_for, "not installed (package uidmap)");
 		return;
 	}
 	if (statvfs(program, &fs) == 0 && fs.f_flag & ST_NOSUID) {
-		finding_add(findings, key, FAILS, NULL,
+		finding_add(findings, key, FAILS, good_for,
 			    arena_join(program, cause_text(CAUSE_NOSUID, program)));
 		return;
 	}
-	uid_t uid = run->host->caller.uid;
-	const char *name = user_name(uid);
-	uint64_t n_uids = count_range("/etc/subuid", name, uid),
-		 n_gids = count_range("/etc/subgid", name, uid);
-	if (n_uids && n_gids)
-		finding_add(findings, key, WORKS, NULL,
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 0) {
+		finding_add(findings, key, FAILS, good_for,
+			    arena_join(program, cause_text(CAUSE_NO_NEW_PRIVS, NULL)));
+		return;
+	}
+	struct id_ranges uids = { 0 }, gids = { 0 };
+	subids_find(run, ID_UID, &uids);
+	subids_find(run, ID_GID, &gids);
+	if (uids.n && gids.n)
+		finding_add(findings, key, WORKS, good_for,
 			    arena_printf("%s, with %llu uids and %llu gids of this user's", program,
-					 (unsigned long long) n_uids, (unsigned long long) n_gids));
+					 count(&uids), count(&gids)));
 	else
 		finding_add(
-			findings, key, ABSENT, NULL,
+			findings, key, ABSENT, good_for,
 			arena_printf(
 				"%s has no range for this user: as root, usermod --add-sub%cids 100000-165535 %s",
-				n_uids ? "/etc/subgid" : "/etc/subuid", n_uids ? 'g' : 'u',
-				*name ? name : arena_number(uid, 10)));
+				uids.n ? "/etc/subgid" : "/etc/subuid", uids.n ? 'g' : 'u',
+				subids_owner(run)));
 }
 
 /* ---- groups ---- */

@@ -9,6 +9,8 @@ function __bwrapish_next
 		switch $words[$i]
 			case --args --check-json --features-json --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --connect-tcp --bind-tcp --connect-udp --bind-udp --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied
 				set kinds none
+			case --uid-map --gid-map
+				set kinds none none none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod --data
@@ -115,6 +117,10 @@ complete -c bwrapish -n '__bwrapish_wants option' -l assert-userns-disabled -d '
 complete -c bwrapish -n '__bwrapish_wants option' -l uid -d 'the user id inside'
 complete -c bwrapish -n '__bwrapish_wants option' -l gid -d 'the group id inside'
 complete -c bwrapish -n '__bwrapish_wants option' -l hostname -d 'the host name inside; needs --unshare-uts'
+complete -c bwrapish -n '__bwrapish_wants option' -l map-auto -d 'be uid and gid 0 inside, and have the subordinate ids as 1 and up'
+complete -c bwrapish -n '__bwrapish_wants option' -l uid-map -d 'have so many uids from OUTER on as INNER and up'
+complete -c bwrapish -n '__bwrapish_wants option' -l gid-map -d 'have so many gids from OUTER on as INNER and up'
+complete -c bwrapish -n '__bwrapish_wants option' -l keep-groups -d 'keep the caller\'s supplementary groups where they could be left'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind -d 'show the host\'s SRC at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-try -d 'the same, skipped where SRC does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l dev-bind -d 'as --bind, with device nodes that work'

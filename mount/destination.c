@@ -78,7 +78,7 @@ static bool has_worth(const struct run *run, const struct op *op)
 static bool owners_tell(const struct run *run)
 {
 	return run->host->caller.uid != 0 && run->host->caller.uid != OVERFLOW_UID &&
-	       run->shape.user_namespace && run->plan->report.userns_block.fd < 0 &&
+	       run->shape.user_namespace && run->plan->report.userns_block.fd < 0 && !run->mapper &&
 	       run->shape.inner_uid != OVERFLOW_UID;
 }
 

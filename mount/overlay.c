@@ -53,8 +53,8 @@ static bool upper_has_xattrs(const struct merge *merge)
 	       errno != EOPNOTSUPP;
 }
 
-/* In a user namespace with one id all others are "nobody", and what belongs to them cannot be
- * copied up. */
+/* Who has no number in the user namespace is "nobody" there, and what belongs to them cannot be copied
+ * up. */
 static bool has_unmapped_owner(const struct merge *merge)
 {
 	const struct shape *shape = &merge->run->shape;
@@ -63,8 +63,11 @@ static bool has_unmapped_owner(const struct merge *merge)
 		return false;
 	for (size_t i = 0; i < merge->n_layers; i++) {
 		struct stat status;
-		if (fstat(merge->layers[i], &status) == 0 &&
-		    (status.st_uid != shape->inner_uid || status.st_gid != shape->inner_gid))
+		if (fstat(merge->layers[i], &status) < 0)
+			continue;
+		if (merge->run->mapper ? status.st_uid == OVERFLOW_UID
+				       : status.st_uid != shape->inner_uid ||
+						 status.st_gid != shape->inner_gid)
 			return true;
 	}
 	return false;
@@ -185,7 +188,8 @@ static int make_fuse(struct merge *merge, bool is_needed, struct overlay_part **
 		     const char **ret_why)
 {
 	const struct shape *shape = &merge->run->shape;
-	bool squash = shape->user_namespace && merge->run->plan->report.userns_block.fd < 0;
+	bool squash = shape->user_namespace && merge->run->plan->report.userns_block.fd < 0 &&
+		      !merge->run->mapper;
 	struct overlay_writable writable;
 	overlay_refuse_overlap(merge);
 	if (!can_read_layers(merge, ret_why))

@@ -42,8 +42,8 @@ static void require_supervisor(const struct run *run, const struct op *op, const
 		die_without(op, name,
 			    "a link leads there from where none is needed; name the place itself");
 	/* It would not be the caller's, who is to remove it. */
-	if (plan->ns.userns.fd >= 0 || plan->report.userns_block.fd >= 0)
-		die_without(op, name, "whose it would be depends on the id maps of the caller's");
+	if (plan->ns.userns.fd >= 0 || plan->report.userns_block.fd >= 0 || run->mapper)
+		die_without(op, name, "whose it would be depends on the id maps");
 	/* There it belongs to that namespace's pid 1, and the mask goes with the stub. */
 	if (plan->ns.pidns.fd >= 0 && !run->shape.pid_namespace)
 		die_without(

@@ -6,6 +6,7 @@
 #include "ns/idmap.h"
 
 #include "ns/join.h"
+#include "ns/mapper.h"
 #include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -38,14 +39,21 @@ static const char *one_id_map(uint32_t inner, uint32_t outer)
 			  arena_join(arena_number(outer, 10), " 1\n"));
 }
 
-static void write_own_maps(const struct run *run, uid_t inner_uid, uid_t outer_uid, gid_t inner_gid,
-			   gid_t outer_gid)
+/* Those that nobody else writes. */
+static void write_own_maps(const struct run *run)
 {
+	const struct shape *shape = &run->shape;
+	const struct caller *caller = &run->host->caller;
 	/* user_namespaces(7): without privilege outside, a gid map wants setgroups(2) denied for
 	 * good. */
-	write_proc_file(run, "self/setgroups", "setgroups", "deny");
-	write_proc_file(run, "self/uid_map", "uid map", one_id_map(inner_uid, outer_uid));
-	write_proc_file(run, "self/gid_map", "gid map", one_id_map(inner_gid, outer_gid));
+	if (!shape->maps_gids)
+		write_proc_file(run, "self/setgroups", "setgroups", "deny");
+	if (!shape->maps_uids)
+		write_proc_file(run, "self/uid_map", "uid map",
+				one_id_map(shape->inner_uid, caller->uid));
+	if (!shape->maps_gids)
+		write_proc_file(run, "self/gid_map", "gid map",
+				one_id_map(shape->inner_gid, caller->gid));
 }
 
 /* The supervisor has waited already: its answer to tell_namespaces() comes when the caller
@@ -58,27 +66,34 @@ static void wait_for_maps(const struct run *run)
 			  block->fd);
 }
 
-/* With maps of the caller's, or in a namespace that was joined, the ids asked for may be others
- * than ours. */
-static void switch_ids(const struct run *run)
+/* Groups of the caller's would be members of a sandbox that has other ids; where setgroups(2) is denied they
+ * have no number in it, and stay. */
+static void leave_groups(const struct run *run)
+{
+	if (!run->plan->ns.keep_groups && setgroups(0, NULL) < 0 && errno != EPERM)
+		die_errno(errno, "Can't leave the caller's groups");
+}
+
+/* With maps of more than one id, or of the caller's, or in a namespace that was joined, the ids asked for
+ * may be others than ours. */
+void idmap_switch_ids(const struct run *run)
 {
 	const struct plan *plan = run->plan;
-	bool other_gid = plan->ns.has_gid && getgid() != plan->ns.inner_gid;
-	bool other_uid = plan->ns.has_uid && getuid() != plan->ns.inner_uid;
+	const struct shape *shape = &run->shape;
+	/* An id without a number is shown as one that may be asked for. */
+	bool other_gid = shape->maps_gids || (plan->ns.has_gid && getgid() != shape->inner_gid);
+	bool other_uid = shape->maps_uids || (plan->ns.has_uid && getuid() != shape->inner_uid);
 	if (!other_gid && !other_uid)
 		return;
-	/* Groups of the caller's would be members of a sandbox that is to have other ids; where
-	 * setgroups(2) is denied they have no number in it. */
-	if (setgroups(0, NULL) < 0 && errno != EPERM)
-		die_errno(errno, "Can't leave the caller's groups");
+	leave_groups(run);
 	if (prctl(PR_SET_KEEPCAPS, 1) < 0)
 		die_errno(errno, "Can't keep capabilities over the change of uid");
-	if (other_gid && setresgid(plan->ns.inner_gid, plan->ns.inner_gid, plan->ns.inner_gid) < 0)
+	if (other_gid && setresgid(shape->inner_gid, shape->inner_gid, shape->inner_gid) < 0)
 		die_errno(errno, "%s: Can't become gid %u",
-			  position_text(options_position(plan, "--gid")), plan->ns.inner_gid);
-	if (other_uid && setresuid(plan->ns.inner_uid, plan->ns.inner_uid, plan->ns.inner_uid) < 0)
+			  position_text(options_position(plan, "--gid")), shape->inner_gid);
+	if (other_uid && setresuid(shape->inner_uid, shape->inner_uid, shape->inner_uid) < 0)
 		die_errno(errno, "%s: Can't become uid %u",
-			  position_text(options_position(plan, "--uid")), plan->ns.inner_uid);
+			  position_text(options_position(plan, "--uid")), shape->inner_uid);
 	caps_raise_permitted();
 	/* A change of ids sets it: see ns_hide(). In a namespace of our own whoever has mapped it is to
 	 * reach child-pid all the same. */
@@ -90,22 +105,23 @@ static void switch_ids(const struct run *run)
 		die_errno(errno, "Can't stop keeping capabilities");
 }
 
-void idmap_become(const struct run *run)
+void idmap_become(struct run *run)
 {
-	const struct shape *shape = &run->shape;
-	if (run->plan->report.userns_block.fd >= 0)
+	if (run->plan->report.userns_block.fd >= 0) {
 		wait_for_maps(run);
-	else if (shape->user_namespace)
-		write_own_maps(run, shape->inner_uid, run->host->caller.uid, shape->inner_gid,
-			       run->host->caller.gid);
-	switch_ids(run);
+	} else if (run->shape.user_namespace) {
+		write_own_maps(run);
+		if (run->mapper)
+			mapper_ask(run);
+	}
+	idmap_switch_ids(run);
 }
 
 /* ---- the second user namespace ---- */
 
 bool idmap_wrote_first(const struct run *run)
 {
-	return run->plan->report.userns_block.fd < 0 && run->plan->ns.userns.fd < 0;
+	return run->plan->report.userns_block.fd < 0 && run->plan->ns.userns.fd < 0 && !run->mapper;
 }
 
 void idmap_write_own_second(const struct run *run)

@@ -5,8 +5,10 @@
 #include "run/run.h"
 
 /* In the first user namespace: writes its maps, or waits until the caller has, and becomes --uid and --gid. */
-void idmap_become(const struct run *run);
-/* Whether we wrote the maps of the first; they let nobody but us exist, who needs no privilege for the
+void idmap_become(struct run *run);
+/* In a process that has entered it later: becomes them as well. */
+void idmap_switch_ids(const struct run *run);
+/* Whether setup wrote the maps of the first itself; they let nobody but us exist, who needs no privilege for the
  * same maps again. */
 bool idmap_wrote_first(const struct run *run);
 /* Then: writes those of the second, in the process that has entered it. */

@@ -3,6 +3,7 @@
 
 #include "plan/given.h"
 #include "plan/lines.h"
+#include "plan/map-options.h"
 #include "plan/operand.h"
 #include "plan/option.h"
 #include "plan/plan.h"
@@ -188,6 +189,8 @@ void ns_options_explain_become(const struct plan *plan, const struct shape *shap
 	if (plan->report.userns_block.fd >= 0)
 		explain_line(text, "", "%s: the caller writes the id maps",
 			     position_text(plan->report.userns_block.position));
+	else if (map_options_in_use(plan))
+		map_options_explain(plan, shape, caller, text);
 	else if (shape->user_namespace)
 		explain_line(text, "",
 			     "uid %u inside is %u outside, gid %u is %u; no other id exists",

@@ -21,6 +21,7 @@ enum option_group {
 enum option_subject {
 	OF_LINE,
 	OF_NS,
+	OF_MAPS,
 	OF_ROOT,
 	OF_OVERLAY,
 	OF_COMMAND,

@@ -204,6 +204,16 @@ struct path_at {
 
 enum want { WANT_NO, WANT_TRY, WANT_YES };
 
+/* So many ids from `outer` on, which are `inner` and up in a new user namespace. */
+struct id_range {
+	uint32_t inner, outer, count;
+	struct position position;
+};
+struct id_ranges {
+	struct id_range *items;
+	size_t n, capacity;
+};
+
 /* --unshare-*, --userns, --pidns, --uid, --hostname and their like. */
 struct ns_plan {
 	enum want unshare_user, unshare_cgroup;
@@ -214,6 +224,8 @@ struct ns_plan {
 	bool has_uid, has_gid;
 	uid_t inner_uid;
 	gid_t inner_gid;
+	bool map_auto, keep_groups;
+	struct id_ranges uid_map, gid_map;
 	const char *hostname;
 };
 

@@ -12,6 +12,7 @@
 #include "plan/landlock-options.h"
 #include "plan/limit-options.h"
 #include "plan/lines.h"
+#include "plan/map-options.h"
 #include "plan/mask-options.h"
 #include "plan/modifier-options.h"
 #include "plan/ns-options.h"
@@ -31,7 +32,9 @@
 static void choose_caps(const struct plan *plan, const struct caller *caller, struct shape *shape)
 {
 	uint64_t all = UINT64_MAX >> (63 - caps_last());
-	shape->caps = caller->uid == 0 ? caller->permitted_caps : 0;
+	shape->caps = map_options_give_caps(plan) ? map_options_caps(shape)
+		      : caller->uid == 0          ? caller->permitted_caps
+						  : 0;
 	for (size_t i = 0; i < plan->command.n_cap_ops; i++) {
 		const struct cap_op *op = &plan->command.cap_ops[i];
 		uint64_t bits = op->cap < 0 ? all : UINT64_C(1) << op->cap;
@@ -110,13 +113,15 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 	choose_ends(plan, &shape);
 	shape.locked_for = mask_options_in_need_of_lock(plan);
 	shape.userns_disabled = plan->ns.disable_userns || shape.locked_for;
-	bool joins = plan->ns.userns.fd >= 0, must = !caller->may_mount || shape.locked_for;
+	bool joins = plan->ns.userns.fd >= 0,
+	     must = !caller->may_mount || shape.locked_for || map_options_in_use(plan);
 	shape.user_namespace = !joins && (plan->ns.unshare_user != WANT_NO || must);
 	if (shape.user_namespace && plan->ns.unshare_user == WANT_TRY && !must)
 		shape.optional_namespaces |= CLONE_NEWUSER;
 	if (plan->ns.unshare_cgroup == WANT_TRY)
 		shape.optional_namespaces |= CLONE_NEWCGROUP;
 
+	map_options_shape(plan, caller, &shape);
 	choose_caps(plan, caller, &shape);
 
 	/* The second user namespace protects pid 1 from COMMAND, setup's mounts from COMMAND's
@@ -177,6 +182,8 @@ problem plan_check(const struct plan *plan, const struct caller *caller, struct 
 		bad = check_needs(plan);
 	if (!bad)
 		bad = ns_options_check(plan, caller, ret_shape);
+	if (!bad)
+		bad = map_options_check(plan, caller, ret_shape);
 	if (!bad)
 		bad = mask_options_check(plan, ret_shape);
 	if (!bad)

@@ -25,14 +25,14 @@ enum topology {
 /* What follows from a plan and its caller; derived once, never asked for twice. */
 struct shape {
 	enum topology topology;
-	const char *topology_reason; /* the option that wants it, or NULL */
-	bool user_namespace;         /* a new one is made */
-	bool pid_namespace;          /* a new one is made */
+	const char *topology_reason;        /* the option that wants it, or NULL */
+	bool user_namespace, pid_namespace; /* new ones are made */
 	bool new_proc; /* --proc mounts a procfs: the pid namespace is new or joined */
 	const struct op *locked_for; /* the mask that takes the next; NULL: none */
 	bool userns_disabled;        /* nobody makes user namespaces inside */
 	bool second_userns;          /* COMMAND gets a second user namespace */
 	bool second_userns_required; /* ... without which the run must not go on */
+	bool maps_uids, maps_gids;   /* more than our own: a process outside writes that map */
 	uint64_t caps;               /* what COMMAND keeps or is given, a bit for each */
 	uint64_t ambient_caps;       /* those of them that were given */
 	uid_t inner_uid;

@@ -15,6 +15,7 @@
 #include "limit/cgroup.h"
 #include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
+#include "ns/idmap.h"
 #include "plan/given.h"
 #include "plan/options.h"
 #include "plan/plan.h"
@@ -78,6 +79,8 @@ static void enter_user_namespace(const struct run *run, pid_t child)
 	AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
 	if (pidfd < 0 || setns(pidfd, CLONE_NEWUSER) < 0)
 		die_errno(errno, "Can't enter the sandbox's user namespace");
+	if (run->mapper)
+		idmap_switch_ids(run);
 }
 
 /* What a new helper is told by who starts it. */

@@ -394,10 +394,10 @@ static bool can_lend_memory(const struct run *run)
 	const struct plan *plan = run->plan;
 	return STACKS_MAY_CHANGE && run->shape.pid_namespace && run->shape.user_namespace &&
 	       run->shape.second_userns && !run->shape.second_namespaces && !run->shape.caps &&
-	       run->shape.inner_uid != 0 && plan->ns.userns.fd < 0 && plan->ns.userns2.fd < 0 &&
-	       plan->report.userns_block.fd < 0 && plan->ns.pidns.fd < 0 &&
-	       !run->shape.userns_disabled && !plan->ns.assert_userns_disabled &&
-	       !filters_are_asked_for(run);
+	       !run->mapper && run->shape.inner_uid != 0 && plan->ns.userns.fd < 0 &&
+	       plan->ns.userns2.fd < 0 && plan->report.userns_block.fd < 0 &&
+	       plan->ns.pidns.fd < 0 && !run->shape.userns_disabled &&
+	       !plan->ns.assert_userns_disabled && !filters_are_asked_for(run);
 }
 
 void init_lend(struct run *run, void (*become_command)(struct run *run))

@@ -1,6 +1,7 @@
 /* protocol.h - what the processes of a run tell each other, and when. What comes out of turn ends the sandbox.
  *
  *   supervisor                     setup                                       a helper
+ *       |                              |---- MAP ----> a mapper ---- MAPPED, MAP_FAILED ---->|  ns/mapper.h
  *       |---- IN_GROUPS -------------->|  where it was not born there             |
  *       |<--- CHILD -------------------|  the sandbox goes on in this process     |
  *       |<--- NAMESPACES, STEPPED_DOWN |  for --info-fd and --json-status-fd      |

@@ -7,6 +7,7 @@
 
 #include "limit/cgroup.h"
 #include "ns/join.h"
+#include "ns/mapper.h"
 #include "ns/namespaces.h"
 #include "plan/ns-options.h"
 #include "plan/plan.h"
@@ -156,6 +157,7 @@ static pid_t split_through_intermediate(struct run *run, int ends[2])
 	}
 	put_into_groups(run, pid, born_in, ends[0]);
 	close_fd(&ends[1]); /* or its end of file would never be seen here */
+	mapper_leave(run);
 	if (run->plan->ns.pidns.fd < 0 && !run->shape.pid_namespace)
 		return pid;
 
@@ -187,6 +189,7 @@ pid_t split_off(struct run *run, int *ret_socket)
 		return 0;
 	}
 	close_fd(&ends[1]);
+	mapper_leave(run);
 	if (!joins)
 		put_into_groups(run, pid, born_in, ends[0]);
 	*ret_socket = ends[0];

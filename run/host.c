@@ -84,8 +84,6 @@ void host_arrive(struct host *host, char **argv, char **envp)
 	host->proc_fd = -1;
 	host->caller.parent = getppid(); /* before it can have gone: --die-with-parent */
 	hold_standard_descriptors();
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		die_errno(errno, "Can't set no_new_privs");
 	learn_caller(&host->caller);
 	/* SIGCHLD is default and unblocked, whatever the caller had: we wait for children, and
 	 * COMMAND will. */
@@ -99,6 +97,12 @@ void host_arrive(struct host *host, char **argv, char **envp)
 	host->umask = umask(0);
 	if (getrlimit(RLIMIT_NOFILE, &host->nofile) < 0)
 		die_errno(errno, "Can't read the limit of open files");
+}
+
+void host_forbid_privilege(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		die_errno(errno, "Can't set no_new_privs");
 }
 
 /* ---- once the plan is there ---- */

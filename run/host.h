@@ -34,8 +34,11 @@ struct host {
 };
 
 /* Before anything else: refuses privilege, learns who the caller is, and takes no more of it than a
- * sandbox is made with (no_new_privs, signals, umask). */
+ * sandbox is made with (signals, umask). */
 void host_arrive(struct host *host, char **argv, char **envp);
+/* From here on no program that is executed has more rights than we: before that, and after all was read, only
+ * the mapper is started (ns/mapper.h). */
+void host_forbid_privilege(void);
 /* Whether a descriptor came from the caller: one of 0 to 2 may be a placeholder of ours. */
 bool host_is_open_by_caller(int fd);
 /* --listen-fds: how many descriptors a service manager has opened for this very process, as the environment says

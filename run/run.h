@@ -13,6 +13,7 @@ struct mounts;
 struct cgroups;
 struct filters;
 struct stubs;
+struct mapper;
 
 /* The processes beside COMMAND that work for the sandbox. */
 enum helper_kind {
@@ -53,6 +54,7 @@ struct run {
 	bool nofile_raised; /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot;     /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;
+	struct mapper *mapper;   /* who writes our id maps; NULL: we do, or others */
 	struct cgroups *cgroups; /* the supervisor's; NULL: none were made */
 	bool owns_group;         /* the sandbox's side: that of version 2 holds nothing else */
 	struct stubs *stubs;     /* the supervisor's; NULL: it was told of none */

@@ -27,7 +27,8 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 		{ "RWSRC", "/r" },     { "WORKDIR", "/w" },    { "BACKEND", "kernel" },
 		{ "OPT", "volatile" }, { "N", "7" },           { "TEXT", "t" },
 		{ "CODES", "env" },    { "PATTERN", "/p/*" },  { "PORT", "80-90" },
-		{ "WHAT", "signal" },
+		{ "WHAT", "signal" },  { "INNER", "0" },       { "OUTER", "1000" },
+		{ "COUNT", "1" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
