@@ -201,6 +201,8 @@ complete -c bwrapish -n '__bwrapish_wants option' -l cap-drop -d 'take a capabil
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp -d 'load the BPF program in FD'
 complete -c bwrapish -n '__bwrapish_wants option' -l add-seccomp-fd -d 'the same, repeatable'
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-deny -d 'deny the system calls and @groups in LIST, NAME:ERRNO with that error'
+complete -c bwrapish -n '__bwrapish_wants option' -l fake-chown -d 'have chown(2) and its like succeed, and do nothing'
+complete -c bwrapish -n '__bwrapish_wants option' -l suppress-sync -d 'have fsync(2) and its like succeed, and do nothing'
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-allow -d 'allow only those in LIST; with a profile, allow them in spite of it'
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-errno -d 'what is denied fails with this error (EPERM), or kill, or log'
 complete -c bwrapish -n '__bwrapish_wants option' -l seccomp-profile -d 'deny what a built-in profile denies: default, build or minimal'

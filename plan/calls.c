@@ -232,6 +232,16 @@ const char calls_of_init[] =
 const char calls_of_sysv_ipc[] =
 	"shmget,shmat,shmdt,shmctl,semget,semop,semctl,semtimedop,msgget,msgsnd,msgrcv,msgctl";
 
+#define CHOWN "chown,chown32,lchown,lchown32,fchown,fchown32,fchownat"
+const char calls_of_chown[] = CHOWN;
+
+/* Whose success is 0 and gives the caller nothing to go on with, no descriptor, number or memory; and what it then
+ * misses is not there, or not as it believes, and no more. */
+const char calls_that_may_pretend[] = CHOWN
+	",sync,syncfs,fsync,fdatasync,sync_file_range,sync_file_range2,arm_sync_file_range,msync,"
+	"setxattr,lsetxattr,fsetxattr,setxattrat,removexattr,lremovexattr,fremovexattr,removexattrat,"
+	"mknod,mknodat";
+
 /* Denied by `default` and by `build`: no program that is not part of the system's own
  * administration needs them. */
 #define NEVER_NEEDED                                                                            \

@@ -34,7 +34,9 @@ extern const size_t n_call_groups;
 
 extern const char calls_always[];  /* execve(2) and the dynamic loader; part of every allow list */
 extern const char calls_of_init[]; /* pid 1, once its filter is loaded */
-extern const char calls_of_sysv_ipc[]; /* i386 reaches these through ipc(2) as well */
+extern const char calls_of_sysv_ipc[];      /* i386 reaches these through ipc(2) as well */
+extern const char calls_of_chown[];         /* on every architecture */
+extern const char calls_that_may_pretend[]; /* to have succeeded */
 
 struct profile_row {
 	const char *list, *why;

@@ -18,7 +18,7 @@
 #include <linux/filter.h>
 #include <string.h>
 
-enum { PROGRAM_LATE, PROGRAM_NOW, DENY, ALLOW, ACTION, PROFILE };
+enum { PROGRAM_LATE, PROGRAM_NOW, DENY, ALLOW, ACTION, PROFILE, FAKE_CHOWN, SUPPRESS_SYNC };
 
 #define ROW(...) OPTION(FILTER, __VA_ARGS__)
 /* clang-format off */
@@ -30,6 +30,8 @@ static const struct option_row rows[] = {
 	ROW("seccomp", "FD", SECURITY, "load the BPF program in FD", OWN, .value = PROGRAM_LATE, .use = USE_OWN, .traits = LAST_WINS | PROMISES_SAFETY),
 	ROW("add-seccomp-fd", "FD", SECURITY, "the same, repeatable", OWN, .value = PROGRAM_NOW, .use = USE_DRAINED, .traits = PROMISES_SAFETY),
 	ROW("seccomp-deny", "LIST", SECURITY, "deny the system calls and @groups in LIST, NAME:ERRNO with that error", OWN, .value = DENY),
+	ROW("fake-chown", "", SECURITY, "have chown(2) and its like succeed, and do nothing", OWN, .value = FAKE_CHOWN),
+	ROW("suppress-sync", "", SECURITY, "have fsync(2) and its like succeed, and do nothing", OWN, .value = SUPPRESS_SYNC),
 	ROW("seccomp-allow", "LIST", SECURITY, "allow only those in LIST; with a profile, allow them in spite of it", OWN, .value = ALLOW),
 	ROW("seccomp-errno", "ACTION", SECURITY, "what is denied fails with this error (EPERM), or kill, or log", OWN, .value = ACTION, .traits = LAST_WINS | NEEDS_POLICY),
 	ROW("seccomp-profile", "PROFILE", SECURITY, "deny what a built-in profile denies: default, build or minimal", OWN, .value = PROFILE, .choices = "default build minimal", .traits = LAST_WINS),
@@ -116,6 +118,10 @@ problem filter_options_read(struct reader *reader, const struct option_row *row,
 		return policy_read_action(position, words[0], &policy->deny_action);
 	case PROFILE:
 		return policy_read_profile(position, words[0], &policy->profile);
+	case FAKE_CHOWN:
+		return policy_read_built_in(calls_of_chown, NULL, POLICY_PRETEND, &policy->deny);
+	case SUPPRESS_SYNC:
+		return policy_read_built_in("@sync:0", NULL, 0, &policy->deny);
 	}
 	return NULL;
 }
@@ -191,7 +197,10 @@ static void explain_rules(const struct rules *rules, uint32_t default_action, st
 			if (rule == first ||
 			    !streq(policy_rule_text(rule), policy_rule_text(rule - 1)))
 				text_add(&words, " %s", policy_rule_text(rule));
-		explain_line(text, "", "%s%s%s%s%s%s", action ? "deny with " : "allow",
+		explain_line(text, "", "%s%s%s%s%s%s",
+			     action == POLICY_PRETEND ? "do nothing and answer "
+			     : action                 ? "deny with "
+						      : "allow",
 			     action ? policy_action_text(action) : "", first->why ? " (" : "",
 			     first->why ? first->why : "", first->why ? "):" : ":", words.bytes);
 	}

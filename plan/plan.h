@@ -188,6 +188,8 @@ struct rules {
 
 struct profile;
 #define POLICY_DEFAULT_ACTION 0x00050001u /* SECCOMP_RET_ERRNO with EPERM */
+#define POLICY_PRETEND \
+	0x00050000u /* ... with 0: nothing is done, and the caller is told that it was */
 /* What the --seccomp-* options said. */
 struct policy {
 	struct rules deny, allow;

@@ -78,6 +78,8 @@ const char *policy_action_text(uint32_t action)
 		return "kill";
 	if (action == SCMP_ACT_LOG)
 		return "log";
+	if (action == POLICY_PRETEND)
+		return "0";
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
 		if (SCMP_ACT_ERRNO((uint32_t) errors[i].error) == action)
 			return errors[i].name;
@@ -219,6 +221,24 @@ static problem unknown_qualifier(const struct list_reader *reader, const char *n
 		has_arguments(name) ? " nor an argument that can be judged" : "", meant(near));
 }
 
+/* What a call is to answer, besides: 0, where its success returns nothing that the caller goes on with. */
+static bool read_call_action(const char *name, const char *word, uint32_t *ret_action)
+{
+	if (!streq(word, "0") || has_arguments(name))
+		return read_action(word, ret_action);
+	*ret_action = POLICY_PRETEND;
+	return true;
+}
+
+static problem check_pretence(const struct list_reader *reader, const struct call_rule *rule)
+{
+	if (rule->action != POLICY_PRETEND || policy_list_has(calls_that_may_pretend, rule->name))
+		return NULL;
+	return problem_at(reader->position,
+			  "%s cannot answer 0 without being done; those that can are %s",
+			  rule->name, calls_that_may_pretend);
+}
+
 /* A call, perhaps with an argument, perhaps with an action: "socket:AF_NETLINK:EAFNOSUPPORT". */
 static problem read_call(const struct list_reader *reader, const char *name, const char *argument,
 			 const char *last, uint32_t action)
@@ -234,9 +254,13 @@ static problem read_call(const struct list_reader *reader, const char *name, con
 				  "Unknown system call %s (libseccomp %u.%u.%u does not know it)%s",
 				  name, seccomp_version()->major, seccomp_version()->minor,
 				  seccomp_version()->micro, meant(nearest_call(name)));
-	bool argument_is_action = argument && !last && read_action(argument, &rule.action);
-	if (last && !read_action(last, &rule.action))
+	bool argument_is_action =
+		argument && !last && read_call_action(name, argument, &rule.action);
+	if (last && !read_call_action(name, last, &rule.action))
 		return unknown_qualifier(reader, name, last);
+	problem bad = check_pretence(reader, &rule);
+	if (bad)
+		return bad;
 	if (!argument || argument_is_action)
 		policy_add_rule(reader->rules, &rule);
 	else if (!add_argument_rules(reader, rule, argument))
@@ -255,7 +279,7 @@ static problem read_call(const struct list_reader *reader, const char *name, con
 static problem read_group(const struct list_reader *reader, const char *name,
 			  const char *action_word, uint32_t action)
 {
-	if (action_word && !read_action(action_word, &action))
+	if (action_word && !read_call_action(name, action_word, &action))
 		return unknown_qualifier(reader, name, action_word);
 	if (action_word && reader->use == USE_ALLOW)
 		return problem_at(reader->position,
@@ -275,6 +299,8 @@ static problem read_group(const struct list_reader *reader, const char *name,
 			if (action_word || reader->use == USE_ALLOW)
 				reader->rules->items[r].action =
 					reader->use == USE_ALLOW ? 0 : action;
+		for (size_t r = before; !bad && r < reader->rules->n; r++)
+			bad = check_pretence(reader, &reader->rules->items[r]);
 		return bad;
 	}
 	return problem_at(reader->position, "Unknown group %s%s", name, meant(nearest_call(name)));

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from overlays import BACKENDS, FUSE_DEVICE
+from overlays import BACKENDS, FUSE_DEVICE, give
+from packages import install, make_package, needs_dpkg, package_root
 from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, assert_ok, errno_inside, host_mounts, inside, python_prefix, refused,
                      run, run_python, shell, status_inside, tree, user_ids)
 
@@ -202,6 +203,49 @@ def test_overlays_copy_files_of_every_mapped_owner_up_and_list_them(ranges, own,
     assert_ok(result)
     assert result.stdout.splitlines() == [f"d{i}/f {i - shift} {i - shift} 4" for i in (2, 33, 5000)] + ["7:8"]
     assert [part in listed for part in ('"/m/d2/f"', '"/m/d33/f"', '"/m/d5000/f"', '"/m/new"', '"complete": true, "changes": 4')] == [True] * 5, listed
+
+
+# ---- package tools ----
+
+@needs_dpkg
+def test_a_package_with_a_user_of_its_own_is_installed(ranges, own):
+    root = package_root(own)
+    make_package(own, "useradd --system --user-group --no-create-home --shell /usr/sbin/nologin tiny\nchown tiny:tiny /opt/tiny/file\nchmod 4750 /opt/tiny/file")
+    if IS_ROOT:
+        give("user", own)
+    result = run([*root, "--map-auto", "--bind", own, own], install(own), prefix=ranges.prefix)
+    assert result.returncode == 0, result
+    user = next(line.split(":") for line in (own / "etc/passwd").read_text().splitlines() if line.startswith("tiny:"))
+    status = (own / "opt/tiny/file").stat()
+    assert int(user[2]) > 0 and (status.st_uid, status.st_mode & 0o7777) == (ranges.first + int(user[2]) - 1, 0o4750)
+
+
+@pytest.mark.skipif(not os.environ.get("BWRAPISH_WAITS"), reason="fetches a Debian: BWRAPISH_WAITS=1")
+@pytest.mark.skipif(not shutil.which("mmdebstrap"), reason="needs mmdebstrap")
+def test_a_debian_is_made_and_used_by_one_user(ranges, own):
+    sources = next(Path("/etc/apt/sources.list.d").glob("debian.sources"), None)
+    if not sources:
+        pytest.skip("no sources of Debian packages to take from")
+    for name in ("root", "tmp"):
+        (own / name).mkdir()
+    if IS_ROOT:
+        give("user", own)
+    environment = ["--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "DEBIAN_FRONTEND", "noninteractive"]
+    machine = ["--map-auto", "--unshare-pid", "--proc", "/proc", "--dev", "/dev", *environment]
+    made = run(["--ro-bind", "/", "/", "--tmpfs", "/run", "--bind", own, own, "--bind", own / "tmp", "/tmp", *machine, "--cap-add", "CAP_SYS_ADMIN"],
+               ["mmdebstrap", "--variant=essential", "--include=apt", "--mode=root", "bookworm", own / "root", sources],
+               prefix=ranges.prefix, timeout=900)
+    if "Temporary failure resolving" in made.stderr or "Could not connect" in made.stderr:
+        pytest.skip("no registry of packages can be reached")
+    assert made.returncode == 0, made
+    apt = [word for path in ("/etc/apt/sources.list.d", "/etc/apt/apt.conf.d", "/etc/resolv.conf") for word in ("--ro-bind", path, path)]
+    used = run(["--overlay-src", own / "root", "--tmp-overlay", "/", *apt, *machine],
+               ["sh", "-ec", "rm -f /etc/apt/sources.list; apt-get -qq update; apt-get -qq -y --no-install-recommends install dbus >/dev/null 2>&1\n"
+                "getent passwd messagebus >/dev/null; stat -c %u:%g /usr/lib/dbus-1.0/dbus-daemon-launch-helper; dpkg-query -W -f '${Status}' dbus"],
+               prefix=ranges.prefix, timeout=600)
+    owner, status = used.stdout.split("\n")
+    assert (used.returncode, owner.split(":")[0], status) == (0, "0", "install ok installed") and owner != "0:0", used
+    assert not (own / "root/usr/lib/dbus-1.0").exists()
 
 
 # ---- what is refused ----
