@@ -219,6 +219,7 @@ def package(box):
     return name, box / "p.deb"
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(not shutil.which("apt-get") or not os.path.exists("/var/lib/dpkg/info/bubblewrap.list"),
                     reason="no apt, or no bubblewrap installed to remove")
 @pytest.mark.parametrize("caller", [pytest.param("root", marks=pytest.mark.root), pytest.param("user", marks=needs_fuse)])
