@@ -65,9 +65,10 @@ static bool has_unmapped_owner(const struct merge *merge)
 		struct stat status;
 		if (fstat(merge->layers[i], &status) < 0)
 			continue;
-		if (merge->run->mapper ? status.st_uid == OVERFLOW_UID
-				       : status.st_uid != shape->inner_uid ||
-						 status.st_gid != shape->inner_gid)
+		if (merge->run->mapper
+			    ? status.st_uid == OVERFLOW_UID || status.st_gid == OVERFLOW_UID
+			    : status.st_uid != shape->inner_uid ||
+				      status.st_gid != shape->inner_gid)
 			return true;
 	}
 	return false;
