@@ -232,7 +232,7 @@ def test_a_debian_is_made_and_used_by_one_user(ranges, own):
         give("user", own)
     environment = ["--clearenv", "--setenv", "PATH", "/usr/sbin:/usr/bin:/sbin:/bin", "--setenv", "DEBIAN_FRONTEND", "noninteractive"]
     machine = ["--map-auto", "--unshare-pid", "--proc", "/proc", "--dev", "/dev", *environment]
-    made = run(["--ro-bind", "/", "/", "--tmpfs", "/run", "--bind", own, own, "--bind", own / "tmp", "/tmp", *machine, "--cap-add", "CAP_SYS_ADMIN"],
+    made = run(["--ro-bind", "/", "/", "--tmpfs", "/run", "--bind", own / "tmp", "/tmp", "--bind", own, own, *machine, "--cap-add", "CAP_SYS_ADMIN"],
                ["mmdebstrap", "--variant=essential", "--include=apt", "--mode=root", "bookworm", own / "root", sources],
                prefix=ranges.prefix, timeout=900)
     if "Temporary failure resolving" in made.stderr or "Could not connect" in made.stderr:
