@@ -27,6 +27,7 @@
 #include "process/split.h"
 #include "process/supervisor.h"
 #include "process/tell.h"
+#include "run/entries.h"
 #include "run/foresee.h"
 #include "run/run.h"
 #include "utils.h"
@@ -209,9 +210,11 @@ static _Noreturn void be_sandbox(struct run *run)
 	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
+	entries_end(run);
 	run_tell_stage(run, STAGE_BUILD);
 	build_root(run);
 	tell_terminal(run);
+	entries_await_ready(run);
 	tell_and_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);
@@ -257,7 +260,8 @@ int main(int argc, char **argv, char **envp)
 			   .going_fd = -1,
 			   .landlock_fd = -1,
 			   .root.fd = -1,
-			   .pty = { -1, -1 } };
+			   .pty = { -1, -1 },
+			   .carrier_fds = { -1, -1 } };
 
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	bool as_bwrap = argc > 0 && streq(slash ? slash + 1 : argv[0], "bwrap");

@@ -11,6 +11,8 @@ function __bwrapish_next
 				set kinds none
 			case --uid-map --gid-map
 				set kinds none none none
+			case --tcp-out --rlimit --limit --limit-try
+				set kinds none none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
 			case --bind-fd --ro-bind-fd --file --bind-data --ro-bind-data --chmod --data
@@ -37,8 +39,6 @@ function __bwrapish_next
 				set kinds profile
 			case --scope
 				set kinds scope
-			case --rlimit --limit --limit-try
-				set kinds none none
 			case --
 				echo command (math $i + 1)
 				return
@@ -121,6 +121,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l map-auto -d 'be uid and gid
 complete -c bwrapish -n '__bwrapish_wants option' -l uid-map -d 'have so many uids from OUTER on as INNER and up'
 complete -c bwrapish -n '__bwrapish_wants option' -l gid-map -d 'have so many gids from OUTER on as INNER and up'
 complete -c bwrapish -n '__bwrapish_wants option' -l keep-groups -d 'keep the caller\'s supplementary groups where they could be left'
+complete -c bwrapish -n '__bwrapish_wants option' -l tcp-out -d 'PORT of the loopback device inside leads to TARGET outside'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind -d 'show the host\'s SRC at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-try -d 'the same, skipped where SRC does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l dev-bind -d 'as --bind, with device nodes that work'

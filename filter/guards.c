@@ -1,5 +1,5 @@
-/* guards.c - the guards of the caller's keys and terminal: what they are, and whether they hold; and the one of the
- * helper that relays a terminal.
+/* guards.c - the guards of the caller's keys and terminal: what they are, and whether they hold; and those of the
+ * helpers that relay a terminal and carry connections.
  *
  * Those deny nothing that setup needs, whoever asks for how much.
  */
@@ -16,8 +16,11 @@
 #include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -349,15 +352,83 @@ static const struct sock_filter relay_filter[] = {
 	ANSWER(SECCOMP_RET_ERRNO | EPERM),
 };
 
-bool guards_confine_relay(void)
+#ifdef SYS_fcntl64
+#define CARRIER_FCNTL SYS_fcntl64
+#else
+#define CARRIER_FCNTL SYS_fcntl
+#endif
+
+/* The same for the carrier: it makes and joins sockets that carry streams, and what comes by them does not even come into
+ * its memory. */
+static const struct sock_filter carrier_filter[] = {
+	LOAD(FIELD(arch)),
+	IF_IS(OWN_ARCH, 1, 0),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	LOAD(FIELD(nr)),
+	PASSES(SYS_splice),
+#ifdef SYS_epoll_wait
+	PASSES(SYS_epoll_wait),
+#endif
+	PASSES(SYS_epoll_pwait),
+	PASSES(SYS_epoll_ctl),
+	PASSES(SYS_accept4),
+	PASSES(SYS_connect),
+	PASSES(SYS_getsockopt),
+	PASSES(SYS_shutdown),
+	PASSES(SYS_close),
+	PASSES(SYS_pipe2),
+	PASSES(SYS_write), /* that it is ready */
+	PASSES(SYS_restart_syscall),
+	PASSES(SYS_exit_group),
+	PASSES(SYS_clock_gettime),
+#ifdef SYS_clock_gettime64
+	PASSES(SYS_clock_gettime64),
+#endif
+#ifdef SYS_socketcall /* all of them at once, whose arguments no filter sees */
+	PASSES(SYS_socketcall),
+#endif
+	IF_IS(CARRIER_FCNTL, 0, 4),
+	LOAD(LOW_HALF(args[1])),
+	PASSES(F_SETPIPE_SZ),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	IF_IS(SYS_setsockopt, 0, 9),
+	LOAD(LOW_HALF(args[1])),
+	IF_IS(SOL_SOCKET, 0, 2),
+	LOAD(LOW_HALF(args[2])),
+	IF_IS(SO_LINGER, 3, 4),
+	IF_IS(IPPROTO_TCP, 0, 3),
+	LOAD(LOW_HALF(args[2])),
+	IF_IS(TCP_NODELAY, 0, 1),
+	ANSWER(SECCOMP_RET_ALLOW),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	IF_IS(SYS_socket, 1, 0),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	LOAD(LOW_HALF(args[0])),
+	PASSES(AF_UNIX),
+	PASSES(AF_INET),
+	PASSES(AF_INET6),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+};
+
+static bool confine(const struct sock_filter *filter, size_t length)
 {
 	const struct sock_fprog program = {
-		.len = ARRAY_SIZE(relay_filter),
-		.filter = (struct sock_filter *) (uintptr_t) relay_filter,
+		.len = (unsigned short) length,
+		.filter = (struct sock_filter *) (uintptr_t) filter,
 	};
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
 		    &program) < 0)
 		return false;
 	/* A filter around us may have answered instead. */
 	return syscall(SYS_getppid) < 0 && errno == EPERM;
+}
+
+bool guards_confine_relay(void)
+{
+	return confine(relay_filter, ARRAY_SIZE(relay_filter));
+}
+
+bool guards_confine_carrier(void)
+{
+	return confine(carrier_filter, ARRAY_SIZE(carrier_filter));
 }

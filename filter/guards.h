@@ -16,5 +16,7 @@ bool guards_hold_tcp(void);
 /* Of --pty's relay, for good: nothing but what its loop calls, no path and no other process among that. False with
  * errno. */
 bool guards_confine_relay(void);
+/* Of the carrier, likewise. */
+bool guards_confine_carrier(void);
 
 #endif

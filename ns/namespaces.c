@@ -10,6 +10,7 @@
 
 #include "ns/clocks.h"
 #include "ns/join.h"
+#include "ns/listeners.h"
 #include "ns/loopback.h"
 #include "plan/given.h"
 #include "plan/plan.h"
@@ -137,8 +138,10 @@ void ns_furnish(const struct run *run, unsigned long namespaces)
 {
 	if (namespaces & CLONE_NEWUTS)
 		set_hostname(run->plan);
-	if (namespaces & CLONE_NEWNET)
+	if (namespaces & CLONE_NEWNET) {
 		loopback_up();
+		listeners_make(run);
+	}
 }
 
 /* A mount namespace that was copied alone is still a peer of the host's, and what is mounted in it

@@ -10,6 +10,7 @@
 #include "plan/landlock-options.h"
 #include "plan/limit-options.h"
 #include "plan/lines.h"
+#include "plan/net-options.h"
 #include "plan/ns-options.h"
 #include "plan/plan.h"
 #include "plan/report-options.h"
@@ -54,6 +55,7 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 		return;
 	case STAGE_BECOME:
 		ns_options_explain_become(plan, shape, caller, text);
+		net_options_explain_become(plan, text);
 		return;
 	case STAGE_PIN:
 		if (plan_has_op(plan, OP_BIND) || plan_has_op(plan, OP_DEV) ||

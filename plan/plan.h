@@ -231,6 +231,13 @@ struct ns_plan {
 	const char *hostname;
 };
 
+struct passage; /* plan/net-options.h */
+/* --tcp-out and its like. */
+struct net_plan {
+	struct passage *passages;
+	size_t n_passages, capacity_passages;
+};
+
 /* The new root: the operations, in the order of the line. */
 struct root_plan {
 	struct op *ops;
@@ -323,6 +330,7 @@ struct plan {
 	size_t n_fds, capacity_fds;
 
 	struct ns_plan ns;
+	struct net_plan net;
 	struct root_plan root;
 	struct command_plan command;
 	struct filter_plan filter;

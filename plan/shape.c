@@ -15,6 +15,7 @@
 #include "plan/map-options.h"
 #include "plan/mask-options.h"
 #include "plan/modifier-options.h"
+#include "plan/net-options.h"
 #include "plan/ns-options.h"
 #include "plan/options.h"
 #include "plan/plan.h"
@@ -143,9 +144,11 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 		/* With its own copy of the mount namespace setup's mounts are locked
 		 * (mount_namespaces(7)); the others are made there too, so that the capabilities
 		 * are good for something. A mount of message queues, or of sysfs, belongs to the
-		 * namespace it was made in, which then has to be the first. */
+		 * namespace it was made in, which then has to be the first, and so it is where setup
+		 * hands a carrier sockets. */
+		bool keeps_net = plan_has_op(plan, OP_SYS) || plan->net.n_passages;
 		unsigned long first = (plan_has_op(plan, OP_MQUEUE) ? CLONE_NEWIPC : 0) |
-				      (plan_has_op(plan, OP_SYS) ? CLONE_NEWNET : 0);
+				      (keeps_net ? CLONE_NEWNET : 0);
 		unsigned long inner = own & ~first;
 		shape.second_namespaces = CLONE_NEWNS | inner;
 		own &= ~inner;
@@ -184,6 +187,8 @@ problem plan_check(const struct plan *plan, const struct caller *caller, struct 
 		bad = ns_options_check(plan, caller, ret_shape);
 	if (!bad)
 		bad = map_options_check(plan, caller, ret_shape);
+	if (!bad)
+		bad = net_options_check(plan);
 	if (!bad)
 		bad = mask_options_check(plan, ret_shape);
 	if (!bad)

@@ -16,6 +16,7 @@
 #include "plan/traits.h"
 #include "process/descendants.h"
 #include "process/helpers.h"
+#include "process/passages.h"
 #include "process/relay.h"
 #include "process/signals.h"
 #include "process/state.h"
@@ -56,6 +57,7 @@ pid_t end_take_status(const struct run *run, int *ret_status)
 	pid_t pid = waitpid(-1, ret_status, WNOHANG);
 	if (pid > 0) {
 		relay_note_end(run, pid);
+		passages_note_end(run, pid, *ret_status);
 		helpers_note_end(run, pid, *ret_status);
 	}
 	if (pid > 0 && pid == self->child)
@@ -183,6 +185,7 @@ static void leave_terminal(const struct run *run)
 {
 	helpers_end_guard(run);
 	relay_abandon(run);
+	passages_abandon(run);
 	take_terminal_back(run->supervisor);
 }
 

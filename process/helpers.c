@@ -1,5 +1,5 @@
 /* helpers.c - the processes beside COMMAND that work for the sandbox: fuse-overlayfs, the change lister, the
- * guard, the relay. Each is a row of the table; all are started by one function.
+ * guard, the relay, the carrier. Each is a row of the table; all are started by one function.
  *
  * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a
  * supervisor it is the supervisor's child, which joins the user namespace; otherwise it is forked
@@ -17,9 +17,11 @@
 #include "mount/overlay-fuse.h"
 #include "ns/idmap.h"
 #include "plan/given.h"
+#include "plan/net-options.h"
 #include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "process/carrier.h"
 #include "process/guard.h"
 #include "process/protocol.h"
 #include "process/pty.h"
@@ -59,6 +61,7 @@ static const struct kind {
 			   .capabilities = ~0ULL /* those that the supervisor has left */ },
 	[HELPER_LOOKER] = { .name = "the process that looks" },
 	[HELPER_PTY_RELAY] = { .name = "the relay" },
+	[HELPER_CARRIER] = { .name = "the carrier" },
 };
 
 /* In a list of the supervisor's. */
@@ -89,7 +92,7 @@ struct start {
 	pid_t child;      /* is in the sandbox's user namespace; 0: so are we */
 	int socket;       /* where its job comes from; -1: it has none */
 	int word_fd;      /* -1: it waits for no word */
-	int child_pidfd;  /* the guard's: whom it ends */
+	int child_pidfd;  /* the guard's: whom it ends; the carrier's: with whom it ends */
 	pid_t supervisor; /* the guard's */
 	int listener;     /* the looker's, and what it shares with the supervisor */
 	struct look_memory *memory;
@@ -122,6 +125,8 @@ static _Noreturn void be_helper(const struct run *run, struct start *start)
 		look_be_helper(run, start->socket, start->listener, start->memory);
 	case HELPER_PTY_RELAY:
 		pty_be_relay(run, start->socket);
+	case HELPER_CARRIER:
+		carrier_be(run, start->socket, start->child_pidfd);
 	}
 	_exit(1);
 }
@@ -222,6 +227,20 @@ void helpers_start_looker(const struct run *run, int socket, int listener,
 			  position_text(options_position(run->plan, "--trace-denied")));
 	close(socket);
 	note(run->supervisor, HELPER_LOOKER, pid, -1);
+}
+
+void helpers_start_carrier(const struct run *run, int socket)
+{
+	AUTO_CLOSE int child = sys_pidfd_open(run->supervisor->child, 0);
+	pid_t pid = child < 0 ? -1
+			      : start_helper(run, (struct start){ .kind = HELPER_CARRIER,
+								  .socket = socket,
+								  .word_fd = -1,
+								  .child_pidfd = child });
+	if (pid < 0)
+		die_errno(errno, "%s: Can't start the process that carries its connections",
+			  position_text(run->plan->net.passages[0].position));
+	note(run->supervisor, HELPER_CARRIER, pid, -1);
 }
 
 pid_t helpers_find(const struct run *run, enum helper_kind kind)

@@ -31,6 +31,7 @@
 #include "process/lifeline.h"
 #include "process/looker.h"
 #include "process/outer-init.h"
+#include "process/passages.h"
 #include "process/protocol.h"
 #include "process/relay.h"
 #include "process/report.h"
@@ -92,6 +93,7 @@ static void end_all(void *argument, const struct failure *failure)
 		end_and_remove(run);
 	else if (!self->is_over)
 		cgroups_remove(run);
+	passages_abandon(run);
 	if (failure->exit_status == EXIT_TIMED_OUT)
 		report_timeout(run);
 	/* What the sandbox has said before is the cause. */
@@ -114,6 +116,7 @@ void supervisor_prepare(struct run *run)
 	self->signals = signals_block(run);
 	set_deadline(run);
 	lifeline_watch(run);
+	passages_prepare(run);
 	if (end_must_find_the_rest(run) || run->plan->ns.pidns.fd >= 0)
 		self->earlier = descendants_find(run->host->proc_fd);
 	if (end_must_find_the_rest(run) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -388,6 +391,7 @@ static _Noreturn void finish(struct run *run, int status)
 		self->silent_ms = now_ms() + PATIENCE_MS;
 	relay_finish(run, end_is_list_wanted);
 	looker_finish(run);
+	passages_finish(run, end_is_list_wanted);
 	if (!started)
 		end_with_setup(run, &usage, status);
 	int exit_code = self->killed      ? EXIT_KILLED
@@ -481,6 +485,7 @@ static void begin(struct run *run, pid_t child, int socket)
 		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
 		self->child_in_proc = procfile_pid_of(run->host->proc_fd, pidfd);
 	}
+	passages_start(run);
 	self->takes_helpers = overlay_may_need_helper(run->plan);
 	/* Otherwise once all helpers have been started. */
 	if (!self->takes_helpers && !relay_is_due(run))

@@ -23,6 +23,7 @@ enum helper_kind {
 	HELPER_GUARD,     /* ends the sandbox where the supervisor is kept from it */
 	HELPER_LOOKER,    /* looks where the calls lead that --trace-denied is notified of */
 	HELPER_PTY_RELAY, /* between the caller's terminal and --pty's */
+	HELPER_CARRIER,   /* carries connections through the edge of the network */
 };
 
 struct root {
@@ -50,7 +51,9 @@ struct run {
 	struct {
 		int master, slave; /* of --pty's terminal; -1: none, not yet, or not here */
 	} pty;
-	int landlock_fd;    /* the rules for COMMAND; -1: there are none, or not yet */
+	int landlock_fd; /* the rules for COMMAND; -1: there are none, or not yet */
+	/* to the carrier: setup's end, and its own; -1: there is none, or not here */
+	int carrier_fds[2];
 	bool nofile_raised; /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot;     /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;

@@ -111,15 +111,28 @@ bool channel_try_hand_over(int socket, int fd)
 	return n == 1;
 }
 
-void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd)
+static bool try_send_letter(int socket, struct fd_letter *letter, int attached_fd)
 {
 	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&letter->envelope)), &attached_fd, sizeof(int));
 	ssize_t n;
 	do
 		n = sendmsg(socket, &letter->envelope, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t) sizeof(letter->message))
+	return n == (ssize_t) sizeof(letter->message);
+}
+
+void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd)
+{
+	if (!try_send_letter(socket, letter, attached_fd))
 		die_of_silence();
+}
+
+bool channel_try_send_fd(int socket, uint32_t kind, int value, int attached_fd)
+{
+	struct fd_letter letter;
+	channel_write_letter(&letter, kind);
+	letter.message.value = value;
+	return try_send_letter(socket, &letter, attached_fd);
 }
 
 void channel_send_fd(int socket, uint32_t kind, int value, int attached_fd)
@@ -128,10 +141,8 @@ void channel_send_fd(int socket, uint32_t kind, int value, int attached_fd)
 		channel_send(socket, kind, value);
 		return;
 	}
-	struct fd_letter letter;
-	channel_write_letter(&letter, kind);
-	letter.message.value = value;
-	channel_send_letter(socket, &letter, attached_fd);
+	if (!channel_try_send_fd(socket, kind, value, attached_fd))
+		die_of_silence();
 }
 
 /* A message of no bytes is read as the end of file is (recv(2)). */

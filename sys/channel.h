@@ -34,6 +34,7 @@ const void *channel_letter_address(const struct fd_letter *letter);
 void channel_send_letter(int socket, struct fd_letter *letter, int attached_fd);
 void channel_send_numbers(int socket, uint32_t kind, int value, const uint64_t *numbers, size_t n);
 bool channel_try_send(int socket, uint32_t kind, int value); /* false with errno */
+bool channel_try_send_fd(int socket, uint32_t kind, int value, int attached_fd);
 /* With bytes behind the message, at most so many; what kind it is the message need not say. */
 enum { WORDS_CAPACITY = 8192 };
 bool channel_try_send_words(int socket, uint32_t kind, const struct message *message,

@@ -26,9 +26,9 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 		{ "LIST", "read" },    { "ACTION", "EPERM" },  { "PROFILE", "build" },
 		{ "RWSRC", "/r" },     { "WORKDIR", "/w" },    { "BACKEND", "kernel" },
 		{ "OPT", "volatile" }, { "N", "7" },           { "TEXT", "t" },
-		{ "CODES", "env" },    { "PATTERN", "/p/*" },  { "PORT", "80-90" },
+		{ "CODES", "env" },    { "PATTERN", "/p/*" },  { "PORT", "80" },
 		{ "WHAT", "signal" },  { "INNER", "0" },       { "OUTER", "1000" },
-		{ "COUNT", "1" },
+		{ "COUNT", "1" },      { "TARGET", "unix:t" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
@@ -267,7 +267,8 @@ static void test_rows_say_what_belongs_together(void **state)
 	(void) state;
 	for (size_t i = 0; i < n_option_rows; i++) {
 		const struct option_row *row = option_rows[i];
-		bool has_fd = has_word(row, "FD"), is_own = row->form == FORM_OWN;
+		bool has_fd = has_word(row, "FD") || has_word(row, "TARGET"); /* fd:N */
+		bool is_own = row->form == FORM_OWN;
 		bool takes_none = row->form == FORM_FLAG || row->form == FORM_WANT;
 		bool for_supervisor = row->traits & (SUPERVISOR_WRITES | SUPERVISOR_WAITS);
 		if (has_fd != (row->use != USE_NOT_GIVEN) || (for_supervisor && !has_fd) ||

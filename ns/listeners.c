@@ -1,0 +1,71 @@
+/* listeners.c - the ports of the loopback device inside that lead outside.
+ *
+ * A socket belongs to the network namespace in which it was made, whoever has it: these are made inside, before
+ * anybody else is there, and served from outside.
+ */
+#include "ns/listeners.h"
+
+#include "plan/net-options.h"
+#include "plan/plan.h"
+#include "plan/position.h"
+#include "run/entries.h"
+#include "utils.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+enum { BACKLOG = 4096 }; /* the kernel takes less: listen(2) */
+
+/* -1 and errno. */
+static int try_listen(int family, uint16_t port)
+{
+	const struct socket_address address = loopback_address(family, port);
+	const int on = 1;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 &&
+	    (family != AF_INET6 ||
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+	    bind(fd, &address.as.any, address.length) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	int error = errno;
+	close_fd(&fd);
+	errno = error;
+	return -1;
+}
+
+/* Whether an error says that there is no such family here: not built, or switched off. */
+static bool is_of_family(int error)
+{
+	return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+}
+
+static void listen_at(const struct run *run, size_t number)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	const struct passage *passage = &run->plan->net.passages[number];
+	const char *position = position_text(passage->position);
+	int n = 0, error = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		AUTO_CLOSE int fd = try_listen(families[i], passage->port);
+		if (fd >= 0) {
+			entries_send(run, number, fd);
+			n++;
+			continue;
+		}
+		error = errno;
+		if (!is_of_family(error))
+			break;
+		run_tell(run, "%s: nothing listens on %s: %s", position,
+			 i ? "[::1], so that clients take 127.0.0.1" : "127.0.0.1",
+			 errno_text(error));
+	}
+	if (!n || (error && !is_of_family(error)))
+		die_errno(error, "%s: Can't listen on port %u inside", position, passage->port);
+}
+
+void listeners_make(const struct run *run)
+{
+	for (size_t i = 0; i < run->plan->net.n_passages; i++)
+		if (run->plan->net.passages[i].kind == PASSAGE_TCP_OUT)
+			listen_at(run, i);
+}

@@ -1,0 +1,11 @@
+/* listeners.h - the ports of the loopback device inside that lead outside. */
+#ifndef NS_LISTENERS_H
+#define NS_LISTENERS_H
+
+#include "run/run.h"
+
+/* In the new network namespace, whose loopback device is up: listens for each --tcp-out, and hands the sockets to the
+ * carrier. */
+void listeners_make(const struct run *run);
+
+#endif

@@ -1,0 +1,416 @@
+/* carry.c - connections joined in pairs, and bytes moved between them, by splice(2): they never come into this process.
+ *
+ * Each way of a connection is as fast as who reads at its end: what cannot be passed on waits in a pipe, and nothing more is
+ * read meanwhile. Only then does a way have a pipe of its own, for a user has only so many pages of pipes before the
+ * kernel gives all others of his pipes of two (pipe(7): pipe-user-pages-soft).
+ *
+ * The end of one side's writing is passed on when all before it was, and a reset as a reset. A pipe that still has
+ * bytes in it is never used for another connection.
+ *
+ * Must not: block; allocate; call what the filter does not let through (guards_confine_carrier()).
+ */
+#include "process/carry.h"
+
+#include "utils.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { INNER, OUTER, N_ENDS };
+
+struct pipe {
+	int fds[2];
+	struct pipe *next;
+};
+
+struct end {
+	struct source source; /* the first: an event leads here */
+	struct connection *connection;
+	int fd;
+	bool is_readable, is_writable; /* as far as is known: until EAGAIN */
+};
+
+/* From the end of the same number to the other one. */
+struct way {
+	struct pipe *pipe;
+	size_t n_held; /* in the pipe */
+	bool is_over;
+};
+
+struct connection {
+	enum { UNUSED, CONNECTING, REFUSED_FOR_NOW, JOINED } state;
+	struct end ends[N_ENDS];
+	struct way ways[N_ENDS];
+	const struct socket_address *to;
+	bool is_reset;        /* one side has broken off */
+	bool outer_is_shared; /* with the caller: closing it does not end it */
+	bool is_queued;
+	struct connection *next; /* of those unused, queued, or ended */
+};
+
+struct carry {
+	int epoll_fd;
+	size_t n, n_pipes, n_free_pipes;
+	bool finishes;
+	bool is_urgent; /* one of those queued can go on now */
+	struct connection *all, *unused, *queue, **queue_end, *ended;
+	size_t n_all;
+	struct pipe *free_pipes, *unmade_pipes;
+};
+
+struct carry *carry_make(int epoll_fd, size_t n_most)
+{
+	struct carry *carry = arena_alloc(sizeof(*carry));
+	struct pipe *pipes = arena_alloc(N_ENDS * n_most * sizeof(*pipes));
+	*carry = (struct carry){ .epoll_fd = epoll_fd, .n_all = n_most };
+	carry->all = arena_alloc(n_most * sizeof(*carry->all));
+	carry->queue_end = &carry->queue;
+	for (size_t i = n_most; i-- > 0;) {
+		carry->all[i].next = carry->unused;
+		carry->unused = &carry->all[i];
+	}
+	for (size_t i = N_ENDS * n_most; i-- > 0;) {
+		pipes[i].next = carry->unmade_pipes;
+		carry->unmade_pipes = &pipes[i];
+	}
+	return carry;
+}
+
+bool carry_is_full(const struct carry *carry)
+{
+	return !carry->unused;
+}
+
+bool carry_is_idle(const struct carry *carry)
+{
+	return !carry->n;
+}
+
+/* ---- pipes ---- */
+
+/* A few that are large, as many of the usual size as are no nuisance to the user's other programs, and beyond that,
+ * where as many peers do not read, of one page. */
+static int pipe_size(size_t number)
+{
+	enum { N_LARGE = 16, LARGE = 1 << 18, N_USUAL = 256, USUAL = 1 << 16, SMALL = 4096 };
+	return number < N_LARGE ? LARGE : number < N_USUAL ? USUAL : SMALL;
+}
+
+/* NULL: there is none to be had for now. */
+static struct pipe *take_pipe(struct carry *carry)
+{
+	struct pipe *pipe = carry->free_pipes;
+	if (pipe) {
+		carry->free_pipes = pipe->next;
+		carry->n_free_pipes--;
+		return pipe;
+	}
+	pipe = carry->unmade_pipes;
+	if (!pipe || pipe2(pipe->fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return NULL;
+	fcntl(pipe->fds[1], F_SETPIPE_SZ, pipe_size(carry->n_pipes)); /* or as it is */
+	carry->unmade_pipes = pipe->next;
+	carry->n_pipes++;
+	return pipe;
+}
+
+static void close_pipe(struct carry *carry, struct pipe *pipe)
+{
+	close(pipe->fds[0]);
+	close(pipe->fds[1]);
+	carry->n_pipes--;
+	pipe->next = carry->unmade_pipes;
+	carry->unmade_pipes = pipe;
+}
+
+static void return_pipe(struct carry *carry, struct way *way)
+{
+	enum { MOST_FREE = 16 };
+	struct pipe *pipe = way->pipe;
+	way->pipe = NULL;
+	if (!pipe)
+		return;
+	if (way->n_held || carry->n_free_pipes >= MOST_FREE) {
+		way->n_held = 0;
+		close_pipe(carry, pipe);
+		return;
+	}
+	pipe->next = carry->free_pipes;
+	carry->free_pipes = pipe;
+	carry->n_free_pipes++;
+}
+
+/* ---- the beginning and the end of a connection ---- */
+
+static void queue(struct carry *carry, struct connection *connection)
+{
+	if (connection->is_queued)
+		return;
+	connection->is_queued = true;
+	connection->next = NULL;
+	*carry->queue_end = connection;
+	carry->queue_end = &connection->next;
+}
+
+static void close_end(struct carry *carry, struct connection *connection, int number)
+{
+	static const struct linger at_once = { .l_onoff = 1 };
+	struct end *end = &connection->ends[number];
+	if (end->fd < 0)
+		return;
+	if (connection->is_reset) /* which close(2) then tells the peer: tcp(7) */
+		setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	if (number == OUTER && connection->outer_is_shared) {
+		epoll_ctl(carry->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
+		shutdown(end->fd, SHUT_RDWR);
+	}
+	close_fd(&end->fd);
+}
+
+/* Events of its ends may still be on their way: it can be used again after them. */
+static void end_connection(struct carry *carry, struct connection *connection)
+{
+	for (int i = 0; i < N_ENDS; i++) {
+		return_pipe(carry, &connection->ways[i]);
+		close_end(carry, connection, i);
+	}
+	connection->state = UNUSED;
+	if (!connection->is_queued) {
+		connection->next = carry->ended;
+		carry->ended = connection;
+	}
+	carry->n--;
+}
+
+static bool watch(struct carry *carry, struct end *end)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				     .data.ptr = end };
+	return epoll_ctl(carry->epoll_fd, EPOLL_CTL_ADD, end->fd, &event) == 0;
+}
+
+static void break_off(struct carry *carry, struct connection *connection)
+{
+	connection->is_reset = true;
+	end_connection(carry, connection);
+}
+
+/* A queue that is full is EAGAIN at once for a unix socket: unix(7). Nothing tells when it is not. */
+static void try_connect(struct carry *carry, struct connection *connection)
+{
+	const struct socket_address *to = connection->to;
+	int fd = connection->ends[OUTER].fd;
+	if (connect(fd, &to->as.any, to->length) == 0)
+		connection->state = JOINED;
+	else if (errno == EINPROGRESS)
+		connection->state = CONNECTING;
+	else if (errno == EAGAIN)
+		connection->state = REFUSED_FOR_NOW;
+	else {
+		break_off(carry, connection);
+		return;
+	}
+	if (connection->state == REFUSED_FOR_NOW)
+		queue(carry, connection);
+	else if (!watch(carry, &connection->ends[OUTER]))
+		break_off(carry, connection);
+}
+
+/* NULL, with both closed, where the kernel does not let it be watched. */
+static struct connection *begin(struct carry *carry, int inner, int outer)
+{
+	static const int on = 1;
+	const int fds[] = { [INNER] = inner, [OUTER] = outer };
+	struct connection *connection = carry->unused;
+	carry->unused = connection->next;
+	*connection = (struct connection){ .state = JOINED };
+	carry->n++;
+	for (int i = 0; i < N_ENDS; i++) {
+		connection->ends[i] = (struct end){ .source = { SOURCE_CONNECTION },
+						    .connection = connection,
+						    .fd = fds[i],
+						    .is_writable = true };
+		/* Who waits to fill a packet has done so before; of a unix socket it is refused. */
+		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	}
+	if (outer >= 0 && watch(carry, &connection->ends[INNER]))
+		return connection;
+	break_off(carry, connection);
+	return NULL;
+}
+
+void carry_connect(struct carry *carry, int inner, const struct socket_address *to)
+{
+	int outer = socket(to->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct connection *connection = begin(carry, inner, outer);
+	if (!connection)
+		return;
+	connection->to = to;
+	try_connect(carry, connection);
+}
+
+void carry_join(struct carry *carry, int inner, int outer)
+{
+	struct connection *connection = begin(carry, inner, outer);
+	if (!connection)
+		return;
+	connection->outer_is_shared = true;
+	if (!watch(carry, &connection->ends[OUTER]))
+		break_off(carry, connection);
+}
+
+/* ---- one way ---- */
+
+/* What has come is in the pipe, or why it is not is noted. False: there is no pipe for now. */
+static bool take(struct carry *carry, struct connection *connection, int number)
+{
+	enum { MOST = 1 << 20 };
+	struct way *way = &connection->ways[number];
+	struct end *from = &connection->ends[number], *to = &connection->ends[!number];
+	if (!way->pipe && !(way->pipe = take_pipe(carry))) {
+		queue(carry, connection);
+		return false;
+	}
+	ssize_t n = splice(from->fd, NULL, way->pipe->fds[1], NULL, MOST,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	int error = errno;
+	if (n > 0) {
+		way->n_held = (size_t) n;
+		return true;
+	}
+	return_pipe(carry, way);
+	from->is_readable = false;
+	if (n < 0 && error == EAGAIN)
+		return true;
+	way->is_over = true;
+	if (n == 0)
+		shutdown(to->fd, SHUT_WR);
+	else
+		connection->is_reset = connection->ways[!number].is_over =
+			true; /* nobody is there */
+	return true;
+}
+
+/* Who can be given nothing may have said something before: the other way goes on. */
+static void give(struct carry *carry, struct connection *connection, int number)
+{
+	struct way *way = &connection->ways[number];
+	struct end *to = &connection->ends[!number];
+	ssize_t n = splice(way->pipe->fds[0], NULL, to->fd, NULL, way->n_held,
+			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n < 0 && errno == EAGAIN) {
+		to->is_writable = false;
+		return;
+	}
+	if (n > 0)
+		way->n_held -= (size_t) n;
+	else
+		way->is_over = connection->is_reset = true;
+	if (!way->n_held || way->is_over)
+		return_pipe(carry, way);
+}
+
+static void go_one_way(struct carry *carry, struct connection *connection, int number)
+{
+	enum { MOST_STEPS = 32 }; /* then it is the others' turn */
+	const struct way *way = &connection->ways[number];
+	for (int i = 0; !way->is_over && (way->n_held ? connection->ends[!number].is_writable
+						      : connection->ends[number].is_readable);
+	     i++) {
+		if (i == MOST_STEPS) {
+			queue(carry, connection);
+			carry->is_urgent = true;
+			return;
+		}
+		if (way->n_held)
+			give(carry, connection, number);
+		else if (!take(carry, connection, number))
+			return;
+	}
+}
+
+/* ---- one connection ---- */
+
+static void learn_connected(struct carry *carry, struct connection *connection)
+{
+	int error;
+	socklen_t size = sizeof(error);
+	if (getsockopt(connection->ends[OUTER].fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ||
+	    error)
+		break_off(carry, connection);
+	else
+		connection->state = JOINED;
+}
+
+static void go_on(struct carry *carry, struct connection *connection)
+{
+	if (connection->state == REFUSED_FOR_NOW)
+		try_connect(carry, connection);
+	if (connection->state != JOINED)
+		return;
+	for (int i = 0; i < N_ENDS; i++)
+		go_one_way(carry, connection, i);
+	if (connection->ways[INNER].is_over && (connection->ways[OUTER].is_over || carry->finishes))
+		end_connection(carry, connection);
+}
+
+void carry_hear(struct carry *carry, struct source *source, uint32_t events)
+{
+	struct end *end = (struct end *) source;
+	struct connection *connection = end->connection;
+	bool is_inner = end == &connection->ends[INNER];
+	if (connection->state == UNUSED) /* since an earlier event of the same call */
+		return;
+	end->is_readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	end->is_writable |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+	if (connection->state == CONNECTING && !is_inner &&
+	    events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		learn_connected(carry, connection);
+	else if (connection->state != JOINED && is_inner && events & (EPOLLHUP | EPOLLERR))
+		break_off(carry, connection); /* nobody waits for it any longer */
+	if (!connection->is_queued)
+		go_on(carry, connection);
+}
+
+/* ---- all of them ---- */
+
+void carry_go_on(struct carry *carry)
+{
+	struct connection *queued = carry->queue, *next;
+	carry->queue = NULL;
+	carry->queue_end = &carry->queue;
+	carry->is_urgent = false;
+	for (; queued; queued = next) {
+		next = queued->next;
+		queued->is_queued = false;
+		if (queued->state != UNUSED) {
+			go_on(carry, queued);
+			continue;
+		}
+		queued->next = carry->ended;
+		carry->ended = queued;
+	}
+	for (; carry->ended; carry->ended = next) {
+		next = carry->ended->next;
+		carry->ended->next = carry->unused;
+		carry->unused = carry->ended;
+	}
+}
+
+int carry_ms_to_sleep(const struct carry *carry)
+{
+	enum { STEP_MS = 10 };
+	return carry->is_urgent ? 0 : carry->queue ? STEP_MS : -1;
+}
+
+void carry_finish(struct carry *carry)
+{
+	carry->finishes = true;
+	for (size_t i = 0; i < carry->n_all; i++)
+		if (carry->all[i].state == JOINED && !carry->all[i].is_queued)
+			go_on(carry, &carry->all[i]);
+}
