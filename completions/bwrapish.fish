@@ -23,6 +23,8 @@ function __bwrapish_next
 				set kinds file directory file
 			case --overlay-backend
 				set kinds backend
+			case --unix-out
+				set kinds file none
 			case --propagation
 				set kinds propagation
 			case --chdir
@@ -171,6 +173,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l sys -d 'sysfs of the new ne
 complete -c bwrapish -n '__bwrapish_wants option' -l cgroup2 -d 'the control groups of the new cgroup namespace at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l dev-add -d 'put dri, kvm, fuse, tun, snd, video, nvidia or a node into --dev'
 complete -c bwrapish -n '__bwrapish_wants option' -l dev-add-try -d 'the same, skipped where there is none'
+complete -c bwrapish -n '__bwrapish_wants option' -l unix-out -d 'a socket at PATH inside that leads to TARGET outside'
 complete -c bwrapish -n '__bwrapish_wants option' -l data -d 'a private read-only file at DEST that holds TEXT, no secret'
 complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
 complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'

@@ -235,6 +235,7 @@ static void build_op(struct run *run, size_t i)
 		build_file(run, op);
 		return;
 	case OP_DATA:
+	case OP_SOCKET:
 		destination_show(run, op, pin->mount_fd, false, 0444);
 		return;
 	case OP_SYMLINK:

@@ -1,6 +1,6 @@
-/* data.c - what comes by a descriptor, or stands on the line: copied to a file, or to a private one.
+/* data.c - what comes by a descriptor, or stands on the line: copied to a file, or to a private one; and sockets.
  *
- * Private files lie on a tmpfs that no path of the sandbox leads to: it goes with the host. Until then it is
+ * Private files and sockets lie on a tmpfs that no path of the sandbox leads to: it goes with the host. Until then it is
  * attached where the host is not looked at any more, since 6.12 clones nothing that is detached.
  */
 #include "mount/data.h"
@@ -12,11 +12,15 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/diagnose.h"
+#include "run/entries.h"
 #include "sys/kernel.h"
 #include "utils.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 struct held_data {
 	int fd;
@@ -72,11 +76,8 @@ void data_copy(const struct run *run, const struct op *op, int file_fd)
 	}
 }
 
-/* A private file becomes a clone of itself, as whatever a bind shows is one. */
-static void pin_data(const struct run *run, size_t number, int tmpfs_fd)
+static void make_file(const struct run *run, const struct op *op, int tmpfs_fd, const char *name)
 {
-	const struct op *op = &run->plan->root.ops[number];
-	const char *name = arena_join("data", arena_number(number, 10));
 	AUTO_CLOSE int file_fd =
 		openat(tmpfs_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
 	if (file_fd < 0)
@@ -85,6 +86,30 @@ static void pin_data(const struct run *run, size_t number, int tmpfs_fd)
 		data_copy(run, op, file_fd);
 	else if (!write_all(file_fd, op->text, strlen(op->text)))
 		die_errno(errno, "%s: Can't write %s", position_text(op->position), op->inner_path);
+}
+
+/* bind(2) takes no descriptor of a directory; the tmpfs is where attach_tmpfs() has put it. */
+static void make_socket(const struct run *run, const struct op *op, int tmpfs_fd, const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = arena_join("/proc/", name);
+	memcpy(address.sun_path, path, strlen(path));
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+	    fchmodat(tmpfs_fd, name, op->mode, 0) < 0 || listen(fd, ENTRIES_BACKLOG) < 0)
+		die_errno(errno, "%s: Can't make the socket", position_text(op->position));
+	entries_send(run, op->passage, fd);
+}
+
+/* A private file becomes a clone of itself, as whatever a bind shows is one. */
+static void pin_data(const struct run *run, size_t number, int tmpfs_fd)
+{
+	const struct op *op = &run->plan->root.ops[number];
+	const char *name = arena_join("data", arena_number(number, 10));
+	if (op->kind == OP_SOCKET)
+		make_socket(run, op, tmpfs_fd, name);
+	else
+		make_file(run, op, tmpfs_fd, name);
 	int mount_fd = sys_open_tree(tmpfs_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd < 0)
 		die_because(errno, "%s: Can't clone a private file: %s%s",
@@ -109,7 +134,7 @@ void data_pin(struct run *run)
 	const struct plan *plan = run->plan;
 	AUTO_CLOSE int tmpfs_fd = -1;
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
-		if (plan->root.ops[i].kind != OP_DATA)
+		if (plan->root.ops[i].kind != OP_DATA && plan->root.ops[i].kind != OP_SOCKET)
 			continue;
 		if (tmpfs_fd < 0)
 			tmpfs_fd = attach_tmpfs();

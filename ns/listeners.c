@@ -14,8 +14,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-enum { BACKLOG = 4096 }; /* the kernel takes less: listen(2) */
-
 /* -1 and errno. */
 static int try_listen(int family, uint16_t port)
 {
@@ -25,7 +23,7 @@ static int try_listen(int family, uint16_t port)
 	if (fd >= 0 &&
 	    (family != AF_INET6 ||
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
-	    bind(fd, &address.as.any, address.length) == 0 && listen(fd, BACKLOG) == 0)
+	    bind(fd, &address.as.any, address.length) == 0 && listen(fd, ENTRIES_BACKLOG) == 0)
 		return fd;
 	int error = errno;
 	close_fd(&fd);

@@ -19,7 +19,7 @@ bool plan_is_mask(const struct op *op)
 static bool is_mounted(const struct op *op)
 {
 	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || op->kind == OP_DATA ||
-	       (plan_is_mask(op) && !op->pattern);
+	       op->kind == OP_SOCKET || (plan_is_mask(op) && !op->pattern);
 }
 
 static bool is_normal(const char *path)

@@ -23,6 +23,7 @@ static const struct option_row rows[] = {
 	ROW("cgroup2", "DEST", FILESYSTEM, "the control groups of the new cgroup namespace at DEST", OWN, .value = OP_CGROUP2, .traits = MOUNTS),
 	ROW("dev-add", "NAME", FILESYSTEM, "put dri, kvm, fuse, tun, snd, video, nvidia or a node into --dev", OWN, .value = DEV_ADD),
 	ROW("dev-add-try", "NAME", FILESYSTEM, "the same, skipped where there is none", OWN, .value = DEV_ADD, .traits = SKIP_MISSING),
+	ROW("unix-out", "PATH TARGET", FILESYSTEM, "a socket at PATH inside that leads to TARGET outside", OWN, .value = OP_SOCKET, .use = USE_OWN, .mode = 0600, .supervised = 12, .traits = MOUNTS | TAKES_PERMS),
 	ROW("data", "TEXT DEST", FILESYSTEM, "a private read-only file at DEST that holds TEXT, no secret", OWN, .value = OP_DATA, .mode = 0600, .traits = MOUNTS | READ_ONLY | TAKES_PERMS),
 };
 /* clang-format on */

@@ -30,7 +30,7 @@ static const struct {
 	char text[112]; /* not pointers: see struct option_row */
 } awaited[N_MODIFIERS] = {
 	[PERMS] = { TAKES_PERMS,
-		    "an operation that makes something: --dir, --tmpfs, --file, --bind-data, --ro-bind-data or --data" },
+		    "an operation that makes something: --dir, --tmpfs, --file, --bind-data, --ro-bind-data, --data or --unix-out" },
 	[SIZE] = { TAKES_SIZE, "--tmpfs" },
 	[INODES] = { TAKES_SIZE, "--tmpfs" },
 	[PROPAGATION] = { TAKES_PROPAGATION, "a bind" },

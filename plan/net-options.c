@@ -145,6 +145,17 @@ problem net_options_read(struct reader *reader, const struct option_row *row, ch
 	return bad;
 }
 
+problem net_options_add_target(struct reader *reader, const struct option_row *row,
+			       const char *word, struct position position, size_t *ret_number)
+{
+	struct passage passage = { .kind = PASSAGE_UNIX_OUT, .position = position };
+	problem bad = read_target(reader, row, word, &passage);
+	*ret_number = reader->plan->net.n_passages;
+	if (!bad)
+		add(&reader->plan->net, &passage);
+	return bad;
+}
+
 /* ---- the whole line ---- */
 
 static bool have_one_socket(const struct passage *one, const struct passage *other)
@@ -182,6 +193,8 @@ void net_options_explain_become(const struct plan *plan, struct text *text)
 	for (size_t i = 0; i < plan->net.n_passages; i++) {
 		const struct passage *passage = &plan->net.passages[i];
 		switch (passage->kind) {
+		case PASSAGE_UNIX_OUT: /* its operation is told */
+			break;
 		case PASSAGE_TCP_OUT:
 			explain_line(text, "", "%s: port %u of 127.0.0.1 and [::1] leads to %s",
 				     position_text(passage->position), passage->port,

@@ -20,11 +20,11 @@ struct socket_address {
 };
 struct socket_address loopback_address(int family, uint16_t port);
 
-enum passage_kind { PASSAGE_TCP_OUT };
+enum passage_kind { PASSAGE_TCP_OUT, PASSAGE_UNIX_OUT };
 /* What comes in at one side leaves at the other. */
 struct passage {
 	enum passage_kind kind;
-	uint16_t port;                /* inside, on the loopback device */
+	uint16_t port;                /* inside, on the loopback device; --unix-out has none */
 	struct socket_address beyond; /* outside: where it leads */
 	int fd;                       /* a socket of the caller's instead of that; -1: none */
 	const char *word;             /* how the line calls it */
@@ -34,6 +34,9 @@ struct passage {
 extern const struct option_rows net_option_rows;
 problem net_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			 struct position position);
+/* For an operation, which stands at a path inside; returns its number in ret_number. */
+problem net_options_add_target(struct reader *reader, const struct option_row *row,
+			       const char *word, struct position position, size_t *ret_number);
 /* What contradicts itself; NULL: nothing. */
 problem net_options_check(const struct plan *plan);
 /* Lines of --dry-run. */

@@ -29,6 +29,7 @@ enum op_kind {
 	OP_DIR,
 	OP_FILE,    /* outer_fd copied to inner_path */
 	OP_DATA,    /* outer_fd, or text, copied to a private file shown at inner_path */
+	OP_SOCKET,  /* at inner_path, leads to what text calls */
 	OP_SYMLINK, /* inner_path -> text */
 	OP_CHMOD,
 	OP_MASK,    /* nothing to see at inner_path */
@@ -126,6 +127,7 @@ struct op {
 	const struct overlay *overlay;
 	const struct pattern *pattern; /* OP_MASK, OP_PROTECT: of what; NULL: of inner_path */
 	struct added_device *added;    /* --dev */
+	size_t passage;                /* OP_SOCKET: its number among them */
 	size_t n_added, capacity_added;
 	struct position position;
 };

@@ -7,6 +7,7 @@
 #include "plan/lines.h"
 #include "plan/mask-options.h"
 #include "plan/modifier-options.h"
+#include "plan/net-options.h"
 #include "plan/operand.h"
 #include "plan/option.h"
 #include "plan/overlay-options.h"
@@ -80,6 +81,10 @@ static problem read_op_word(struct reader *reader, const struct option_row *row,
 		return fds_read(reader->plan, reader->io, row, op->position, word, &op->outer_fd);
 	if (is_operand(name, length, "OCTAL"))
 		return operand_mode(op->position, word, &op->mode);
+	if (is_operand(name, length, "TARGET")) {
+		op->text = word;
+		return net_options_add_target(reader, row, word, op->position, &op->passage);
+	}
 	if (is_operand(name, length, "TEXT")) {
 		op->text = word;
 		return NULL;
@@ -182,6 +187,23 @@ static const char *tmpfs_text(const struct op *op)
 	return text.bytes;
 }
 
+static const char *file_text(const struct op *op)
+{
+	const char *what =
+		op->text ? "a text" : arena_printf("what descriptor %d holds", op->outer_fd);
+	switch (op->kind) {
+	case OP_FILE:
+		return arena_printf("write %s to %s, mode %04o", what, op->inner_path, op->mode);
+	case OP_DATA:
+		return arena_printf("show a private copy of %s %s at %s, mode %04o", what,
+				    op->read_only ? "read-only" : "writable", op->inner_path,
+				    op->mode);
+	default:
+		return arena_printf("a socket at %s, mode %04o, that leads to %s", op->inner_path,
+				    op->mode, op->text);
+	}
+}
+
 static const char *op_text(const struct op *op, const struct shape *shape)
 {
 	const char *to = op->inner_path;
@@ -227,14 +249,9 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 	case OP_DIR:
 		return arena_printf("a directory at %s, mode %04o", to, op->mode);
 	case OP_FILE:
-		return arena_printf("write what descriptor %d holds to %s, mode %04o", op->outer_fd,
-				    to, op->mode);
 	case OP_DATA:
-		return arena_printf(
-			"show a private copy of %s %s at %s, mode %04o",
-			op->text ? "a text"
-				 : arena_printf("what descriptor %d holds", op->outer_fd),
-			op->read_only ? "read-only" : "writable", to, op->mode);
+	case OP_SOCKET:
+		return file_text(op);
 	case OP_SYMLINK:
 		return arena_printf("a symbolic link at %s to %s", to, op->text);
 	case OP_CHMOD:

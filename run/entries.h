@@ -13,6 +13,10 @@ enum {
 	MESSAGE_ENTRIES_END, /* there are no more */
 };
 
+enum {
+	ENTRIES_BACKLOG = 4096
+}; /* what waits to be accepted; the kernel may take less: listen(2) */
+
 /* In setup; the socket stays the caller's. */
 void entries_send(const struct run *run, size_t passage, int socket);
 void entries_end(const struct run *run);

@@ -1,4 +1,4 @@
-"""--tcp-out: what is inside reaches what the line names outside, and nothing else."""
+"""--tcp-out and --unix-out: what is inside reaches what the line names outside, and nothing else."""
 import os
 import re
 import resource
@@ -447,3 +447,73 @@ def test_command_has_none_of_its_sockets():
 def test_dry_run_tells_where_a_port_leads():
     result = run([*NET, "--dry-run", "--tcp-out", "3128", "unix:/run/proxy"], ["true"])
     assert f"--tcp-out (argument {len(NET) + 2}): port 3128 of 127.0.0.1 and [::1] leads to unix:/run/proxy" in result.stdout
+
+
+# ---- --unix-out ----
+
+AT_PATH = """def at(path):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    return connection
+"""
+
+
+def says_at(args, code, base=BASE, **options):
+    return says(args, AT_PATH + code, base, **options)
+
+
+@forms
+def test_a_socket_inside_leads_to_the_target_in_every_shape(form, box):
+    with Server(echo) as server:
+        assert says_at([*form_args(form), "--unix-out", "/run/s", server.target], "print(ask(at('/run/s'), b'words'))") == "b'words'"
+
+
+@pytest.mark.parametrize("where", [["--tmpfs", "/d"], ["--dir", "/d"], ["--bind", "BOX", "/d"], ["--ro-bind", "BOX", "/d"], ["--ro-bind", "BOX/file", "/d/s"]],
+                         ids=" ".join)
+def test_it_stands_wherever_something_can_be_mounted(where, box):
+    (box / "file").touch()
+    (box / "s").touch()
+    where = [word.replace("BOX", str(box)) for word in where]
+    with Server(echo, b"\0" + str(box).encode()) as server:
+        code = """import stat
+print(ask(at("/d/s"), b"words"), oct(os.stat("/d/s").st_mode), error_of(lambda: os.unlink("/d/s")))"""
+        assert says_at([*where, "--unix-out", "/d/s", server.target], code) == f"b'words' {oct(0o140600)} OSError"
+    assert (box / "s").is_file()
+
+
+def test_its_mode_is_what_perms_says(box):
+    assert says_at(["--perms", "0666", "--unix-out", "/s", "unix:/x"], "print(oct(os.stat('/s').st_mode & 0o777))") == "0o666"
+
+
+def test_all_arrives_by_a_path_too(box):
+    with Server(digest, str(box / "socket")) as server:
+        code = """connection = at("/s")
+connection.sendall(b"x" * 3000000)
+connection.shutdown(socket.SHUT_WR)
+print(rest(connection).decode() == hashlib.sha256(b"x" * 3000000).hexdigest())"""
+        assert says_at(["--unix-out", "/s", server.target], code) == "True"
+
+
+def test_no_descriptor_goes_with_the_bytes(box):
+    def serve(connection):
+        heard.append(socket.recv_fds(connection, 9, 4)[:2])
+        connection.sendall(b"x")
+    heard = []
+    with Server(serve, str(box / "socket")) as server:
+        code = "connection = at('/s'); socket.send_fds(connection, [b'words'], [1]); print(connection.recv(9))"
+        assert says_at(["--unix-out", "/s", server.target], code) == "b'x'"
+    assert heard == [(b"words", [])]
+
+
+def test_the_network_may_be_the_hosts_or_none(box):
+    with Server(echo, str(box / "socket")) as server:
+        assert says_at(["--unshare-all", "--unix-out", "/s", server.target], "print(ask(at('/s'), b'words'))") == "b'words'"
+
+
+def test_a_path_needs_a_target_that_is_one():
+    refused([*BASE, "--unix-out", "/s", "/x"], f"--unix-out (argument {len(BASE) + 1}): Invalid target")
+
+
+def test_dry_run_tells_of_the_socket():
+    result = run([*BASE, "--dry-run", "--unix-out", "/s", "tcp:127.0.0.1:80"], ["true"])
+    assert f"--unix-out (argument {len(BASE) + 2}): a socket at /s, mode 0600, that leads to tcp:127.0.0.1:80" in result.stdout

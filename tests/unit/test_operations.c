@@ -19,7 +19,7 @@ static void test_a_pending_modifier_does_not_leave_args(void **state)
 	(void) state;
 	ARGS("--verbose\0--perms\0"
 	     "0700");
-	BAD("--perms (argument 1, word 2): must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data, --ro-bind-data or --data",
+	BAD("--perms (argument 1, word 2): must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data, --ro-bind-data, --data or --unix-out",
 	    "--args", "3", "--dir", "/a", "c");
 	ARGS("--size\0"
 	     "1");

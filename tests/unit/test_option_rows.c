@@ -225,13 +225,13 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		const char *takers;
 	} modifiers[] = {
 		{ "--perms", "755",
-		  "must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data, --ro-bind-data or --data",
-		  " --dir --tmpfs --file --bind-data --ro-bind-data --data " },
+		  "must be followed by an operation that makes something: --dir, --tmpfs, --file, --bind-data, --ro-bind-data, --data or --unix-out",
+		  " --dir --tmpfs --file --bind-data --ro-bind-data --data --unix-out " },
 		{ "--size", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--inodes", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--mount-flags", "noexec,ro",
 		  "must be followed by an operation that mounts something",
-		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --bind-data --ro-bind-data --data --tmpfs --proc --proc-pid --proc-try --sys --cgroup2 --dev --mqueue " },
+		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --bind-data --ro-bind-data --data --unix-out --tmpfs --proc --proc-pid --proc-try --sys --cgroup2 --dev --mqueue " },
 		{ "--propagation", "slave", "must be followed by a bind",
 		  " --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner " },
 	};
