@@ -64,7 +64,10 @@ static const char *read_option_position(const char *text, struct position *ret_p
 
 bool position_find(const char *sentence, struct position *ret_position)
 {
-	static const char unknown[] = "Unknown option ", at[] = ", at ", none[] = "no COMMAND: ";
+	static const char unknown[] = "Unknown option ", at[] = ", at ",
+			  none[] = "no COMMAND: ", exec[] = "execvp ";
+	if (strncmp(sentence, exec, strlen(exec)) == 0)
+		return false; /* of COMMAND, which is no option's and may look like one's place */
 	const char *end = read_option_position(sentence, ret_position);
 	if (end)
 		return *end == ':';

@@ -128,11 +128,12 @@ def test_why_setup_failed_is_told_as_data(form, what, validate):
 
 
 @status_forms
-@pytest.mark.parametrize("command, errno", [("/missing", "ENOENT"), ("missing", "ENOENT"), ("/usr", "EACCES")])
-def test_that_command_could_not_be_executed_is_told_apart(form, command, errno, validate):
+@pytest.mark.parametrize("command, errno, cause", [("/missing", "ENOENT", {}), ("missing", "ENOENT", {"cause": "exec-path"}),
+                                                   ("/usr", "EACCES", {"cause": "exec-directory"})])
+def test_that_command_could_not_be_executed_is_told_apart(form, command, errno, cause, validate):
     result, lines = told(form, [], [command])
     assert result.returncode == 1 and "child-pid" in lines[0]
-    assert lines[1:] == [{"event": "exec-failed", "stage": "go", "path": command, "errno": errno,
+    assert lines[1:] == [{"event": "exec-failed", "stage": "go", "path": command, "errno": errno, **cause,
                           "message": result.stderr.removeprefix(PREFIX).rstrip("\n")}]
     validate(lines)
 

@@ -233,7 +233,7 @@ def test_a_joined_pid_namespace_which_may_keep_processes_gets_no_stub(project):
 def test_a_joined_user_namespace_in_which_nobody_may_be_the_caller_gets_no_stub(project):
     with Holder("--user", "--map-root-user") as holder:
         refused([*BASE, "--bind", project, "/p", "--mask", "/p/.env", "--userns", holder.namespace("user"), *ONLY_ACCIDENTS],
-                "--mask (argument", "id maps of the caller's")
+                "--mask (argument", "depends on the id maps")
     assert not modes(project)
 
 
