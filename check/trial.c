@@ -13,7 +13,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -131,8 +133,31 @@ void trials_hear(struct trial *trials, size_t n)
 
 /* ---- exec ---- */
 
-/* A process that is traced stops when it has executed a program, before its first instruction (ptrace(2)), and is
- * killed there. */
+/* A process that is traced stops when it has executed a program, before its first instruction (ptrace(2)). It stops for
+ * each signal, too, as whoever resizes the terminal sends one, and must not go on untraced: it ends with us. False:
+ * it has ended. */
+static bool follow_to_exec(pid_t pid, int *ret_status)
+{
+	for (;;) {
+		while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+			;
+		int number = WSTOPSIG(*ret_status);
+		if (!WIFSTOPPED(*ret_status) || number == SIGTRAP)
+			return WIFSTOPPED(*ret_status);
+		if (number == SIGSTOP) /* its own, from which on it is followed */
+			number = 0;
+		if (ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_EXITKILL) < 0 ||
+		    ptrace(PTRACE_CONT, pid, NULL, (long) number) < 0)
+			kill(pid, SIGKILL);
+	}
+}
+
+static bool is_followed(pid_t parent)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+	       ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0 && raise(SIGSTOP) == 0;
+}
+
 void trial_rehearse_exec(struct run *run)
 {
 	int status = 0;
@@ -143,18 +168,16 @@ void trial_rehearse_exec(struct run *run)
 		filters_load(run, FILTER_COMMAND);
 		_exit(0);
 	}
-	pid_t pid = sys_clone_process(0);
+	pid_t parent = getpid(), pid = sys_clone_process(0);
 	if (pid == 0) {
-		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0)
+		if (is_followed(parent))
 			return;
 		say_note("COMMAND is not looked for: it can't be traced (%s)", errno_text(errno));
 		_exit(0);
 	}
 	if (pid < 0)
 		die_errno(errno, "Can't start a process for COMMAND");
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP) {
+	if (follow_to_exec(pid, &status)) {
 		kill(pid, SIGKILL);
 		_exit(0);
 	}

@@ -2,12 +2,14 @@
 import errno
 import json
 import os
+import signal
 import subprocess
+import time
 
 import pytest
 
 from lines import forms, form_args
-from sandbox import (BASE, FULL, IS_ROOT, PREFIX, REPO, args_fd, as_user, at_eof, close, data_fd, host_mounts, pipe, read_json, readable, run, tree,
+from sandbox import (BASE, FULL, IS_ROOT, PREFIX, REPO, args_fd, as_user, at_eof, close, data_fd, host_mounts, pipe, read_json, readable, run, start, tree,
                      without_rights)
 from test_causes import in_chroot, refusing, user_id
 
@@ -228,12 +230,27 @@ def test_nothing_on_the_host_is_changed(box):
 
 
 def test_nobody_is_waited_for_or_told():
-    empty, others = pipe()[0], [pipe() for _ in range(4)]
+    empty, others = pipe()[0], [pipe() for _ in range(5)]
     args = ["--block-fd", empty, "--info-fd", others[0][1], "--json-status-fd", others[1][1], "--seccomp-deny", "acct",
-            "--seccomp-dump", others[2][1], "--seccomp-trace", others[3][1], "--userns-block-fd", pipe()[0], "--unshare-user"]
+            "--seccomp-dump", others[2][1], "--seccomp-trace", others[3][1], "--trace-denied", others[4][1], "--userns-block-fd", pipe()[0], "--unshare-user"]
     findings, result = check([*BASE, *args], ["true"])
     assert result.returncode == 0, findings
     assert not any(readable(reader, 0) for reader, _ in others)
+
+
+@pytest.mark.parametrize("form", [[], ["--unshare-pid"], ["--die-with-parent"]])
+def test_command_does_not_run_whatever_signals_come(form):
+    """As when a terminal is resized: a traced process stops for it, too, here while it looks for COMMAND in many directories."""
+    reader, writer = pipe()
+    path = "/x:" * 20000 + "/usr/bin:/bin"
+    line = ["--check", "--setenv", "PATH", path, *BASE, *form, "sh", "-c", f"echo COMMAND RAN >&{writer}"]
+    with start(line, prefix=USER, pass_fds=[writer], stderr=subprocess.STDOUT) as checking:
+        close(writer)
+        while checking.poll() is None:
+            os.killpg(checking.pid, signal.SIGWINCH)
+            time.sleep(0.001)
+        assert checking.stdout.read().endswith("\nThis line works here.\n")
+    assert os.read(reader, 100) == b""
 
 
 def test_a_writable_directory_that_cannot_be_written_to_is_refused(box):
