@@ -66,12 +66,26 @@ static void wait_for_maps(const struct run *run)
 			  block->fd);
 }
 
+/* The kernel denies it where there is no map of gids, and for good where one was written without privilege:
+ * user_namespaces(7). */
+static bool groups_can_be_left(const struct run *run)
+{
+	const char *word = procfile_read(run->host->proc_fd, "self/setgroups"),
+		   *map = procfile_read(run->host->proc_fd, "self/gid_map");
+	return !word || !map || (strncmp(word, "deny", strlen("deny")) != 0 && *map);
+}
+
 /* Groups of the caller's would be members of a sandbox that has other ids; where setgroups(2) is denied they
- * have no number in it, and stay. */
+ * have no number in it, and stay. A filter around may deny it, too, or answer in the kernel's place. */
 static void leave_groups(const struct run *run)
 {
-	if (!run->plan->ns.keep_groups && setgroups(0, NULL) < 0 && errno != EPERM)
-		die_errno(errno, "Can't leave the caller's groups");
+	if (run->plan->ns.keep_groups)
+		return;
+	const int error = setgroups(0, NULL) < 0 ? errno : 0;
+	if (error ? error != EPERM || groups_can_be_left(run) : getgroups(0, NULL) != 0)
+		die_because(error, "Can't leave the caller's groups: %s; --keep-groups keeps them",
+			    error ? errno_text(error)
+				  : "a filter around answers in the kernel's place");
 }
 
 /* With maps of more than one id, or of the caller's, or in a namespace that was joined, the ids asked for

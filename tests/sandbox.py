@@ -391,10 +391,10 @@ _NUMBERS = {
     "x86_64": dict(clone=56, clone3=435, fork=57, vfork=58, unshare=272, mount=165, open_tree=428, move_mount=429,
                    fsopen=430, mount_setattr=442, prctl=157, capset=126, setns=308, add_key=248, request_key=249, keyctl=250, mkdirat=258,
                    getuid=102, getgid=104, sethostname=170, umount2=166, pivot_root=155, close_range=436,
-                   setuid=105, setsid=112, chroot=161, execve=59, wait4=61, waitid=247, pidfd_open=434, seccomp=317),
+                   setuid=105, setgroups=116, setsid=112, chroot=161, execve=59, wait4=61, waitid=247, pidfd_open=434, seccomp=317),
     "aarch64": dict(clone=220, clone3=435, unshare=97, mount=40, open_tree=428, move_mount=429, fsopen=430,
                     mount_setattr=442, prctl=167, capset=91, setns=268, add_key=217, request_key=218, keyctl=219, mkdirat=34, getuid=174,
-                    getgid=176, sethostname=161, umount2=39, pivot_root=41, close_range=436, setuid=146,
+                    getgid=176, sethostname=161, umount2=39, pivot_root=41, close_range=436, setuid=146, setgroups=159,
                     setsid=157, chroot=51, execve=221, wait4=260, waitid=95, pidfd_open=434, seccomp=277),
 }
 

@@ -1,5 +1,6 @@
 """More ids than one: --map-auto, --uid-map, --gid-map, --keep-groups; who writes the maps, and what COMMAND can do with them."""
 import ctypes
+import errno
 import os
 import pwd
 import shutil
@@ -11,8 +12,8 @@ import pytest
 
 from overlays import BACKENDS, FUSE_DEVICE, give
 from packages import install, make_package, needs_dpkg, package_root
-from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, assert_ok, errno_inside, host_mounts, inside, python_prefix, refused,
-                     run, run_python, shell, status_inside, tree, user_ids)
+from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, assert_ok, bpf, errno_inside, filtered_by, host_mounts, inside, python_prefix,
+                     refused, run, run_python, shell, status_inside, tree, user_ids)
 
 NINE = "00000000800400fb"  # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SYS_CHROOT SETFCAP
 NO_PRIVS = python_prefix("__import__('ctypes').CDLL(None).prctl(38, 1, 0, 0, 0)")
@@ -126,6 +127,15 @@ def test_the_callers_groups_are_left_unless_they_are_to_be_kept(ranges):
     assert inside(["--map-auto"], groups, prefix=prefix) == []
     assert inside(["--map-auto", "--keep-groups"], groups, prefix=prefix) == [65534]
     assert inside(["--map-auto", "--keep-groups", "--uid", "5"], groups, prefix=prefix) == [65534]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("answer", [0, errno.EPERM])
+def test_groups_that_a_filter_around_keeps_end_the_run(answer):
+    args = [word for kind in ("uid", "gid") for word in (f"--{kind}-map", "0", "700000", "10", f"--{kind}", "0")]
+    prefix = ["setpriv", "--groups=4321", *filtered_by(bpf({"setgroups": answer}))]
+    refused(args, "Can't leave the caller's groups: ", "; --keep-groups keeps them", base=BASE, prefix=prefix)
+    assert inside([*args, "--keep-groups"], "os.getgroups()", prefix=prefix) == [65534]
 
 
 # ---- capabilities ----
