@@ -70,21 +70,26 @@ static bool is_new(struct denials *denials, const char *call, const char *path, 
 	return denials->n < MOST_KINDS;
 }
 
-/* Path and target in turn. */
-static const char *const *copy_links(const char *words, size_t n_links)
+/* Path and target in turn, of as many as are whole: an empty word is behind the last one. */
+static void copy_links(struct denied *kind, const char *words, uint64_t n_links)
 {
-	const char **links = arena_alloc((2 * n_links + 1) * sizeof(*links));
-	for (size_t i = 0; i < 2 * n_links; i++) {
-		links[i] = arena_string(words);
+	const char **links = NULL;
+	size_t n = 0, capacity = 0;
+	for (; n < n_links * 2 && n < WORDS_CAPACITY && *words; n++) {
+		links = arena_grow(links, n, &capacity, sizeof(*links));
+		links[n] = arena_string(words);
 		words += strlen(words) + 1;
 	}
-	return links;
+	kind->links = links;
+	kind->n_links = n / 2;
 }
 
 void denied_note(const struct run *run, const struct message *message, const char *words)
 {
 	struct denials *denials = denials_of(run);
 	const uint64_t *numbers = message->numbers;
+	if (numbers[DENIED_CALL] >= n_looked_calls) /* COMMAND has taken the helper over */
+		return;
 	const char *call = looked_calls[numbers[DENIED_CALL]].name;
 	const char *path = *words ? words : NULL, *place = path ? path + strlen(path) + 1 : NULL;
 	if (!is_new(denials, call, path, message->value))
@@ -97,8 +102,8 @@ void denied_note(const struct run *run, const struct message *message, const cha
 	}
 	kind->path = arena_string(path);
 	kind->place = arena_string(place);
-	kind->n_links = (size_t) numbers[DENIED_N_LINKS];
-	kind->links = copy_links(place + strlen(place) + 1, kind->n_links);
+	if (*place) /* with nothing, what is behind it is not the message's */
+		copy_links(kind, place + strlen(place) + 1, numbers[DENIED_N_LINKS]);
 	kind->is_directory = numbers[DENIED_IS_DIRECTORY];
 	kind->is_device = numbers[DENIED_IS_DEVICE];
 	kind->is_to_change = numbers[DENIED_IS_TO_CHANGE];
