@@ -81,6 +81,9 @@ int made_source_clone(const struct run *run, const struct op *op)
 {
 	const char *name;
 	struct stat status;
+	if (run->plan->rehearses) /* which has replaced the operation where it was missing */
+		die("%s: Can't find source path %s: it went away meanwhile",
+		    position_text(op->position), op->outer_path);
 	find_other_sources(run);
 	path_split(op->outer_path, &name);
 	AUTO_CLOSE int parent_fd =

@@ -1,4 +1,7 @@
-/* procfile.c - the small files of procfs and of control groups, which the kernel makes as they are read. */
+/* procfile.c - the small files of procfs and of control groups, which the kernel makes as they are read.
+ *
+ * They are opened without waiting: where a path should lead to one of them, a FIFO of COMMAND's may lie.
+ */
 #include "sys/procfile.h"
 
 #include "utils.h"
@@ -15,7 +18,7 @@
 char *procfile_read(int dir_fd, const char *path)
 {
 	char usual[2048], *bytes = usual, *rest = NULL;
-	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n = fd < 0 ? -1 : read(fd, usual, sizeof(usual));
 	size_t n_rest = 0;
 	if (n < 0 || (n == sizeof(usual) && !read_all(fd, 1 << 24, &rest, &n_rest)))
@@ -32,7 +35,7 @@ char *procfile_read(int dir_fd, const char *path)
 
 char *procfile_read_lines(int dir_fd, const char *path)
 {
-	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *bytes;
 	size_t length;
 	return fd >= 0 && read_all(fd, SIZE_MAX / 4, &bytes, &length) ? bytes : NULL;
@@ -40,7 +43,7 @@ char *procfile_read_lines(int dir_fd, const char *path)
 
 bool procfile_read_into(int dir_fd, const char *path, char *text, size_t capacity)
 {
-	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t length = 0;
 	ssize_t n = fd < 0 ? -1 : 1;
 	while (n > 0 && length + 1 < capacity) {
@@ -53,7 +56,7 @@ bool procfile_read_into(int dir_fd, const char *path, char *text, size_t capacit
 
 int64_t procfile_number(int dir_fd, const char *path)
 {
-	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char digits[24] = "";
 	if (fd < 0 || read(fd, digits, sizeof(digits) - 1) <= 0)
 		return -1;
