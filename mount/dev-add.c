@@ -30,7 +30,7 @@ struct added_nodes {
 /* A group's nodes, and what a driver needs beside them. "#" at the end: and then digits; "*": and then anything.
  * Documentation/admin-guide/devices.txt; the names that Flatpak's --device=dri shows. */
 static const struct {
-	char group[8], directory[12], name[16]; /* not pointers: see struct option_row */
+	char group[8], directory[12], name[20]; /* not pointers: see struct option_row */
 } groups[] = {
 	{ "dri", "dri", "card#" },
 	{ "dri", "dri", "renderD#" },

@@ -13,7 +13,7 @@ def host_dev(box, setup=""):
     """A host whose /dev is a directory with bound nodes: a normal user can make none."""
     return host_mounts(f"""mkdir {box}/dev; cd {box}/dev; mkdir dri snd net
         for name in null zero full random urandom tty; do touch $name; mount --bind /dev/$name $name; done
-        for name in dri/card0 dri/renderD128 snd/timer net/tun video0 video12 nvidia0 nvidiactl; do touch $name; mount --bind /dev/zero $name; done
+        for name in dri/card0 dri/renderD128 snd/timer net/tun video0 video12 nvidia0 nvidiactl nvidia-uvm-tools; do touch $name; mount --bind /dev/zero $name; done
         touch video video1x dri/other; mkdir dri/by-path; ln -s ../card0 dri/by-path/pci; ln -s dri/card0 link; ln -s dri dir
         {setup}
         mount --rbind {box}/dev /dev""", user=user_ids()[0] if IS_ROOT else None)
@@ -21,7 +21,7 @@ def host_dev(box, setup=""):
 
 @pytest.mark.parametrize("names, found", [
     (["dri"], ["dri/card0", "dri/renderD128"]), (["video"], ["video0", "video12"]), (["tun"], ["net/tun"]), (["snd"], ["snd/timer"]),
-    (["nvidia"], ["nvidia0", "nvidiactl"]), (["dri/card0"], ["dri/card0"]), (["dri", "dri/card0", "dri"], ["dri/card0", "dri/renderD128"]),
+    (["nvidia"], ["nvidia-uvm-tools", "nvidia0", "nvidiactl"]), (["dri/card0"], ["dri/card0"]), (["dri", "dri/card0", "dri"], ["dri/card0", "dri/renderD128"]),
     (["null", "tty"], [])], ids=str)
 def test_the_nodes_of_a_group_or_one_node_are_added(names, found, box):
     args = [*DEV, *(word for name in names for word in ("--dev-add", name))]
