@@ -311,7 +311,7 @@ static void fold(struct items *items, const struct plan *plan)
 {
 	for (size_t i = 0, n_before = items->n; i < n_before; i++) {
 		const struct item *item = &items->items[i];
-		size_t least, n = 0;
+		size_t least = 0, n = 0;
 		const char *top =
 			item->is_given || !is_shown(item) ? NULL : find_top(item->path, &least);
 		for (size_t j = 0; top && j < n_before; j++)
