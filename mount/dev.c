@@ -131,7 +131,7 @@ void dev_build(struct run *run, const struct op *op, struct pin *pin)
 			  failing_path(op->inner_path));
 	/* A file system takes two descriptors while it is made. */
 	destination_forget_directory(run);
-	AUTO_CLOSE int pts_fd = devpts_try_make();
+	AUTO_CLOSE int pts_fd = devpts_try_make(run);
 	if (pts_fd < 0 || sys_move_mount(pts_fd, "", dev_fd, "pts", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_errno(errno, "%s: Can't mount devpts on %s/pts", position_text(op->position),
 			  failing_path(op->inner_path));

@@ -15,14 +15,36 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 
+/* The group tty of every distribution; it is systemd's for its /dev/pts, too. */
+enum { GID_TTY = 5 };
+
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41) /* 4.13 */
 #endif
 
-int devpts_try_make(void)
+/* Only the kernel knows what somebody else has mapped. */
+static bool may_have_gid_tty(const struct run *run)
 {
-	return fs_try_make("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-			   (const char *[]){ "ptmxmode", "0666", "mode", "620", NULL });
+	const struct shape *shape = &run->shape;
+	return !shape->user_namespace || shape->maps_gids || shape->inner_gid == GID_TTY ||
+	       run->plan->report.userns_block.fd >= 0;
+}
+
+int devpts_try_make(const struct run *run)
+{
+	const unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	const char *options[] = { "ptmxmode", "0666", "mode",
+				  "620",      "gid",  arena_number(GID_TTY, 10),
+				  NULL };
+	int fd = -1;
+	errno = EINVAL;
+	if (may_have_gid_tty(run))
+		fd = fs_try_make("devpts", flags, options);
+	if (fd < 0 && errno == EINVAL) { /* no such gid in this user namespace */
+		options[4] = NULL;
+		fd = fs_try_make("devpts", flags, options);
+	}
+	return fd;
 }
 
 static const char *position(const struct run *run)
@@ -69,7 +91,7 @@ void devpts_make_hidden(struct run *run)
 {
 	if (run->pty.slave >= 0)
 		return;
-	AUTO_CLOSE int pts_fd = devpts_try_make();
+	AUTO_CLOSE int pts_fd = devpts_try_make(run);
 	if (pts_fd < 0)
 		die_errno(errno, "%s: Can't make a devpts", position(run));
 	devpts_make_terminal(run, pts_fd);

@@ -4,8 +4,8 @@
 
 #include "run/run.h"
 
-/* Detached; -1 with errno. */
-int devpts_try_make(void);
+/* Detached; -1 with errno. Its terminals belong to the group tty where that is mapped. */
+int devpts_try_make(const struct run *run);
 /* --pty's terminal, in this devpts, unless there is one or none is wanted. Whether it was made. */
 bool devpts_make_terminal(struct run *run, int pts_fd);
 /* A clone of that terminal's device, which is attached, where COMMAND's standard output is it; otherwise -1. */

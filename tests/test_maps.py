@@ -12,8 +12,8 @@ import pytest
 
 from overlays import BACKENDS, FUSE_DEVICE, give
 from packages import install, make_package, needs_dpkg, package_root
-from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, assert_ok, bpf, errno_inside, filtered_by, host_mounts, inside, python_prefix,
-                     refused, run, run_python, shell, status_inside, tree, user_ids)
+from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, Terminal, assert_ok, bpf, errno_inside, filtered_by, host_mounts, inside, python,
+                     python_prefix, refused, run, run_python, shell, status_inside, tree, user_ids)
 
 NINE = "00000000800400fb"  # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SYS_CHROOT SETFCAP
 NO_PRIVS = python_prefix("__import__('ctypes').CDLL(None).prctl(38, 1, 0, 0, 0)")
@@ -189,8 +189,34 @@ def test_command_has_no_child_that_it_does_not_know(ranges):
     assert inside(["--map-auto"], errno_inside("(libc.waitpid(-1, None, 0))"), prefix=ranges.prefix) == "ECHILD"
 
 
-def test_a_terminal_of_its_own_device_directory_is_roots(ranges):
-    assert inside(["--map-auto", "--dev", "/dev"], "[os.fstat(f).st_uid for f in os.openpty()]", base=WITH_PROC, prefix=ranges.prefix)[1] == 0
+OWNERS = "[os.fstat(os.openpty()[1])[4:6], os.stat('/dev/pts/ptmx')[4:6]]"
+
+
+def test_a_terminal_belongs_to_who_opened_it_and_to_the_group_tty_where_that_is_mapped(ranges):
+    first = str(ranges.first)
+    for args, owners in [(["--map-auto"], (0, 5)), (["--map-auto", "--cap-add", "ALL"], (0, 5)), (["--map-auto", "--uid", "33", "--gid", "34"], (33, 5)),
+                         (["--gid-map", "0", first, "5", "--gid", "2"], (ranges.uid, 2)), (["--unshare-user", "--gid", "5"], (ranges.uid, 5)),
+                         (["--unshare-user", "--gid", "7"], (ranges.uid, 7))]:
+        assert inside([*args, "--dev", "/dev"], OWNERS, base=WITH_PROC, prefix=ranges.prefix)[0] == owners, args
+
+
+def test_the_terminal_of_pty_is_the_group_ttys(ranges):
+    for more in [[], ["--dev", "/dev"]]:
+        with Terminal([*WITH_PROC, "--map-auto", "--pty", *more], python("import os; print([os.fstat(n)[4:6] for n in range(3)])"),
+                      prefix=ranges.prefix) as terminal:
+            assert terminal.wait() == 0
+        assert terminal.text == "[(0, 5), (0, 5), (0, 5)]\n"
+
+
+@pytest.mark.skipif(not shutil.which("script"), reason="needs script (package bsdutils)")
+def test_programs_that_make_terminals_run_as_root_inside(ranges):
+    script = "script -qec 'stat -Lc %u:%g:%a /dev/fd/0' /dev/null </dev/null"
+    assert shell(["--map-auto", "--dev", "/dev"], script, base=WITH_PROC, prefix=ranges.prefix).split() == ["0:5:620"]
+
+
+@pytest.mark.root
+def test_the_terminal_of_a_root_without_a_user_namespace_is_the_group_ttys():
+    assert inside(["--dev", "/dev"], OWNERS, base=WITH_PROC)[0] == (0, 5)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
