@@ -24,6 +24,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +72,15 @@ static _Noreturn void become_empty(int program_fd)
 	_exit(1);
 }
 
+/* Not beyond its parent, and without the sockets by whose end others learn that somebody has died. */
+static _Noreturn void hold_still(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+	    sys_close_range(0, ~0U, 0) == 0)
+		raise(SIGSTOP);
+	_exit(1);
+}
+
 /* A process that nobody may look at cannot write its id maps, and more than one id needs privilege in
  * the first, which is gone for whoever has entered the second. So a child enters it, which among
  * strangers has nothing to hide, and its parent, which stays behind, writes them. -1 and errno where the kernel makes
@@ -81,13 +91,11 @@ static int make_mapped_namespace(const struct run *run)
 	idmap_find_identity(run, &map);
 	bool among_strangers = ns_joins_strangers(run->plan);
 	AUTO_CLOSE int program_fd = among_strangers ? make_empty_program() : -1;
-	pid_t child = sys_clone_process(CLONE_NEWUSER);
+	pid_t parent = getpid(), child = sys_clone_process(CLONE_NEWUSER);
 	if (child == 0 && among_strangers)
 		become_empty(program_fd);
-	if (child == 0) {
-		raise(SIGSTOP);
-		_exit(1);
-	}
+	if (child == 0)
+		hold_still(parent);
 	if (child < 0)
 		return -1;
 	int status = 0;
