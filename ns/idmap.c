@@ -152,15 +152,18 @@ void idmap_write_own_second(const struct run *run)
 static const char *identity_map(const struct run *run, const char *path)
 {
 	struct text map = { 0 };
+	size_t n = 0;
 	const char *bytes = procfile_read_lines(run->host->proc_fd, path);
 	if (!bytes)
 		die_errno(errno, "Can't read /proc/%s", path);
 	unsigned inner, outer, count;
 	int used;
-	for (; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3; bytes += used)
+	for (; sscanf(bytes, "%u %u %u%n", &inner, &outer, &count, &used) == 3; bytes += used, n++)
 		text_add(&map, "%u %u %u\n", inner, inner, count);
 	if (!map.length)
 		die("No id exists in the sandbox: /proc/%s is empty", path);
+	mapper_check_size(arena_printf("setting up /proc/%s of the second user namespace", path), n,
+			  &map);
 	return map.bytes;
 }
 

@@ -102,17 +102,29 @@ static struct id_ranges all_ids(const struct run *run, enum id_kind kind)
 	return ranges;
 }
 
+void mapper_check_size(const char *subject, size_t n_ranges, const struct text *map)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	if (map->length >= (size_t) page)
+		die("%s: %zu ranges take %zu bytes, and the kernel takes fewer than %ld in a map; name fewer of them, or smaller numbers",
+		    subject, n_ranges, map->length, page);
+}
+
 static const char *map_text(const struct run *run, enum id_kind kind,
 			    const struct id_ranges *ranges)
 {
-	struct text text = { 0 };
-	for (size_t i = 0; i < ranges->n; i++)
-		text_add(&text, "%u %u %u\n", ranges->items[i].inner, ranges->items[i].outer,
-			 ranges->items[i].count);
-	if (text.length >= (size_t) sysconf(_SC_PAGESIZE))
-		die("%s: setting up %s: %zu ranges take %zu bytes, and the kernel takes fewer than %ld",
-		    position(run, kind), kinds[kind].what, ranges->n, text.length,
-		    sysconf(_SC_PAGESIZE));
+	struct text text = { 0 }, second = { 0 };
+	const char *subject =
+		arena_printf("%s: setting up %s", position(run, kind), kinds[kind].what);
+	for (size_t i = 0; i < ranges->n; i++) {
+		const struct id_range *range = &ranges->items[i];
+		text_add(&text, "%u %u %u\n", range->inner, range->outer, range->count);
+		text_add(&second, "%u %u %u\n", range->inner, range->inner, range->count);
+	}
+	mapper_check_size(subject, ranges->n, &text);
+	if (run->shape.second_userns)
+		mapper_check_size(arena_join(subject, " of the second user namespace"), ranges->n,
+				  &second);
 	return text.bytes;
 }
 

@@ -3,6 +3,7 @@
 #define NS_MAPPER_H
 
 #include "run/run.h"
+#include "utils.h"
 
 /* Beside those of process/protocol.h, which has the drawing of all. */
 enum {
@@ -17,5 +18,8 @@ void mapper_start(struct run *run);
 void mapper_leave(struct run *run);
 /* In setup: has the maps written, and returns when the mapper has ended. */
 void mapper_ask(struct run *run);
+
+/* Dies, after `subject`, where a map is longer than the kernel takes in its one write: user_namespaces(7). */
+void mapper_check_size(const char *subject, size_t n_ranges, const struct text *map);
 
 #endif

@@ -12,8 +12,8 @@ import pytest
 
 from overlays import BACKENDS, FUSE_DEVICE, give
 from packages import install, make_package, needs_dpkg, package_root
-from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, Terminal, assert_ok, bpf, errno_inside, filtered_by, host_mounts, inside, python,
-                     python_prefix, refused, run, run_python, shell, status_inside, tree, user_ids)
+from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, Terminal, assert_ok, bpf, close, errno_inside, filtered_by, host_mounts, inside,
+                     pipe, python, python_prefix, read_json, refused, run, run_python, shell, start, status_inside, tree, user_ids)
 
 NINE = "00000000800400fb"  # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SYS_CHROOT SETFCAP
 NO_PRIVS = python_prefix("__import__('ctypes').CDLL(None).prctl(38, 1, 0, 0, 0)")
@@ -302,6 +302,40 @@ def test_an_id_that_is_none_of_them_is_refused(ranges):
 
 def test_no_new_privs_around_is_named(ranges):
     refused(["--map-auto"], "no_new_privs was set before", base=BASE, prefix=[*ranges.prefix, *NO_PRIVS])
+
+
+def many(inner, outer, count=190):
+    """Ranges of one id each; with inner numbers of ten digits the text is longer than a page where the outer ones are, too."""
+    return [(inner + 2 * i, outer + 2 * i, 1) for i in range(count)]
+
+
+small_pages = pytest.mark.skipif(os.sysconf("SC_PAGESIZE") != 4096, reason="340 ranges go into a page here")
+
+
+@small_pages
+@pytest.mark.parametrize("outer, more, where", [
+    (3000000000, [], "setting up uid map: "), (None, ["--unshare-pid"], "setting up uid map of the second user namespace: "),
+    (None, ["--cap-add", "ALL"], "setting up uid map of the second user namespace: ")], ids=str)
+def test_a_map_that_the_kernel_takes_in_no_one_write_is_named_beforehand(ranges, outer, more, where):
+    rows = [str(word) for row in many(4000000000, outer or ranges.first) for word in ("--uid-map", *row)]
+    refused([*rows, "--uid", "4000000000", *more], "--uid-map (argument 769): " + where, "190 ranges take 4560 bytes, and the kernel takes fewer than "
+            "4096 in a map; name fewer of them, or smaller numbers", base=BASE, prefix=ranges.prefix)
+
+
+@small_pages
+@pytest.mark.root
+def test_maps_of_the_callers_that_do_not_go_into_a_second_namespace_are_named():
+    (info, told), (wait_end, go_end) = pipe(), pipe()
+    line = [*BASE, "--unshare-user", "--unshare-pid", "--uid", "4000000000", "--info-fd", told, "--userns-block-fd", wait_end]
+    with start(line, ["echo", "ran"]) as process:
+        close(told)
+        child = read_json(info)["child-pid"]
+        Path(f"/proc/{child}/uid_map").write_text("".join("%d %d %d\n" % row for row in many(4000000000, 700000)))
+        Path(f"/proc/{child}/gid_map").write_text("0 0 1\n")
+        os.write(go_end, b"x")
+        out, error = process.communicate(timeout=20)
+    assert (process.returncode, out, error.count("\n")) == (1, "", 1)
+    assert "setting up /proc/self/uid_map of the second user namespace: 190 ranges take 4560 bytes" in error
 
 
 def as_seven(tmp_path, subids, files=(), more="", fakes=()):
