@@ -24,7 +24,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -90,14 +89,11 @@ static _Noreturn void be_busctl(const char *program, const char *directory, cons
 	/* Without the address of another bus, which would make it run a program of that name's. */
 	char *environment[] = { arena_printf("XDG_RUNTIME_DIR=%s", directory), NULL };
 	die_first_call(NULL, NULL);
-	if (!program_take_stdio(report_fd) || signal(SIGALRM, SIG_DFL) == SIG_ERR ||
-	    program_leave_caller(NULL, 0))
+	if (!program_take_stdio(report_fd) || program_leave_caller(NULL, 0))
 		_exit(1);
 	caps_drop_all();
-	alarm(MOST_SECONDS);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		_exit(1);
-	execve(program, words, environment);
+	if (program_limit_life(supervisor, MOST_SECONDS))
+		execve(program, words, environment);
 	_exit(1);
 }
 

@@ -3,7 +3,7 @@
  *
  * It is forked when the line has been read, before no_new_privs is set and anything is entered: set-user-id programs have no
  * rights afterwards. It waits for setup's word, and is gone before COMMAND runs, since COMMAND could otherwise make
- * it execute what it likes, outside and with no_new_privs unset.
+ * it execute what it likes, outside and with no_new_privs unset. What it has started ends with whom it works for.
  *
  * Must not: execute anything but what program_find() finds; read a number of a process that somebody sent.
  */
@@ -25,6 +25,8 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
@@ -35,6 +37,7 @@
 struct mapper {
 	int socket; /* setup's end */
 	pid_t pid;
+	int setup_pidfd, starter_pidfd; /* without either of them nobody waits for it */
 	struct {
 		struct id_ranges ranges; /* none: setup writes its own id */
 		const char *text;        /* as the kernel wants it */
@@ -175,13 +178,31 @@ static void start_program(const struct run *run, enum id_kind kind, pid_t target
 	map->said_fd = ends[0];
 }
 
+/* Until `fd` can be read, or for good. PR_SET_PDEATHSIG would not do: set-user-id programs lose it. */
+static void await(const struct mapper *mapper, int fd)
+{
+	struct pollfd polls[] = { { .fd = fd, .events = POLLIN },
+				  { .fd = mapper->setup_pidfd, .events = POLLIN },
+				  { .fd = mapper->starter_pidfd, .events = POLLIN } };
+	while (poll(polls, ARRAY_SIZE(polls), -1) < 0 && errno == EINTR)
+		;
+	if (!polls[1].revents && !polls[2].revents)
+		return;
+	for (enum id_kind kind = 0; kind < N_ID_KINDS; kind++)
+		if (mapper->maps[kind].pid > 0)
+			kill(mapper->maps[kind].pid, SIGKILL);
+	_exit(1);
+}
+
 /* The first line of it. */
-static const char *first_words(int fd)
+static const char *first_words(const struct mapper *mapper, int fd)
 {
 	char said[1024];
 	size_t length = 0;
-	for (ssize_t n = 1; n > 0 && length<sizeof(said); length += n> 0 ? (size_t) n : 0)
+	for (ssize_t n = 1; n > 0 && length<sizeof(said); length += n> 0 ? (size_t) n : 0) {
+		await(mapper, fd);
 		n = read(fd, said + length, sizeof(said) - length);
+	}
 	close(fd);
 	char *line = arena_copy(said, length);
 	line[strcspn(line, "\n")] = '\0';
@@ -209,9 +230,12 @@ static const char *await_program(const struct run *run, enum id_kind kind)
 	int status = 0;
 	if (map->pid < 0)
 		return arena_printf("Can't start %s: %s", map->program, errno_text(errno));
-	const char *said = first_words(map->said_fd);
+	const char *said = first_words(run->mapper, map->said_fd);
+	AUTO_CLOSE int pidfd = sys_pidfd_open(map->pid, 0);
+	await(run->mapper, pidfd);
 	while (waitpid(map->pid, &status, 0) < 0 && errno == EINTR)
 		;
+	map->pid = 0;
 	errno = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return NULL;
@@ -240,18 +264,22 @@ static _Noreturn void be_mapper(const struct run *run, int socket)
 {
 	struct message message;
 	struct failure failure = { 0 };
-	int pidfd;
+	struct mapper *mapper = run->mapper;
+	sigset_t all;
+	sigfillset(&all); /* a terminal's would end it before what it has started */
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	die_first_call(NULL, NULL);
-	if (channel_receive(socket, true, &message, &pidfd) != 1 || message.kind != MESSAGE_MAP)
+	if (channel_receive(socket, true, &message, &mapper->setup_pidfd) != 1 ||
+	    message.kind != MESSAGE_MAP)
 		_exit(1);
-	pid_t target = procfile_pid_of(run->host->proc_fd, pidfd);
+	pid_t target = procfile_pid_of(run->host->proc_fd, mapper->setup_pidfd);
 	if (target <= 0)
 		_exit(1);
 	for (enum id_kind kind = 0; kind < N_ID_KINDS; kind++)
-		if (run->mapper->maps[kind].program)
+		if (mapper->maps[kind].program)
 			start_program(run, kind, target);
 	for (enum id_kind kind = 0; kind < N_ID_KINDS; kind++) {
-		__auto_type map = &run->mapper->maps[kind];
+		__auto_type map = &mapper->maps[kind];
 		if (!map->ranges.n)
 			continue;
 		const char *told =
@@ -295,13 +323,15 @@ void mapper_start(struct run *run)
 	}
 	int ends[2];
 	channel_make_pair(ends);
-	mapper->pid = sys_clone_process(0);
+	mapper->starter_pidfd = sys_pidfd_open(getpid(), 0);
+	mapper->pid = mapper->starter_pidfd < 0 ? -1 : sys_clone_process(0);
 	if (mapper->pid < 0)
 		die_errno(errno, "Can't start the process that writes the id maps");
 	close(ends[mapper->pid != 0]);
 	if (mapper->pid == 0)
 		be_mapper(run, ends[1]);
 	mapper->socket = ends[0];
+	close_fd(&mapper->starter_pidfd);
 }
 
 void mapper_leave(struct run *run)

@@ -36,21 +36,21 @@ static char *take_field(char **rest, const char *separators)
 /* What it says on standard output, at most so much; "" where that cannot be had. */
 static char *output_of(char *const *words)
 {
-	enum { MOST_BYTES = 1 << 20 };
+	enum { MOST_BYTES = 1 << 20, MOST_SECONDS = 10 };
 	int ends[2];
 	const char *program = program_find(words[0]);
 	if (!program)
 		return arena_string("");
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		die_errno(errno, "Can't make a pipe");
-	pid_t pid = sys_clone_process(0);
+	pid_t parent = getpid(), pid = sys_clone_process(0);
 	if (pid < 0)
 		die_errno(errno, "Can't start %s", program);
 	if (pid == 0) {
 		char *const no_environment[] = { NULL };
 		AUTO_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (program_take_stdio(null_fd) && dup2(ends[1], STDOUT_FILENO) >= 0 &&
-		    !program_leave_caller(NULL, 0))
+		    !program_leave_caller(NULL, 0) && program_limit_life(parent, MOST_SECONDS))
 			execve(program, words, no_environment);
 		_exit(1);
 	}

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 const char *program_find(const char *name)
@@ -35,4 +36,12 @@ const char *program_leave_caller(int *keep, size_t n_keep)
 	if (setsid() < 0 || chdir("/") < 0)
 		return "leave the caller's session";
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? "unblock its signals" : NULL;
+}
+
+bool program_limit_life(pid_t parent, unsigned seconds)
+{
+	if (signal(SIGALRM, SIG_DFL) == SIG_ERR || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return false;
+	alarm(seconds);
+	return getppid() == parent;
 }

@@ -4,16 +4,19 @@ import errno
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from lines import form_args
 from overlays import BACKENDS, FUSE_DEVICE, give
 from packages import install, make_package, needs_dpkg, package_root
 from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, Terminal, assert_ok, bpf, close, errno_inside, filtered_by, host_mounts, inside,
-                     pipe, python, python_prefix, read_json, refused, run, run_python, shell, start, status_inside, tree, user_ids)
+                     mark, pipe, processes_with, python, python_prefix, read_json, refused, run, run_python, shell, start, status_inside, tree, user_ids,
+                     wait_for)
 
 NINE = "00000000800400fb"  # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SYS_CHROOT SETFCAP
 NO_PRIVS = python_prefix("__import__('ctypes').CDLL(None).prctl(38, 1, 0, 0, 0)")
@@ -395,3 +398,33 @@ def test_root_writes_any_map_itself(tmp_path):
     more = "mount --bind /dev/null /usr/bin/newuidmap; mount --bind /dev/null /usr/bin/newgidmap"
     assert inside(args, "(os.getuid(), os.getgid(), open('/proc/self/gid_map').read().split()[3:])", base=WITH_PROC,
                   prefix=host_mounts(more)) == (0, 0, ["1", "1", "9"])
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("form", ["alone", "supervised", "with pid 1", "new session"])
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, "--timeout"], ids=str)
+def test_a_helper_that_hangs_ends_with_the_run(tmp_path, form, end):
+    if end == "--timeout" and form == "alone":
+        pytest.skip("--timeout takes a supervisor")
+    number, silent = mark(), "exec 2>&-;" if form == "supervised" else ""
+    prefix = as_seven(tmp_path, "seven:200000:10\n", fakes={"/usr/bin/newuidmap": f"#!/bin/sh\n{silent} exec sleep {number}\n"})
+    timeout = ["--timeout", "0.2"] if end == "--timeout" else []
+    with start([*BASE, "--map-auto", *form_args(form), *timeout], ["true"], prefix=prefix) as process:
+        wait_for(lambda: processes_with(number), what="newuidmap")
+        if not timeout:
+            process.send_signal(end)
+        status = process.wait(20)
+        assert status == 124 if timeout else status in (-end, 128 + end)
+        wait_for(lambda: not processes_with(number), what="the end of newuidmap")
+
+
+@pytest.mark.root
+def test_a_getsubids_that_hangs_ends_with_the_run(tmp_path):
+    number = mark()
+    (tmp_path / "nsswitch.conf").write_text("subid: sss\n")
+    prefix = as_seven(tmp_path, "", files={"/etc/nsswitch.conf": tmp_path / "nsswitch.conf"},
+                      fakes={"/usr/bin/getsubids": f"#!/bin/sh\nexec sleep {number}\n"})
+    with start([*BASE, "--map-auto"], ["true"], prefix=prefix) as process:
+        wait_for(lambda: processes_with(number), what="getsubids")
+        process.send_signal(signal.SIGKILL)
+        wait_for(lambda: not processes_with(number), what="the end of getsubids")
