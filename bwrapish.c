@@ -261,7 +261,7 @@ int main(int argc, char **argv, char **envp)
 			   .landlock_fd = -1,
 			   .root.fd = -1,
 			   .pty = { -1, -1 },
-			   .carrier_fds = { -1, -1 } };
+			   .carrier_fds = { { -1, -1 }, { -1, -1 } } };
 
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	bool as_bwrap = argc > 0 && streq(slash ? slash + 1 : argv[0], "bwrap");

@@ -11,7 +11,7 @@ function __bwrapish_next
 				set kinds none
 			case --uid-map --gid-map
 				set kinds none none none
-			case --tcp-out --rlimit --limit --limit-try
+			case --tcp-out --tcp-in --rlimit --limit --limit-try
 				set kinds none none
 			case --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --symlink --bind-create --bind-inner
 				set kinds file file
@@ -124,6 +124,7 @@ complete -c bwrapish -n '__bwrapish_wants option' -l uid-map -d 'have so many ui
 complete -c bwrapish -n '__bwrapish_wants option' -l gid-map -d 'have so many gids from OUTER on as INNER and up'
 complete -c bwrapish -n '__bwrapish_wants option' -l keep-groups -d 'keep the caller\'s supplementary groups where they could be left'
 complete -c bwrapish -n '__bwrapish_wants option' -l tcp-out -d 'PORT of the loopback device inside leads to TARGET outside'
+complete -c bwrapish -n '__bwrapish_wants option' -l tcp-in -d 'TCP to ADDR:PORT outside leads to PORT of the loopback device inside'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind -d 'show the host\'s SRC at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-try -d 'the same, skipped where SRC does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l dev-bind -d 'as --bind, with device nodes that work'

@@ -1,29 +1,26 @@
-/* listeners.c - the ports of the loopback device inside that lead outside.
+/* listeners.c - the ports of the loopback device inside that lead outside; and the way in.
  *
  * A socket belongs to the network namespace in which it was made, whoever has it: these are made inside, before
- * anybody else is there, and served from outside.
+ * anybody else is there, and served from outside. Those that reach what listens inside are made when it is
+ * asked for, by who has entered the namespace for that.
  */
 #include "ns/listeners.h"
 
-#include "plan/net-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/entries.h"
 #include "utils.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 /* -1 and errno. */
 static int try_listen(int family, uint16_t port)
 {
 	const struct socket_address address = loopback_address(family, port);
-	const int on = 1;
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd >= 0 &&
-	    (family != AF_INET6 ||
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
-	    bind(fd, &address.as.any, address.length) == 0 && listen(fd, ENTRIES_BACKLOG) == 0)
+	int fd = entries_try_bind(&address);
+	if (fd >= 0 && listen(fd, ENTRIES_BACKLOG) == 0)
 		return fd;
 	int error = errno;
 	close_fd(&fd);
@@ -61,9 +58,20 @@ static void listen_at(const struct run *run, size_t number)
 		die_errno(error, "%s: Can't listen on port %u inside", position, passage->port);
 }
 
+static void show_way_in(const struct run *run)
+{
+	AUTO_CLOSE int network = openat(run->host->proc_fd, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (network < 0)
+		die_errno(errno, "%s: Can't open /proc/self/ns/net",
+			  position_text(entries_position(run, INWARD)));
+	entries_send_network(run, network);
+}
+
 void listeners_make(const struct run *run)
 {
 	for (size_t i = 0; i < run->plan->net.n_passages; i++)
 		if (run->plan->net.passages[i].kind == PASSAGE_TCP_OUT)
 			listen_at(run, i);
+	if (run->carrier_fds[INWARD][0] >= 0)
+		show_way_in(run);
 }

@@ -4,8 +4,8 @@
 
 #include "run/run.h"
 
-/* In the new network namespace, whose loopback device is up: listens for each --tcp-out, and hands the sockets to the
- * carrier. */
+/* In the new network namespace, whose loopback device is up: listens for each --tcp-out, and hands the sockets to who
+ * carries out; and the namespace to who carries in. */
 void listeners_make(const struct run *run);
 
 #endif

@@ -21,6 +21,7 @@
 /* clang-format off */
 static const struct option_row rows[] = {
 	ROW("tcp-out", "PORT TARGET", NAMESPACES, "PORT of the loopback device inside leads to TARGET outside", OWN, .value = PASSAGE_TCP_OUT, .use = USE_OWN, .supervised = 12, .needs = "--unshare-net"),
+	ROW("tcp-in", "ADDR:PORT PORT", NAMESPACES, "TCP to ADDR:PORT outside leads to PORT of the loopback device inside", OWN, .value = PASSAGE_TCP_IN, .supervised = 12, .needs = "--unshare-net"),
 };
 /* clang-format on */
 const struct option_rows net_option_rows = { rows, ARRAY_SIZE(rows) };
@@ -136,9 +137,14 @@ static void add(struct net_plan *net, const struct passage *passage)
 problem net_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			 struct position position)
 {
-	struct passage passage = { .kind = (enum passage_kind) row->value, .position = position };
-	problem bad = read_port(position, words[0], &passage.port);
-	if (!bad)
+	struct passage passage = { .kind = (enum passage_kind) row->value,
+				   .fd = -1,
+				   .position = position };
+	bool leads_in = passage.kind == PASSAGE_TCP_IN;
+	problem bad = read_port(position, words[leads_in], &passage.port);
+	if (!bad && leads_in)
+		bad = read_tcp_address(position, passage.word = words[0], &passage.beyond);
+	else if (!bad)
 		bad = read_target(reader, row, words[1], &passage);
 	if (!bad)
 		add(&reader->plan->net, &passage);
@@ -163,10 +169,18 @@ static bool have_one_socket(const struct passage *one, const struct passage *oth
 	return one->fd >= 0 && one->fd == other->fd;
 }
 
+/* Many may lead in to one port, and none to one that leads out again. */
 static bool have_one_port(const struct passage *one, const struct passage *other)
 {
-	return one->kind == PASSAGE_TCP_OUT && other->kind == PASSAGE_TCP_OUT &&
-	       one->port == other->port;
+	return one->port && one->port == other->port &&
+	       (one->kind == PASSAGE_TCP_OUT || other->kind == PASSAGE_TCP_OUT);
+}
+
+static bool have_one_address(const struct passage *one, const struct passage *other)
+{
+	return one->kind == PASSAGE_TCP_IN && other->kind == PASSAGE_TCP_IN &&
+	       one->beyond.length == other->beyond.length &&
+	       memcmp(&one->beyond.as, &other->beyond.as, one->beyond.length) == 0;
 }
 
 problem net_options_check(const struct plan *plan)
@@ -184,6 +198,9 @@ problem net_options_check(const struct plan *plan)
 				return problem_at(passage->position,
 						  "port %u is that of %s already", passage->port,
 						  position_text(earlier->position));
+			if (have_one_address(earlier, passage))
+				return problem_at(passage->position, "%s is that of %s already",
+						  passage->word, position_text(earlier->position));
 		}
 	return NULL;
 }
@@ -199,6 +216,12 @@ void net_options_explain_become(const struct plan *plan, struct text *text)
 			explain_line(text, "", "%s: port %u of 127.0.0.1 and [::1] leads to %s",
 				     position_text(passage->position), passage->port,
 				     passage->word);
+			break;
+		case PASSAGE_TCP_IN:
+			explain_line(
+				text, "",
+				"%s: %s outside leads to port %u of 127.0.0.1, or else of [::1]",
+				position_text(passage->position), passage->word, passage->port);
 			break;
 		}
 	}

@@ -20,12 +20,12 @@ struct socket_address {
 };
 struct socket_address loopback_address(int family, uint16_t port);
 
-enum passage_kind { PASSAGE_TCP_OUT, PASSAGE_UNIX_OUT };
+enum passage_kind { PASSAGE_TCP_OUT, PASSAGE_UNIX_OUT, PASSAGE_TCP_IN };
 /* What comes in at one side leaves at the other. */
 struct passage {
 	enum passage_kind kind;
 	uint16_t port;                /* inside, on the loopback device; --unix-out has none */
-	struct socket_address beyond; /* outside: where it leads */
+	struct socket_address beyond; /* outside: where it leads, or with --tcp-in begins */
 	int fd;                       /* a socket of the caller's instead of that; -1: none */
 	const char *word;             /* how the line calls it */
 	struct position position;

@@ -1,27 +1,31 @@
-/* carrier.c - the helper that carries connections through the edge of the sandbox's network: it accepts what comes to the sockets
- * that setup has made inside, and has each joined with one outside (carry.c).
+/* carrier.c - the helpers that carry connections through the edge of the sandbox's network: one accepts what comes to the
+ * sockets that setup has made inside, and has each joined with one outside (carry.c); the other one, with --tcp-in, the
+ * other way round.
  *
- * It is in the host's namespaces, as the caller, so that COMMAND reaches nothing but what it joins; it has no capability,
+ * They are in the host's namespaces, as the caller, so that COMMAND reaches nothing but what they join; but for the network
+ * of the second, to which the sockets belong that it makes, and the user namespace, which owns that. They have no capability,
  * no descriptor but these and no call that opens or runs anything (guards_confine_carrier()), and cannot be looked
- * into. It hears no signal, and ends with the sandbox, also where the supervisor has left before.
+ * into. They hear no signal, and end with the sandbox, also where the supervisor has left before.
  *
  * Must not: wait for one peer; allocate once it is confined.
  */
 #include "process/carrier.h"
 
 #include "filter/guards.h"
-#include "plan/net-options.h"
+#include "ns/join.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "process/carry.h"
 #include "run/entries.h"
 #include "run/helper.h"
 #include "sys/capabilities.h"
+#include "sys/kernel.h"
 #include "sys/self.h"
 #include "utils.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -30,7 +34,7 @@
 #include <unistd.h>
 
 /* Those that come beyond that wait in the queues of their sockets. */
-enum { MOST_CONNECTIONS = 1024, ENTRIES_EACH = 2, SHORT_MS = 100 };
+enum { MOST_CONNECTIONS = 1024, ENTRIES_EACH = 2, N_INNER = 2, SHORT_MS = 100 };
 
 /* A socket that listens. */
 struct entry {
@@ -41,7 +45,8 @@ struct entry {
 
 /* A passage, as it is served. */
 struct gate {
-	const struct passage *passage;
+	const struct socket_address *to; /* the first of these where somebody listens */
+	size_t n_to;
 	struct entry entries[ENTRIES_EACH];
 	size_t n_entries;
 	int fd;              /* the caller's socket; -1: there is none, or it is joined already */
@@ -51,6 +56,7 @@ struct gate {
 
 struct carrier {
 	const struct run *run;
+	enum direction direction;
 	int epoll_fd;
 	struct source life;
 	struct gate *gates;
@@ -60,11 +66,6 @@ struct carrier {
 	int64_t short_ms; /* until when that is not tried again; 0: it does */
 	int64_t end_ms;   /* the sandbox has ended, and so do we by then; 0: it goes on */
 };
-
-static const char *position(const struct run *run)
-{
-	return position_text(run->plan->net.passages[0].position);
-}
 
 /* ---- entries ---- */
 
@@ -130,15 +131,15 @@ static bool admit_one(struct carrier *carrier, struct entry *entry)
 	struct gate *gate = entry->gate;
 	if (entry->fd < 0 || carry_is_full(carrier->carry) || !has_target(carrier, gate))
 		return false;
-	int inner = accept_from(carrier, entry);
-	if (inner < 0)
+	int fd = accept_from(carrier, entry);
+	if (fd < 0)
 		return false;
 	if (gate->fd < 0) {
-		carry_connect(carrier->carry, inner, &gate->passage->beyond);
+		carry_connect(carrier->carry, fd, gate->to, gate->n_to);
 		return true;
 	}
 	bool is_last = gate->target.fd < 0;
-	carry_join(carrier->carry, inner, is_last ? gate->fd : gate->held);
+	carry_join(carrier->carry, fd, is_last ? gate->fd : gate->held);
 	gate->held = -1;
 	if (is_last)
 		close_gate(gate);
@@ -157,14 +158,14 @@ static void admit(struct carrier *carrier, struct entry *entry)
 /* AddressSanitizer makes calls of its own before a function that does not return, which this process may not make. */
 #define NOT_SANITIZED __attribute__((no_sanitize("address")))
 
-/* What COMMAND has sent before it ended is passed on, as a network would: to who reads. */
+/* What COMMAND has sent before it ended is passed on, as a network would: to who reads. Nobody comes in any more. */
 static void begin_to_end(struct carrier *carrier)
 {
 	enum { PATIENCE_MS = 1000 };
 	carrier->end_ms = now_ms() + PATIENCE_MS;
 	for (size_t i = 0; i < carrier->n_gates; i++) {
 		struct gate *gate = &carrier->gates[i];
-		for (size_t j = 0; j < gate->n_entries; j++)
+		for (size_t j = 0; carrier->direction == OUTWARD && j < gate->n_entries; j++)
 			while (admit_one(carrier, &gate->entries[j]))
 				;
 		close_gate(gate);
@@ -231,7 +232,7 @@ static _Noreturn void serve(struct carrier *carrier)
 /* ---- becoming it ---- */
 
 /* As many connections as there can be descriptors for. */
-static size_t count_possible(const struct run *run)
+static size_t count_possible(const struct run *run, enum direction direction)
 {
 	struct rlimit limit;
 	size_t n_ours = 16 + (ENTRIES_EACH + 2) * run->plan->net.n_passages;
@@ -242,21 +243,26 @@ static size_t count_possible(const struct run *run)
 		die_errno(errno, "Can't raise the limit of open files");
 	if (limit.rlim_cur < n_ours + CARRY_FDS_EACH)
 		die("%s: The limit of open files, %llu, is too small to carry a connection",
-		    position(run), (unsigned long long) limit.rlim_cur);
+		    position_text(entries_position(run, direction)),
+		    (unsigned long long) limit.rlim_cur);
 	rlim_t n = (limit.rlim_cur - n_ours) / CARRY_FDS_EACH;
 	return n < MOST_CONNECTIONS ? (size_t) n : MOST_CONNECTIONS;
 }
 
-static void keep_sockets(const struct run *run, int socket, int child)
+static void keep_sockets(const struct run *run, enum direction direction, int socket, int child)
 {
 	size_t n = 0;
-	int *keep = arena_alloc((run->plan->net.n_passages + 2) * sizeof(*keep));
+	int *keep = arena_alloc((run->plan->net.n_passages + 3) * sizeof(*keep));
+	if (direction == INWARD) /* for enter_network() */
+		keep[n++] = run->host->proc_fd;
 	keep[n++] = socket;
 	keep[n++] = child;
 	for (size_t i = 0; i < run->plan->net.n_passages; i++)
-		keep[n++] = run->plan->net.passages[i].fd;
+		keep[n++] =
+			direction == INWARD ? run->outer_entries[i] : run->plan->net.passages[i].fd;
 	if (!close_all_except(keep, n))
-		die_errno(errno, "%s: Can't close the descriptors of others", position(run));
+		die_errno(errno, "%s: Can't close the descriptors of others",
+			  position_text(entries_position(run, direction)));
 }
 
 static bool listens(int socket)
@@ -266,32 +272,61 @@ static bool listens(int socket)
 	return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) == 0 && answer;
 }
 
+static bool add_entry(struct carrier *carrier, struct gate *gate, int fd)
+{
+	if (gate->n_entries == ENTRIES_EACH)
+		_exit(1); /* not from setup */
+	struct entry *entry = &gate->entries[gate->n_entries++];
+	*entry = (struct entry){ .source = { SOURCE_ENTRY }, .fd = fd, .gate = gate };
+	return watch_entry(carrier, entry, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+static const struct socket_address *inner_addresses(uint16_t port)
+{
+	struct socket_address *to = arena_alloc(N_INNER * sizeof(*to));
+	to[0] = loopback_address(AF_INET, port);
+	to[1] = loopback_address(AF_INET6, port);
+	return to;
+}
+
+static bool prepare_gate(struct carrier *carrier, size_t number)
+{
+	struct gate *gate = &carrier->gates[number];
+	const struct passage *passage = &carrier->run->plan->net.passages[number];
+	gate->held = gate->fd = -1;
+	gate->target = (struct entry){ .source = { SOURCE_TARGET }, .fd = -1, .gate = gate };
+	if (entries_direction(passage) != carrier->direction)
+		return true;
+	bool is_inward = carrier->direction == INWARD;
+	gate->to = is_inward ? inner_addresses(passage->port) : &passage->beyond;
+	gate->n_to = is_inward ? N_INNER : 1;
+	if (is_inward)
+		return add_entry(carrier, gate, carrier->run->outer_entries[number]);
+	/* under a number of its own: it may be one of 0 to 2, which are closed */
+	if (passage->fd >= 0 &&
+	    (gate->fd = fcntl(passage->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0)
+		return false;
+	if (gate->fd > STDERR_FILENO && listens(gate->fd))
+		gate->target.fd = gate->fd;
+	return watch_entry(carrier, &gate->target, EPOLL_CTL_ADD, 0);
+}
+
 static bool prepare(struct carrier *carrier, int child)
 {
-	const struct net_plan *net = &carrier->run->plan->net;
+	const struct run *run = carrier->run;
+	const struct net_plan *net = &run->plan->net;
 	struct epoll_event life = { .events = EPOLLIN, .data.ptr = &carrier->life };
 	carrier->life.kind = SOURCE_LIFE;
 	carrier->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (carrier->epoll_fd < 0 || epoll_ctl(carrier->epoll_fd, EPOLL_CTL_ADD, child, &life) < 0)
 		return false;
-	carrier->carry = carry_make(carrier->epoll_fd, count_possible(carrier->run));
+	carrier->carry = carry_make(carrier->epoll_fd, count_possible(run, carrier->direction),
+				    carrier->direction == OUTWARD ? CARRY_ENTRY : CARRY_TARGET);
 	carrier->n_gates = net->n_passages;
 	carrier->gates = arena_alloc(net->n_passages * sizeof(*carrier->gates));
-	for (size_t i = 0; i < net->n_passages; i++) {
-		struct gate *gate = &carrier->gates[i];
-		gate->passage = &net->passages[i];
-		gate->held = gate->fd = -1;
-		gate->target =
-			(struct entry){ .source = { SOURCE_TARGET }, .fd = -1, .gate = gate };
-		/* under a number of its own: it may be one of 0 to 2, which are closed */
-		if (gate->passage->fd >= 0 &&
-		    (gate->fd = fcntl(gate->passage->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0)
+	for (size_t i = 0; i < net->n_passages; i++)
+		if (!prepare_gate(carrier, i))
 			return false;
-		if (gate->fd > STDERR_FILENO && listens(gate->fd))
-			gate->target.fd = gate->fd;
-		if (!watch_entry(carrier, &gate->target, EPOLL_CTL_ADD, 0))
-			return false;
-	}
 	return true;
 }
 
@@ -299,35 +334,54 @@ static bool take_entries(struct carrier *carrier, int socket)
 {
 	size_t number;
 	int fd;
-	while (entries_receive(carrier->run, socket, &number, &fd)) {
-		struct gate *gate = &carrier->gates[number];
-		if (gate->n_entries == ENTRIES_EACH)
-			_exit(1); /* not from setup */
-		struct entry *entry = &gate->entries[gate->n_entries++];
-		*entry = (struct entry){ .source = { SOURCE_ENTRY }, .fd = fd, .gate = gate };
-		if (!watch_entry(carrier, entry, EPOLL_CTL_ADD, EPOLLIN))
+	while (entries_receive(carrier->run, socket, &number, &fd))
+		if (!add_entry(carrier, &carrier->gates[number], fd))
 			return false;
-	}
 	return true;
 }
 
-void carrier_be(const struct run *run, int socket, int child)
+/* Sockets that are made after this belong to it. It is owned by the sandbox's user namespace, or without one by the
+ * caller's. What is not needed any more is closed. */
+static void enter_network(const struct run *run, int socket)
+{
+	struct position position = entries_position(run, INWARD);
+	struct fd_at network = { .fd = entries_receive_network(socket), .position = position };
+	struct fd_at owner = { .fd = -1, .position = position };
+	if (run->shape.user_namespace || run->plan->ns.userns.fd >= 0) {
+		owner.fd = sys_ioctl(network.fd, NS_GET_USERNS, NULL);
+		ns_join(run, &owner, NS_USER);
+	}
+	ns_join(run, &network, NS_NET);
+	ns_verify_joined(run, &network, NS_NET);
+	close_fd(&owner.fd);
+	close_fd(&network.fd);
+	close(run->host->proc_fd);
+}
+
+void carrier_be(const struct run *run, enum direction direction, int socket, int child)
 {
 	struct carrier *carrier = arena_alloc(sizeof(*carrier));
+	const char *position = position_text(entries_position(run, direction));
 	sigset_t all;
 	carrier->run = run;
+	carrier->direction = direction;
 	sigfillset(&all); /* the terminal's, too: COMMAND decides what becomes of those */
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		die_errno(errno,
 			  "%s: Can't keep COMMAND from the process that carries its connections",
-			  position(run));
-	keep_sockets(run, socket, child);
-	caps_drop_all();
-	if (!prepare(carrier, child) || !take_entries(carrier, socket))
-		die_errno(errno, "%s: Can't watch its sockets", position(run));
+			  position);
+	keep_sockets(run, direction, socket, child);
+	if (direction == OUTWARD)
+		caps_drop_all();
+	if (!prepare(carrier, child) || (direction == OUTWARD && !take_entries(carrier, socket)))
+		die_errno(errno, "%s: Can't watch its sockets", position);
+	if (direction == INWARD) {
+		enter_network(run, socket);
+		caps_drop_all();
+	}
 	if (!guards_confine_carrier())
 		die_errno(errno, "%s: Can't confine the process that carries its connections",
-			  position(run));
+			  position);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		close(fd); /* their readers wait for the end of file */
 	helper_send_ready(socket, -1);

@@ -20,8 +20,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { INNER, OUTER, N_ENDS };
-
 struct pipe {
 	int fds[2];
 	struct pipe *next;
@@ -30,7 +28,7 @@ struct pipe {
 struct end {
 	struct source source; /* the first: an event leads here */
 	struct connection *connection;
-	int fd;
+	int fd;                        /* -1: none yet */
 	bool is_readable, is_writable; /* as far as is known: until EAGAIN */
 };
 
@@ -45,15 +43,18 @@ struct connection {
 	enum { UNUSED, CONNECTING, REFUSED_FOR_NOW, JOINED } state;
 	struct end ends[N_ENDS];
 	struct way ways[N_ENDS];
-	const struct socket_address *to;
-	bool is_reset;        /* one side has broken off */
-	bool outer_is_shared; /* with the caller: closing it does not end it */
+	const struct socket_address
+		*to; /* where it leads; and instead of that the next, of so many */
+	size_t n_to;
+	bool is_reset;         /* one side has broken off */
+	bool target_is_shared; /* with the caller: closing it does not end it */
 	bool is_queued;
 	struct connection *next; /* of those unused, queued, or ended */
 };
 
 struct carry {
 	int epoll_fd;
+	enum carry_end inner;
 	size_t n, n_pipes, n_free_pipes;
 	bool finishes;
 	bool is_urgent; /* one of those queued can go on now */
@@ -62,11 +63,11 @@ struct carry {
 	struct pipe *free_pipes, *unmade_pipes;
 };
 
-struct carry *carry_make(int epoll_fd, size_t n_most)
+struct carry *carry_make(int epoll_fd, size_t n_most, enum carry_end inner)
 {
 	struct carry *carry = arena_alloc(sizeof(*carry));
 	struct pipe *pipes = arena_alloc(N_ENDS * n_most * sizeof(*pipes));
-	*carry = (struct carry){ .epoll_fd = epoll_fd, .n_all = n_most };
+	*carry = (struct carry){ .epoll_fd = epoll_fd, .inner = inner, .n_all = n_most };
 	carry->all = arena_alloc(n_most * sizeof(*carry->all));
 	carry->queue_end = &carry->queue;
 	for (size_t i = n_most; i-- > 0;) {
@@ -164,7 +165,7 @@ static void close_end(struct carry *carry, struct connection *connection, int nu
 		return;
 	if (connection->is_reset) /* which close(2) then tells the peer: tcp(7) */
 		setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	if (number == OUTER && connection->outer_is_shared) {
+	if (number == CARRY_TARGET && connection->target_is_shared) {
 		epoll_ctl(carry->epoll_fd, EPOLL_CTL_DEL, end->fd, NULL);
 		shutdown(end->fd, SHUT_RDWR);
 	}
@@ -199,67 +200,80 @@ static void break_off(struct carry *carry, struct connection *connection)
 	end_connection(carry, connection);
 }
 
-/* A queue that is full is EAGAIN at once for a unix socket: unix(7). Nothing tells when it is not. */
-static void try_connect(struct carry *carry, struct connection *connection)
-{
-	const struct socket_address *to = connection->to;
-	int fd = connection->ends[OUTER].fd;
-	if (connect(fd, &to->as.any, to->length) == 0)
-		connection->state = JOINED;
-	else if (errno == EINPROGRESS)
-		connection->state = CONNECTING;
-	else if (errno == EAGAIN)
-		connection->state = REFUSED_FOR_NOW;
-	else {
-		break_off(carry, connection);
-		return;
-	}
-	if (connection->state == REFUSED_FOR_NOW)
-		queue(carry, connection);
-	else if (!watch(carry, &connection->ends[OUTER]))
-		break_off(carry, connection);
-}
-
-/* NULL, with both closed, where the kernel does not let it be watched. */
-static struct connection *begin(struct carry *carry, int inner, int outer)
+static bool begin_end(struct connection *connection, enum carry_end number, int fd)
 {
 	static const int on = 1;
-	const int fds[] = { [INNER] = inner, [OUTER] = outer };
+	connection->ends[number] = (struct end){ .source = { SOURCE_CONNECTION },
+						 .connection = connection,
+						 .fd = fd,
+						 .is_writable = true };
+	/* Who waits to fill a packet has done so before; of a unix socket it is refused. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd >= 0;
+}
+
+/* False: it is not reached by this address. A queue that is full is EAGAIN at once for a unix socket: unix(7). Nothing
+ * tells when it is not. */
+static bool connect_to(struct carry *carry, struct connection *connection,
+		       const struct socket_address *to)
+{
+	struct end *target = &connection->ends[CARRY_TARGET];
+	if (target->fd < 0 &&
+	    !begin_end(connection, CARRY_TARGET,
+		       socket(to->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)))
+		return false;
+	connection->state = connect(target->fd, &to->as.any, to->length) == 0 ? JOINED
+			    : errno == EINPROGRESS                            ? CONNECTING
+			    : errno == EAGAIN                                 ? REFUSED_FOR_NOW
+									      : UNUSED;
+	if (connection->state == REFUSED_FOR_NOW)
+		queue(carry, connection);
+	return connection->state == REFUSED_FOR_NOW ||
+	       (connection->state != UNUSED && watch(carry, target));
+}
+
+static void try_connect(struct carry *carry, struct connection *connection)
+{
+	for (; connection->n_to; connection->to++, connection->n_to--) {
+		if (connect_to(carry, connection, connection->to))
+			return;
+		close_fd(&connection->ends[CARRY_TARGET].fd);
+	}
+	break_off(carry, connection);
+}
+
+/* NULL, with it closed, where the kernel does not let it be watched. */
+static struct connection *begin(struct carry *carry, int entry, int target)
+{
 	struct connection *connection = carry->unused;
 	carry->unused = connection->next;
 	*connection = (struct connection){ .state = JOINED };
 	carry->n++;
-	for (int i = 0; i < N_ENDS; i++) {
-		connection->ends[i] = (struct end){ .source = { SOURCE_CONNECTION },
-						    .connection = connection,
-						    .fd = fds[i],
-						    .is_writable = true };
-		/* Who waits to fill a packet has done so before; of a unix socket it is refused. */
-		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	}
-	if (outer >= 0 && watch(carry, &connection->ends[INNER]))
+	begin_end(connection, CARRY_TARGET, target);
+	begin_end(connection, CARRY_ENTRY, entry);
+	if (watch(carry, &connection->ends[CARRY_ENTRY]))
 		return connection;
 	break_off(carry, connection);
 	return NULL;
 }
 
-void carry_connect(struct carry *carry, int inner, const struct socket_address *to)
+void carry_connect(struct carry *carry, int entry, const struct socket_address *to, size_t n_to)
 {
-	int outer = socket(to->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct connection *connection = begin(carry, inner, outer);
+	struct connection *connection = begin(carry, entry, -1);
 	if (!connection)
 		return;
 	connection->to = to;
+	connection->n_to = n_to;
 	try_connect(carry, connection);
 }
 
-void carry_join(struct carry *carry, int inner, int outer)
+void carry_join(struct carry *carry, int entry, int target)
 {
-	struct connection *connection = begin(carry, inner, outer);
+	struct connection *connection = begin(carry, entry, target);
 	if (!connection)
 		return;
-	connection->outer_is_shared = true;
-	if (!watch(carry, &connection->ends[OUTER]))
+	connection->target_is_shared = true;
+	if (!watch(carry, &connection->ends[CARRY_TARGET]))
 		break_off(carry, connection);
 }
 
@@ -339,11 +353,15 @@ static void learn_connected(struct carry *carry, struct connection *connection)
 {
 	int error;
 	socklen_t size = sizeof(error);
-	if (getsockopt(connection->ends[OUTER].fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ||
-	    error)
-		break_off(carry, connection);
-	else
+	struct end *target = &connection->ends[CARRY_TARGET];
+	if (getsockopt(target->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && !error) {
 		connection->state = JOINED;
+		return;
+	}
+	close_fd(&target->fd);
+	connection->to++;
+	connection->n_to--;
+	try_connect(carry, connection);
 }
 
 static void go_on(struct carry *carry, struct connection *connection)
@@ -354,7 +372,8 @@ static void go_on(struct carry *carry, struct connection *connection)
 		return;
 	for (int i = 0; i < N_ENDS; i++)
 		go_one_way(carry, connection, i);
-	if (connection->ways[INNER].is_over && (connection->ways[OUTER].is_over || carry->finishes))
+	if ((connection->ways[CARRY_ENTRY].is_over && connection->ways[CARRY_TARGET].is_over) ||
+	    (carry->finishes && connection->ways[carry->inner].is_over))
 		end_connection(carry, connection);
 }
 
@@ -362,15 +381,15 @@ void carry_hear(struct carry *carry, struct source *source, uint32_t events)
 {
 	struct end *end = (struct end *) source;
 	struct connection *connection = end->connection;
-	bool is_inner = end == &connection->ends[INNER];
+	bool is_target = end == &connection->ends[CARRY_TARGET];
 	if (connection->state == UNUSED) /* since an earlier event of the same call */
 		return;
 	end->is_readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
 	end->is_writable |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
-	if (connection->state == CONNECTING && !is_inner &&
+	if (connection->state == CONNECTING && is_target &&
 	    events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 		learn_connected(carry, connection);
-	else if (connection->state != JOINED && is_inner && events & (EPOLLHUP | EPOLLERR))
+	else if (connection->state != JOINED && !is_target && events & (EPOLLHUP | EPOLLERR))
 		break_off(carry, connection); /* nobody waits for it any longer */
 	if (!connection->is_queued)
 		go_on(carry, connection);

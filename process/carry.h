@@ -9,17 +9,21 @@ struct source {
 	enum source_kind { SOURCE_LIFE, SOURCE_ENTRY, SOURCE_TARGET, SOURCE_CONNECTION } kind;
 };
 
-/* At most so many at a time; epoll_fd is not taken over. */
+/* Where a connection came in, and where it leads. */
+enum carry_end { CARRY_ENTRY, CARRY_TARGET, N_ENDS };
+
+/* At most so many at a time; epoll_fd is not taken over; inner: which of their ends is in the sandbox. */
 struct carry;
-struct carry *carry_make(int epoll_fd, size_t n_most);
+struct carry *carry_make(int epoll_fd, size_t n_most, enum carry_end inner);
 /* How many descriptors one of them takes. */
 enum { CARRY_FDS_EACH = 6 };
 bool carry_is_full(const struct carry *carry);
 bool carry_is_idle(const struct carry *carry);
-/* Takes `inner` over, a connection, and joins it with a new one to the address, which stays. */
-void carry_connect(struct carry *carry, int inner, const struct socket_address *to);
+/* Takes `entry` over, a connection, and joins it with a new one to the first of these addresses where somebody
+ * listens. They stay. */
+void carry_connect(struct carry *carry, int entry, const struct socket_address *to, size_t n_to);
 /* Takes both over. The second may be the caller's, too. */
-void carry_join(struct carry *carry, int inner, int outer);
+void carry_join(struct carry *carry, int entry, int target);
 /* For SOURCE_CONNECTION. */
 void carry_hear(struct carry *carry, struct source *source, uint32_t events);
 /* What had to wait for its turn. */

@@ -1,5 +1,5 @@
 /* helpers.c - the processes beside COMMAND that work for the sandbox: fuse-overlayfs, the change lister, the
- * guard, the relay, the carrier. Each is a row of the table; all are started by one function.
+ * guard, the relay, the carriers. Each is a row of the table; all are started by one function.
  *
  * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a
  * supervisor it is the supervisor's child, which joins the user namespace; otherwise it is forked
@@ -17,7 +17,6 @@
 #include "mount/overlay-fuse.h"
 #include "ns/idmap.h"
 #include "plan/given.h"
-#include "plan/net-options.h"
 #include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -26,6 +25,7 @@
 #include "process/protocol.h"
 #include "process/pty.h"
 #include "process/state.h"
+#include "run/entries.h"
 #include "run/helper.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
@@ -62,6 +62,7 @@ static const struct kind {
 	[HELPER_LOOKER] = { .name = "the process that looks" },
 	[HELPER_PTY_RELAY] = { .name = "the relay" },
 	[HELPER_CARRIER] = { .name = "the carrier" },
+	[HELPER_CARRIER_IN] = { .name = "the carrier" },
 };
 
 /* In a list of the supervisor's. */
@@ -92,7 +93,7 @@ struct start {
 	pid_t child;      /* is in the sandbox's user namespace; 0: so are we */
 	int socket;       /* where its job comes from; -1: it has none */
 	int word_fd;      /* -1: it waits for no word */
-	int child_pidfd;  /* the guard's: whom it ends; the carrier's: with whom it ends */
+	int child_pidfd;  /* the guard's: whom it ends; a carrier's: with whom it ends */
 	pid_t supervisor; /* the guard's */
 	int listener;     /* the looker's, and what it shares with the supervisor */
 	struct look_memory *memory;
@@ -126,7 +127,9 @@ static _Noreturn void be_helper(const struct run *run, struct start *start)
 	case HELPER_PTY_RELAY:
 		pty_be_relay(run, start->socket);
 	case HELPER_CARRIER:
-		carrier_be(run, start->socket, start->child_pidfd);
+	case HELPER_CARRIER_IN:
+		carrier_be(run, start->kind == HELPER_CARRIER ? OUTWARD : INWARD, start->socket,
+			   start->child_pidfd);
 	}
 	_exit(1);
 }
@@ -229,18 +232,25 @@ void helpers_start_looker(const struct run *run, int socket, int listener,
 	note(run->supervisor, HELPER_LOOKER, pid, -1);
 }
 
-void helpers_start_carrier(const struct run *run, int socket)
+enum helper_kind helpers_carrier(enum direction direction)
+{
+	return direction == OUTWARD ? HELPER_CARRIER : HELPER_CARRIER_IN;
+}
+
+void helpers_start_carrier(const struct run *run, enum direction direction)
 {
 	AUTO_CLOSE int child = sys_pidfd_open(run->supervisor->child, 0);
-	pid_t pid = child < 0 ? -1
-			      : start_helper(run, (struct start){ .kind = HELPER_CARRIER,
-								  .socket = socket,
-								  .word_fd = -1,
-								  .child_pidfd = child });
+	pid_t pid = child < 0
+			    ? -1
+			    : start_helper(run,
+					   (struct start){ .kind = helpers_carrier(direction),
+							   .socket = run->carrier_fds[direction][1],
+							   .word_fd = -1,
+							   .child_pidfd = child });
 	if (pid < 0)
 		die_errno(errno, "%s: Can't start the process that carries its connections",
-			  position_text(run->plan->net.passages[0].position));
-	note(run->supervisor, HELPER_CARRIER, pid, -1);
+			  position_text(entries_position(run, direction)));
+	note(run->supervisor, helpers_carrier(direction), pid, -1);
 }
 
 pid_t helpers_find(const struct run *run, enum helper_kind kind)

@@ -23,8 +23,8 @@ void helpers_start_relay(const struct run *run, int socket);
 /* --trace-denied's, whose end of the socket to it is closed here. */
 void helpers_start_looker(const struct run *run, int socket, int listener,
 			  struct look_memory *memory);
-/* The carrier; the socket stays the caller's. */
-void helpers_start_carrier(const struct run *run, int socket);
+void helpers_start_carrier(const struct run *run, enum direction direction);
+enum helper_kind helpers_carrier(enum direction direction);
 /* The helper of this kind; 0: there is none, or no more. */
 pid_t helpers_find(const struct run *run, enum helper_kind kind);
 /* Those that the supervisor has to keep open; arena memory. */

@@ -1,15 +1,16 @@
-/* passages.c - the supervisor's side of --tcp-out and its like: the carrier, from its start to its end.
+/* passages.c - the supervisor's side of --tcp-out and its like: the carriers, from their start to their end; and where --tcp-in
+ * listens.
  *
- * What is carried never comes here. A carrier that is gone takes the passages with it, whose ends are its sockets: what is
+ * What is carried never comes here. A carrier that is gone takes its passages with it, whose ends are its sockets: what is
  * not reached then stays so.
  */
 #include "process/passages.h"
 
-#include "plan/net-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "process/helpers.h"
 #include "process/state.h"
+#include "run/entries.h"
 #include "sys/channel.h"
 #include "utils.h"
 
@@ -43,22 +44,43 @@ static void check_socket(const struct passage *passage)
 		die_errno(errno, "%s: Can't use descriptor %d", position, fd);
 }
 
+/* Before anything is entered, as the caller. What only looks whether the line works lets nobody connect. */
+static int listen_outside(const struct run *run, const struct passage *passage)
+{
+	int fd = entries_try_bind(&passage->beyond);
+	if (fd < 0 || (!run->plan->rehearses && listen(fd, ENTRIES_BACKLOG) < 0))
+		die_errno(errno, "%s: Can't listen on %s", position_text(passage->position),
+			  passage->word);
+	if (run->plan->rehearses)
+		close_fd(&fd);
+	return fd;
+}
+
 void passages_prepare(struct run *run)
 {
 	const struct net_plan *net = &run->plan->net;
-	for (size_t i = 0; i < net->n_passages; i++)
-		if (net->passages[i].fd >= 0)
-			check_socket(&net->passages[i]);
 	if (net->n_passages)
-		channel_make_pair(run->carrier_fds);
+		run->outer_entries = arena_alloc(net->n_passages * sizeof(int));
+	for (size_t i = 0; i < net->n_passages; i++) {
+		const struct passage *passage = &net->passages[i];
+		int *fds = run->carrier_fds[entries_direction(passage)];
+		if (fds[0] < 0)
+			channel_make_pair(fds);
+		if (passage->fd >= 0)
+			check_socket(passage);
+		run->outer_entries[i] =
+			passage->kind == PASSAGE_TCP_IN ? listen_outside(run, passage) : -1;
+	}
 }
 
 void passages_start(struct run *run)
 {
-	if (run->carrier_fds[1] >= 0)
-		helpers_start_carrier(run, run->carrier_fds[1]);
-	close_fd(&run->carrier_fds[0]);
-	close_fd(&run->carrier_fds[1]);
+	for (enum direction direction = 0; direction < N_DIRECTIONS; direction++)
+		if (run->carrier_fds[direction][1] >= 0)
+			helpers_start_carrier(run, direction);
+	for (enum direction direction = 0; direction < N_DIRECTIONS; direction++)
+		close_fd(&run->carrier_fds[direction][0]);
+	entries_leave(run);
 }
 
 static bool are_needed(const struct run *run)
@@ -67,35 +89,44 @@ static bool are_needed(const struct run *run)
 	return self->child && (!self->is_over || !self->init_ends) && !run->shape.ends_with_command;
 }
 
+static pid_t find(const struct run *run, enum direction direction)
+{
+	return helpers_find(run, helpers_carrier(direction));
+}
+
 void passages_finish(const struct run *run, bool (*wait)(const struct run *run))
 {
-	enum { PATIENCE_MS = 1200 }; /* it has less: carrier.c */
+	enum { PATIENCE_MS = 1200 }; /* they have less: carrier.c */
 	const struct supervisor *self = run->supervisor;
 	int64_t end_ms = now_ms() + PATIENCE_MS;
 	if (self->silent_ms && self->silent_ms < end_ms)
 		end_ms = self->silent_ms;
-	while (helpers_find(run, HELPER_CARRIER) && !are_needed(run) && now_ms() < end_ms &&
+	while ((find(run, OUTWARD) || find(run, INWARD)) && !are_needed(run) && now_ms() < end_ms &&
 	       wait(run))
 		;
 }
 
 void passages_abandon(const struct run *run)
 {
-	pid_t carrier = helpers_find(run, HELPER_CARRIER);
 	int status;
-	if (!carrier || (run->supervisor->is_over && are_needed(run)))
+	if (run->supervisor->is_over && are_needed(run))
 		return;
-	if (kill(carrier, SIGKILL) == 0 && waitpid(carrier, &status, 0) == carrier)
-		helpers_note_end(run, carrier, status);
+	for (enum direction direction = 0; direction < N_DIRECTIONS; direction++) {
+		pid_t pid = find(run, direction);
+		if (pid && kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid)
+			helpers_note_end(run, pid, status);
+	}
 }
 
 void passages_note_end(const struct run *run, pid_t pid, int status)
 {
 	const struct supervisor *self = run->supervisor;
-	if (pid != helpers_find(run, HELPER_CARRIER) || !self->started || self->is_over ||
-	    !WIFSIGNALED(status))
+	enum direction direction = 0;
+	while (direction < N_DIRECTIONS && pid != find(run, direction))
+		direction++;
+	if (direction == N_DIRECTIONS || !self->started || self->is_over || !WIFSIGNALED(status))
 		return;
 	say_warning(
 		"%s: The process that carries its connections was ended by signal %d: there are none any more",
-		position_text(run->plan->net.passages[0].position), WTERMSIG(status));
+		position_text(entries_position(run, direction)), WTERMSIG(status));
 }

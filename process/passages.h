@@ -1,19 +1,20 @@
-/* passages.h - the supervisor's side of --tcp-out and its like: the carrier, from its start to its end. */
+/* passages.h - the supervisor's side of --tcp-out and its like: the carriers, from their start to their end. */
 #ifndef PROCESS_PASSAGES_H
 #define PROCESS_PASSAGES_H
 
 #include "run/run.h"
 
-/* Before there are two processes: looks at the caller's sockets, and makes the one between setup and the carrier. */
+/* Before there are two processes: looks at the caller's sockets, makes those
+ * where --tcp-in listens, and the ones between setup and the carriers. */
 void passages_prepare(struct run *run);
 /* There are two. */
 void passages_start(struct run *run);
-/* COMMAND is over: lets the carrier pass on what it has sent. wait() waits for a while for a child's end; false: there
+/* COMMAND is over: lets the carriers pass on what it has sent. wait() waits for a while for a child's end; false: there
  * is no more time. */
 void passages_finish(const struct run *run, bool (*wait)(const struct run *run));
-/* The end of the carrier, unless pid 1 goes on. */
+/* The end of the carriers, unless pid 1 goes on. */
 void passages_abandon(const struct run *run);
-/* Of any child: warns where it was the carrier, that is still needed. Before its number is forgotten. */
+/* Of any child: warns where it was a carrier, that is still needed. Before its number is forgotten. */
 void passages_note_end(const struct run *run, pid_t pid, int status);
 
 #endif

@@ -12,6 +12,7 @@
 #include "process/report.h"
 #include "process/signals.h"
 #include "process/state.h"
+#include "run/entries.h"
 #include "run/failure.h"
 #include "sys/channel.h"
 #include "sys/kernel.h"
@@ -47,7 +48,7 @@ void tell_from_now_on(struct run *run, int socket)
 		left->lifeline_fd = -1;
 	}
 	close_fd(&left->lifeline_fd);
-	close_fd(&run->carrier_fds[1]);
+	entries_leave(run);
 	/* The supervisor writes to them, and their readers wait for the end of file. */
 	int *written = arena_alloc(run->plan->n_fds * sizeof(int));
 	for (size_t i = fds_with_trait(run->plan, SUPERVISOR_WRITES, written); i-- > 0;)

@@ -1,46 +1,98 @@
-/* entries.c - the sockets at which connections come in, told by setup to the helper that carries them. */
+/* entries.c - the sockets at which connections come in, told to the helpers that carry these: setup tells of those inside. */
 #include "run/entries.h"
 
-#include "plan/net-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/helper.h"
 #include "sys/channel.h"
 #include "utils.h"
 
+#include <errno.h>
 #include <unistd.h>
+
+enum direction entries_direction(const struct passage *passage)
+{
+	return passage->kind == PASSAGE_TCP_IN ? INWARD : OUTWARD;
+}
+
+struct position entries_position(const struct run *run, enum direction direction)
+{
+	const struct passage *passage = run->plan->net.passages;
+	while (entries_direction(passage) != direction)
+		passage++;
+	return passage->position;
+}
+
+int entries_try_bind(const struct socket_address *address)
+{
+	static const int on = 1;
+	int family = address->as.any.sa_family;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* Connections of an earlier run, long over, keep nobody from an address: tcp(7). */
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    (family != AF_INET6 ||
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
+	    bind(fd, &address->as.any, address->length) == 0)
+		return fd;
+	int error = errno;
+	close_fd(&fd);
+	errno = error;
+	return -1;
+}
 
 void entries_send(const struct run *run, size_t passage, int socket)
 {
 	/* Where there is no carrier any more entries_await_ready() hears why. */
-	channel_try_send_fd(run->carrier_fds[0], MESSAGE_ENTRY, (int) passage, socket);
+	channel_try_send_fd(run->carrier_fds[OUTWARD][0], MESSAGE_ENTRY, (int) passage, socket);
 }
 
 void entries_end(const struct run *run)
 {
-	if (run->carrier_fds[0] >= 0)
-		channel_try_send(run->carrier_fds[0], MESSAGE_ENTRIES_END, 0);
+	if (run->carrier_fds[OUTWARD][0] >= 0)
+		channel_try_send(run->carrier_fds[OUTWARD][0], MESSAGE_ENTRIES_END, 0);
+}
+
+void entries_send_network(const struct run *run, int network)
+{
+	channel_try_send_fd(run->carrier_fds[INWARD][0], MESSAGE_NETWORK, 0, network);
 }
 
 void entries_await_ready(struct run *run)
 {
 	struct failure failure;
-	if (run->carrier_fds[0] < 0)
-		return;
-	enum helper_answer answer = helper_receive_answer(run->carrier_fds[0], NULL, &failure);
-	if (answer == HELPER_HAS_FAILED)
-		die_silently(&failure);
-	if (answer == HELPER_IS_GONE)
-		die("%s: The process that carries its connections was ended; nothing was run",
-		    position_text(run->plan->net.passages[0].position));
-	close_fd(&run->carrier_fds[0]);
+	for (enum direction direction = 0; direction < N_DIRECTIONS; direction++) {
+		if (run->carrier_fds[direction][0] < 0)
+			continue;
+		enum helper_answer answer =
+			helper_receive_answer(run->carrier_fds[direction][0], NULL, &failure);
+		if (answer == HELPER_HAS_FAILED)
+			die_silently(&failure);
+		if (answer == HELPER_IS_GONE)
+			die("%s: The process that carries its connections was ended; nothing was run",
+			    position_text(entries_position(run, direction)));
+		close_fd(&run->carrier_fds[direction][0]);
+	}
+}
+
+void entries_leave(struct run *run)
+{
+	for (size_t i = 0; run->outer_entries && i < run->plan->net.n_passages; i++)
+		close_fd(&run->outer_entries[i]);
+	run->outer_entries = NULL;
+	for (enum direction direction = 0; direction < N_DIRECTIONS; direction++)
+		close_fd(&run->carrier_fds[direction][1]);
+}
+
+static void receive(int socket, struct message *ret_message, int *ret_fd)
+{
+	if (channel_receive(socket, true, ret_message, ret_fd) != 1)
+		_exit(1); /* setup is gone, and has said why */
 }
 
 bool entries_receive(const struct run *run, int socket, size_t *ret_passage, int *ret_socket)
 {
 	struct message message;
-	if (channel_receive(socket, true, &message, ret_socket) != 1)
-		_exit(1); /* setup is gone, and has said why */
+	receive(socket, &message, ret_socket);
 	if (message.kind == MESSAGE_ENTRIES_END)
 		return false;
 	*ret_passage = (size_t) message.value;
@@ -48,4 +100,14 @@ bool entries_receive(const struct run *run, int socket, size_t *ret_passage, int
 	    *ret_passage >= run->plan->net.n_passages)
 		_exit(1); /* not from setup */
 	return true;
+}
+
+int entries_receive_network(int socket)
+{
+	struct message message;
+	int network;
+	receive(socket, &message, &network);
+	if (message.kind != MESSAGE_NETWORK || network < 0)
+		_exit(1); /* not from setup */
+	return network;
 }

@@ -20,11 +20,15 @@ enum helper_kind {
 	HELPER_FUSE_OVERLAYFS, /* serves one overlay's mount until that is gone */
 	HELPER_CHANGE_LISTER,  /* lists what was changed in one overlay, at the end */
 	/* those that setup cannot ask for */
-	HELPER_GUARD,     /* ends the sandbox where the supervisor is kept from it */
-	HELPER_LOOKER,    /* looks where the calls lead that --trace-denied is notified of */
-	HELPER_PTY_RELAY, /* between the caller's terminal and --pty's */
-	HELPER_CARRIER,   /* carries connections through the edge of the network */
+	HELPER_GUARD,      /* ends the sandbox where the supervisor is kept from it */
+	HELPER_LOOKER,     /* looks where the calls lead that --trace-denied is notified of */
+	HELPER_PTY_RELAY,  /* between the caller's terminal and --pty's */
+	HELPER_CARRIER,    /* carries connections out of the sandbox's network */
+	HELPER_CARRIER_IN, /* and into it */
 };
+
+/* Those of them that carry connections. */
+enum direction { OUTWARD, INWARD, N_DIRECTIONS };
 
 struct root {
 	int fd;            /* O_PATH of the new root directory; -1 before it is entered */
@@ -52,8 +56,10 @@ struct run {
 		int master, slave; /* of --pty's terminal; -1: none, not yet, or not here */
 	} pty;
 	int landlock_fd; /* the rules for COMMAND; -1: there are none, or not yet */
-	/* to the carrier: setup's end, and its own; -1: there is none, or not here */
-	int carrier_fds[2];
+	/* to each carrier: setup's end, and its own; -1: there is none, or not here */
+	int carrier_fds[N_DIRECTIONS][2];
+	/* where --tcp-in listens outside, by number of the passage; -1: not this one; NULL: none, or not here */
+	int *outer_entries;
 	bool nofile_raised; /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot;     /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;

@@ -1,10 +1,12 @@
 """Peers outside of the sandbox for tests of its network: servers on real sockets, each connection in a thread."""
 import hashlib
+import re
 import resource
 import socket
 import threading
+from pathlib import Path
 
-from sandbox import BASE, PYTHON
+from sandbox import BASE, PYTHON, status_fields
 
 
 def allow_many_sockets():
@@ -88,3 +90,21 @@ def client(code):
 
 
 NET = [*BASE, "--unshare-net"]
+
+
+def children_of(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def find_carrier(process):
+    """That child of the supervisor's which is outside: the number in the innermost pid namespace is that of ours."""
+    found = [child for child in children_of(process.pid) if len(re.search(r"NSpid:(.*)", Path(f"/proc/{child}/status").read_text())[1].split()) == 1]
+    assert len(found) == 1
+    return found[0]
+
+
+def is_gone(pid):
+    try:
+        return status_fields(Path(f"/proc/{pid}/status").read_text())["State"].startswith("Z")
+    except FileNotFoundError:
+        return True

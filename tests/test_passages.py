@@ -1,6 +1,5 @@
 """--tcp-out and --unix-out: what is inside reaches what the line names outside, and nothing else."""
 import os
-import re
 import resource
 import signal
 import socket
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lines import form_args, forms
-from peers import NET, Server, allow_many_sockets, client, digest, echo
+from peers import NET, Server, allow_many_sockets, children_of, client, digest, echo, find_carrier, is_gone
 from sandbox import (BASE, FULL, IS_ROOT, Holder, assert_ok, assert_refused, keep, line_from, needs_strace, refused, run, start,
                      status_fields, wait_for)
 
@@ -366,24 +365,6 @@ def carried(box):
             start([*NET, "--unshare-pid", "--die-with-parent", "--tcp-out", "80", server.target], client(WAIT)) as process:
         assert line_from(process) == "ready"
         yield process
-
-
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def find_carrier(process):
-    """That child of the supervisor's which is outside: the number in the innermost pid namespace is that of ours."""
-    found = [child for child in children_of(process.pid) if len(re.search(r"NSpid:(.*)", Path(f"/proc/{child}/status").read_text())[1].split()) == 1]
-    assert len(found) == 1
-    return found[0]
-
-
-def is_gone(pid):
-    try:
-        return status_fields(Path(f"/proc/{pid}/status").read_text())["State"].startswith("Z")
-    except FileNotFoundError:
-        return True
 
 
 def test_the_process_that_carries_has_nothing_and_is_nobodys(carried):

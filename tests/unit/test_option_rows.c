@@ -28,7 +28,7 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 		{ "OPT", "volatile" }, { "N", "7" },           { "TEXT", "t" },
 		{ "CODES", "env" },    { "PATTERN", "/p/*" },  { "PORT", "80" },
 		{ "WHAT", "signal" },  { "INNER", "0" },       { "OUTER", "1000" },
-		{ "COUNT", "1" },      { "TARGET", "unix:t" },
+		{ "COUNT", "1" },      { "TARGET", "unix:t" }, { "ADDR:PORT", "[::1]:80" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
