@@ -8,7 +8,7 @@ _bwrapish()
 	# Walk over whole options, each with its words, up to the one under the cursor.
 	while ((i < COMP_CWORD)); do
 		case ${COMP_WORDS[i]} in
-		--args | --check-json | --features-json | --monotonic-offset | --boottime-offset | --userns | --userns2 | --pidns | --netns | --ipcns | --utsns | --cgroupns | --timens | --uid | --gid | --hostname | --overlay-src-fd | --overlay-opt | --overlay-changes | --file-label | --mask-glob | --protect-glob | --dev-add | --dev-add-try | --perms | --size | --inodes | --mount-flags | --argv0 | --env-fd | --env | --die-with-fd | --keep-fd | --seccomp | --add-seccomp-fd | --seccomp-deny | --seccomp-allow | --seccomp-errno | --seccomp-dump | --seccomp-trace | --exec-label | --connect-tcp | --bind-tcp | --connect-udp | --bind-udp | --timeout | --kill-after | --sync-fd | --block-fd | --userns-block-fd | --info-fd | --pidfd-socket | --json-status-fd | --trace-denied) kinds=(none) ;;
+		--args | --check-json | --features-json | --monotonic-offset | --boottime-offset | --userns | --userns2 | --pidns | --netns | --ipcns | --utsns | --cgroupns | --timens | --uid | --gid | --hostname | --overlay-src-fd | --overlay-opt | --overlay-changes | --file-label | --mask-glob | --protect-glob | --dev-add | --dev-add-try | --hosts | --perms | --size | --inodes | --mount-flags | --argv0 | --env-fd | --env | --die-with-fd | --keep-fd | --seccomp | --add-seccomp-fd | --seccomp-deny | --seccomp-allow | --seccomp-errno | --seccomp-dump | --seccomp-trace | --exec-label | --connect-tcp | --bind-tcp | --connect-udp | --bind-udp | --timeout | --kill-after | --sync-fd | --block-fd | --userns-block-fd | --info-fd | --pidfd-socket | --json-status-fd | --trace-denied) kinds=(none) ;;
 		--uid-map | --gid-map) kinds=(none none none) ;;
 		--tcp-out | --tcp-in | --rlimit | --limit | --limit-try) kinds=(none none) ;;
 		--bind | --bind-try | --dev-bind | --dev-bind-try | --ro-bind | --ro-bind-try | --symlink | --bind-create | --bind-inner) kinds=(file file) ;;
@@ -17,6 +17,7 @@ _bwrapish()
 		--overlay) kinds=(file directory file) ;;
 		--overlay-backend) kinds=(backend) ;;
 		--unix-out) kinds=(file none) ;;
+		--resolv-conf) kinds=(resolver) ;;
 		--propagation) kinds=(propagation) ;;
 		--chdir) kinds=(directory) ;;
 		--setenv) kinds=(variable none) ;;
@@ -42,7 +43,7 @@ _bwrapish()
 	done
 
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W '--help --version --args --dry-run --check --check-json --features --features-json --verbose --level-prefix --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --unshare-time --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --disable-userns --assert-userns-disabled --uid --gid --hostname --map-auto --uid-map --gid-map --keep-groups --tcp-out --tcp-in --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --overlay-src --overlay-src-fd --overlay --tmp-overlay --ro-overlay --overlay-backend --overlay-opt --overlay-changes --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --file-label --not-a-security-boundary --mask --mask-try --protect --protect-try --mask-glob --protect-glob --glob-across-mounts --protect-accidents-only --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --sys --cgroup2 --dev-add --dev-add-try --unix-out --data --perms --size --inodes --propagation --mount-flags --chdir --argv0 --clearenv --setenv --env-fd --unsetenv --env --new-session --pty --no-tty-guard --allow-keys --die-with-parent --die-with-fd --die-with-command --exit-codes --as-pid-1 --exit-signal --close-fds --keep-fd --listen-fds --cap-add --cap-drop --seccomp --add-seccomp-fd --seccomp-deny --fake-chown --suppress-sync --seccomp-allow --seccomp-errno --seccomp-profile --seccomp-log --seccomp-dump --seccomp-trace --exec-label --connect-tcp --bind-tcp --connect-udp --bind-udp --connect-unix --scope --landlock-try --mdwe --rlimit --limit --limit-try --cgroup --timeout --kill-after --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '--help --version --args --dry-run --check --check-json --features --features-json --verbose --level-prefix --unshare-all --share-net --unshare-user --unshare-user-try --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup --unshare-cgroup-try --unshare-time --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --disable-userns --assert-userns-disabled --uid --gid --hostname --map-auto --uid-map --gid-map --keep-groups --tcp-out --tcp-in --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --overlay-src --overlay-src-fd --overlay --tmp-overlay --ro-overlay --overlay-backend --overlay-opt --overlay-changes --remount-ro --proc --proc-pid --proc-try --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data --symlink --chmod --file-label --not-a-security-boundary --mask --mask-try --protect --protect-try --mask-glob --protect-glob --glob-across-mounts --protect-accidents-only --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --sys --cgroup2 --dev-add --dev-add-try --unix-out --data --resolv-conf --hosts --perms --size --inodes --propagation --mount-flags --chdir --argv0 --clearenv --setenv --env-fd --unsetenv --env --new-session --pty --no-tty-guard --allow-keys --die-with-parent --die-with-fd --die-with-command --exit-codes --as-pid-1 --exit-signal --close-fds --keep-fd --listen-fds --cap-add --cap-drop --seccomp --add-seccomp-fd --seccomp-deny --fake-chown --suppress-sync --seccomp-allow --seccomp-errno --seccomp-profile --seccomp-log --seccomp-dump --seccomp-trace --exec-label --connect-tcp --bind-tcp --connect-udp --bind-udp --connect-unix --scope --landlock-try --mdwe --rlimit --limit --limit-try --cgroup --timeout --kill-after --lock-file --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied' -- "$cur")
 	else
 		_bwrapish_command "$i"
 	fi
@@ -66,6 +67,7 @@ _bwrapish_word() # KIND CUR
 	backend) mapfile -t COMPREPLY < <(compgen -W 'auto kernel fuse' -- "$2") ;;
 	code) mapfile -t COMPREPLY < <(compgen -W 'bwrap env' -- "$2") ;;
 	scope) mapfile -t COMPREPLY < <(compgen -W 'abstract-unix signal' -- "$2") ;;
+	resolver) mapfile -t COMPREPLY < <(compgen -W 'auto' -- "$2") ;;
 	esac
 }
 

@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --check-json --features-json --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --connect-tcp --bind-tcp --connect-udp --bind-udp --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied
+			case --args --check-json --features-json --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --hosts --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --connect-tcp --bind-tcp --connect-udp --bind-udp --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied
 				set kinds none
 			case --uid-map --gid-map
 				set kinds none none none
@@ -25,6 +25,8 @@ function __bwrapish_next
 				set kinds backend
 			case --unix-out
 				set kinds file none
+			case --resolv-conf
+				set kinds resolver
 			case --propagation
 				set kinds propagation
 			case --chdir
@@ -83,6 +85,7 @@ complete -c bwrapish -n '__bwrapish_wants profile' -a 'default build minimal'
 complete -c bwrapish -n '__bwrapish_wants backend' -a 'auto kernel fuse'
 complete -c bwrapish -n '__bwrapish_wants code' -a 'bwrap env'
 complete -c bwrapish -n '__bwrapish_wants scope' -a 'abstract-unix signal'
+complete -c bwrapish -n '__bwrapish_wants resolver' -a 'auto'
 complete -c bwrapish -n '__bwrapish_wants option' -l help -d 'print this help and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l version -d 'print the version and exit'
 complete -c bwrapish -n '__bwrapish_wants option' -l args -d 'read NUL-separated options from FD, in place'
@@ -176,6 +179,8 @@ complete -c bwrapish -n '__bwrapish_wants option' -l dev-add -d 'put dri, kvm, f
 complete -c bwrapish -n '__bwrapish_wants option' -l dev-add-try -d 'the same, skipped where there is none'
 complete -c bwrapish -n '__bwrapish_wants option' -l unix-out -d 'a socket at PATH inside that leads to TARGET outside'
 complete -c bwrapish -n '__bwrapish_wants option' -l data -d 'a private read-only file at DEST that holds TEXT, no secret'
+complete -c bwrapish -n '__bwrapish_wants option' -l resolv-conf -d 'auto: the host\'s resolver at /etc/resolv.conf, wherever its file is'
+complete -c bwrapish -n '__bwrapish_wants option' -l hosts -d 'NAME has the address ADDR, in a new /etc/hosts'
 complete -c bwrapish -n '__bwrapish_wants option' -l perms -d 'the mode of what the next operation makes'
 complete -c bwrapish -n '__bwrapish_wants option' -l size -d 'the size limit of the next --tmpfs'
 complete -c bwrapish -n '__bwrapish_wants option' -l inodes -d 'how many files the next --tmpfs can hold, itself included'

@@ -9,6 +9,7 @@
 #include "mount/destination.h"
 #include "mount/dev.h"
 #include "mount/devpts.h"
+#include "mount/etc.h"
 #include "mount/fs.h"
 #include "mount/glob.h"
 #include "mount/kernel-fs.h"
@@ -132,7 +133,7 @@ static void build_bind_inner(struct run *run, const struct op *op)
 	struct kernel_statx status;
 	bool is_directory;
 	level_close(run); /* what is cloned stays as it is */
-	AUTO_CLOSE int fd = destination_open_source(run, op);
+	AUTO_CLOSE int fd = destination_open_source(run, op, op->inner_source, O_PATH);
 	int mount_fd = fd < 0 ? -1
 			      : sys_open_tree(fd, "",
 					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
@@ -153,6 +154,13 @@ static void build_tmpfs(struct run *run, const struct op *op, struct pin *pin)
 	int mount_fd = fs_make_op_tmpfs(op);
 	pin->mount_id = destination_note_tmpfs(run, mount_fd);
 	destination_show(run, op, mount_fd, true, 0755);
+}
+
+static void build_private_file(struct run *run, const struct op *op, struct pin *pin)
+{
+	if (op->kind == OP_HOSTS)
+		etc_write_hosts(run, op, &pin->file_fd);
+	destination_show(run, op, pin->mount_fd, false, 0444);
 }
 
 /* Skipped: it is the root already. */
@@ -236,7 +244,9 @@ static void build_op(struct run *run, size_t i)
 		return;
 	case OP_DATA:
 	case OP_SOCKET:
-		destination_show(run, op, pin->mount_fd, false, 0444);
+	case OP_RESOLV_CONF:
+	case OP_HOSTS:
+		build_private_file(run, op, pin);
 		return;
 	case OP_SYMLINK:
 		build_symlink(run, op);
@@ -261,6 +271,8 @@ void build_root(struct run *run)
 	mask_check(run);
 	overlay_cover_mounted(run);
 	scratch_leave(run);
+	if (run->plan->verbose)
+		etc_tell_resolver(run);
 	if (run->host->terminal.replaced)
 		devpts_make_hidden(run);
 }

@@ -6,9 +6,11 @@
 #include "mount/data.h"
 
 #include "bind-mount.h"
+#include "mount/etc.h"
 #include "mount/fs.h"
 #include "mount/scratch.h"
 #include "mount/state.h"
+#include "plan/cover.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/diagnose.h"
@@ -76,15 +78,20 @@ void data_copy(const struct run *run, const struct op *op, int file_fd)
 	}
 }
 
-static void make_file(const struct run *run, const struct op *op, int tmpfs_fd, const char *name)
+static void make_file(const struct run *run, size_t number, int tmpfs_fd, const char *name)
 {
+	const struct op *op = &run->plan->root.ops[number];
+	const char *text = op->kind == OP_RESOLV_CONF ? etc_resolv_conf(op) : op->text;
 	AUTO_CLOSE int file_fd =
 		openat(tmpfs_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
 	if (file_fd < 0)
 		die_errno(errno, "%s: Can't make a private file", position_text(op->position));
-	if (!op->text)
+	if (op->kind == OP_HOSTS) { /* what stands in it is known later */
+		run->mounts->pins[number].file_fd = file_fd;
+		file_fd = -1;
+	} else if (!text)
 		data_copy(run, op, file_fd);
-	else if (!write_all(file_fd, op->text, strlen(op->text)))
+	else if (!write_all(file_fd, text, strlen(text)))
 		die_errno(errno, "%s: Can't write %s", position_text(op->position), op->inner_path);
 }
 
@@ -109,7 +116,7 @@ static void pin_data(const struct run *run, size_t number, int tmpfs_fd)
 	if (op->kind == OP_SOCKET)
 		make_socket(run, op, tmpfs_fd, name);
 	else
-		make_file(run, op, tmpfs_fd, name);
+		make_file(run, number, tmpfs_fd, name);
 	int mount_fd = sys_open_tree(tmpfs_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd < 0)
 		die_because(errno, "%s: Can't clone a private file: %s%s",
@@ -134,7 +141,7 @@ void data_pin(struct run *run)
 	const struct plan *plan = run->plan;
 	AUTO_CLOSE int tmpfs_fd = -1;
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
-		if (plan->root.ops[i].kind != OP_DATA && plan->root.ops[i].kind != OP_SOCKET)
+		if (!plan_is_private_file(&plan->root.ops[i]))
 			continue;
 		if (tmpfs_fd < 0)
 			tmpfs_fd = attach_tmpfs();

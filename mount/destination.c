@@ -172,7 +172,8 @@ void destination_set_guard(struct run *run)
 	}
 	bool none = !n_with_links || !n_of_worth;
 	bool alone = none || (n_with_links + n_of_worth == 2 && n_of_both);
-	if (!plan->root.n_ops || (alone && !plan->verbose && !plan_has_op(plan, OP_BIND_INNER)))
+	if (!plan->root.n_ops || (alone && !plan->verbose && !plan_has_op(plan, OP_BIND_INNER) &&
+				  !plan_has_op(plan, OP_HOSTS)))
 		return;
 	struct path_guard *guard = run->mounts->guard = arena_alloc(sizeof(*guard));
 	guard->led_into = PATH_NO_TREE;
@@ -189,13 +190,13 @@ int destination_open_to_change(const struct run *run, const char *path, int flag
 	return path_open_to_change(run->root.fd, path, flags, run->mounts->guard);
 }
 
-int destination_open_source(const struct run *run, const struct op *op)
+int destination_open_source(const struct run *run, const struct op *op, const char *path, int how)
 {
-	int fd = destination_open_to_change(run, op->inner_source, O_PATH);
+	int fd = destination_open_to_change(run, path, how);
 	const struct path_link *link = &run->mounts->guard->link;
 	if (link->name && (fd >= 0 || errno == EXDEV))
 		die("%s: Can't show %s: the link %s in what %s shows may have been made for that, and what it leads to is not always to be seen; name the place that it leads to",
-		    position_text(op->position), failing_path(op->inner_source), link->name,
+		    position_text(op->position), failing_path(path), link->name,
 		    position_text(run->plan->root.ops[link->tree].position));
 	return fd;
 }
@@ -427,17 +428,29 @@ static const char *file_itself(const struct op *op)
 			    arena_join(arena_join(op->inner_path, "/"), name));
 }
 
+/* What etc.c shows covers a link, and not what that leads to. */
+static bool covers_links(const struct op *op)
+{
+	return op->kind == OP_RESOLV_CONF || op->kind == OP_HOSTS;
+}
+
+static int open_place(const struct run *run, const struct op *op)
+{
+	return path_open(run->root.fd, op->inner_path,
+			 O_PATH | (covers_links(op) ? O_NOFOLLOW : 0));
+}
+
 /* Opens what a mount will cover, unless `fd` is it. Makes it if it is missing, for which parent_fd, if there is
  * one, is taken over; dies if it is of the wrong type. ret_is_root: it is the root of the new root. */
 static int open_mount_point(struct run *run, const struct op *op, int fd, int parent_fd,
 			    bool directory, mode_t mode, bool *ret_is_root)
 {
 	if (fd < 0 && parent_fd < 0)
-		fd = path_open(run->root.fd, op->inner_path, O_PATH);
+		fd = open_place(run, op);
 	if (fd < 0 && (parent_fd >= 0 || errno == ENOENT)) {
 		destination_make_last(run, op, parent_fd,
 				      directory ? S_IFDIR | mode : S_IFREG | mode);
-		fd = path_open(run->root.fd, op->inner_path, O_PATH);
+		fd = open_place(run, op);
 	}
 	struct kernel_statx status;
 	bool is_directory;
@@ -486,13 +499,14 @@ static void enter_again(struct run *run, const struct op *op, int mount_fd)
 bool destination_attach(struct run *run, const struct op *op, int mount_fd, bool directory,
 			mode_t stub_mode)
 {
-	destination_tell_links(run, op, op->inner_path);
+	if (!covers_links(op))
+		destination_tell_links(run, op, op->inner_path);
 	destination_note_mount(run, op, mount_fd);
 	tell_guard(run, op, mount_fd);
 	const char *name;
 	int there = -1, parent_fd = -1, own_fd = destination_same_directory(run, op, &name);
 	if (own_fd < 0)
-		there = path_open(run->root.fd, op->inner_path, O_PATH);
+		there = open_place(run, op);
 	if (own_fd < 0 && there < 0 && errno == ENOENT)
 		own_fd = destination_own_directory(run, op, &parent_fd, &name);
 	if (own_fd >= 0 &&

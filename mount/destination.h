@@ -16,8 +16,8 @@ void destination_set_guard(struct run *run);
 int destination_open_to_change(const struct run *run, const char *path, int flags);
 /* Which link that was, with the cure; NULL: none. */
 const char *destination_link_text(const struct run *run);
-/* Opens the source of --bind-inner; -1 and errno. Dies of a link that an earlier COMMAND can have left. */
-int destination_open_source(const struct run *run, const struct op *op);
+/* Opens what an operation takes from inside; -1 and errno. Dies of a link that an earlier COMMAND can have left. */
+int destination_open_source(const struct run *run, const struct op *op, const char *path, int how);
 /* --verbose: where something is mounted every link is followed. */
 void destination_tell_links(const struct run *run, const struct op *op, const char *path);
 /* Takes note of a new tmpfs in the new root; returns its mount's id. */

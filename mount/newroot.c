@@ -94,7 +94,8 @@ void newroot_pin(struct run *run)
 	mask_prepare(run);
 	bool may_nest = destination_trees_may_nest(plan) || run->mounts->masks;
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
-		run->mounts->pins[i].mount_fd = run->mounts->pins[i].console = -1;
+		run->mounts->pins[i].mount_fd = run->mounts->pins[i].console =
+			run->mounts->pins[i].file_fd = -1;
 		for (size_t j = 0; j < N_DEVICE_NODES; j++)
 			run->mounts->pins[i].nodes[j] = -1;
 		const struct overlay *overlay = plan->root.ops[i].overlay;

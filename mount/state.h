@@ -20,9 +20,9 @@ struct pin {
 	uint64_t mount_id;          /* 0: nobody has asked yet */
 	const char *source;         /* where on the host; NULL: of no interest */
 	const char **layer_sources; /* the same for an overlay's, RWSRC last; NULL behind them */
-	int nodes[N_DEVICE_NODES], console; /* --dev */
-	struct added_nodes *added;          /* --dev-add; NULL: none */
-	struct overlay_part *parts;         /* what belongs on submounts of an overlay's layers */
+	int nodes[N_DEVICE_NODES], console, file_fd; /* --dev; --hosts: to write what is mounted */
+	struct added_nodes *added;                   /* --dev-add; NULL: none */
+	struct overlay_part *parts; /* what belongs on submounts of an overlay's layers */
 };
 
 struct mounts {

@@ -16,10 +16,15 @@ bool plan_is_mask(const struct op *op)
 	return op->kind == OP_MASK || op->kind == OP_PROTECT;
 }
 
+bool plan_is_private_file(const struct op *op)
+{
+	return op->kind >= OP_DATA && op->kind <= OP_HOSTS;
+}
+
 static bool is_mounted(const struct op *op)
 {
-	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || op->kind == OP_DATA ||
-	       op->kind == OP_SOCKET || (plan_is_mask(op) && !op->pattern);
+	return (op->kind <= OP_MQUEUE && op->kind != OP_REMOUNT_RO) || plan_is_private_file(op) ||
+	       (plan_is_mask(op) && !op->pattern);
 }
 
 static bool is_normal(const char *path)
@@ -153,6 +158,7 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 {
 	bool protects = ((op->kind == OP_BIND || op->kind == OP_BIND_INNER) && op->read_only) ||
 			op->kind == OP_OVERLAY || op->kind == OP_TMPFS || op->kind == OP_DATA ||
+			op->kind == OP_RESOLV_CONF || op->kind == OP_HOSTS ||
 			op->kind == OP_REMOUNT_RO;
 	const char *path = protects ? normal_path(op->inner_path) : NULL;
 	if (!protects)
@@ -273,7 +279,8 @@ static const struct op *who_hides(const struct plan *plan, const struct op *op)
 	if (plan_is_mask(op) || !(is_mounted(op) || makes))
 		return NULL;
 	for (const struct op *over = op + 1; over < plan->root.ops + plan->root.n_ops; over++) {
-		const char *rest = is_mounted(over) && !plan_is_mask(over) && !over->skip_missing
+		const char *rest = is_mounted(over) && !plan_is_mask(over) && !over->skip_missing &&
+						   over->kind != OP_HOSTS
 					   ? rest_below(over, path)
 					   : NULL;
 		/* A directory or a file may be made for what is mounted there, and a link is followed. */

@@ -15,6 +15,8 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 /* The places of the operations that may mount something on the overlay, below its top, which is then
  * fuse-overlayfs's to lose; NULL: there is none. Arena memory. */
 const char *plan_mounts_on_overlay(const struct plan *plan, const struct op *overlay);
+/* What is shown is a file that setup makes: --data, --hosts and their like. */
+bool plan_is_private_file(const struct op *op);
 /* --mask and --protect. */
 bool plan_is_mask(const struct op *op);
 /* Whether from a mount namespace without the mask COMMAND could rename or remove what it lies on. */

@@ -10,6 +10,7 @@
 
 #include "plan/command-options.h"
 #include "plan/descriptors.h"
+#include "plan/etc-options.h"
 #include "plan/filter-options.h"
 #include "plan/fs-options.h"
 #include "plan/given.h"
@@ -55,11 +56,11 @@ static const struct option_rows line_option_rows = { line_rows, ARRAY_SIZE(line_
 
 /* In the order of --help. */
 static const struct option_rows *const tables[] = {
-	&line_option_rows,    &ns_option_rows,       &map_option_rows,      &net_option_rows,
-	&bind_option_rows,    &overlay_option_rows,  &root_option_rows,     &mask_option_rows,
-	&fs_option_rows,      &modifier_option_rows, &command_option_rows,  &guard_option_rows,
-	&process_option_rows, &filter_option_rows,   &landlock_option_rows, &limit_option_rows,
-	&report_option_rows,
+	&line_option_rows,  &ns_option_rows,      &map_option_rows,      &net_option_rows,
+	&bind_option_rows,  &overlay_option_rows, &root_option_rows,     &mask_option_rows,
+	&fs_option_rows,    &etc_option_rows,     &modifier_option_rows, &command_option_rows,
+	&guard_option_rows, &process_option_rows, &filter_option_rows,   &landlock_option_rows,
+	&limit_option_rows, &report_option_rows,
 };
 
 const char *const option_group_titles[N_OPTION_GROUPS] = {

@@ -27,10 +27,12 @@ enum op_kind {
 	OP_CGROUP2,
 	OP_MQUEUE,
 	OP_DIR,
-	OP_FILE,    /* outer_fd copied to inner_path */
-	OP_DATA,    /* outer_fd, or text, copied to a private file shown at inner_path */
-	OP_SOCKET,  /* at inner_path, leads to what text calls */
-	OP_SYMLINK, /* inner_path -> text */
+	OP_FILE,        /* outer_fd copied to inner_path */
+	OP_DATA,        /* outer_fd, or text, copied to a private file shown at inner_path */
+	OP_SOCKET,      /* at inner_path, leads to what text calls */
+	OP_RESOLV_CONF, /* the host's resolver */
+	OP_HOSTS,       /* text, and what is at inner_path by then */
+	OP_SYMLINK,     /* inner_path -> text */
 	OP_CHMOD,
 	OP_MASK,    /* nothing to see at inner_path */
 	OP_PROTECT, /* what is at inner_path stays as and where it is */

@@ -3,6 +3,7 @@
 
 #include "plan/cover.h"
 #include "plan/descriptors.h"
+#include "plan/etc-options.h"
 #include "plan/fs-options.h"
 #include "plan/lines.h"
 #include "plan/mask-options.h"
@@ -85,6 +86,8 @@ static problem read_op_word(struct reader *reader, const struct option_row *row,
 		op->text = word;
 		return net_options_add_target(reader, row, word, op->position, &op->passage);
 	}
+	if (op->kind == OP_RESOLV_CONF || op->kind == OP_HOSTS)
+		return etc_options_read(row, word, op);
 	if (is_operand(name, length, "TEXT")) {
 		op->text = word;
 		return NULL;
@@ -153,6 +156,8 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 	mode_t parent_trim = op.kind == OP_CHMOD ? 0 : op.mode;
 	op.parent_mode = 0700 | (parent_trim & 0070 ? 0050 : 0) | (parent_trim & 0007 ? 0005 : 0);
 
+	if (etc_options_join(root, &op))
+		return NULL;
 	root->ops = arena_grow(root->ops, root->n_ops, &root->capacity_ops, sizeof(op));
 	root->ops[root->n_ops++] = op;
 	return NULL;
@@ -252,6 +257,9 @@ static const char *op_text(const struct op *op, const struct shape *shape)
 	case OP_DATA:
 	case OP_SOCKET:
 		return file_text(op);
+	case OP_RESOLV_CONF:
+	case OP_HOSTS:
+		return etc_options_text(op);
 	case OP_SYMLINK:
 		return arena_printf("a symbolic link at %s to %s", to, op->text);
 	case OP_CHMOD:

@@ -125,7 +125,7 @@ const struct cause_row causes[N_CAUSES] = {
 	[CAUSE_MOUNT_DENIED] = { "mount-denied", "Can't attach the new root: Permission denied",
 		"a security module forbids mounts", "as root, give the profile of AppArmor that confines this program \"mount,\", \"umount,\" and \"pivot_root,\" for what it lists of bubblewrap's" },
 	[CAUSE_RESOLV_LINK] = { "resolv-link", "Temporary failure in name resolution",
-		"/etc/resolv.conf is a link to %s, which nothing on the line shows", "--ro-bind-try of that file, to the same place, too" },
+		"/etc/resolv.conf is a link to %s, which nothing on the line shows", "--resolv-conf auto behind it shows a copy" },
 	[CAUSE_IDS_SSH] = { "ids-ssh", "Bad owner or permissions on /etc/ssh/...",
 		"inside there is no uid but %s, so root's files belong to nobody, and ssh obeys none of those", "ssh -F none, for git GIT_SSH_COMMAND='ssh -F none', or a --tmpfs /etc/ssh" },
 	[CAUSE_IDS_CHOWN] = { "ids-chown", "chown: changing ownership of FILE: Invalid argument",

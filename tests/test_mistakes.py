@@ -201,8 +201,8 @@ def test_a_resolv_conf_that_is_a_link_to_what_is_not_shown_is_foretold(box):
     def warnings(args):
         return warnings_of([*BASE, *args], ["true"], prefix=host_mounts(f"mount --bind {box} /etc"))
     assert warnings(["--ro-bind", "/etc", "/etc"]) == (
-        f"{PREFIX}--ro-bind (argument 14): /etc/resolv.conf is a link to /run/resolver/conf, which nothing on the line shows: --ro-bind-try of that file, to the same place, too\n")
-    for quiet in (["--unshare-net", "--ro-bind", "/etc", "/etc"], ["--ro-bind", "/etc", "/etc", "--ro-bind-try", "/run/resolver", "/run/resolver"], []):
+        f"{PREFIX}--ro-bind (argument 14): /etc/resolv.conf is a link to /run/resolver/conf, which nothing on the line shows: --resolv-conf auto behind it shows a copy\n")
+    for quiet in (["--unshare-net", "--ro-bind", "/etc", "/etc"], ["--ro-bind", "/etc", "/etc", "--ro-bind-try", "/run/resolver", "/run/resolver"], ["--ro-bind", "/etc", "/etc", "--resolv-conf", "auto"], []):
         assert warnings(quiet) == ""
 
 

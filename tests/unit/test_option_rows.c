@@ -17,18 +17,25 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 	static const struct {
 		const char *name, *word;
 	} samples[] = {
-		{ "FD", "4" },         { "UID", "1" },         { "GID", "1" },
-		{ "NAME", "core" },    { "SRC", "/s" },        { "DEST", "/d" },
-		{ "DIR", "/" },        { "TYPE", "slave" },    { "PATH", "/p" },
-		{ "OCTAL", "755" },    { "BYTES", "4096" },    { "VAR", "V" },
-		{ "VALUE", "v" },      { "LABEL", "l" },       { "CAP", "CAP_KILL" },
-		{ "KEY", "io.max" },   { "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
-		{ "LIST", "read" },    { "ACTION", "EPERM" },  { "PROFILE", "build" },
-		{ "RWSRC", "/r" },     { "WORKDIR", "/w" },    { "BACKEND", "kernel" },
-		{ "OPT", "volatile" }, { "N", "7" },           { "TEXT", "t" },
-		{ "CODES", "env" },    { "PATTERN", "/p/*" },  { "PORT", "80" },
-		{ "WHAT", "signal" },  { "INNER", "0" },       { "OUTER", "1000" },
-		{ "COUNT", "1" },      { "TARGET", "unix:t" }, { "ADDR:PORT", "[::1]:80" },
+		{ "FD", "4" },          { "UID", "1" },
+		{ "GID", "1" },         { "NAME", "core" },
+		{ "SRC", "/s" },        { "DEST", "/d" },
+		{ "DIR", "/" },         { "TYPE", "slave" },
+		{ "PATH", "/p" },       { "OCTAL", "755" },
+		{ "BYTES", "4096" },    { "VAR", "V" },
+		{ "VALUE", "v" },       { "LABEL", "l" },
+		{ "CAP", "CAP_KILL" },  { "KEY", "io.max" },
+		{ "SOFT[:HARD]", "1" }, { "SECONDS", "2" },
+		{ "LIST", "read" },     { "ACTION", "EPERM" },
+		{ "PROFILE", "build" }, { "RWSRC", "/r" },
+		{ "WORKDIR", "/w" },    { "BACKEND", "kernel" },
+		{ "OPT", "volatile" },  { "N", "7" },
+		{ "TEXT", "t" },        { "CODES", "env" },
+		{ "PATTERN", "/p/*" },  { "PORT", "80" },
+		{ "WHAT", "signal" },   { "INNER", "0" },
+		{ "OUTER", "1000" },    { "COUNT", "1" },
+		{ "TARGET", "unix:t" }, { "ADDR:PORT", "[::1]:80" },
+		{ "FROM", "auto" },     { "NAME=ADDR", "a=::1" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
@@ -231,7 +238,7 @@ static void test_a_modifier_stands_before_what_it_modifies_and_nothing_else(void
 		{ "--inodes", "1", "must be followed by --tmpfs", " --tmpfs " },
 		{ "--mount-flags", "noexec,ro",
 		  "must be followed by an operation that mounts something",
-		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --bind-data --ro-bind-data --data --unix-out --tmpfs --proc --proc-pid --proc-try --sys --cgroup2 --dev --mqueue " },
+		  " --bind --bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --dev-bind --dev-bind-try --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner --bind-data --ro-bind-data --data --resolv-conf --hosts --unix-out --tmpfs --proc --proc-pid --proc-try --sys --cgroup2 --dev --mqueue " },
 		{ "--propagation", "slave", "must be followed by a bind",
 		  " --bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --bind-fd --ro-bind-fd --same-bind --same-bind-try --same-ro-bind --same-ro-bind-try --bind-create --bind-inner " },
 	};
