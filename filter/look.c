@@ -33,6 +33,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/statfs.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 struct look {
@@ -61,6 +62,16 @@ static bool is_still_waiting(const struct look *look)
 	return sys_ioctl(look->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
+/* The file of a process that has become somebody else by a map of ids is that one's, and capabilities over its user
+ * namespace do not open it; they do for this call. A process of 64 bits is out of the reach of one of 32. */
+static ssize_t read_at(const struct look *look, uint64_t address, void *bytes, size_t n)
+{
+	struct iovec here = { bytes, n }, there = { (void *) (uintptr_t) address, n };
+	return look->memory >= 0
+		       ? pread(look->memory, bytes, n, (off_t) address)
+		       : process_vm_readv((pid_t) look->notif.pid, &here, 1, &there, 1, 0);
+}
+
 /* At most so many bytes, up to the first NUL; the number read, or -1. A page that is not there ends it. */
 static ssize_t read_memory(const struct look *look, uint64_t address, char *bytes, size_t capacity)
 {
@@ -71,7 +82,7 @@ static ssize_t read_memory(const struct look *look, uint64_t address, char *byte
 		size_t piece = PIECE - (size_t) (at % PIECE);
 		if (piece > capacity - n)
 			piece = capacity - n;
-		ssize_t got = pread(look->memory, bytes + n, piece, (off_t) at);
+		ssize_t got = read_at(look, at, bytes + n, piece);
 		if (got <= 0)
 			break;
 		n += (size_t) got;
@@ -146,7 +157,7 @@ static bool read_address(const struct look *look, const struct path_argument *of
 	size_t length = (size_t) argument(look, of->flags);
 	if (length > sizeof(address))
 		length = sizeof(address);
-	ssize_t n = pread(look->memory, &address, length, (off_t) argument(look, of->path));
+	ssize_t n = read_at(look, argument(look, of->path), &address, length);
 	if (n <= (ssize_t) offsetof(struct sockaddr_un, sun_path) || address.sun_family != AF_UNIX)
 		return false;
 	memcpy(path, address.sun_path, sizeof(address.sun_path));
@@ -179,9 +190,7 @@ static bool read_flags(const struct look *look, const struct path_argument *of,
 		(struct wanted){ .use = of->use, .follows = call->at_links == AT_SYMLINK_NOFOLLOW };
 	switch (wanted->use) {
 	case USE_OPEN_BY:
-		if (pread(look->memory, &how, sizeof(how), (off_t) flags) !=
-			    (ssize_t) sizeof(how) ||
-		    how.resolve)
+		if (read_at(look, flags, &how, sizeof(how)) != (ssize_t) sizeof(how) || how.resolve)
 			return false;
 		flags = how.flags;
 		wanted->use = USE_OPEN;
@@ -436,7 +445,7 @@ static bool has_root_of_sandbox(struct look *look)
 
 static void look_at_call(struct look *look)
 {
-	char number[24];
+	char number[24], byte;
 	look->call = denied_find_call(look->notif.data.arch, look->notif.data.nr);
 	if (look->call == n_looked_calls)
 		return;
@@ -447,7 +456,8 @@ static void look_at_call(struct look *look)
 	/* From here on it is that very process's, or gone. */
 	look->memory = openat(look->task, "mem", O_RDONLY | O_CLOEXEC);
 	look->inner_root = openat(look->task, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (look->memory < 0 || look->inner_root < 0) {
+	if (look->inner_root < 0 ||
+	    read_at(look, look->notif.data.instruction_pointer, &byte, 1) != 1) {
 		if (is_still_waiting(look))
 			send_denied(look, NULL, 0, NULL);
 		return;
@@ -459,7 +469,13 @@ static void look_at_call(struct look *look)
 	     i++) {
 		struct wanted wanted;
 		int program = -1;
-		if (!read_wanted(look, &paths[i], &wanted) || !is_still_waiting(look))
+		errno = 0;
+		bool is_known = read_wanted(look, &paths[i], &wanted);
+		if (!is_still_waiting(look))
+			continue;
+		if (!is_known && errno == EACCES) /* by a descriptor of somebody else's */
+			send_denied(look, NULL, 0, NULL);
+		if (!is_known)
 			continue;
 		look_at(look, &wanted, &program);
 		look_at_interpreters(look, program);
@@ -489,7 +505,7 @@ static void hear_call(struct look *look)
 static void confine(const struct run *run)
 {
 	static const char list[] =
-		"openat:O_RDONLY,close,fcntl:DESCRIPTOR,fcntl64:DESCRIPTOR,pread64,readlinkat,fstat,fstat64,newfstatat,fstatat64,statx,fstatfs,fstatfs64,faccessat2,ioctl,recvmsg,write,brk,mmap,mmap2,munmap,mremap,madvise,restart_syscall,exit_group";
+		"openat:O_RDONLY,close,fcntl:DESCRIPTOR,fcntl64:DESCRIPTOR,pread64,process_vm_readv,readlinkat,fstat,fstat64,newfstatat,fstatat64,statx,fstatfs,fstatfs64,faccessat2,ioctl,recvmsg,write,brk,mmap,mmap2,munmap,mremap,madvise,restart_syscall,exit_group";
 	struct rules rules = { 0 };
 	problem bad = policy_read_built_in(list, NULL, 0, &rules);
 	if (bad)

@@ -14,7 +14,7 @@ import pytest
 from lines import form_args
 from overlays import BACKENDS, FUSE_DEVICE, give
 from packages import install, make_package, needs_dpkg, package_root
-from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, Terminal, assert_ok, bpf, close, errno_inside, filtered_by, host_mounts, inside,
+from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, Terminal, assert_ok, bpf, close, content, data_fd, errno_inside, filtered_by, host_mounts, inside,
                      mark, pipe, processes_with, python, python_prefix, read_json, refused, run, run_python, shell, start, status_inside, tree, user_ids,
                      wait_for)
 
@@ -220,6 +220,20 @@ def test_programs_that_make_terminals_run_as_root_inside(ranges):
 @pytest.mark.root
 def test_the_terminal_of_a_root_without_a_user_namespace_is_the_group_ttys():
     assert inside(["--dev", "/dev"], OWNERS, base=WITH_PROC)[0] == (0, 5)
+
+
+@pytest.mark.parametrize("args, command", [
+    ([], ["setpriv", "--reuid", "7", "--clear-groups"]), (["--uid", "33", "--gid", "34"], []), (["--uid", "33", "--unshare-pid"], [])], ids=str)
+def test_what_is_denied_to_somebody_who_is_not_the_caller_is_told(ranges, args, command):
+    told = data_fd()
+    line = [*FULL, "--map-auto", *args, "--trace-denied", told]
+    result = run(line, [*command, *python("import os; d = os.open('/usr', 0); os.path.exists('/etc/hostname'); os.access('bin', 4, dir_fd=d)")],
+                 prefix=ranges.prefix)
+    kinds = content(told)
+    assert result.returncode == 0, result
+    assert '--ro-bind-try /etc/hostname /etc/hostname' in [kind.get("option") for kind in kinds], kinds
+    unknown = [kind["call"] for kind in kinds if "unknown" in kind]
+    assert len(unknown) == 1 and unknown[0].startswith("faccessat"), kinds  # by a descriptor of somebody else's
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
