@@ -8,6 +8,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/kernel.h"
+#include "sys/path.h"
 #include "utils.h"
 
 #include <errno.h>
@@ -126,10 +127,20 @@ static void look_at_directories(const struct op *op, struct outside *outside)
 	}
 }
 
-static bool can_be_made(const struct op *op)
+/* Whether the source, which is missing, would be there by then: made by the operation itself, in what is there or what an
+ * earlier one would have made, or by that one. */
+static bool would_be_made(const struct root_plan *root, const struct op *op)
 {
-	return op->makes_source && op->outer_path && !exists(op->outer_path) &&
-	       faccessat(AT_FDCWD, above(op->outer_path), W_OK | X_OK, AT_EACCESS) == 0;
+	if (op->kind != OP_BIND || !op->outer_path || exists(op->outer_path))
+		return false;
+	const char *path = op->makes_source ? above(op->outer_path) : op->outer_path;
+	if (op->makes_source && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0)
+		return true;
+	for (const struct op *made = root->ops; made < op; made++)
+		if (made->makes_source && path_is_within(path, made->outer_path) &&
+		    path_is_within(made->outer_path, path))
+			return would_be_made(root, made);
+	return false;
 }
 
 void outside_look(const struct plan *plan, const struct caller *caller, struct outside *ret_outside)
@@ -138,7 +149,7 @@ void outside_look(const struct plan *plan, const struct caller *caller, struct o
 	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
 		const struct op *holder = holder_of(root, op);
 		const char *path = holder && !plan_is_mask(op) ? place_on_host(op, holder) : NULL;
-		if (can_be_made(op))
+		if (op->makes_source && would_be_made(root, op))
 			note(ret_outside,
 			     arena_printf("%s would make %s on the host",
 					  position_text(op->position), op->outer_path));
@@ -178,7 +189,7 @@ static void leave_host_alone(struct plan *plan)
 		*copy = *op;
 		if (op->overlay)
 			copy->overlay = write_to_nothing(op->overlay);
-		if (can_be_made(op))
+		if (would_be_made(root, op))
 			*copy = (struct op){ .kind = OP_TMPFS,
 					     .inner_path = op->inner_path,
 					     .mode = 0700,

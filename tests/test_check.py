@@ -220,13 +220,15 @@ def test_nothing_on_the_host_is_changed(box):
     before = tree(box)
     findings, result = check([*BASE, "--bind", box, "/box", "--tmpfs", "/box/new", "--dir", "/box/dir/made", "--file", data_fd("new"), "/box/file",
                               "--file", data_fd("new"), "/box/other", "--symlink", "/x", "/box/link", "--chmod", "0755", "/box/dir",
-                              "--bind-create", box / "create", "/create", "--mask", "/box/secret", "--protect", "/box/safe",
+                              "--bind-create", box / "create", "/create",
+                              "--bind-create", box / "create/in", "/in", "--ro-bind", box / "create/in", "/again", "--mask", "/box/secret", "--protect", "/box/safe",
                               "--ro-bind-data", data_fd("x"), "/box/data", "--overlay-src", "/usr/share", "--overlay", box / "upper", box / "work", "/merged"],
                              ["sh", "-c", "echo ran >/box/ran"])
     assert result.returncode == 0 and tree(box) == before and (box / "file").read_text() == "old", (findings, result)
     notes = findings["build"]["notes"]
     assert sum("is not tried: it would change the host" in note for note in notes) == 3, notes
-    assert [note.split()[0] for note in notes if "would make" in note] == ["--tmpfs", "--dir", "--symlink", "--bind-create", "--ro-bind-data"], notes
+    assert [note.split()[0] for note in notes if "would make" in note] == ["--tmpfs", "--dir", "--symlink", "--bind-create",
+                                                                                     "--bind-create", "--ro-bind-data"], notes
 
 
 def test_nobody_is_waited_for_or_told():
