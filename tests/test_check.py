@@ -2,6 +2,7 @@
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -50,6 +51,33 @@ def failing(findings):
 
 def untried(findings):
     return [name for name, finding in findings.items() if finding["verdict"] == "not tried"]
+
+
+# ---- as it is written ----
+
+GOLDEN = REPO / "tests" / "golden" / "check"
+GOLDEN_LINES = {"line-that-works": ([*BASE, "--proc", "/proc", "--tmpfs", "/a/b", "--unshare-pid", "--unshare-net"], "true"),
+                "line-that-fails": ([*BASE, "--dir", "/a/b", "--tmpfs", "/a", "--chdir", "/nowhere"], "true"),
+                "line-without-its-command": ([*BASE, "--setenv", "PATH", "/usr/bin:/bin"], "nothing\x1b"),
+                "line-for-nowhere": ([*BASE, "--as-pid-2"], "true"), "no-line": ([], None)}
+
+
+def without_the_machine(text):
+    """What every machine says alike: without the verdicts, and what they are given for."""
+    text = re.sub(r"^(?:ok |no |-  ) (\S+(?: \(.*?\))?): .*\n(?: {6}.*\n)*", r"VERDICT \1: WORDS\n", text, flags=re.MULTILINE)
+    text = re.sub('"verdict": "[^"]*"', '"verdict": "VERDICT"', text)
+    return re.sub(r'("for": "[^"]*"|"VERDICT")(?:, "(?:message|cause|option|notes|argument)".*?)?( },?)$', r"\1\2", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", GOLDEN_LINES)
+def test_what_it_says_is_as_written(name):
+    args, command = GOLDEN_LINES[name]
+    said = run(["--check", "--check-json", 1, *args], [command] if command else None, prefix=USER).stdout
+    said = said if args else without_the_machine(said)
+    said = re.sub('"version": "[^"]*"', '"version": "VERSION"', said)
+    if os.environ.get("UPDATE_GOLDEN"):
+        (GOLDEN / name).write_text(said)
+    assert said == (GOLDEN / name).read_text()
 
 
 # ---- the machine ----
