@@ -314,6 +314,9 @@ problem options_read(int argc, char *const argv[], const struct option_io *io, s
 		     enum reading *ret_reading)
 {
 	set_defaults(plan);
+	/* No list but these is walked by pointers, and NULL + 0 is undefined. (C17 6.5.6) */
+	plan->root.ops = arena_grow(NULL, 0, &plan->root.capacity_ops, sizeof(*plan->root.ops));
+	plan->given = arena_grow(NULL, 0, &plan->capacity_given, sizeof(*plan->given));
 	struct reader reader = { .plan = plan, .io = io, .reading = READ_PLAN };
 	overlay_options_forget(&reader);
 	size_t n_words = argc > 1 ? (size_t) argc - 1 : 0, used = 0;
