@@ -387,9 +387,15 @@ static const struct sock_filter carrier_filter[] = {
 #ifdef SYS_socketcall /* all of them at once, whose arguments no filter sees */
 	PASSES(SYS_socketcall),
 #endif
-	IF_IS(CARRIER_FCNTL, 0, 4),
+	IF_IS(SYS_openat, 0, 5), /* where a target is: path_open_plain() */
+	LOAD(LOW_HALF(args[2])),
+	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, (uint32_t) ~(O_DIRECTORY | O_LARGEFILE)),
+	PASSES(O_PATH | O_NOFOLLOW | O_CLOEXEC),
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	IF_IS(CARRIER_FCNTL, 0, 6),
 	LOAD(LOW_HALF(args[1])),
 	PASSES(F_SETPIPE_SZ),
+	PASSES(F_DUPFD_CLOEXEC),
 	ANSWER(SECCOMP_RET_ERRNO | EPERM),
 	IF_IS(SYS_setsockopt, 0, 9),
 	LOAD(LOW_HALF(args[1])),

@@ -17,6 +17,8 @@ struct socket_address {
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
 	} as;
+	const char *
+		path; /* of a unix socket, from / on, that is found without links; NULL: as above */
 };
 struct socket_address loopback_address(int family, uint16_t port);
 

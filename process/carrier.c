@@ -4,7 +4,7 @@
  *
  * They are in the host's namespaces, as the caller, so that COMMAND reaches nothing but what they join; but for the network
  * of the second, to which the sockets belong that it makes, and the user namespace, which owns that. They have no capability,
- * no descriptor but these and no call that opens or runs anything (guards_confine_carrier()), and cannot be looked
+ * no descriptor but these and no call that runs anything, or opens it but by O_PATH (guards_confine_carrier()), and cannot be looked
  * into. They hear no signal, and end with the sandbox, also where the supervisor has left before.
  *
  * Must not: wait for one peer; allocate once it is confined.
@@ -20,6 +20,7 @@
 #include "run/helper.h"
 #include "sys/capabilities.h"
 #include "sys/kernel.h"
+#include "sys/path.h"
 #include "sys/self.h"
 #include "utils.h"
 
@@ -27,6 +28,7 @@
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -281,6 +283,48 @@ static bool add_entry(struct carrier *carrier, struct gate *gate, int fd)
 	return watch_entry(carrier, entry, EPOLL_CTL_ADD, EPOLLIN);
 }
 
+/* Now, before COMMAND can make one, and never again. What is not there yet stands behind what is. */
+static const char *follow_links(const char *path)
+{
+	const char *way = path, *rest = "", *name;
+	char *found;
+	while (!(found = realpath(*way ? way : ".", NULL))) {
+		if (!*way)
+			return ""; /* the caller's directory is gone */
+		size_t length = path_split(way, &name);
+		rest = arena_printf("/%s%s", name, rest);
+		way = arena_copy(way, length);
+	}
+	return arena_join(found, rest);
+}
+
+static bool is_path(const struct socket_address *address)
+{
+	return address->as.any.sa_family == AF_UNIX && address->as.un.sun_path[0];
+}
+
+static const struct socket_address *outer_address(const struct passage *passage)
+{
+	struct socket_address *to = arena_alloc(sizeof(*to));
+	*to = passage->beyond;
+	if (is_path(to))
+		to->path = follow_links(to->as.un.sun_path);
+	return to;
+}
+
+/* -1: nobody needs it. */
+static int open_root(const struct run *run)
+{
+	size_t i = 0, n = run->plan->net.n_passages;
+	while (i < n && !is_path(&run->plan->net.passages[i].beyond))
+		i++;
+	int fd = i < n ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (i < n && fd < 0)
+		die_errno(errno, "%s: Can't open /",
+			  position_text(run->plan->net.passages[i].position));
+	return fd;
+}
+
 static const struct socket_address *inner_addresses(uint16_t port)
 {
 	struct socket_address *to = arena_alloc(N_INNER * sizeof(*to));
@@ -298,7 +342,7 @@ static bool prepare_gate(struct carrier *carrier, size_t number)
 	if (entries_direction(passage) != carrier->direction)
 		return true;
 	bool is_inward = carrier->direction == INWARD;
-	gate->to = is_inward ? inner_addresses(passage->port) : &passage->beyond;
+	gate->to = is_inward ? inner_addresses(passage->port) : outer_address(passage);
 	gate->n_to = is_inward ? N_INNER : 1;
 	if (is_inward)
 		return add_entry(carrier, gate, carrier->run->outer_entries[number]);
@@ -321,7 +365,8 @@ static bool prepare(struct carrier *carrier, int child)
 	if (carrier->epoll_fd < 0 || epoll_ctl(carrier->epoll_fd, EPOLL_CTL_ADD, child, &life) < 0)
 		return false;
 	carrier->carry = carry_make(carrier->epoll_fd, count_possible(run, carrier->direction),
-				    carrier->direction == OUTWARD ? CARRY_ENTRY : CARRY_TARGET);
+				    carrier->direction == OUTWARD ? CARRY_ENTRY : CARRY_TARGET,
+				    open_root(run));
 	carrier->n_gates = net->n_passages;
 	carrier->gates = arena_alloc(net->n_passages * sizeof(*carrier->gates));
 	for (size_t i = 0; i < net->n_passages; i++)

@@ -11,11 +11,13 @@
  */
 #include "process/carry.h"
 
+#include "sys/path.h"
 #include "utils.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,7 +55,7 @@ struct connection {
 };
 
 struct carry {
-	int epoll_fd;
+	int epoll_fd, root_fd;
 	enum carry_end inner;
 	size_t n, n_pipes, n_free_pipes;
 	bool finishes;
@@ -63,11 +65,13 @@ struct carry {
 	struct pipe *free_pipes, *unmade_pipes;
 };
 
-struct carry *carry_make(int epoll_fd, size_t n_most, enum carry_end inner)
+struct carry *carry_make(int epoll_fd, size_t n_most, enum carry_end inner, int root_fd)
 {
 	struct carry *carry = arena_alloc(sizeof(*carry));
 	struct pipe *pipes = arena_alloc(N_ENDS * n_most * sizeof(*pipes));
-	*carry = (struct carry){ .epoll_fd = epoll_fd, .inner = inner, .n_all = n_most };
+	*carry = (struct carry){
+		.epoll_fd = epoll_fd, .root_fd = root_fd, .inner = inner, .n_all = n_most
+	};
 	carry->all = arena_alloc(n_most * sizeof(*carry->all));
 	carry->queue_end = &carry->queue;
 	for (size_t i = n_most; i-- > 0;) {
@@ -212,6 +216,21 @@ static bool begin_end(struct connection *connection, enum carry_end number, int 
 	return fd >= 0;
 }
 
+/* What is connected to is the very thing that was found: a link that COMMAND has put in the place of the socket, or of a
+ * directory above it, would lead to another socket of the caller's. */
+static int connect_at(const struct carry *carry, int fd, const struct socket_address *to)
+{
+	struct sockaddr_un found = { .sun_family = AF_UNIX };
+	bool unused;
+	if (!to->path)
+		return connect(fd, &to->as.any, to->length);
+	AUTO_CLOSE int found_fd = path_open_plain(carry->root_fd, to->path, &unused);
+	if (found_fd < 0)
+		return -1;
+	snprintf(found.sun_path, sizeof(found.sun_path), "/proc/self/fd/%d", found_fd);
+	return connect(fd, (struct sockaddr *) &found, sizeof(found));
+}
+
 /* False: it is not reached by this address. A queue that is full is EAGAIN at once for a unix socket: unix(7). Nothing
  * tells when it is not. */
 static bool connect_to(struct carry *carry, struct connection *connection,
@@ -222,10 +241,10 @@ static bool connect_to(struct carry *carry, struct connection *connection,
 	    !begin_end(connection, CARRY_TARGET,
 		       socket(to->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)))
 		return false;
-	connection->state = connect(target->fd, &to->as.any, to->length) == 0 ? JOINED
-			    : errno == EINPROGRESS                            ? CONNECTING
-			    : errno == EAGAIN                                 ? REFUSED_FOR_NOW
-									      : UNUSED;
+	connection->state = connect_at(carry, target->fd, to) == 0 ? JOINED
+			    : errno == EINPROGRESS                 ? CONNECTING
+			    : errno == EAGAIN                      ? REFUSED_FOR_NOW
+								   : UNUSED;
 	if (connection->state == REFUSED_FOR_NOW)
 		queue(carry, connection);
 	return connection->state == REFUSED_FOR_NOW ||

@@ -12,9 +12,10 @@ struct source {
 /* Where a connection came in, and where it leads. */
 enum carry_end { CARRY_ENTRY, CARRY_TARGET, N_ENDS };
 
-/* At most so many at a time; epoll_fd is not taken over; inner: which of their ends is in the sandbox. */
+/* At most so many at a time; inner: which of their ends is in the sandbox; root_fd: /, for addresses that are paths. The
+ * descriptors stay the caller's. */
 struct carry;
-struct carry *carry_make(int epoll_fd, size_t n_most, enum carry_end inner);
+struct carry *carry_make(int epoll_fd, size_t n_most, enum carry_end inner, int root_fd);
 /* How many descriptors one of them takes. */
 enum { CARRY_FDS_EACH = 6 };
 bool carry_is_full(const struct carry *carry);

@@ -404,7 +404,13 @@ int path_open_plain(int dir_fd, const char *path, bool *ret_is_directory)
 	*ret_is_directory = true;
 	while (at >= 0 && *(path = skip_slashes(path))) {
 		size_t length = strcspn(path, "/");
-		const char *name = arena_copy(path, length);
+		char name[NAME_MAX + 1];
+		if (length > NAME_MAX) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		memcpy(name, path, length);
+		name[length] = '\0';
 		int next = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		path += length;
 		if (next < 0 && errno == ENOTDIR && !*skip_slashes(path)) {

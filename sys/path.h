@@ -46,7 +46,7 @@ size_t path_split(const char *path, const char **ret_name);
 bool path_is_in_reach(int dir_fd);
 /* Opens as much of the way as there is, which is cut down to it. -1 and errno. */
 int path_open_existing(int root_fd, char *way, struct path_guard *guard);
-/* What is at `path` below dir_fd, no link followed, the kernel alone asked. -1 and errno. */
+/* What is at `path` below dir_fd, no link followed, the kernel alone asked, and nothing allocated. -1 and errno. */
 int path_open_plain(int dir_fd, const char *path, bool *ret_is_directory);
 /* Opens the directory that holds the last component, to change it, making missing ones with `mode`, and
  * tells the last name as path_split() does. -1 and errno; EEXIST: a link that leads nowhere is in the way;

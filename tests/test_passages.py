@@ -63,6 +63,40 @@ def test_a_joined_user_namespace_makes_no_difference(box):
         assert says(["--userns", holder.namespace("user"), "--tcp-out", "80", server.target], "print(ask(connect(80), b'words'))") == "b'words'"
 
 
+@pytest.mark.parametrize("way", ["socket", "sub", "link"])
+def test_what_command_puts_in_place_of_a_target_leads_nowhere(way, box):
+    """COMMAND can write to where the socket is: a link of its making is followed by nobody outside."""
+    shared, other = box / "shared", box / "other"
+    for directory in (shared, shared / "sub", other):
+        directory.mkdir()
+    (box / "link").symlink_to(shared / "sub")
+    path = {"socket": shared / "socket", "sub": shared / "sub" / "socket", "link": box / "link" / "socket"}[way]
+    code = f"""print(ask(connect(80), b"words"))
+name = "/shared/{'socket' if way == 'socket' else 'sub'}"
+os.rename(name, name + ".old")
+os.symlink("{other}" + {'"/socket"' if way == "socket" else '""'}, name)
+print(error_of(lambda: ask(connect(80), b"words")))
+os.unlink(name)
+os.rename(name + ".old", name)
+print(ask(connect(80), b"again"))"""
+    with Server(echo, str(path)) as server, Server(lambda connection: connection.sendall(b"secret"), str(other / "socket")):
+        assert says(["--bind", shared, "/shared", "--tcp-out", "80", server.target], code).split("\n") == \
+            ["b'words'", "ConnectionResetError", "b'again'"]
+
+
+def test_a_target_may_be_made_anew_and_be_missing_at_first(box):
+    code = """sys.stdin.readline()
+print(ask(connect(80), b"words"))"""
+    with start([*NET, "--tcp-out", "80", f"unix:{box}/new/./socket"], client("print('asks', error_of(lambda: ask(connect(80), b'x')), flush=True)\n" + code),
+               stdin=subprocess.PIPE) as process:
+        assert line_from(process) == "asks ConnectionResetError"
+        (box / "new").mkdir()
+        with Server(echo, str(box / "new" / "socket")):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert line_from(process) == "b'words'"
+
+
 def test_nothing_else_is_reached():
     with Server(echo) as server, Server(echo) as other:
         code = f"""print(*(error_of(lambda: connect(port, host)) for host, port in
@@ -355,7 +389,7 @@ def test_what_cannot_be_carried_keeps_command_from_running(call, error, words):
 
 # ---- the process ----
 
-WAIT = "connect(80).sendall(b'hello'); print('ready', flush=True); import time; time.sleep(60)"
+WAIT = "connection = connect(80); ask(connection, b'hello'); print('ready', flush=True); import time; time.sleep(60)"
 
 
 @pytest.fixture
@@ -376,7 +410,7 @@ def test_the_process_that_carries_has_nothing_and_is_nobodys(carried):
             os.listdir(f"/proc/{pid}/fd")
         return
     links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
-    assert {link.split(":")[0] for link in links} <= {"socket", "anon_inode", "pipe"}, links
+    assert {link.split(":")[0] for link in links} <= {"socket", "anon_inode", "pipe", "/"}, links
     for kind in ("user", "net", "pid", "mnt"):
         assert os.readlink(f"/proc/{pid}/ns/{kind}") == os.readlink(f"/proc/self/ns/{kind}")
 
