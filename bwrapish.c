@@ -198,6 +198,7 @@ static _Noreturn void be_sandbox(struct run *run)
 		tell_namespaces(run);
 	idmap_become(run);
 	ns_furnish(run, run->shape.namespaces);
+	entries_end(run, false);
 	ns_part_from_host(run);
 	command_new_keyring(run);
 
@@ -210,7 +211,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	command_set_label(run, "fscreate", "--file-label", plan->root.file_label);
 	run_tell_stage(run, STAGE_MOVE_IN);
 	newroot_enter(run);
-	entries_end(run);
+	entries_end(run, true);
 	run_tell_stage(run, STAGE_BUILD);
 	build_root(run);
 	tell_terminal(run);

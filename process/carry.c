@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -61,33 +62,26 @@ struct carry {
 	bool finishes;
 	bool is_urgent; /* one of those queued can go on now */
 	struct connection *all, *unused, *queue, **queue_end, *ended;
-	size_t n_all;
-	struct pipe *free_pipes, *unmade_pipes;
+	size_t n_all, n_touched; /* memory is touched when it is needed: of 1,024 most never are */
+	struct pipe *pipes, *free_pipes, *unmade_pipes;
+	size_t n_touched_pipes;
 };
 
 struct carry *carry_make(int epoll_fd, size_t n_most, enum carry_end inner, int root_fd)
 {
 	struct carry *carry = arena_alloc(sizeof(*carry));
-	struct pipe *pipes = arena_alloc(N_ENDS * n_most * sizeof(*pipes));
 	*carry = (struct carry){
 		.epoll_fd = epoll_fd, .root_fd = root_fd, .inner = inner, .n_all = n_most
 	};
 	carry->all = arena_alloc(n_most * sizeof(*carry->all));
+	carry->pipes = arena_alloc(N_ENDS * n_most * sizeof(*carry->pipes));
 	carry->queue_end = &carry->queue;
-	for (size_t i = n_most; i-- > 0;) {
-		carry->all[i].next = carry->unused;
-		carry->unused = &carry->all[i];
-	}
-	for (size_t i = N_ENDS * n_most; i-- > 0;) {
-		pipes[i].next = carry->unmade_pipes;
-		carry->unmade_pipes = &pipes[i];
-	}
 	return carry;
 }
 
 bool carry_is_full(const struct carry *carry)
 {
-	return !carry->unused;
+	return !carry->unused && carry->n_touched == carry->n_all;
 }
 
 bool carry_is_idle(const struct carry *carry)
@@ -114,11 +108,16 @@ static struct pipe *take_pipe(struct carry *carry)
 		carry->n_free_pipes--;
 		return pipe;
 	}
-	pipe = carry->unmade_pipes;
-	if (!pipe || pipe2(pipe->fds, O_CLOEXEC | O_NONBLOCK) < 0)
+	int fds[2];
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return NULL;
-	fcntl(pipe->fds[1], F_SETPIPE_SZ, pipe_size(carry->n_pipes)); /* or as it is */
-	carry->unmade_pipes = pipe->next;
+	fcntl(fds[1], F_SETPIPE_SZ, pipe_size(carry->n_pipes)); /* or as it is */
+	pipe = carry->unmade_pipes;
+	if (pipe)
+		carry->unmade_pipes = pipe->next;
+	else
+		pipe = &carry->pipes[carry->n_touched_pipes++]; /* two for each connection */
+	memcpy(pipe->fds, fds, sizeof(fds));
 	carry->n_pipes++;
 	return pipe;
 }
@@ -265,7 +264,10 @@ static void try_connect(struct carry *carry, struct connection *connection)
 static struct connection *begin(struct carry *carry, int entry, int target)
 {
 	struct connection *connection = carry->unused;
-	carry->unused = connection->next;
+	if (connection)
+		carry->unused = connection->next;
+	else
+		connection = &carry->all[carry->n_touched++];
 	*connection = (struct connection){ .state = JOINED };
 	carry->n++;
 	begin_end(connection, CARRY_TARGET, target);
@@ -448,7 +450,7 @@ int carry_ms_to_sleep(const struct carry *carry)
 void carry_finish(struct carry *carry)
 {
 	carry->finishes = true;
-	for (size_t i = 0; i < carry->n_all; i++)
+	for (size_t i = 0; i < carry->n_touched; i++)
 		if (carry->all[i].state == JOINED && !carry->all[i].is_queued)
 			go_on(carry, &carry->all[i]);
 }

@@ -46,9 +46,17 @@ void entries_send(const struct run *run, size_t passage, int socket)
 	channel_try_send_fd(run->carrier_fds[OUTWARD][0], MESSAGE_ENTRY, (int) passage, socket);
 }
 
-void entries_end(const struct run *run)
+static bool are_at_paths(const struct net_plan *net)
 {
-	if (run->carrier_fds[OUTWARD][0] >= 0)
+	for (size_t i = 0; i < net->n_passages; i++)
+		if (net->passages[i].kind == PASSAGE_UNIX_OUT)
+			return true;
+	return false;
+}
+
+void entries_end(const struct run *run, bool with_paths)
+{
+	if (run->carrier_fds[OUTWARD][0] >= 0 && with_paths == are_at_paths(&run->plan->net))
 		channel_try_send(run->carrier_fds[OUTWARD][0], MESSAGE_ENTRIES_END, 0);
 }
 

@@ -28,7 +28,8 @@ int entries_try_bind(const struct socket_address *address);
 
 /* In setup; the descriptors stay the caller's. */
 void entries_send(const struct run *run, size_t passage, int socket);
-void entries_end(const struct run *run);
+/* When those of the network are there, and again with those at paths: as early as it can be told. */
+void entries_end(const struct run *run, bool with_paths);
 void entries_send_network(const struct run *run, int network);
 /* Dies unless all carry. */
 void entries_await_ready(struct run *run);
