@@ -16,6 +16,7 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/prctl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -93,14 +94,19 @@ static bool is_in_initial_userns(const struct run *run)
 
 /* ---- namespaces ---- */
 
-/* What is known to forbid user namespaces to this process; NULL: nothing. */
-static const char *user_namespaces_forbidden(const struct run *run)
+/* Debian's kernels ask for it before they look at anything else; CAP_SYS_ADMIN on the machine itself is enough. */
+static bool debian_forbids(const struct run *run)
 {
-	if (setting(run, "sys/kernel/unprivileged_userns_clone") == 0)
-		return cause_text(CAUSE_USERNS_SYSCTL_DEBIAN, NULL);
-	if (setting(run, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		return cause_text(CAUSE_USERNS_APPARMOR, NULL);
-	return NULL;
+	uint64_t permitted, effective, ambient;
+	caps_of_process(&permitted, &effective, &ambient);
+	return setting(run, "sys/kernel/unprivileged_userns_clone") == 0 &&
+	       !(effective & (UINT64_C(1) << CAP_SYS_ADMIN) && is_in_initial_userns(run));
+}
+
+/* Ubuntu's kernels: the namespace is made, and nothing can be done with it. */
+static bool apparmor_forbids(const struct run *run)
+{
+	return setting(run, "sys/kernel/apparmor_restrict_unprivileged_userns") == 1;
 }
 
 static const char *security_module_forbids(const struct run *run)
@@ -117,12 +123,13 @@ static const char *security_module_forbids(const struct run *run)
 
 static const char *who_forbids(const struct run *run)
 {
+	if (debian_forbids(run))
+		return cause_text(CAUSE_USERNS_SYSCTL_DEBIAN, NULL);
 	const char *call = filtered_namespace_call(run);
 	if (call)
 		return cause_text(CAUSE_NAMESPACE_FILTER, call);
-	const char *forbidden = user_namespaces_forbidden(run);
-	if (forbidden)
-		return forbidden;
+	if (apparmor_forbids(run))
+		return cause_text(CAUSE_USERNS_APPARMOR, NULL);
 	if (!has_number(run, "self/uid_map", geteuid()) ||
 	    !has_number(run, "self/gid_map", getegid()))
 		return cause_text(CAUSE_IDS_UNMAPPED, NULL);
@@ -257,12 +264,11 @@ const char *diagnose_id_map(const struct run *run, int error)
 		return cause_text(CAUSE_PROC_READ_ONLY, NULL);
 	if (error != EPERM && error != EACCES)
 		return "";
-	const char *forbidden = user_namespaces_forbidden(run);
-	if (!forbidden && run->host->caller.uid != 0)
-		forbidden = security_module_forbids(run);
-	return forbidden ? forbidden
-			 : cause_text(run->host->caller.uid == 0 ? CAUSE_SETFCAP : CAUSE_CAPS_TAKEN,
-				      NULL);
+	if (apparmor_forbids(run))
+		return cause_text(CAUSE_USERNS_APPARMOR, NULL);
+	bool is_root = run->host->caller.uid == 0;
+	const char *module = is_root ? NULL : security_module_forbids(run);
+	return module ? module : cause_text(is_root ? CAUSE_SETFCAP : CAUSE_CAPS_TAKEN, NULL);
 }
 
 /* ---- mounts ---- */
