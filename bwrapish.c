@@ -12,6 +12,7 @@
 #include "ns/idmap.h"
 #include "ns/mapper.h"
 #include "ns/namespaces.h"
+#include "ns/pasta.h"
 #include "ns/second-userns.h"
 #include "plan/command-options.h"
 #include "plan/explain.h"
@@ -204,6 +205,7 @@ static _Noreturn void be_sandbox(struct run *run)
 
 	run_tell_stage(run, STAGE_PIN);
 	helpers_choose_starter(run);
+	pasta_start(run);
 	newroot_pin(run);
 	tell_pinned(run);
 	if (!run->shape.info_late)
@@ -216,6 +218,7 @@ static _Noreturn void be_sandbox(struct run *run)
 	build_root(run);
 	tell_terminal(run);
 	entries_await_ready(run);
+	pasta_await(run);
 	tell_and_await_ready(run);
 
 	run_tell_stage(run, STAGE_LOCK);
@@ -259,6 +262,7 @@ int main(int argc, char **argv, char **envp)
 			   .supervisor_fd = -1,
 			   .lifeline_fd = -1,
 			   .going_fd = -1,
+			   .pasta_fd = -1,
 			   .landlock_fd = -1,
 			   .root.fd = -1,
 			   .pty = { -1, -1 },

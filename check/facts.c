@@ -7,6 +7,7 @@
 #include "limit/cgroup.h"
 #include "ns/subids.h"
 #include "run/causes.h"
+#include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "sys/program.h"
 #include "utils.h"
@@ -57,9 +58,20 @@ void facts_add_landlock(struct findings *findings)
 
 void facts_add_pasta(struct findings *findings)
 {
-	const char *program = program_find("pasta");
-	finding_add(findings, "pasta", program ? WORKS : ABSENT, NULL,
-		    program ? program : "not installed (package passt)");
+	static const char key[] = "pasta", good_for[] = "--net-pasta";
+	const char *pasta = program_find("pasta"),
+		   *program = pasta ? pasta : program_find("slirp4netns");
+	AUTO_CLOSE int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	if (!program)
+		finding_add(findings, key, ABSENT, good_for,
+			    "not installed (package passt), and slirp4netns neither");
+	else if (fd < 0)
+		finding_add(findings, key, errno == EACCES || errno == EPERM ? FAILS : ABSENT,
+			    good_for,
+			    arena_printf("Can't open /dev/net/tun: %s%s", errno_text(errno),
+					 diagnose_tun(errno)));
+	else
+		finding_add(findings, key, WORKS, good_for, program);
 }
 
 /* ---- newuidmap ---- */

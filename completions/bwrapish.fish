@@ -7,7 +7,7 @@ function __bwrapish_next
 	while test $i -le (count $words)
 		set -l kinds
 		switch $words[$i]
-			case --args --check-json --features-json --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --hosts --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --connect-tcp --bind-tcp --connect-udp --bind-udp --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied
+			case --args --check-json --features-json --monotonic-offset --boottime-offset --userns --userns2 --pidns --netns --ipcns --utsns --cgroupns --timens --uid --gid --hostname --pasta-opt --publish --overlay-src-fd --overlay-opt --overlay-changes --file-label --mask-glob --protect-glob --dev-add --dev-add-try --hosts --perms --size --inodes --mount-flags --argv0 --env-fd --env --die-with-fd --keep-fd --seccomp --add-seccomp-fd --seccomp-deny --seccomp-allow --seccomp-errno --seccomp-dump --seccomp-trace --exec-label --connect-tcp --bind-tcp --connect-udp --bind-udp --timeout --kill-after --sync-fd --block-fd --userns-block-fd --info-fd --pidfd-socket --json-status-fd --trace-denied
 				set kinds none
 			case --uid-map --gid-map
 				set kinds none none none
@@ -128,6 +128,9 @@ complete -c bwrapish -n '__bwrapish_wants option' -l gid-map -d 'have so many gi
 complete -c bwrapish -n '__bwrapish_wants option' -l keep-groups -d 'keep the caller\'s supplementary groups where they could be left'
 complete -c bwrapish -n '__bwrapish_wants option' -l tcp-out -d 'PORT of the loopback device inside leads to TARGET outside'
 complete -c bwrapish -n '__bwrapish_wants option' -l tcp-in -d 'TCP to ADDR:PORT outside leads to PORT of the loopback device inside'
+complete -c bwrapish -n '__bwrapish_wants option' -l net-pasta -d 'the new network namespace reaches what the host reaches, by pasta'
+complete -c bwrapish -n '__bwrapish_wants option' -l pasta-opt -d 'one more word for pasta\'s command line'
+complete -c bwrapish -n '__bwrapish_wants option' -l publish -d 'TCP to PORT of the host, at ADDR or everywhere, reaches PORT inside'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind -d 'show the host\'s SRC at DEST'
 complete -c bwrapish -n '__bwrapish_wants option' -l bind-try -d 'the same, skipped where SRC does not exist'
 complete -c bwrapish -n '__bwrapish_wants option' -l dev-bind -d 'as --bind, with device nodes that work'

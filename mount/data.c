@@ -81,7 +81,7 @@ void data_copy(const struct run *run, const struct op *op, int file_fd)
 static void make_file(const struct run *run, size_t number, int tmpfs_fd, const char *name)
 {
 	const struct op *op = &run->plan->root.ops[number];
-	const char *text = op->kind == OP_RESOLV_CONF ? etc_resolv_conf(op) : op->text;
+	const char *text = op->kind == OP_RESOLV_CONF ? etc_resolv_conf(run, op) : op->text;
 	AUTO_CLOSE int file_fd =
 		openat(tmpfs_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
 	if (file_fd < 0)

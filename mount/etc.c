@@ -39,7 +39,39 @@ static const char *read_file(const struct op *op, int fd, const char *whose)
 	return bytes;
 }
 
-const char *etc_resolv_conf(const struct op *op)
+/* A resolver of the host's loopback device, as systemd-resolved, is not reached from a network of its own; nor is that of
+ * a file that names none, which is the same: resolv.conf(5). */
+static bool is_loopback(const char *address)
+{
+	return strncmp(address, "127.", 4) == 0 || strncmp(address, "::1", 3) == 0 ||
+	       strncmp(address, "0.0.0.0", 7) == 0;
+}
+
+static const char *with_resolver(const char *resolver, const char *bytes)
+{
+	static const char keyword[] = "nameserver";
+	const size_t n_keyword = sizeof(keyword) - 1;
+	struct text text = { 0 };
+	bool has_one = false, has_others = false;
+	for (const char *line = bytes, *next; *line; line = next) {
+		next = strchrnul(line, '\n');
+		next += *next == '\n';
+		bool names = strncmp(line, keyword, n_keyword) == 0;
+		const char *address =
+			names ? line + n_keyword + strspn(line + n_keyword, " \t") : "";
+		if (!names || !is_loopback(address))
+			text_add(&text, "%.*s", (int) (next - line), line);
+		else if (!has_one)
+			text_add(&text, "%s %s\n", keyword, resolver);
+		has_one |= names && is_loopback(address);
+		has_others |= names && !is_loopback(address);
+	}
+	if (!has_one && !has_others)
+		text_add(&text, "\n%s %s\n", keyword, resolver);
+	return text.bytes;
+}
+
+const char *etc_resolv_conf(const struct run *run, const struct op *op)
 {
 	AUTO_CLOSE int fd = open(op->inner_path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
@@ -48,7 +80,8 @@ const char *etc_resolv_conf(const struct op *op)
 			"%s: Can't read the host's %s: %s; name a resolver: --data \"nameserver ADDRESS\" %s",
 			position_text(op->position), failing_path(op->inner_path),
 			errno_text(errno), op->inner_path);
-	return read_file(op, fd, "the host's");
+	const char *bytes = read_file(op, fd, "the host's");
+	return run->resolver ? with_resolver(run->resolver, bytes) : bytes;
 }
 
 void etc_write_hosts(struct run *run, const struct op *op, int *file_fd)
@@ -68,7 +101,9 @@ void etc_write_hosts(struct run *run, const struct op *op, int *file_fd)
 void etc_tell_resolver(const struct run *run)
 {
 	AUTO_CLOSE int fd = path_open(run->root.fd, "/etc/resolv.conf", O_PATH);
-	if (fd < 0 && !((run->shape.namespaces | run->shape.second_namespaces) & CLONE_NEWNET))
+	bool has_network = run->plan->net.pasta ||
+			   !((run->shape.namespaces | run->shape.second_namespaces) & CLONE_NEWNET);
+	if (fd < 0 && has_network)
 		say_note(
 			"There is a network and no /etc/resolv.conf inside, so that programs find no addresses of names: --resolv-conf auto shows the host's resolver");
 }

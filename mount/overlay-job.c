@@ -39,7 +39,9 @@ void overlay_job_receive(const struct run *run, int socket, struct overlay_job *
 {
 	struct helper_job received;
 	size_t n = 0;
-	helper_receive_job(run, socket, &received);
+	helper_receive_job(socket, &received);
+	if (received.op >= run->plan->root.n_ops)
+		_exit(1); /* not from setup */
 	const struct op *op = &run->plan->root.ops[received.op];
 	if (!op->overlay || received.n_fds < op->overlay->n_layers)
 		_exit(1); /* not from setup */

@@ -12,6 +12,7 @@
 #include "plan/lines.h"
 #include "plan/net-options.h"
 #include "plan/ns-options.h"
+#include "plan/pasta-options.h"
 #include "plan/plan.h"
 #include "plan/report-options.h"
 #include "plan/root-options.h"
@@ -56,6 +57,7 @@ void plan_explain_stage(const struct plan *plan, const struct shape *shape,
 	case STAGE_BECOME:
 		ns_options_explain_become(plan, shape, caller, text);
 		net_options_explain_become(plan, text);
+		pasta_options_explain_become(plan, shape, caller, text);
 		return;
 	case STAGE_PIN:
 		if (plan_has_op(plan, OP_BIND) || plan_has_op(plan, OP_DEV) ||

@@ -45,7 +45,7 @@ struct socket_address loopback_address(int family, uint16_t port)
 
 /* ---- words ---- */
 
-static problem read_port(struct position position, const char *word, uint16_t *ret_port)
+problem net_options_read_port(struct position position, const char *word, uint16_t *ret_port)
 {
 	uint64_t number;
 	if (!parse_decimal(word, UINT16_MAX, &number) || !number)
@@ -64,7 +64,7 @@ static problem read_tcp_address(struct position position, const char *word,
 		return problem_at(position, "Invalid address: \"%s\" has no port behind a colon",
 				  word);
 	uint16_t port;
-	problem bad = read_port(position, colon + 1, &port);
+	problem bad = net_options_read_port(position, colon + 1, &port);
 	if (bad)
 		return bad;
 	size_t length = (size_t) (colon - word);
@@ -141,7 +141,7 @@ problem net_options_read(struct reader *reader, const struct option_row *row, ch
 				   .fd = -1,
 				   .position = position };
 	bool leads_in = passage.kind == PASSAGE_TCP_IN;
-	problem bad = read_port(position, words[leads_in], &passage.port);
+	problem bad = net_options_read_port(position, words[leads_in], &passage.port);
 	if (!bad && leads_in)
 		bad = read_tcp_address(position, passage.word = words[0], &passage.beyond);
 	else if (!bad)

@@ -36,6 +36,8 @@ struct passage {
 extern const struct option_rows net_option_rows;
 problem net_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			 struct position position);
+/* From 1 to 65535. */
+problem net_options_read_port(struct position position, const char *word, uint16_t *ret_port);
 /* For an operation, which stands at a path inside; returns its number in ret_number. */
 problem net_options_add_target(struct reader *reader, const struct option_row *row,
 			       const char *word, struct position position, size_t *ret_number);

@@ -23,6 +23,7 @@ enum option_subject {
 	OF_NS,
 	OF_MAPS,
 	OF_NET,
+	OF_PASTA,
 	OF_ROOT,
 	OF_OVERLAY,
 	OF_COMMAND,
@@ -33,8 +34,7 @@ enum option_subject {
 };
 struct option_row {
 	char name[28]; /* not pointers: each would have to be relocated at every start */
-	uint8_t group, subject, form, value;
-	uint8_t use; /* enum fd_use of the FD among its words */
+	uint8_t group, subject, form, value, use; /* use: enum fd_use of the FD among its words */
 	/* Not 0: that process has to be there. Of several that want it the least is told by --dry-run. */
 	uint8_t with_init, supervised;
 	uint32_t traits;

@@ -25,6 +25,7 @@
 #include "plan/operand.h"
 #include "plan/option.h"
 #include "plan/overlay-options.h"
+#include "plan/pasta-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/reader.h"
@@ -56,11 +57,11 @@ static const struct option_rows line_option_rows = { line_rows, ARRAY_SIZE(line_
 
 /* In the order of --help. */
 static const struct option_rows *const tables[] = {
-	&line_option_rows,  &ns_option_rows,      &map_option_rows,      &net_option_rows,
-	&bind_option_rows,  &overlay_option_rows, &root_option_rows,     &mask_option_rows,
-	&fs_option_rows,    &etc_option_rows,     &modifier_option_rows, &command_option_rows,
-	&guard_option_rows, &process_option_rows, &filter_option_rows,   &landlock_option_rows,
-	&limit_option_rows, &report_option_rows,
+	&line_option_rows,     &ns_option_rows,    &map_option_rows,     &net_option_rows,
+	&pasta_option_rows,    &bind_option_rows,  &overlay_option_rows, &root_option_rows,
+	&mask_option_rows,     &fs_option_rows,    &etc_option_rows,     &modifier_option_rows,
+	&command_option_rows,  &guard_option_rows, &process_option_rows, &filter_option_rows,
+	&landlock_option_rows, &limit_option_rows, &report_option_rows,
 };
 
 const char *const option_group_titles[N_OPTION_GROUPS] = {
@@ -196,6 +197,8 @@ static problem read_own(struct reader *reader, const struct option_row *row, cha
 		return map_options_read(reader, row, words, position);
 	case OF_NET:
 		return net_options_read(reader, row, words, position);
+	case OF_PASTA:
+		return pasta_options_read(reader, row, words, position);
 	case OF_ROOT:
 		return root_options_read(reader, row, words, position);
 	case OF_OVERLAY:

@@ -235,11 +235,18 @@ struct ns_plan {
 	const char *hostname;
 };
 
+struct words_at {
+	struct word_at *items;
+	size_t n, capacity;
+};
+
 struct passage; /* plan/net-options.h */
-/* --tcp-out and its like. */
+/* --tcp-out and its like, --net-pasta. */
 struct net_plan {
 	struct passage *passages;
 	size_t n_passages, capacity_passages;
+	bool pasta;
+	struct words_at pasta_opts, published; /* the latter as pasta calls them */
 };
 
 /* The new root: the operations, in the order of the line. */

@@ -145,8 +145,9 @@ static struct shape find_shape(const struct plan *plan, const struct caller *cal
 		 * (mount_namespaces(7)); the others are made there too, so that the capabilities
 		 * are good for something. A mount of message queues, or of sysfs, belongs to the
 		 * namespace it was made in, which then has to be the first, and so it is where setup
-		 * hands a carrier sockets. */
-		bool keeps_net = plan_has_op(plan, OP_SYS) || plan->net.n_passages;
+		 * hands a carrier sockets, or pasta the namespace. */
+		bool keeps_net =
+			plan_has_op(plan, OP_SYS) || plan->net.n_passages || plan->net.pasta;
 		unsigned long first = (plan_has_op(plan, OP_MQUEUE) ? CLONE_NEWIPC : 0) |
 				      (keeps_net ? CLONE_NEWNET : 0);
 		unsigned long inner = own & ~first;

@@ -16,8 +16,10 @@
 #include "mount/overlay-changes.h"
 #include "mount/overlay-fuse.h"
 #include "ns/idmap.h"
+#include "ns/pasta.h"
 #include "plan/given.h"
 #include "plan/options.h"
+#include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "process/carrier.h"
@@ -42,6 +44,7 @@ static const struct kind {
 	char name[32];
 	uint64_t capabilities; /* that it keeps */
 	bool in_groups;        /* what it uses counts as COMMAND's; it gets the time to end there */
+	bool outside;          /* it stays in the caller's user namespace */
 	bool waits_for_word;   /* one byte lets it go on, the end of file ends it */
 } kinds[] = {
 	/* To read everything, and to give files the owner, mode and marks that the merged tree shows. */
@@ -57,6 +60,7 @@ static const struct kind {
 						   CAP_BIT(CAP_DAC_READ_SEARCH) |
 						   CAP_BIT(CAP_SYS_ADMIN),
 				   .waits_for_word = true },
+	[HELPER_PASTA] = { .name = "pasta", .outside = true },
 	[HELPER_GUARD] = { .name = "the guard",
 			   .capabilities = ~0ULL /* those that the supervisor has left */ },
 	[HELPER_LOOKER] = { .name = "the process that looks" },
@@ -94,7 +98,7 @@ struct start {
 	int socket;       /* where its job comes from; -1: it has none */
 	int word_fd;      /* -1: it waits for no word */
 	int child_pidfd;  /* the guard's: whom it ends; a carrier's: with whom it ends */
-	pid_t supervisor; /* the guard's */
+	pid_t supervisor; /* the guard's, pasta's */
 	int listener;     /* the looker's, and what it shares with the supervisor */
 	struct look_memory *memory;
 };
@@ -113,13 +117,15 @@ static _Noreturn void be_helper(const struct run *run, struct start *start)
 	die_first_call(tell_failed, start);
 	if (kind->in_groups)
 		cgroups_enter_as_helper(run);
-	if (start->child)
+	if (start->child && !kind->outside)
 		enter_user_namespace(run, start->child);
 	switch (start->kind) {
 	case HELPER_FUSE_OVERLAYFS:
 		overlay_be_fuse_overlayfs(run, start->socket, kind->capabilities);
 	case HELPER_CHANGE_LISTER:
 		overlay_be_change_lister(run, start->socket, start->word_fd, kind->capabilities);
+	case HELPER_PASTA:
+		pasta_be(run, start->socket, start->supervisor);
 	case HELPER_GUARD:
 		guard_be(run, start->child_pidfd, start->supervisor);
 	case HELPER_LOOKER:
@@ -143,9 +149,10 @@ static pid_t start_helper(const struct run *run, struct start start)
 	return pid;
 }
 
-static _Noreturn void die_of_no_process(int error)
+static _Noreturn void die_of_no_process(enum helper_kind kind, int error)
 {
-	die_errno(error, "Can't start a process for an overlay");
+	die_errno(error, "Can't start a process for %s",
+		  kind == HELPER_PASTA ? "--net-pasta" : "an overlay");
 }
 
 /* ---- in setup ---- */
@@ -154,12 +161,12 @@ static void start_here(const struct run *run, enum helper_kind kind, const int e
 {
 	pid_t pid = sys_clone_process(0);
 	if (pid < 0)
-		die_of_no_process(errno);
+		die_of_no_process(kind, errno);
 	if (pid == 0) {
 		close(ends[0]);
 		if (start_helper(run, (struct start){
 					      .kind = kind, .socket = ends[1], .word_fd = -1 }) < 0)
-			die_of_no_process(errno);
+			die_of_no_process(kind, errno);
 		_exit(0);
 	}
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -174,6 +181,11 @@ static void ask_supervisor(const struct run *run, enum helper_kind kind, const i
 void helpers_choose_starter(struct run *run)
 {
 	run->start_helper = run->supervisor_fd < 0 ? start_here : ask_supervisor;
+}
+
+bool helpers_may_be_asked_for(const struct plan *plan)
+{
+	return overlay_may_need_helper(plan) || plan->net.pasta;
 }
 
 /* ---- in the supervisor ---- */
@@ -198,9 +210,10 @@ void helpers_start(const struct run *run, enum helper_kind kind, int socket)
 	pid_t pid = start_helper(run, (struct start){ .kind = kind,
 						      .child = self->child,
 						      .socket = socket,
-						      .word_fd = word[0] });
+						      .word_fd = word[0],
+						      .supervisor = getpid() });
 	if (pid < 0)
-		die_of_no_process(errno);
+		die_of_no_process(kind, errno);
 	close_fd(&word[0]);
 	close(socket);
 	note(self, kind, pid, word[1]);

@@ -8,6 +8,8 @@ struct look_memory;
 
 /* In setup: who starts them when a room asks. */
 void helpers_choose_starter(struct run *run);
+/* Whether one may ask. */
+bool helpers_may_be_asked_for(const struct plan *plan);
 
 /* ---- in the supervisor ---- */
 

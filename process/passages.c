@@ -94,11 +94,24 @@ static pid_t find(const struct run *run, enum direction direction)
 	return helpers_find(run, helpers_carrier(direction));
 }
 
+/* Its process group, too: it has children for a moment while it starts. */
+static void end_pasta(const struct run *run)
+{
+	int status;
+	pid_t pid = helpers_find(run, HELPER_PASTA);
+	if (pid <= 1)
+		return;
+	kill(-pid, SIGKILL);
+	if (kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid)
+		helpers_note_end(run, pid, status);
+}
+
 void passages_finish(const struct run *run, bool (*wait)(const struct run *run))
 {
 	enum { PATIENCE_MS = 1200 }; /* they have less: carrier.c */
 	const struct supervisor *self = run->supervisor;
 	int64_t end_ms = now_ms() + PATIENCE_MS;
+	end_pasta(run); /* all that could use it ends with COMMAND */
 	if (self->silent_ms && self->silent_ms < end_ms)
 		end_ms = self->silent_ms;
 	while ((find(run, OUTWARD) || find(run, INWARD)) && !are_needed(run) && now_ms() < end_ms &&
@@ -109,6 +122,7 @@ void passages_finish(const struct run *run, bool (*wait)(const struct run *run))
 void passages_abandon(const struct run *run)
 {
 	int status;
+	end_pasta(run);
 	if (run->supervisor->is_over && are_needed(run))
 		return;
 	for (enum direction direction = 0; direction < N_DIRECTIONS; direction++) {
@@ -122,6 +136,11 @@ void passages_note_end(const struct run *run, pid_t pid, int status)
 {
 	const struct supervisor *self = run->supervisor;
 	enum direction direction = 0;
+	if (pid == helpers_find(run, HELPER_PASTA) && self->started && !self->is_over)
+		say_warning("%s: There is no network any more: what carried it %s %d",
+			    position_text(options_position(run->plan, "--net-pasta")),
+			    WIFSIGNALED(status) ? "was ended by signal" : "has ended with status",
+			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	while (direction < N_DIRECTIONS && pid != find(run, direction))
 		direction++;
 	if (direction == N_DIRECTIONS || !self->started || self->is_over || !WIFSIGNALED(status))

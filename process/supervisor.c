@@ -486,7 +486,7 @@ static void begin(struct run *run, pid_t child, int socket)
 		self->child_in_proc = procfile_pid_of(run->host->proc_fd, pidfd);
 	}
 	passages_start(run);
-	self->takes_helpers = overlay_may_need_helper(run->plan);
+	self->takes_helpers = helpers_may_be_asked_for(run->plan);
 	/* Otherwise once all helpers have been started. */
 	if (!self->takes_helpers && !relay_is_due(run))
 		drop_privilege(run);

@@ -8,6 +8,7 @@
 #include "plan/overlay-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "process/helpers.h"
 #include "process/protocol.h"
 #include "process/report.h"
 #include "process/signals.h"
@@ -111,7 +112,7 @@ void tell_namespaces(struct run *run)
 
 void tell_pinned(const struct run *run)
 {
-	if (run->supervisor_fd < 0 || !overlay_may_need_helper(run->plan))
+	if (run->supervisor_fd < 0 || !helpers_may_be_asked_for(run->plan))
 		return;
 	channel_send(run->supervisor_fd, MESSAGE_PINNED, 0);
 }

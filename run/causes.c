@@ -174,6 +174,16 @@ const struct cause_row causes[N_CAUSES] = {
 		"what is TCP by another door cannot be denied", "it takes a kernel with seccomp filters, and no filter around that forbids more" },
 	[CAUSE_MDWE_MISSING] = { "mdwe-missing", "--mdwe: Can't keep written memory from being executed",
 		"this kernel cannot", "Linux 6.3 can, on most processors" },
+	[CAUSE_PASTA_MISSING] = { "pasta-missing", "--net-pasta: There would be no network",
+		"neither pasta nor slirp4netns is installed, which carry one", "install pasta: package passt" },
+	[CAUSE_PASTA_WANTED] = { "pasta-wanted", "--publish: There would be no such network",
+		"that takes pasta, and only slirp4netns is installed", "install pasta: package passt" },
+	[CAUSE_TUN_CLOSED] = { "tun-closed", "--net-pasta: ... Can't open /dev/net/tun: Permission denied",
+		"usually everybody may open it", "as root, chmod 666 /dev/net/tun" },
+	[CAUSE_TUN_MISSING] = { "tun-missing", "--net-pasta: ... Can't open /dev/net/tun",
+		"the kernel's module tun is not loaded, or the container around shows no such device", "as root, modprobe tun, or give the container that device" },
+	[CAUSE_PORT_TAKEN] = { "port-taken", "--net-pasta: ... Failed to bind any port",
+		"another process has that port, or it is below what /proc/sys/net/ipv4/ip_unprivileged_port_start says", "--publish another" },
 };
 /* clang-format on */
 

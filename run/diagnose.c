@@ -339,6 +339,12 @@ const char *diagnose_mount_flags(uint64_t flags, int error)
 	return old ? cause_text(CAUSE_FLAG_TOO_NEW, old) : diagnose_mount_api(error);
 }
 
+const char *diagnose_tun(int error)
+{
+	return cause_text(error == EACCES || error == EPERM ? CAUSE_TUN_CLOSED : CAUSE_TUN_MISSING,
+			  NULL);
+}
+
 const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
 				int error)
 {

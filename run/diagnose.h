@@ -12,6 +12,8 @@ const char *diagnose_id_map(const struct run *run, int error);
 const char *diagnose_mount_api(int error);
 /* Of mount_setattr(2) with these MOUNT_ATTR_* to set. */
 const char *diagnose_mount_flags(uint64_t flags, int error);
+/* Of opening /dev/net/tun. */
+const char *diagnose_tun(int error);
 /* --proc and its like; processes_would_do: one of the processes alone was tried, and can be made. */
 const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
 				int error);

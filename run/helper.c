@@ -37,15 +37,13 @@ static void receive(int socket, uint32_t kind, struct message *ret_message, int 
 		_exit(1); /* setup is gone, and has said why */
 }
 
-void helper_receive_job(const struct run *run, int socket, struct helper_job *ret_job)
+void helper_receive_job(int socket, struct helper_job *ret_job)
 {
 	struct message message;
 	receive(socket, MESSAGE_HELPER_JOB, &message, NULL);
 	*ret_job = (struct helper_job){ .op = (size_t) message.numbers[JOB_OP],
 					.flags = (unsigned) message.numbers[JOB_FLAGS],
 					.n_fds = (size_t) message.numbers[JOB_N_FDS] };
-	if (ret_job->op >= run->plan->root.n_ops)
-		_exit(1); /* not from setup */
 	ret_job->fds = arena_alloc((ret_job->n_fds + 1) * sizeof(int));
 	for (size_t i = 0; i < ret_job->n_fds; i++)
 		receive(socket, MESSAGE_HELPER_FD, &message, &ret_job->fds[i]);

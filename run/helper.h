@@ -29,7 +29,7 @@ struct helper_job {
  * caller's. */
 int helper_start(const struct run *run, enum helper_kind kind, const struct helper_job *job);
 /* In the helper: ends it where there is no such job. */
-void helper_receive_job(const struct run *run, int socket, struct helper_job *ret_job);
+void helper_receive_job(int socket, struct helper_job *ret_job);
 void helper_send_ready(int socket, int attached_fd); /* -1: none */
 void helper_send_failed(int socket, const struct failure *failure);
 

@@ -19,6 +19,7 @@ struct mapper;
 enum helper_kind {
 	HELPER_FUSE_OVERLAYFS, /* serves one overlay's mount until that is gone */
 	HELPER_CHANGE_LISTER,  /* lists what was changed in one overlay, at the end */
+	HELPER_PASTA,          /* carries a whole network */
 	/* those that setup cannot ask for */
 	HELPER_GUARD,      /* ends the sandbox where the supervisor is kept from it */
 	HELPER_LOOKER,     /* looks where the calls lead that --trace-denied is notified of */
@@ -60,6 +61,9 @@ struct run {
 	int carrier_fds[N_DIRECTIONS][2];
 	/* where --tcp-in listens outside, by number of the passage; -1: not this one; NULL: none, or not here */
 	int *outer_entries;
+	int pasta_fd; /* setup's, where pasta says that it is ready; -1: it has, or there is none */
+	const char
+		*resolver;  /* where that one answers, in place of the host's own; NULL: nowhere */
 	bool nofile_raised; /* above the caller's limit, which COMMAND gets back */
 	bool in_chroot;     /* / is not the mount namespace's, and what is there is the host's */
 	struct root root;

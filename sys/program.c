@@ -31,6 +31,8 @@ const char *program_leave_caller(int *keep, size_t n_keep)
 {
 	sigset_t none;
 	sigemptyset(&none);
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL); /* two cannot be set, and two are the C library's */
 	if (!close_all_except(keep, n_keep))
 		return "close the descriptors that it must not have";
 	if (setsid() < 0 || chdir("/") < 0)

@@ -10,7 +10,7 @@
 const char *program_find(const char *name);
 /* In the process that will execute it. What it says goes to `said_fd`, 0 and 1 lead nowhere. False with errno. */
 bool program_take_stdio(int said_fd);
-/* Leaves what is the caller's: descriptors but 0 to 2 and `keep`, session, directory, blocked signals. NULL, or
+/* Leaves what is the caller's: descriptors but 0 to 2 and `keep`, session, directory, ignored and blocked signals. NULL, or
  * what could not be done, behind "Can't"; with errno. */
 const char *program_leave_caller(int *keep, size_t n_keep);
 /* In the child of `parent`, once its capabilities are what they are to be: it is killed when that one dies, and after so

@@ -321,7 +321,7 @@ def test_contradictions_are_refused(args, named):
 
 @each([option for option in TABLE.values() if option.needs])
 def test_an_option_that_needs_another_is_refused_without_it(option):
-    words = [{"FD": 0, "SECONDS": "1", "PORT": "1", "ADDR:PORT": "[::1]:1", "TARGET": "unix:x"}.get(word, "x") for word in option.words]
+    words = [{"FD": 0, "SECONDS": "1", "PORT": "1", "ADDR:PORT": "[::1]:1", "[ADDR:]PORT[:PORT]": "1", "TARGET": "unix:x"}.get(word, "x") for word in option.words]
     user = ["--unshare-user"] if option.name == "--userns-block-fd" else []  # of all that it needs this is told first
     refused([*user, option.name, *words], f"{option.name} (argument {len(user) + 1})", re.match("--[a-z-]+", option.needs)[0])
 

@@ -36,6 +36,7 @@ static char *sample(const struct option_row *row, const char *name, size_t lengt
 		{ "OUTER", "1000" },    { "COUNT", "1" },
 		{ "TARGET", "unix:t" }, { "ADDR:PORT", "[::1]:80" },
 		{ "FROM", "auto" },     { "NAME=ADDR", "a=::1" },
+		{ "WORD", "-4" },       { "[ADDR:]PORT[:PORT]", "80" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
 		if (strlen(samples[i].name) == length && memcmp(samples[i].name, name, length) == 0)
