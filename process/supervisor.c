@@ -356,6 +356,16 @@ static _Noreturn void end_with_setup(const struct run *run, const struct usage *
 	run_end_with_setup(run, status);
 }
 
+/* When nobody else is left in its namespace: its own end, in which the kernel takes the sandbox's mounts apart, matters to
+ * those only who count, list or remove afterwards. */
+static bool may_leave_init(const struct run *run)
+{
+	const struct shape *shape = &run->shape;
+	return !shape->ends_with_command ||
+	       (shape->pid_namespace && !shape->stub_for && !run->cgroups &&
+		!overlay_lists_changes(run->plan) && run->plan->report.json_status.fd < 0);
+}
+
 /* The end of everything that ends with COMMAND. False: it, or a list of changes, is not whole. */
 static bool end_with_command(struct run *run, bool started, int status, struct usage *usage)
 {
@@ -383,9 +393,10 @@ static _Noreturn void finish(struct run *run, int status)
 	bool started = self->started && !self->not_started, done = true;
 	if (run->last_resort_ms && now_ms() >= run->last_resort_ms && !self->ended)
 		self->timed_out = self->killed = true; /* by pid 1, while we were stopped */
-	if (self->init_ends && self->init_is_ours && !run->shape.ends_with_command)
+	bool leaves_init = self->init_ends && may_leave_init(run);
+	if (leaves_init && self->init_is_ours)
 		end_await_child(run, PATIENCE_MS);
-	if (run->shape.ends_with_command)
+	if (run->shape.ends_with_command && !leaves_init)
 		done = end_with_command(run, started, status, &usage);
 	if (self->silent_ms && self->silent_ms < now_ms() + PATIENCE_MS)
 		self->silent_ms = now_ms() + PATIENCE_MS;
@@ -490,7 +501,7 @@ static void begin(struct run *run, pid_t child, int socket)
 	/* Otherwise once all helpers have been started. */
 	if (!self->takes_helpers && !relay_is_due(run))
 		drop_privilege(run);
-	if (run->shape.topology == RUN_WITH_INIT && !run->shape.ends_with_command)
+	if (run->shape.topology == RUN_WITH_INIT && may_leave_init(run))
 		self->init_is_ours = outer_init_may_reap_nobody(run);
 	cgroups_sweep(run); /* while the sandbox is being set up, which need not wait for it */
 	self->listens = must_listen(run);
