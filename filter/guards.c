@@ -377,7 +377,8 @@ static const struct sock_filter carrier_filter[] = {
 	PASSES(SYS_shutdown),
 	PASSES(SYS_close),
 	PASSES(SYS_pipe2),
-	PASSES(SYS_write), /* that it is ready */
+	PASSES(SYS_recvfrom),
+	PASSES(SYS_write), /* that it is ready, too */
 	PASSES(SYS_restart_syscall),
 	PASSES(SYS_exit_group),
 	PASSES(SYS_clock_gettime),

@@ -312,10 +312,10 @@ static const struct socket_address *outer_address(const struct passage *passage)
 	return to;
 }
 
-/* -1: nobody needs it. */
-static int open_root(const struct run *run)
+/* -1: this one does not need it. */
+static int open_root(const struct run *run, enum direction direction)
 {
-	size_t i = 0, n = run->plan->net.n_passages;
+	size_t i = 0, n = direction == OUTWARD ? run->plan->net.n_passages : 0;
 	while (i < n && !is_path(&run->plan->net.passages[i].beyond))
 		i++;
 	int fd = i < n ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -366,7 +366,7 @@ static bool prepare(struct carrier *carrier, int child)
 		return false;
 	carrier->carry = carry_make(carrier->epoll_fd, count_possible(run, carrier->direction),
 				    carrier->direction == OUTWARD ? CARRY_ENTRY : CARRY_TARGET,
-				    open_root(run));
+				    open_root(run, carrier->direction));
 	carrier->n_gates = net->n_passages;
 	carrier->gates = arena_alloc(net->n_passages * sizeof(*carrier->gates));
 	for (size_t i = 0; i < net->n_passages; i++)

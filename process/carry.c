@@ -33,6 +33,7 @@ struct end {
 	struct connection *connection;
 	int fd;                        /* -1: none yet */
 	bool is_readable, is_writable; /* as far as is known: until EAGAIN */
+	bool may_be_at_mark;           /* of urgent data */
 };
 
 /* From the end of the same number to the other one. */
@@ -192,7 +193,7 @@ static void end_connection(struct carry *carry, struct connection *connection)
 
 static bool watch(struct carry *carry, struct end *end)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+	struct epoll_event event = { .events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 				     .data.ptr = end };
 	return epoll_ctl(carry->epoll_fd, EPOLL_CTL_ADD, end->fd, &event) == 0;
 }
@@ -300,6 +301,17 @@ void carry_join(struct carry *carry, int entry, int target)
 
 /* ---- one way ---- */
 
+/* Urgent data is not carried: splice(2) stays in front of it, and says there what it says at the end when that has come,
+ * too; recv(2) leaves it out and goes on (tcp(7)). */
+static ssize_t take_past_mark(struct end *from, const struct pipe *pipe)
+{
+	char byte;
+	ssize_t n = recvfrom(from->fd, &byte, 1, MSG_DONTWAIT, NULL, NULL);
+	if (n < 0 && errno == EAGAIN)
+		from->may_be_at_mark = false;
+	return n > 0 ? write(pipe->fds[1], &byte, 1) : n;
+}
+
 /* What has come is in the pipe, or why it is not is noted. False: there is no pipe for now. */
 static bool take(struct carry *carry, struct connection *connection, int number)
 {
@@ -312,6 +324,8 @@ static bool take(struct carry *carry, struct connection *connection, int number)
 	}
 	ssize_t n = splice(from->fd, NULL, way->pipe->fds[1], NULL, MOST,
 			   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n == 0 || (n < 0 && errno == EAGAIN && from->may_be_at_mark))
+		n = take_past_mark(from, way->pipe);
 	int error = errno;
 	if (n > 0) {
 		way->n_held = (size_t) n;
@@ -406,6 +420,7 @@ void carry_hear(struct carry *carry, struct source *source, uint32_t events)
 	if (connection->state == UNUSED) /* since an earlier event of the same call */
 		return;
 	end->is_readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	end->may_be_at_mark |= (events & EPOLLPRI) != 0;
 	end->is_writable |= (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
 	if (connection->state == CONNECTING && is_target &&
 	    events & (EPOLLOUT | EPOLLHUP | EPOLLERR))

@@ -1,4 +1,5 @@
 """--tcp-out and --unix-out: what is inside reaches what the line names outside, and nothing else."""
+import hashlib
 import os
 import resource
 import signal
@@ -205,6 +206,16 @@ print(ask(connect(80), b"echo"))"""
     with Server(serve, str(box / "socket")) as server:
         assert says(["--tcp-out", "80", server.target], code) == "b'cho'"
     released.set()
+
+
+def test_urgent_data_holds_up_nothing(box):
+    code = """for last in (b"tail", b""):
+    connection = connect(80)
+    for words, how in ((b"head", 0), (b"!", socket.MSG_OOB), (last, 0)): connection.send(words, how)
+    connection.shutdown(socket.SHUT_WR)
+    print(rest(connection).decode())"""
+    with Server(digest, str(box / "socket")) as server:
+        assert says(["--tcp-out", "80", server.target], code).split("\n") == [hashlib.sha256(b"head" + last).hexdigest() for last in (b"tail", b"")]
 
 
 def test_a_refusal_is_a_reset(box):
