@@ -61,7 +61,8 @@ struct carry {
 	enum carry_end inner;
 	size_t n, n_pipes, n_free_pipes;
 	bool finishes;
-	bool is_urgent; /* one of those queued can go on now */
+	bool is_urgent;                    /* one of those queued can go on now */
+	const struct socket_address *full; /* of this round: asking again is not worth the time */
 	struct connection *all, *unused, *queue, **queue_end, *ended;
 	size_t n_all, n_touched; /* memory is touched when it is needed: of 1,024 most never are */
 	struct pipe *pipes, *free_pipes, *unmade_pipes;
@@ -245,8 +246,10 @@ static bool connect_to(struct carry *carry, struct connection *connection,
 			    : errno == EINPROGRESS                 ? CONNECTING
 			    : errno == EAGAIN                      ? REFUSED_FOR_NOW
 								   : UNUSED;
-	if (connection->state == REFUSED_FOR_NOW)
+	if (connection->state == REFUSED_FOR_NOW) {
+		carry->full = to;
 		queue(carry, connection);
+	}
 	return connection->state == REFUSED_FOR_NOW ||
 	       (connection->state != UNUSED && watch(carry, target));
 }
@@ -401,7 +404,9 @@ static void learn_connected(struct carry *carry, struct connection *connection)
 
 static void go_on(struct carry *carry, struct connection *connection)
 {
-	if (connection->state == REFUSED_FOR_NOW)
+	if (connection->state == REFUSED_FOR_NOW && connection->to == carry->full)
+		queue(carry, connection);
+	else if (connection->state == REFUSED_FOR_NOW)
 		try_connect(carry, connection);
 	if (connection->state != JOINED)
 		return;
@@ -439,6 +444,7 @@ void carry_go_on(struct carry *carry)
 	carry->queue = NULL;
 	carry->queue_end = &carry->queue;
 	carry->is_urgent = false;
+	carry->full = NULL;
 	for (; queued; queued = next) {
 		next = queued->next;
 		queued->is_queued = false;
