@@ -57,7 +57,7 @@ def attack():
         attempt("rename over " + entry, lambda: os.rename(OTHER, entry))
         attempt("mount on " + entry, lambda: call("mount", OTHER, entry, 0, MS_BIND, 0))
     attempt("umount", lambda: call("umount2", PATH, MNT_DETACH))
-    attempt("link", lambda: os.link(PATH, OTHER + ".link"))
+    attempt("link", lambda: os.link(PATH, OTHER + ".link", follow_symlinks=False))
     attempt("symlink", lambda: os.symlink("/etc", PATH))
     attempt("write", lambda: write(PATH))
     attempt("truncate", lambda: os.truncate(PATH, 0))

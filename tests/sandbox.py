@@ -82,13 +82,13 @@ class start(subprocess.Popen):
         super().__init__(command_line(args, command, program, prefix), text=True, **_popen_options(args, options))
 
     def __exit__(self, *exception):
-        self.kill()
         kill_session(self.pid)
         return super().__exit__(*exception)
 
 
 def kill_session(session):
-    for pid in session_members(session):
+    """And the children of its leader: with --new-session COMMAND is in none but its own."""
+    for pid in list(session_members(session)):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -102,7 +102,7 @@ def session_members(session):
                 fields = Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue
-            if int(fields[3]) == session and fields[0] != "Z":
+            if str(session) in (fields[1], fields[3]) and fields[0] != "Z":
                 yield int(entry)
 
 

@@ -444,7 +444,6 @@ if job == 0:
     os.setpgid(0, 0)
     signal.signal(signal.SIGTTOU, signal.SIG_DFL)
     os.execvp(sys.argv[1], sys.argv[1:])
-os.setpgid(job, job)
 line = os.read(0, 99)
 os.write(1, b"shell has %r\\n" % line)
 os.tcsetpgrp(0, job)

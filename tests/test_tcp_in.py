@@ -99,9 +99,9 @@ def test_it_may_be_of_ipv6_inside(place):
 def test_many_addresses_may_lead_to_many_ports(place):
     other, third = Place(), Place()
     code = """threading.Thread(target=talk_to_all, args=(echo, listen(8001)), daemon=True).start()
-talk_to_all(lambda connection: connection.sendall(b"first"), listen())"""
+talk_to_all(lambda connection: connection.sendall(b"first, " + connection.recv(99)), listen())"""
     with serving(place, code, "--tcp-in", other.word, "8000", "--tcp-in", third.word, "8001"):
-        assert (place.ask(b"x"), other.ask(b"x"), third.ask(b"third")) == (b"first", b"first", b"third")
+        assert (place.ask(b"x"), other.ask(b"y"), third.ask(b"third")) == (b"first, x", b"first, y", b"third")
 
 
 def is_reset(place):
