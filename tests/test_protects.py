@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from masks import DROP, ONLY_ACCIDENTS, attacks
-from sandbox import BINARY, FULL, assert_ok, inside, refused, run, shell, tree
+from sandbox import BINARY, FULL, REFUSE, assert_ok, inside, refused, run, shell, tree
 
 pytestmark = pytest.mark.core
 
@@ -279,6 +279,8 @@ def test_a_sandbox_in_the_sandbox_has_it_too(proj, program):
     inner = program if program != BINARY else "/tmp/program/bwrapish"
     result = run([*outer, "--", inner, "--unshare-user", "--ro-bind", "/", "/", "--", "sh", "-c",
                   "cat /tmp/proj/.git/config; ls -A /tmp/proj/a; touch /tmp/proj/.git/x"], stdin=None)
+    if REFUSE and program != BINARY and "Can't open source /: Function not implemented" in result.stderr:
+        pytest.skip("this bubblewrap needs openat2")
     assert result.stdout == "config" and "Read-only" in result.stderr, result
 
 
