@@ -95,14 +95,21 @@ static pid_t find(const struct run *run, enum direction direction)
 }
 
 /* Its process group, too: it has children for a moment while it starts. */
-static void end_pasta(const struct run *run)
+void passages_cut_network(const struct run *run)
 {
-	int status;
 	pid_t pid = helpers_find(run, HELPER_PASTA);
 	if (pid <= 1)
 		return;
 	kill(-pid, SIGKILL);
-	if (kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid)
+	kill(pid, SIGKILL);
+}
+
+static void end_pasta(const struct run *run)
+{
+	int status;
+	pid_t pid = helpers_find(run, HELPER_PASTA);
+	passages_cut_network(run);
+	if (pid && waitpid(pid, &status, 0) == pid)
 		helpers_note_end(run, pid, status);
 }
 
