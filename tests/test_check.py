@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -299,3 +300,41 @@ def test_what_cannot_be_made_on_the_host_fails_as_it_does_in_the_run():
 def test_words_from_a_descriptor_are_checked():
     findings, _ = check(["--args", args_fd([*BASE, "--tmpfs", "/usr/bin/env"])], ["true"])
     assert findings["build"]["option"] == "--tmpfs" and findings["build"]["word"] == len(BASE) + 1, findings
+
+
+# ---- libraries ----
+
+@pytest.fixture
+def program(box):
+    """Of the box: it needs liba.so, which needs libb.so; nothing runs it but the kernel."""
+    if not shutil.which("cc"):
+        pytest.skip("needs a C compiler")
+    script = """cc() { command cc -nostdlib -Wl,--no-as-needed,--allow-shlib-undefined "$@"; }
+        echo 'int f(void) { return 0; }' >f.c; echo 'int f(void); void _start(void) { f(); }' >p.c
+        cc -shared -o libb.so f.c; cc -shared -o liba.so f.c -L. -lb
+        cc -Wl,--no-dynamic-linker -o program p.c -L. -la; cc -Wl,--no-dynamic-linker,-rpath,/x -o elsewhere p.c -L. -la"""
+    subprocess.run(["sh", "-ec", script], cwd=box, check=True)
+    return box
+
+
+def notes_on(program, *args, name="program"):
+    findings, result = check(["--ro-bind", program / name, "/program", *args], ["/program"])
+    assert result.returncode == 0, findings
+    return findings["go"].get("notes", [])
+
+
+def test_a_library_that_is_nowhere_inside_is_told(program):
+    told = notes_on(program)
+    assert len(told) == 1 and told[0].startswith("the library liba.so, which /program needs, may be missing: "), told
+    told = notes_on(program, "--ro-bind", program / "liba.so", "/lib/liba.so")
+    assert len(told) == 1 and told[0].startswith("the library libb.so, which liba.so needs, may be missing: "), told
+
+
+def test_libraries_that_are_found_or_may_be_elsewhere_are_not_told(program):
+    assert not notes_on(program, "--ro-bind", program / "liba.so", "/lib/liba.so", "--ro-bind", program / "libb.so", "/usr/lib64/libb.so")
+    assert not notes_on(program, "--setenv", "LD_LIBRARY_PATH", "/x")
+    assert not notes_on(program, name="elsewhere")
+    cached = ["--ro-bind-data", data_fd(b"\0liba.so\0/opt/liba.so\0libb.so\0/opt/libb.so\0"), "/etc/ld.so.cache"]
+    assert not notes_on(program, "--ro-bind", program, "/opt", *cached)
+    for command in ("sh", "python3", "git"):
+        assert not [note for note in check(FULL, [command, "--version"])[0]["go"].get("notes", []) if "library" in note], command

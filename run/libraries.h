@@ -1,0 +1,9 @@
+/* libraries.h - the libraries that COMMAND may lack. */
+#ifndef RUN_LIBRARIES_H
+#define RUN_LIBRARIES_H
+
+/* In COMMAND's process, with the PATH that it will be looked for in (NULL: execvp(3)'s own): notes for whoever asks
+ * beforehand. Says nothing of a program that cannot be found or read, or whose libraries have places of their own. */
+void libraries_foresee(const char *command, const char *path_list);
+
+#endif
