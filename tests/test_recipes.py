@@ -114,7 +114,7 @@ def site(box):
 
 def reach(box, site, command):
     """What COMMAND says, where the proxy has that site on its list and PORT is the site's."""
-    code = recipe("tinyproxy").replace("example\\.org", "localhost").replace("8888", str(site[1])).replace("443", str(site[0]))
+    code = recipe("tinyproxy").replace("example\\.org", "localhost").replace("8888", str(site[1])).replace("ConnectPort 443", f"ConnectPort {site[0]}")
     with pasted(code, "cd /tmp; export HOME=/tmp\n" + command.replace("PORT", str(site[0])), box) as shell:
         out, error = shell.communicate(timeout=TIMEOUT)
     assert shell.returncode == 0, (out, error)
