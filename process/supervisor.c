@@ -357,13 +357,16 @@ static _Noreturn void end_with_setup(const struct run *run, const struct usage *
 }
 
 /* When nobody else is left in its namespace: its own end, in which the kernel takes the sandbox's mounts apart, matters to
- * those only who count, list or remove afterwards. */
+ * those only who count, list or remove afterwards, or see by a lock, a descriptor or its number that the sandbox is gone. */
 static bool may_leave_init(const struct run *run)
 {
 	const struct shape *shape = &run->shape;
+	const struct report_plan *report = &run->plan->report;
 	return !shape->ends_with_command ||
 	       (shape->pid_namespace && !shape->stub_for && !run->cgroups &&
-		!overlay_lists_changes(run->plan) && run->plan->report.json_status.fd < 0);
+		!overlay_lists_changes(run->plan) && report->json_status.fd < 0 &&
+		report->info.fd < 0 && report->pidfd_socket.fd < 0 && !report->n_lock_files &&
+		!report->sync.n);
 }
 
 /* The end of everything that ends with COMMAND. False: it, or a list of changes, is not whole. */

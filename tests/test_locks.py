@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from sandbox import BASE, READY, close, keep, line_from, pipe, python, refused, run, start, wait_for
+from sandbox import BASE, READY, assert_ok, close, keep, line_from, pipe, python, refused, run, start, wait_for
 
 
 def locked(path):
@@ -74,3 +74,10 @@ def test_a_lock_that_someone_else_holds_exclusively_is_refused_or_waited_for(box
     with open(box / "lock", "r+") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         refused(["--bind", box, "/b", "--lock-file", "/b/lock"], "--lock-file", base=BASE)
+
+
+def test_the_lock_is_gone_when_a_run_that_waits_for_the_end_of_all_returns(box):
+    (box / "lock").touch()
+    for _ in range(10):
+        assert_ok(run([*BASE, "--unshare-all", "--die-with-command", "--bind", box, "/b", "--lock-file", "/b/lock"], ["true"]))
+        assert not locked(box / "lock")
