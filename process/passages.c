@@ -104,13 +104,26 @@ void passages_cut_network(const struct run *run)
 	kill(pid, SIGKILL);
 }
 
+/* It may have ended by itself a moment before we have killed it, which is why COMMAND is over. */
+static void note_end_of_pasta(const struct run *run, int status, bool was_killed)
+{
+	bool by_us = was_killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	if (run->supervisor->started && !by_us)
+		say_warning("%s: There is no network any more: what carried it %s %d",
+			    position_text(options_position(run->plan, "--net-pasta")),
+			    WIFSIGNALED(status) ? "was ended by signal" : "has ended with status",
+			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 static void end_pasta(const struct run *run)
 {
 	int status;
 	pid_t pid = helpers_find(run, HELPER_PASTA);
 	passages_cut_network(run);
-	if (pid && waitpid(pid, &status, 0) == pid)
-		helpers_note_end(run, pid, status);
+	if (!pid || waitpid(pid, &status, 0) != pid)
+		return;
+	note_end_of_pasta(run, status, true);
+	helpers_note_end(run, pid, status);
 }
 
 void passages_finish(const struct run *run, bool (*wait)(const struct run *run))
@@ -143,11 +156,8 @@ void passages_note_end(const struct run *run, pid_t pid, int status)
 {
 	const struct supervisor *self = run->supervisor;
 	enum direction direction = 0;
-	if (pid == helpers_find(run, HELPER_PASTA) && self->started && !self->is_over)
-		say_warning("%s: There is no network any more: what carried it %s %d",
-			    position_text(options_position(run->plan, "--net-pasta")),
-			    WIFSIGNALED(status) ? "was ended by signal" : "has ended with status",
-			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (pid == helpers_find(run, HELPER_PASTA))
+		note_end_of_pasta(run, status, self->is_over);
 	while (direction < N_DIRECTIONS && pid != find(run, direction))
 		direction++;
 	if (direction == N_DIRECTIONS || !self->started || self->is_over || !WIFSIGNALED(status))

@@ -236,7 +236,7 @@ print(error_of(lambda: socket.create_connection(('{OTHER}', {server.port}), time
             assert line_from(process) == "connected"
             pasta = pasta_of(process)
             os.kill(pasta, signal.SIGKILL)
-            wait_for(lambda: pasta not in pastas())
+            wait_for(lambda: not os.path.exists(f"/proc/{pasta}"))
             out, err = process.communicate("\n", timeout=10)
             assert out == "True\n" and err == f"{PREFIX}--net-pasta (argument {len(NET)}): There is no network any more: what carried it was ended by signal 9\n"
 
