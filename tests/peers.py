@@ -92,15 +92,27 @@ def client(code):
 NET = [*BASE, "--unshare-net"]
 
 
-def children_of(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def _children_at(process, depth):
+    """Those that are so many pid namespaces below the supervisor's."""
+    for child in map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()):
+        try:
+            numbers = re.search(r"NSpid:(.*)", Path(f"/proc/{child}/status").read_text())[1].split()
+        except FileNotFoundError:
+            continue
+        if len(numbers) == depth + 1:
+            yield child
 
 
 def find_carrier(process):
-    """That child of the supervisor's which is outside: the number in the innermost pid namespace is that of ours."""
-    found = [child for child in children_of(process.pid) if len(re.search(r"NSpid:(.*)", Path(f"/proc/{child}/status").read_text())[1].split()) == 1]
-    assert len(found) == 1
-    return found[0]
+    """The only child of the supervisor's that is outside."""
+    carrier, = _children_at(process, 0)
+    return carrier
+
+
+def find_init(process):
+    """Pid 1 of the sandbox."""
+    init, = _children_at(process, 1)
+    return init
 
 
 def is_gone(pid):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lines import form_args, forms
-from peers import NET, Server, allow_many_sockets, children_of, client, digest, echo, find_carrier, is_gone
+from peers import NET, Server, allow_many_sockets, client, digest, echo, find_carrier, find_init, is_gone
 from sandbox import (BASE, FULL, IS_ROOT, Holder, assert_ok, assert_refused, keep, line_from, needs_strace, refused, run, start,
                      status_fields, wait_for)
 
@@ -430,8 +430,7 @@ def test_the_process_that_carries_has_nothing_and_is_nobodys(carried):
 def test_it_ends_with_the_sandbox(carried, whom):
     pid = find_carrier(carried)
     if whom == "COMMAND":
-        inner = next(child for child in children_of(carried.pid) if child != pid)
-        os.kill(inner, signal.SIGKILL)
+        os.kill(find_init(carried), signal.SIGKILL)
     else:
         carried.kill()
     wait_for(lambda: is_gone(pid), what="its end")

@@ -15,7 +15,7 @@ import pytest
 
 from lines import form_args, forms
 from peers import Server, client, echo
-from sandbox import (BASE, IS_ROOT, PREFIX, as_user, assert_ok, assert_refused, host_mounts, line_from, refused, run, session_members, start,
+from sandbox import (BASE, IS_ROOT, PATIENCE, PREFIX, as_user, assert_ok, assert_refused, host_mounts, line_from, refused, run, session_members, start,
                      wait_for)
 
 NET = [*BASE, "--unshare-net", "--net-pasta"]
@@ -64,6 +64,17 @@ class World:
     def server(self, host, port=0):
         return self.here(lambda: Server(echo, (host, port)))
 
+    def pastas(self):
+        """Those that carry this network."""
+        found, network = [], os.readlink(f"/proc/{self.process.pid}/ns/net")
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{entry}/ns/net") == network and b"--no-netns-quit" in open(f"/proc/{entry}/cmdline", "rb").read():
+                    found.append(int(entry))
+            except OSError:
+                pass
+        return found
+
     def end(self):
         self.process.kill()
         self.process.wait()
@@ -103,23 +114,11 @@ def says(args, code, prefix, base=NET, **options):
     return result.stdout.strip()
 
 
-def pastas():
-    """Those of any sandbox's that are running."""
-    found = []
-    for entry in os.listdir("/proc"):
-        try:
-            if entry.isdigit() and b"--no-netns-quit" in open(f"/proc/{entry}/cmdline", "rb").read():
-                found.append(int(entry))
-        except OSError:
-            pass
-    return found
-
-
-def pasta_of(process):
+def pasta_of(world, process):
     """The pasta of a bwrapish that is running."""
-    def of_process(pid):
-        return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1]) == process.pid
-    return next(pid for pid in pastas() if of_process(pid))
+    def parent(pid):
+        return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+    return next(pid for pid in world.pastas() if parent(pid) == process.pid)
 
 
 # ---- what is reached, and what is not ----
@@ -194,7 +193,7 @@ def test_a_port_that_is_taken_ends_the_run(world, prefix):
         result = run([*NET, "--publish", str(server.port)], ["echo", "COMMAND RAN"], prefix=prefix)
         assert_refused(result, f"--net-pasta (argument {len(NET)}): There is no network: pasta has ended: ", str(server.port),
                        "; another process has that port, or it is below what")
-    wait_for(lambda: not pastas())
+    wait_for(lambda: not world.pastas())
 
 
 def test_what_pasta_does_not_know_ends_the_run_in_its_own_words(user):
@@ -212,10 +211,10 @@ def test_an_ignored_signal_of_the_callers_makes_no_difference(world, user):
 
 @pytest.mark.parametrize("form, end", [([], "SIGKILL"), ([], "SIGTERM"), (["--unshare-pid"], "SIGKILL"), (["--unshare-pid"], "COMMAND's"),
                                        (["--unshare-pid", "--as-pid-1"], "SIGKILL")], ids=str)
-def test_nothing_is_left_whoever_ends(form, end, user):
+def test_nothing_is_left_whoever_ends(form, end, user, world):
     with start([*NET, *form], ["sh", "-c", "echo runs; read end"], prefix=user, stdin=subprocess.PIPE) as process:
         assert line_from(process) == "runs"
-        pasta = pasta_of(process)
+        pasta = pasta_of(world, process)
         assert os.getsid(pasta) == pasta
         if end == "COMMAND's":
             process.stdin.write("\n")
@@ -223,7 +222,7 @@ def test_nothing_is_left_whoever_ends(form, end, user):
         else:
             process.send_signal(getattr(signal, end))
         process.wait(10)
-        wait_for(lambda: pasta not in pastas() and not list(session_members(process.pid)))
+        wait_for(lambda: pasta not in world.pastas() and not list(session_members(process.pid)))
 
 
 def test_a_pasta_that_is_killed_is_told_and_the_network_gone(world, user):
@@ -234,28 +233,28 @@ sys.stdin.readline()
 print(error_of(lambda: socket.create_connection(('{OTHER}', {server.port}), timeout=0.3)) in ("OSError", "TimeoutError"))"""
         with start(NET, client(code), prefix=user, stdin=subprocess.PIPE) as process:
             assert line_from(process) == "connected"
-            pasta = pasta_of(process)
+            pasta = pasta_of(world, process)
             os.kill(pasta, signal.SIGKILL)
             wait_for(lambda: not os.path.exists(f"/proc/{pasta}"))
             out, err = process.communicate("\n", timeout=10)
             assert out == "True\n" and err == f"{PREFIX}--net-pasta (argument {len(NET)}): There is no network any more: what carried it was ended by signal 9\n"
 
 
-def test_nobody_inside_looks_into_pasta(user):
+def test_nobody_inside_looks_into_pasta(user, world):
     code = """print([error_of(lambda: open(f"/proc/{sys.argv[1]}/{name}").read(1)) for name in ("environ", "maps", "mem")] == ["PermissionError"] * 3)"""
     with start(NET, ["sh", "-c", "echo runs; read end"], prefix=user, stdin=subprocess.PIPE) as process:
         assert line_from(process) == "runs"
-        pasta = pasta_of(process)
+        pasta = pasta_of(world, process)
         result = run([*BASE, "--ro-bind", "/proc", "/proc"], [*client(code), pasta], prefix=user)
         assert_ok(result)
         assert result.stdout == "True\n"
         assert [os.readlink(f"/proc/{pasta}/fd/{fd}").split(":")[0] for fd in range(3)] == ["net", "user", "pipe"]
 
 
-def test_what_the_command_leaves_behind_ends_with_it(user):
+def test_what_the_command_leaves_behind_ends_with_it(user, world):
     result = run([*NET, "--dev", "/dev", "--unshare-pid"], ["sh", "-c", "sleep 1000 & echo done"], prefix=user)
     assert_ok(result)
-    assert not pastas()
+    assert not world.pastas()
 
 
 # ---- slirp4netns ----
@@ -325,7 +324,7 @@ def test_a_pasta_that_ends_is_no_network(script, why, fake):
 
 def test_a_pasta_that_never_gets_ready_is_ended_with_the_run(fake, box):
     script = f"echo $$ >{box}/pid; sleep 1000 & wait"
-    result = run([*NET, "--timeout", "0.2"], ["echo", "COMMAND RAN"], prefix=fake(script))
+    result = run([*NET, "--timeout", 0.2 * PATIENCE], ["echo", "COMMAND RAN"], prefix=fake(script))
     assert (result.returncode, result.stdout) == (124, ""), result
     assert not list(session_members(int((box / "pid").read_text())))
     if os.environ.get("BWRAPISH_WAITS"):
@@ -367,4 +366,4 @@ def test_check_publishes_nothing_and_needs_pasta_where_the_line_does(world, user
     (box / "none").write_text("")
     result = run([*NET, "--check"], ["true"], prefix=programs(box / "none"))
     assert result.returncode != 0 and "There would be no network; neither pasta nor slirp4netns is installed" in result.stdout + result.stderr
-    wait_for(lambda: not pastas())
+    wait_for(lambda: not world.pastas())

@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from lines import form_args, forms
-from peers import NET, Server, allow_many_sockets, children_of, client, find_carrier, is_gone
+from peers import NET, Server, allow_many_sockets, client, find_carrier, find_init, is_gone
 from sandbox import (ALLOW, ERRNO, FULL, IS_ROOT, Holder, assert_ok, assert_refused, filtered_by, line_from, refused, run, start,
                      status_fields, syscall_number, wait_for)
 
@@ -242,7 +242,7 @@ def test_it_ends_with_the_sandbox(whom, place):
         connection.sendall(b"x")
         assert connection.recv(1) == b"x"
         carrier = find_carrier(process)
-        os.kill(process.pid if whom == "the supervisor" else next(pid for pid in children_of(process.pid) if pid != carrier), signal.SIGKILL)
+        os.kill(process.pid if whom == "the supervisor" else find_init(process), signal.SIGKILL)
         wait_for(lambda: is_gone(carrier), what="its end")
         assert connection.recv(1) == b""
         assert_closed(place)
