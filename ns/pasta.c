@@ -9,6 +9,7 @@
  */
 #include "ns/pasta.h"
 
+#include "ns/loopback.h"
 #include "plan/given.h"
 #include "plan/pasta-options.h"
 #include "plan/plan.h"
@@ -160,8 +161,10 @@ void pasta_await(struct run *run)
 	enum { PATIENCE_MS = 10000, MOST_BYTES = 65536 };
 	const int64_t end_ms = now_ms() + PATIENCE_MS;
 	struct text said = { 0 };
+	if (run->pasta_fd < 0)
+		return;
 	text_add(&said, "%s", "");
-	while (run->pasta_fd >= 0 && !says_ready(said.bytes)) {
+	while (!says_ready(said.bytes)) {
 		struct pollfd ready = { .fd = run->pasta_fd, .events = POLLIN };
 		int64_t left_ms = end_ms - now_ms();
 		int n_ready = poll(&ready, 1, left_ms > 0 ? (int) left_ms : 0);
@@ -178,4 +181,7 @@ void pasta_await(struct run *run)
 			text_add_bytes(&said, bytes, strnlen(bytes, (size_t) n));
 	}
 	close_fd(&run->pasta_fd);
+	if (!loopback_keep_inside())
+		die_errno(errno, "%s: Can't keep it from the host's loopback device",
+			  position(run));
 }

@@ -142,6 +142,47 @@ def test_the_hosts_loopback_is_closed_and_so_is_its_gateway(world, prefix):
         assert says([], code % (server.port, GATEWAY, HOST), prefix) == "True"
 
 
+def nothing_for_loopback_leaves(world, prefix):
+    """Of who binds sockets to the device that pasta carries."""
+    code = """import errno, struct
+port, name, device = int(sys.argv[1]), *next((name, number) for number, name in socket.if_nameindex() if name != "lo")
+sent = []
+def send(kind, host, family=socket.AF_INET):
+    bound = socket.socket(family, kind)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode())
+    bound.setblocking(False)
+    error = bound.connect_ex((host, port))
+    error_of(lambda: bound.send(b"bound"))
+    sent.append(bound)
+    return error
+for host in "127.0.0.1", "127.1.2.3":
+    send(socket.SOCK_DGRAM, host)
+    send(socket.SOCK_STREAM, host)
+IP_PKTINFO = 8
+told = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+error_of(lambda: told.sendmsg([b"told"], [(socket.IPPROTO_IP, IP_PKTINFO, struct.pack("i8x", device))], 0, ("127.0.0.1", port)))
+print(error_of(lambda: send(socket.SOCK_STREAM, "::1", socket.AF_INET6)) == errno.ENETUNREACH, ask(connect(int(sys.argv[2]), sys.argv[3]), b"behind these"))"""
+    def listen():
+        of_both = [socket.socket(socket.AF_INET, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+        for listener in of_both:
+            listener.bind(("", of_both[0].getsockname()[1]))
+            listener.setblocking(False)
+        of_both[1].listen()
+        return of_both
+    datagrams, connections = world.here(listen)
+    with datagrams, connections, world.server(OTHER) as server:
+        result = run(NET, [*client(code), datagrams.getsockname()[1], server.port, OTHER], prefix=prefix)
+        assert_ok(result)
+        assert result.stdout == "False b'behind these'\n"
+        for receive in (lambda: datagrams.recv(9), connections.accept):
+            with pytest.raises(BlockingIOError):
+                receive()
+
+
+def test_a_socket_bound_to_pastas_device_does_not_reach_the_hosts_loopback_either(world, prefix):
+    nothing_for_loopback_leaves(world, prefix)
+
+
 def test_the_hosts_loopback_can_be_asked_for(world, user):
     with world.server("127.0.0.1") as server:
         assert says(["--pasta-opt", "-T", "--pasta-opt", str(server.port)], f"print(ask(connect({server.port}), b'words'))", user) == "b'words'"
@@ -265,6 +306,7 @@ WITHOUT_PASTA = 'for program in /usr/bin/pasta /usr/local/bin/pasta; do test ! -
 def test_slirp4netns_stands_in_for_pasta(world, prefix):
     need("slirp4netns")
     prefix = [*prefix[:5], "unshare", "--mount", "--propagation", "private", "sh", "-ec", WITHOUT_PASTA + 'exec "$@"', "sh", *prefix[5:]]
+    nothing_for_loopback_leaves(world, prefix)
     with world.server(OTHER) as server, world.server("127.0.0.1") as closed:
         code = f"""print(ask(connect({server.port}, '{OTHER}'), b'words'), open("/etc/resolv.conf").read().strip(),
             error_of(lambda: socket.create_connection(("10.0.2.2", {closed.port}), timeout=1)))"""
