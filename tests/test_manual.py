@@ -12,6 +12,16 @@ from lines import TABLE
 
 MANUAL, DIAGNOSTICS = (sandbox.REPO / "man" / name for name in ("bwrapish.1", "bwrapish-diagnostics.7"))
 
+# Those of bubblewrap 0.13.1.
+BUBBLEWRAPS = {f"--{name}" for name in """
+add-seccomp-fd args argv0 as-pid-1 assert-userns-disabled bind bind-data bind-fd bind-try block-fd cap-add cap-drop chdir chmod
+clearenv dev dev-bind dev-bind-try die-with-parent dir disable-userns exec-label file file-label gid help hostname info-fd json-
+status-fd level-prefix lock-file mqueue new-session not-a-security-boundary overlay overlay-src perms pidns proc remount-ro ro-
+bind ro-bind-data ro-bind-fd ro-bind-try ro-overlay seccomp setenv share-net size symlink sync-fd tmp-overlay tmpfs uid unsetenv
+unshare-all unshare-cgroup unshare-cgroup-try unshare-ipc unshare-net unshare-pid unshare-user unshare-user-try unshare-uts userns
+userns-block-fd userns2 version
+""".split()}
+
 
 def table():
     assert TABLE, "no options-dump beside the program"
@@ -32,6 +42,12 @@ def test_every_option_of_the_table_has_one_heading_with_its_words():
 
 def test_every_heading_is_an_option_of_the_table():
     assert not headings() - table()
+
+
+def test_every_option_that_bubblewrap_has_not_is_told_as_a_difference():
+    differences = re.search(r"^\.Sh DIFFERENCES FROM BUBBLEWRAP\n(.*?)^\.Sh ", MANUAL.read_text(), re.M | re.S)[1]
+    told = {f"--{name}" for name in re.findall(r"Fl Fl ([a-z0-9-]+)", differences)}
+    assert {option.name for option in TABLE.values()} - BUBBLEWRAPS <= told
 
 
 def test_the_causes_of_the_diagnostics_are_those_of_the_messages():
