@@ -15,11 +15,11 @@ MANUAL, DIAGNOSTICS = (sandbox.REPO / "man" / name for name in ("bwrapish.1", "b
 # Those of bubblewrap 0.13.1.
 BUBBLEWRAPS = {f"--{name}" for name in """
 add-seccomp-fd args argv0 as-pid-1 assert-userns-disabled bind bind-data bind-fd bind-try block-fd cap-add cap-drop chdir chmod
-clearenv dev dev-bind dev-bind-try die-with-parent dir disable-userns exec-label file file-label gid help hostname info-fd json-
-status-fd level-prefix lock-file mqueue new-session not-a-security-boundary overlay overlay-src perms pidns proc remount-ro ro-
-bind ro-bind-data ro-bind-fd ro-bind-try ro-overlay seccomp setenv share-net size symlink sync-fd tmp-overlay tmpfs uid unsetenv
-unshare-all unshare-cgroup unshare-cgroup-try unshare-ipc unshare-net unshare-pid unshare-user unshare-user-try unshare-uts userns
-userns-block-fd userns2 version
+clearenv dev dev-bind dev-bind-try die-with-parent dir disable-userns exec-label file file-label gid help hostname info-fd
+json-status-fd level-prefix lock-file mqueue new-session not-a-security-boundary overlay overlay-src perms pidns proc remount-ro
+ro-bind ro-bind-data ro-bind-fd ro-bind-try ro-overlay seccomp setenv share-net size symlink sync-fd tmp-overlay tmpfs uid
+unsetenv unshare-all unshare-cgroup unshare-cgroup-try unshare-ipc unshare-net unshare-pid unshare-user unshare-user-try
+unshare-uts userns userns-block-fd userns2 version
 """.split()}
 
 
