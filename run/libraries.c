@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_LIBRARIES = 256, MOST_CACHE_BYTES = 1 << 22 };
@@ -26,15 +27,25 @@ struct search {
 	size_t cache_length;
 };
 
+/* A device may act as soon as it is opened, and is no program: EACCES. */
+static int open_file(const char *path)
+{
+	struct stat status;
+	if (stat(path, &status) < 0)
+		return -1;
+	errno = EACCES;
+	return S_ISREG(status.st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+}
+
 static int open_program(const char *command, const char *path_list)
 {
 	if (strchr(command, '/'))
-		return open(command, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		return open_file(command);
 	for (const char *start = path_list ? path_list : "/bin:/usr/bin"; *start;) {
 		size_t length = strcspn(start, ":");
 		const char *path = arena_printf("%.*s/%s", (int) length, start, command);
 		if (length && access(path, X_OK) == 0)
-			return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+			return open_file(path);
 		start += length + (start[length] == ':');
 	}
 	return -1;
@@ -52,7 +63,7 @@ static int open_by_cache(const struct search *search, const char *name)
 		const char *start = at;
 		while (start > search->cache && start[-1])
 			start--;
-		int fd = open(start, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		int fd = open_file(start);
 		if (fd >= 0)
 			return fd;
 	}
@@ -72,11 +83,10 @@ static int open_library(const struct search *search, const char *name)
 					   "lib/arm-linux-gnueabihf",
 					   "lib/riscv64-linux-gnu" };
 	if (strchr(name, '/'))
-		return open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		return open_file(name);
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		for (size_t j = 0; j < ARRAY_SIZE(places); j++) {
-			int fd = open(arena_printf("%s/%s/%s", prefixes[i], places[j], name),
-				      O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+			int fd = open_file(arena_printf("%s/%s/%s", prefixes[i], places[j], name));
 			if (fd >= 0 || errno == EACCES)
 				return fd;
 		}
@@ -107,7 +117,7 @@ void libraries_foresee(const char *command, const char *path_list)
 	AUTO_CLOSE int fd = open_program(command, path_list);
 	if (fd >= 0)
 		add_needed(search, fd, command);
-	AUTO_CLOSE int cache_fd = open("/etc/ld.so.cache", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	AUTO_CLOSE int cache_fd = open_file("/etc/ld.so.cache");
 	if (search->n && cache_fd >= 0)
 		read_all(cache_fd, MOST_CACHE_BYTES, &search->cache, &search->cache_length);
 	for (size_t i = 0; i < search->n; i++) {

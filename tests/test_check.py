@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -328,6 +329,19 @@ def test_a_library_that_is_nowhere_inside_is_told(program):
     assert len(told) == 1 and told[0].startswith("the library liba.so, which /program needs, may be missing: "), told
     told = notes_on(program, "--ro-bind", program / "liba.so", "/lib/liba.so")
     assert len(told) == 1 and told[0].startswith("the library libb.so, which liba.so needs, may be missing: "), told
+
+
+def test_what_is_no_file_is_not_opened_for_a_library(program):
+    os.mkfifo(program / "pipe")
+    opened = []
+    writer = threading.Thread(target=lambda: opened.append(os.close(os.open(program / "pipe", os.O_WRONLY))))
+    writer.start()
+    try:
+        notes_on(program, "--ro-bind", program / "pipe", "/lib/liba.so")
+        assert not opened
+    finally:
+        os.close(os.open(program / "pipe", os.O_RDONLY | os.O_NONBLOCK))
+        writer.join()
 
 
 def test_libraries_that_are_found_or_may_be_elsewhere_are_not_told(program):
