@@ -1,15 +1,17 @@
 /* passages.c - the supervisor's side of --tcp-out and its like: the carriers, from their start to their end; and where --tcp-in
- * listens.
+ * listens, or pasta will with --publish.
  *
  * What is carried never comes here. A carrier that is gone takes its passages with it, whose ends are its sockets: what is
  * not reached then stays so.
  */
 #include "process/passages.h"
 
+#include "plan/net-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "process/helpers.h"
 #include "process/state.h"
+#include "run/causes.h"
 #include "run/entries.h"
 #include "sys/channel.h"
 #include "utils.h"
@@ -17,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -56,9 +59,31 @@ static int listen_outside(const struct run *run, const struct passage *passage)
 	return fd;
 }
 
+/* pasta is content where it can have one of IPv4 and IPv6, and another process the other one. */
+static void check_published(const struct word_at *published)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	char *rest;
+	unsigned long port = strtoul(published->word, &rest, 10);
+	for (size_t i = 0; i < ARRAY_SIZE(families) && *rest == ':'; i++) { /* without an address */
+		struct socket_address any = loopback_address(families[i], (uint16_t) port);
+		if (families[i] == AF_INET)
+			any.as.in.sin_addr.s_addr = htonl(INADDR_ANY);
+		else
+			any.as.in6.sin6_addr = in6addr_any;
+		AUTO_CLOSE int fd = entries_try_bind(&any);
+		if (fd < 0 && errno != EAFNOSUPPORT)
+			die_because(errno, "%s: Can't listen on port %lu: %s%s",
+				    position_text(published->position), port, errno_text(errno),
+				    cause_text(CAUSE_PORT_TAKEN, NULL));
+	}
+}
+
 void passages_prepare(struct run *run)
 {
 	const struct net_plan *net = &run->plan->net;
+	for (size_t i = 0; i < net->published.n; i++)
+		check_published(&net->published.items[i]);
 	if (net->n_passages)
 		run->outer_entries = arena_alloc(net->n_passages * sizeof(int));
 	for (size_t i = 0; i < net->n_passages; i++) {

@@ -182,7 +182,7 @@ const struct cause_row causes[N_CAUSES] = {
 		"usually everybody may open it", "as root, chmod 666 /dev/net/tun" },
 	[CAUSE_TUN_MISSING] = { "tun-missing", "--net-pasta: ... Can't open /dev/net/tun",
 		"the kernel's module tun is not loaded, or the container around shows no such device", "as root, modprobe tun, or give the container that device" },
-	[CAUSE_PORT_TAKEN] = { "port-taken", "--net-pasta: ... Failed to bind any port",
+	[CAUSE_PORT_TAKEN] = { "port-taken", "--publish: Can't listen on port ...",
 		"another process has that port, or it is below what /proc/sys/net/ipv4/ip_unprivileged_port_start says", "--publish another" },
 };
 /* clang-format on */

@@ -229,9 +229,24 @@ for listener in one, other:
 
 # ---- none where that fails ----
 
-def test_a_port_that_is_taken_ends_the_run(world, prefix):
-    with world.server("0.0.0.0") as server:
-        result = run([*NET, "--publish", str(server.port)], ["echo", "COMMAND RAN"], prefix=prefix)
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_port_that_is_taken_ends_the_run(family, world, user):
+    def listen():
+        taken = socket.socket(family)
+        if family == socket.AF_INET6:
+            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        taken.bind(("", 0))
+        taken.listen()
+        return taken
+    with world.here(listen) as taken:
+        port = taken.getsockname()[1]
+        result = run([*NET, "--publish", f"{port}:80"], ["echo", "COMMAND RAN"], prefix=user)
+        assert_refused(result, f"--publish (argument {len(NET) + 1}): Can't listen on port {port}: Address already in use; another process has that port, or it is below what")
+
+
+def test_a_port_of_an_address_that_is_taken_ends_the_run(world, prefix):
+    with world.server(HOST) as server:
+        result = run([*NET, "--publish", f"{HOST}:{server.port}"], ["echo", "COMMAND RAN"], prefix=prefix)
         assert_refused(result, f"--net-pasta (argument {len(NET)}): There is no network: pasta has ended: ", str(server.port),
                        "; another process has that port, or it is below what")
     wait_for(lambda: not world.pastas())
@@ -311,7 +326,7 @@ def test_slirp4netns_stands_in_for_pasta(world, prefix):
         code = f"""print(ask(connect({server.port}, '{OTHER}'), b'words'), open("/etc/resolv.conf").read().strip(),
             error_of(lambda: socket.create_connection(("10.0.2.2", {closed.port}), timeout=1)))"""
         assert says(["--resolv-conf", "auto"], code, prefix) in (f"b'words' nameserver 10.0.2.3 {error}" for error in ("TimeoutError", "OSError", "ConnectionRefusedError"))
-    result = run([*NET, "--publish", "80"], ["echo", "COMMAND RAN"], prefix=prefix)
+    result = run([*NET, "--publish", "7072"], ["echo", "COMMAND RAN"], prefix=prefix)
     assert_refused(result, f"--publish (argument {len(NET) + 1}): There would be no such network; that takes pasta, and only slirp4netns is installed: install pasta: package passt")
 
 
