@@ -196,6 +196,11 @@ void command_keep_words(struct run *run)
 	plan->command.chdir = plan->command.chdir ? arena_string(plan->command.chdir) : NULL;
 	plan->command.exec_label =
 		plan->command.exec_label ? arena_string(plan->command.exec_label) : NULL;
+	/* For diagnose_exec(); what is shown inside is no secret there. */
+	for (struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++) {
+		op->inner_path = op->inner_path ? arena_string(op->inner_path) : NULL;
+		op->inner_source = op->inner_source ? arena_string(op->inner_source) : NULL;
+	}
 	run->plan = plan;
 	run->environment = copy_words(run->environment);
 }

@@ -3,6 +3,7 @@
 Taken from what users of bubblewrap and of its like asked in public (a missing DEST, --setenv A=b, a container engine's -v,
 COMMAND in quotes, a line break without its \\), and from the manual's own examples, mistyped.
 """
+import re
 import shlex
 import shutil
 import tempfile
@@ -126,6 +127,19 @@ def test_what_is_said_to_a_mistake_leads_to_a_line_that_works(mistake, home):
     assert_refused(run(typed(wrong, home), cwd=home), words.format(box=home))
     result = run(typed(right, home), cwd=home)
     assert result.returncode == 0 and not result.stderr, result
+
+
+OF_COMMAND = ("the root covered", "the system hidden", "no loader", "alternatives", "no such directory", "not executable", "lines of DOS", "another PATH")
+
+
+@pytest.mark.parametrize("topology", (["--die-with-parent"], ["--unshare-pid"], ["--unshare-all", "--share-net"]), ids=("supervised", "with init", "all"))
+def test_what_is_said_of_command_is_the_same_with_other_processes(topology, home):
+    """Where COMMAND's process borrows pid 1's memory, the line's words are gone from it by then."""
+    lines = [*(LINES[mistake][0] for mistake in OF_COMMAND), "--ro-bind / / --tmpfs /mnt --proc /proc nosuch",
+             "--mount-flags noexec --ro-bind / / --bind-inner /usr /mnt --argv0 x " + str(home / "bin" / "script")]
+    for line in lines:
+        alone, other = (re.sub(r"argument \d+", "argument N", run([*more, *typed(line, home)], cwd=home).stderr) for more in ([], topology))
+        assert alone and other == alone
 
 
 def test_what_a_later_operation_hides_is_told_by_verbose(home):
