@@ -173,6 +173,8 @@ def test_what_has_no_end_is_refused():
         refused([*BASE, "--die-with-fd", fd], f"--die-with-fd (argument 13): Descriptor {fd} has no end to wait for")
     _, write_end = pipe()
     refused([*BASE, "--die-with-fd", write_end], f"Descriptor {write_end} has no end to wait for")
+    both = keep(os.open(f"/proc/self/fd/{write_end}", os.O_RDWR))
+    refused([*BASE, "--die-with-fd", both], f"--die-with-fd (argument 13): Descriptor {both} is open for writing, too, and so has no end: open it by {both}<")
     refused(["--die-with-fd", "99"], "--die-with-fd (argument 1): Invalid fd: descriptor 99 is not open")
     refused(["--die-with-fd", "-1"], "--die-with-fd (argument 1): Invalid fd: -1 is not a descriptor's number")
 
