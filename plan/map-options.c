@@ -66,15 +66,20 @@ bool map_has_inner(const struct id_ranges *map, uint32_t id)
 	return false;
 }
 
-/* The id inside that the caller's own is; its own number where it is none. */
+/* The range that has the id outside; NULL: none. */
+static const struct id_range *range_of(const struct id_ranges *map, uint32_t outer)
+{
+	for (const struct id_range *range = map->items; range < map->items + map->n; range++)
+		if (outer >= range->outer && outer - range->outer < range->count)
+			return range;
+	return NULL;
+}
+
+/* The id inside that the caller's own is; its own number where there are no ranges, or none has it. */
 static uint32_t inner_of(const struct id_ranges *map, uint32_t outer)
 {
-	for (size_t i = 0; i < map->n; i++) {
-		const struct id_range *range = &map->items[i];
-		if (outer >= range->outer && outer - range->outer < range->count)
-			return range->inner + (outer - range->outer);
-	}
-	return outer;
+	const struct id_range *range = range_of(map, outer);
+	return range ? range->inner + (outer - range->outer) : outer;
 }
 
 /* A process may map its own id, and no other, in the user namespace that it has made: user_namespaces(7). */
@@ -139,9 +144,10 @@ static problem check_ranges(const struct id_ranges *map)
 static problem check_command(const struct plan *plan, const struct id_ranges *map,
 			     const char *option, uint32_t inner, uint32_t own)
 {
-	if (!map->n || map_has_inner(map, inner))
+	bool chosen = options_given(plan, option);
+	if (!map->n || (chosen ? map_has_inner(map, inner) : range_of(map, own) != NULL))
 		return NULL;
-	if (options_given(plan, option))
+	if (chosen)
 		return option_refused(
 			plan, option,
 			arena_printf("%u is none of the ids that %s-map gives", inner, option));

@@ -85,6 +85,13 @@ static void test_command_is_one_of_them(void **state)
 	(void) state;
 	REFUSED("--uid-map (argument 1): the caller's own uid 1000 is not mapped: --uid says who COMMAND is instead",
 		"--uid-map", "0", "100000", "10");
+	/* 1000 is there inside, and a stranger's. */
+	REFUSED("--uid-map (argument 1): the caller's own uid 1000 is not mapped: --uid says who COMMAND is instead",
+		"--uid-map", "0", "100000", "65536");
+	REFUSED("--gid-map (argument 1): the caller's own gid 1000 is not mapped: --gid says who COMMAND is instead",
+		"--gid-map", "0", "100000", "65536");
+	ACCEPTED("--uid-map", "0", "100000", "65536", "--uid", "1000");
+	assert_int_equal(shape.inner_uid, 1000);
 	REFUSED("--uid (argument 5): 10 is none of the ids that --uid-map gives", "--uid-map", "0",
 		"100000", "10", "--uid", "10");
 	ACCEPTED("--uid-map", "0", "100000", "10", "--uid", "9");
