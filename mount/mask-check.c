@@ -59,7 +59,7 @@ static _Noreturn void die_uncovered(const struct run *run, const struct masked *
 				    uint64_t mount_id)
 {
 	const char *who = "a later operation";
-	for (size_t i = 0; i < run->plan->root.n_ops; i++)
+	for (size_t i = (size_t) (masked->op - run->plan->root.ops); i < run->plan->root.n_ops; i++)
 		if (mount_id && run->mounts->pins[i].mount_id == mount_id)
 			who = position_text(run->plan->root.ops[i].position);
 	die("%s: Can't %s %s: %s shows something else there; put it before that",
@@ -95,12 +95,15 @@ static void check_covered(const struct run *run, const struct masked *masked)
 		die_uncovered(run, masked, found.stx_mnt_id);
 }
 
-static void check_missing(const struct run *run, const struct masked *masked)
+/* It still is, and cannot be made where the way to it leads by now. */
+static void check_missing(struct run *run, const struct masked *masked)
 {
-	struct kernel_statx found;
-	AUTO_CLOSE int fd = look(run, masked->path, 0, &found);
-	if (fd >= 0 && !is_within_later(run, masked))
-		die_uncovered(run, masked, found.stx_mnt_id);
+	struct mask_place place;
+	mask_walk(run, masked->op, masked->path, false, &place);
+	bool holds = !place.trouble && place.missing && !mask_can_make(run, &place);
+	close_fd(&place.fd);
+	if (!holds && !is_within_later(run, masked))
+		die_uncovered(run, masked, place.mount_id);
 }
 
 /* By the words of the line nobody had to be kept from user namespaces, but a link may have led to where COMMAND
@@ -120,20 +123,28 @@ static void check_lock(struct run *run, const struct masked *masked)
 
 /* ---- a second path ---- */
 
-/* The op shows, to be written to, a part of what is protected: elsewhere, or it would be a hole that was wanted. */
+/* Both as mask_place_text() has them: what is nowhere on the host is not within its root. */
+static bool is_within(const char *place, const char *top)
+{
+	return path_is_within(place, top) && !(streq(top, "/") && strncmp(place, "//", 2) == 0);
+}
+
+/* The op shows, to be written to, a part of what is protected: elsewhere, or it would be a hole that was wanted. What
+ * is missing has no parts: nothing of its name can be made in its directory, whatever else lies there. */
 static void check_part(const struct run *run, const struct masked *masked, const char *object,
 		       const struct op *op, const char *source)
 {
 	struct kernel_statx found;
-	if (masked->op->kind != OP_PROTECT || masked->name || !path_is_within(source, object) ||
-	    streq(source, object) || plan_path_lies_in(op->inner_path, masked->path))
+	if (masked->op->kind != OP_PROTECT || masked->parent.stx_ino ||
+	    !is_within(source, object) || streq(source, object) ||
+	    plan_path_lies_in(op->inner_path, masked->path))
 		return;
 	AUTO_CLOSE int fd = look(run, op->inner_path, 0, &found);
 	if (fd >= 0 && found.stx_mnt_id == run->mounts->pins[op - run->plan->root.ops].mount_id &&
 	    !is_read_only(fd))
 		die("%s: Can't protect %s: %s shows a part of it, %s, which can be written to there",
 		    position_text(masked->op->position), masked->path, position_text(op->position),
-		    source);
+		    op->inner_source ? op->inner_source : source);
 }
 
 /* A mount lies on what the way leads through, and user namespaces, in which it would not, cannot be made; or they can,
@@ -175,7 +186,7 @@ static void check_view(const struct run *run, const struct masked *masked, const
 		       const struct op *op, const char *outer, bool is_layer)
 {
 	struct kernel_statx found;
-	if (!path_is_within(object, outer))
+	if (!is_within(object, outer))
 		return;
 	const char *rest = skip_slashes(object + strlen(outer));
 	const char *inner =

@@ -258,7 +258,7 @@ bool mask_can_make_in(const struct run *run, int fd)
 	       (errno != EACCES && errno != EROFS);
 }
 
-static bool can_make(const struct run *run, const struct mask_place *place)
+bool mask_can_make(const struct run *run, const struct mask_place *place)
 {
 	const struct op *tree = place->tree;
 	bool is_its_own =
@@ -330,7 +330,7 @@ static void treat_missing(struct run *run, struct masked *masked, const struct m
 {
 	if (masked->op->pattern) /* it was there when it was found */
 		return;
-	if (!place->is_stub && !can_make(run, place)) {
+	if (!place->is_stub && !mask_can_make(run, place)) {
 		run_tell(run, "%s: nothing there, and COMMAND cannot make it",
 			 position_text(masked->op->position));
 		masked->parent = place->status;

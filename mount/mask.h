@@ -4,6 +4,8 @@
 
 #include "run/run.h"
 
+struct mask_place; /* mask-state.h */
+
 /* Before the first source is pinned: where the line has such operations, what they need. */
 void mask_prepare(struct run *run);
 /* Where on the host the layers of an overlay are, RWSRC last; NULL behind them. */
@@ -17,6 +19,8 @@ const char *mask_place_text(const struct run *run, const struct op *tree, const 
 bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id);
 /* Whether COMMAND, whose groups are ours, could make something in that directory if its mount can be written to. */
 bool mask_can_make_in(const struct run *run, int fd);
+/* Whether it could make what is missing there. */
+bool mask_can_make(const struct run *run, const struct mask_place *place);
 /* Hides or protects what is at one path inside, as `op` says, whose own path that need not be. */
 void mask_one(struct run *run, const struct op *op, const char *path);
 

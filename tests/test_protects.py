@@ -127,6 +127,23 @@ def test_a_missing_path_cannot_be_made(proj):
     assert run([*bind(proj), "--protect-try", "/proj/none", *DROP], ["true"]).returncode == 0
 
 
+@pytest.mark.parametrize("option", ["--protect", "--protect-try", "--mask"])
+def test_a_missing_path_is_kept_whatever_can_be_written_elsewhere_in_its_directory(proj, option):
+    base = [*FULL, "--ro-bind", proj, "/proj", "--bind", proj / "a", "/proj/a", "--tmpfs", "/proj/.git", "--unshare-user", "--disable-userns"]
+    for path in "/proj/none", "/proj/none/deeper", "/none":
+        assert attacks([option, path], path, ["/proj/none", "/proj", "/proj/a"], "/proj/a/b", base) == []
+    assert sorted(os.listdir(proj)) == [".git", "a", "link", "other"]
+    assert "works" in run([*base, option, "/proj/none", "--check", *DROP], ["true"]).stdout
+
+
+@pytest.mark.parametrize("option", ["--protect", "--mask"])
+def test_a_missing_path_to_which_a_later_operation_leads_elsewhere_is_an_error(proj, option):
+    args = [*FULL, "--ro-bind", proj, "/proj", "--tmpfs", "/w", option, "/proj/none/deeper/file"]
+    refused([*args, "--symlink", "/w", "/proj/none", *DROP], f"{option} (argument", "a later operation")
+    refused([*args, "--bind-try", proj / "a", "/proj/none/deeper", *DROP], f"{option} (argument", "--bind-try (argument")
+    assert_ok(run([*args, "--dir", "/proj/none/deeper", *DROP], ["true"]))
+
+
 @pytest.mark.parametrize("option", ["--protect", "--mask"])
 def test_a_missing_path_that_can_be_made_at_a_second_path_is_an_error_that_names_both(proj, option):
     args = [*FULL, "--ro-bind", proj, "/ro", "--bind", proj / ".git", "/proj", option, "/ro/.git/new/pre-commit", *DROP]
@@ -170,6 +187,12 @@ def test_a_writable_part_elsewhere_is_an_error_that_names_both(proj):
     args = [*bind(proj), "--bind", proj / ".git/hooks", "/hooks", "--protect", "/proj/.git", *DROP]
     message = refused(args)
     assert "--bind (argument" in message and "--protect (argument" in message and "a part of it" in message
+
+
+def test_a_part_is_named_as_the_line_names_it_and_a_tmpfs_is_none_of_the_hosts_root(proj):
+    args = [*FULL, "--tmpfs", "/w", "--dir", "/w/a/b", "--bind-inner", "/w/a/b", "/part", "--protect", "/w/a"]
+    refused([*args, *DROP], "--bind-inner (argument", "a part of it, /w/a/b, which")
+    assert_ok(run([*FULL, "--tmpfs", "/w", "--ro-bind", "/", "/host", "--protect", "/host", *DROP], ["true"]))
 
 
 def test_a_hole_that_comes_later_is_one(proj):
