@@ -69,6 +69,9 @@ problem pasta_options_read(struct reader *reader, const struct option_row *row, 
 	struct words_at *list = row->value == PUBLISH ? &reader->plan->net.published
 						      : &reader->plan->net.pasta_opts;
 	struct word_at one = { words[0], position };
+	/* It may say the word, and a line of a number is how it says that it is ready. */
+	if (strchr(words[0], '\n'))
+		return problem_at(position, "A line break is in \"%s\"", words[0]);
 	problem bad = row->value == PUBLISH ? read_publish(position, words[0], &one.word) : NULL;
 	if (bad)
 		return bad;
@@ -162,6 +165,7 @@ char **pasta_options_slirp_words(const struct plan *plan, const struct shape *sh
 	add(&words, "slirp4netns");
 	add_two(&words, "--configure", "--mtu=65520");
 	add_two(&words, "--disable-host-loopback", "--ready-fd=2");
+	add(&words, "--enable-seccomp");
 	if (caller->uid == 0) /* it has all of root's rights otherwise */
 		add(&words, "--enable-sandbox");
 	add(&words, "--netns-type=path");

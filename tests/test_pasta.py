@@ -10,13 +10,14 @@ import signal
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
 from lines import form_args, forms
 from peers import Server, client, echo
 from sandbox import (BASE, IS_ROOT, PATIENCE, PREFIX, as_user, assert_ok, assert_refused, host_mounts, line_from, refused, run, session_members, start,
-                     wait_for)
+                     status_fields, wait_for)
 
 NET = [*BASE, "--unshare-net", "--net-pasta"]
 HOST, GATEWAY, OTHER = "10.9.0.2", "10.9.0.1", "10.9.0.3"
@@ -326,6 +327,11 @@ def test_slirp4netns_stands_in_for_pasta(world, prefix):
         code = f"""print(ask(connect({server.port}, '{OTHER}'), b'words'), open("/etc/resolv.conf").read().strip(),
             error_of(lambda: socket.create_connection(("10.0.2.2", {closed.port}), timeout=1)))"""
         assert says(["--resolv-conf", "auto"], code, prefix) in (f"b'words' nameserver 10.0.2.3 {error}" for error in ("TimeoutError", "OSError", "ConnectionRefusedError"))
+    with start(NET, ["sh", "-c", "echo runs; read end"], prefix=prefix, stdin=subprocess.PIPE) as process:
+        assert line_from(process) == "runs"
+        helpers = [status_fields(Path(f"/proc/{pid}/status").read_text())
+                   for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+        assert [fields["Seccomp"] for fields in helpers if fields["Name"] == "slirp4netns"] == ["2"]
     result = run([*NET, "--publish", "7072"], ["echo", "COMMAND RAN"], prefix=prefix)
     assert_refused(result, f"--publish (argument {len(NET) + 1}): There would be no such network; that takes pasta, and only slirp4netns is installed: install pasta: package passt")
 
@@ -405,6 +411,11 @@ def test_each_needs_what_it_is_about():
     refused(["--unshare-all", "--share-net", "--net-pasta"], "needs --unshare-net")
     refused(["--unshare-net", "--publish", "80"], "--publish (argument 2): needs --net-pasta")
     refused(["--unshare-net", "--pasta-opt", "-4"], "--pasta-opt (argument 2): needs --net-pasta")
+
+
+@pytest.mark.core
+def test_no_word_of_pastas_is_taken_for_its_being_ready():
+    refused([*NET, "--pasta-opt", "--bogus\n1\n"], f"--pasta-opt (argument {len(NET) + 1}): A line break is in ")
 
 
 @pytest.mark.core
