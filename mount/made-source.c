@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,6 +125,24 @@ void made_sources_keep(const struct run *run)
 		run->mounts->made->n = 0;
 }
 
+/* rmdir(2) fails with EBUSY where something is mounted on it in our own mount namespace: DEST is that directory itself.
+ * So we leave all of these mounts, for an empty root; who has no capabilities any more, in a namespace of his own. Where
+ * none can be made the directory stays. */
+static void leave_mounts(void)
+{
+	bool covered = sys_mount("none", "/", "tmpfs", 0) == 0 ||
+		       (unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+			sys_mount("none", "/", "tmpfs", 0) == 0);
+	/* "/.." is the topmost mount there; with "." for both the old root comes to lie on the new one (pivot_root(2)). */
+	if (covered && chdir("/..") == 0 && sys_pivot_root(".", ".") == 0)
+		sys_umount2(".", MNT_DETACH);
+}
+
+static int take_away(const struct made_source *source)
+{
+	return unlinkat(source->parent_fd, source->name, AT_REMOVEDIR);
+}
+
 /* The last one first: it may lie in another. */
 void made_sources_remove(const struct run *run)
 {
@@ -132,7 +151,10 @@ void made_sources_remove(const struct run *run)
 	while (made && made->n) {
 		const struct made_source *source = &made->items[--made->n];
 		if (fstatat(source->parent_fd, source->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    status.st_dev == source->device && status.st_ino == source->inode)
-			unlinkat(source->parent_fd, source->name, AT_REMOVEDIR);
+		    status.st_dev == source->device && status.st_ino == source->inode &&
+		    take_away(source) < 0 && errno == EBUSY) {
+			leave_mounts();
+			take_away(source);
+		}
 	}
 }

@@ -164,6 +164,12 @@ static inline int sys_pivot_root(const char *new_root, const char *put_old)
 	return (int) syscall(SYS_pivot_root, new_root, put_old);
 }
 
+static inline int sys_mount(const char *source, const char *target, const char *fs_name,
+			    unsigned long flags)
+{
+	return (int) syscall(SYS_mount, source, target, fs_name, flags, NULL);
+}
+
 static inline int sys_umount2(const char *path, int flags)
 {
 	return (int) syscall(SYS_umount2, path, flags);

@@ -109,6 +109,16 @@ def test_a_made_source_goes_when_a_later_operation_fails(box, later, form):
 
 
 @forms
+@pytest.mark.parametrize("more", [[], ["--cap-drop", "ALL"]], ids=["", "without capabilities"])
+def test_a_made_source_that_is_shown_at_its_own_path_goes_too(box, more, form):
+    for later in "--tmpfs", "--chdir", "none":
+        args = ["--ro-bind", "/", "/", *form_args(form), *more, "--bind-create", box / "new", box / "new",
+                "--bind-create", box / "new/in", box / "new/in", *LATER[later]]
+        refused([*args], command=[box / "no-such-command"], base=[])
+        assert tree_names(box) == []
+
+
+@forms
 def test_the_command_gets_no_descriptor_of_where_a_source_was_made(box, form):
     args = [*BASE, *form_args(form), *DROP, "--proc", "/proc", "--bind-create", box / "new", "/n"]
     assert inside(args, "[fd for fd in os.listdir('/proc/self/fd') if 'bwrapish-test' in os.path.realpath('/proc/self/fd/' + fd)]", []) == []
