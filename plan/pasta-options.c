@@ -69,7 +69,7 @@ problem pasta_options_read(struct reader *reader, const struct option_row *row, 
 	struct words_at *list = row->value == PUBLISH ? &reader->plan->net.published
 						      : &reader->plan->net.pasta_opts;
 	struct word_at one = { words[0], position };
-	/* It may say the word, and a line of a number is how it says that it is ready. */
+	/* pasta may quote it in a message, and a line that is a number says that it is ready. */
 	if (strchr(words[0], '\n'))
 		return problem_at(position, "A line break is in \"%s\"", words[0]);
 	problem bad = row->value == PUBLISH ? read_publish(position, words[0], &one.word) : NULL;

@@ -1,8 +1,8 @@
-/* helpers.c - the processes beside COMMAND that work for the sandbox: fuse-overlayfs, the change lister, the
- * guard, the relay, the carriers. Each is a row of the table; all are started by one function.
+/* helpers.c - the processes beside COMMAND that work for the sandbox: fuse-overlayfs, the change lister, pasta, the
+ * guard, the looker, the relay, the carriers. Each is a row of the table; all are started by one function.
  *
- * A helper is in the sandbox's first user namespace, never in its pid namespace: where there is a
- * supervisor it is the supervisor's child, which joins the user namespace; otherwise it is forked
+ * None is in the sandbox's pid namespace. Those that overlays need are in its first user namespace: where there is a
+ * supervisor such a one is its child, which joins the user namespace; otherwise it is forked
  * twice, so that COMMAND has no child it does not know. What it works on are descriptors that setup
  * gives it (run/helper.c). What it does is its room's (mount/overlay-fuse.c).
  *
