@@ -19,6 +19,20 @@ problem operand_path(struct position position, const char *kind, const char *wor
 	return NULL;
 }
 
+problem operand_absolute(struct position position, const char *kind, const char *word)
+{
+	problem bad = operand_path(position, kind, word);
+	if (bad || *word == '/')
+		return bad;
+	const char *rest = word;
+	while (strncmp(rest, "./", 2) == 0)
+		rest = skip_slashes(rest + 2);
+	bool is_home = rest[0] == '~' && (rest[1] == '/' || !rest[1]);
+	return problem_at(position, "%s is relative, and would be /%s inside: write \"$%s%s%s\"",
+			  word, rest, is_home ? "HOME" : "PWD", is_home || !*rest ? "" : "/",
+			  rest + is_home);
+}
+
 /* No name is looked up here: NSS reads whatever a library likes. */
 static const char *number_of_name(struct position position, const char *word)
 {

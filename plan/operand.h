@@ -8,6 +8,8 @@
 
 /* `kind` is the operand's name in the option table. */
 problem operand_path(struct position position, const char *kind, const char *word);
+/* And not relative: inside it would begin at the root, and whoever writes it means where he is. */
+problem operand_absolute(struct position position, const char *kind, const char *word);
 problem operand_id(struct position position, const char *word, uint32_t *ret_id);
 problem operand_seconds(struct position position, const char *word, bool zero_allowed,
 			int64_t *ret_ms);

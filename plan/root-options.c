@@ -99,18 +99,13 @@ static problem read_op_word(struct reader *reader, const struct option_row *row,
 	}
 	if (is_operand(name, length, "PATH") && op->kind == OP_BIND) {
 		op->outer_path = op->inner_path = word;
-		if (*word && *word != '/' && strncmp(word, "--", 2) != 0)
-			return problem_at(
-				op->position,
-				"%s is no absolute path, which is the same on both sides; for others there are --bind and its like",
-				word);
-		return operand_path(op->position, "PATH", word);
+		return operand_absolute(op->position, "PATH", word);
 	}
 	if (is_operand(name, length, "PATTERN")) {
 		struct pattern *pattern = arena_alloc(sizeof(*pattern));
 		op->pattern = pattern;
 		op->inner_path = word;
-		problem bad = operand_path(op->position, "PATTERN", word);
+		problem bad = operand_absolute(op->position, "PATTERN", word);
 		return bad ? bad
 			   : pattern_read(op->position, word,
 					  op->kind == OP_MASK ? "--mask" : "--protect", pattern);
@@ -122,7 +117,9 @@ static problem read_op_word(struct reader *reader, const struct option_row *row,
 			    : is_operand(name, length, "WORKDIR") ? &reader->overlay.work.path
 								  : &op->inner_path;
 	*path = word;
-	return operand_path(op->position, arena_copy(name, length), word);
+	const char *kind = arena_copy(name, length);
+	return plan_is_mask(op) ? operand_absolute(op->position, kind, word)
+				: operand_path(op->position, kind, word);
 }
 
 static problem read_op(struct reader *reader, const struct option_row *row, char *const *words,

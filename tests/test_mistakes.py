@@ -14,6 +14,7 @@ import pytest
 from sandbox import BASE, PREFIX, as_user, assert_refused, data_fd, host_mounts, refused, run
 
 BARE = "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64"
+NO_CAPS = "--ro-bind / / --unshare-user --cap-drop ALL"  # as masks take of root
 
 # Each: the line, what its one line of error has to say, and the line that was meant. {box} is a directory, the caller's own.
 LINES = {
@@ -85,6 +86,12 @@ LINES = {
                                "--tmpfs (argument 19): Can't make the parents of /l/x: File exists; the link /l, which says data, leads to what does not exist there", BARE + " --ro-bind {box} /box --tmpfs /data/x ls /"),
     "a file on a directory": ("--ro-bind / / --bind {box}/data/file /mnt ls", "it is not a file, and what is to be shown there is one: name the file itself, as /mnt/file", "--ro-bind / / --tmpfs /mnt --bind {box}/data/file /mnt/file ls"),
     "the root covered": (BARE + " --bind . . ls", "--bind (argument 13) hides what --ro-bind (argument 1) shows", BARE + " --bind . /x ls"),
+    "a relative mask": ("--ro-bind / / --mask .env ls", '--mask (argument 4): .env is relative, and would be /.env inside: write "$PWD/.env"',
+                        f"{NO_CAPS} --mask {{box}}/.env ls"),
+    "a relative pattern": ("--ro-bind / / --protect-glob ./*.env ls", 'and would be /*.env inside: write "$PWD/*.env"',
+                           f"{NO_CAPS} --protect-glob {{box}}/*.env ls"),
+    "a home in quotes": ("--ro-bind / / --protect-try '~/.ssh' ls", '--protect-try (argument 4): ~/.ssh is relative, and would be /~/.ssh inside: write "$HOME/.ssh"',
+                         f"{NO_CAPS} --protect-try {{box}}/.ssh ls"),
     "the system hidden": (BARE + " --tmpfs / ls", "--tmpfs (argument 13) hides what --ro-bind (argument 1) shows", "--tmpfs / " + BARE + " ls"),
     "a link that is there": ("--ro-bind / / --symlink /nowhere {box}/dangling ls", "existing destination is nowhere", "--ro-bind / / --symlink nowhere {box}/dangling ls"),
     # ---- COMMAND inside ----

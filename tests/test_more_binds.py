@@ -38,7 +38,7 @@ def test_a_same_path_that_does_not_exist_is_refused_but_by_the_try_form(option, 
 
 
 @pytest.mark.parametrize("option", ["--same-bind", "--same-bind-try", "--same-ro-bind", "--same-ro-bind-try"])
-@pytest.mark.parametrize("path, why", [("usr", "no absolute path"), ("./usr", "no absolute path"), ("", "PATH is an empty path"),
+@pytest.mark.parametrize("path, why", [("usr", 'usr is relative, and would be /usr inside: write "$PWD/usr"'), (".", '. inside: write "$PWD/."'), ("", "PATH is an empty path"),
                                        ("--dir", "PATH is missing")])
 def test_a_same_path_that_is_not_the_same_on_both_sides_is_refused(option, path, why):
     refused([option, path], f"{option} (argument {len(BASE) + 1})", why, base=BASE)
