@@ -43,6 +43,10 @@ static const struct {
 	{ "V", "is --version meant?" },
 	{ "n", "is --dry-run meant?" },
 	{ "hide deny blacklist", "is --mask PATH meant?" },
+	{ "mask-glob-try mask-try-glob",
+	  "is --mask-glob meant? where nothing matches it is no error" },
+	{ "protect-glob-try protect-try-glob",
+	  "is --protect-glob meant? where nothing matches it is no error" },
 	{ "m memory", "is --limit memory.max BYTES meant?" },
 	{ "root rootfs chroot", "is --ro-bind DIR / meant?" },
 };

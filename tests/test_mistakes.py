@@ -1,4 +1,4 @@
-"""60 lines that people type, what is said to each, and the line that this leads to, which has to work.
+"""Lines that people type, what is said to each, and the line that this leads to, which has to work.
 
 Taken from what users of bubblewrap and of its like asked in public (a missing DEST, --setenv A=b, a container engine's -v,
 COMMAND in quotes, a line break without its \\), and from the manual's own examples, mistyped.
@@ -92,6 +92,8 @@ LINES = {
                            f"{NO_CAPS} --protect-glob {{box}}/*.env ls"),
     "a home in quotes": ("--ro-bind / / --protect-try '~/.ssh' ls", '--protect-try (argument 4): ~/.ssh is relative, and would be /~/.ssh inside: write "$HOME/.ssh"',
                          f"{NO_CAPS} --protect-try {{box}}/.ssh ls"),
+    "a pattern that may match nothing": ("--ro-bind / / --mask-glob-try /x*.env ls", "is --mask-glob meant? where nothing matches it is no error",
+                                         f"{NO_CAPS} --mask-glob /x*.env ls"),
     "the system hidden": (BARE + " --tmpfs / ls", "--tmpfs (argument 13) hides what --ro-bind (argument 1) shows", "--tmpfs / " + BARE + " ls"),
     "a link that is there": ("--ro-bind / / --symlink /nowhere {box}/dangling ls", "existing destination is nowhere", "--ro-bind / / --symlink nowhere {box}/dangling ls"),
     # ---- COMMAND inside ----
