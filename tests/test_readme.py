@@ -2,6 +2,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -88,6 +89,24 @@ def test_the_run_of_the_readme_for_an_agent_lets_it_work_but_plant_and_read_noth
     assert sorted(map(str, agents_project.rglob("*"))) == before  # no stub is left
     assert outcome(run_to_copy, agents_project, "open('made', 'w').close()") is None
     assert (agents_project / "made").exists()
+
+
+def test_a_commit_in_the_run_of_the_readme_for_an_agent_takes_in_no_stub_and_nothing_that_is_masked(agents_project):
+    if not shutil.which("git"):
+        pytest.skip("no git")
+    drop = ["--cap-drop", "ALL"] if IS_ROOT else []
+    before = next(block for block in re.findall(r"```sh\n(.*?)```", (REPO / "README.md").read_text(), re.S) if "--skip-worktree" in block)
+    commit = "git -c user.name=x -c user.email=x commit -qm"
+    shutil.rmtree(agents_project / ".git")
+
+    def outside(script):
+        return subprocess.run(["sh", "-ec", script], cwd=agents_project, check=True, capture_output=True, text=True,
+                              env={"HOME": str(agents_project.parent), "PATH": os.environ["PATH"]}).stdout
+
+    outside(f"git init -q; mkdir -p .git/info; git add .env; {commit} first; {before}")
+    run_to_copy = [*AGENT[:AGENT.index("--")], *drop, "--"]
+    assert outcome(run_to_copy, agents_project, f"os.system('touch made; git add -A; {commit} second -a')") == 0
+    assert outside("git show --name-only --format=; cat .env") == "made\nsecret"
 
 
 def test_the_run_of_the_readme_that_only_looks_can_read_the_home_and_change_nothing(place):
