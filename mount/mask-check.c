@@ -226,6 +226,10 @@ static void check_paths(const struct run *run, const struct masked *masked, cons
 			check_view(run, masked, object, op, source, is_layer);
 			check_part(run, masked, object, op, source);
 		}
+		if (pin->inner_source && !is_layer) { /* with all that was mounted there */
+			check_view(run, masked, masked->real, op, pin->inner_source, false);
+			check_part(run, masked, masked->real, op, pin->inner_source);
+		}
 		for (size_t j = 0; pin->layer_sources && pin->layer_sources[j]; j++)
 			if ((masked->op->kind == OP_MASK && !masked->parent.stx_ino) ||
 			    (op->overlay->upper.path && !pin->layer_sources[j + 1]))

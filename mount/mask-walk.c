@@ -179,6 +179,7 @@ static void note_passed(struct walk *walk, const char *name, const struct kernel
 	masks->passed[masks->n_passed++] =
 		(struct masked){ .op = walk->op,
 				 .path = walk->path,
+				 .real = way_of(walk),
 				 .tree = walk->mount.tree,
 				 .below = way_of(walk) + walk->tree_length,
 				 .parent = walk->at,

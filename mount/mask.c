@@ -79,8 +79,9 @@ void mask_note_inner_source(struct run *run, const struct op *op)
 		die("%s: Can't tell where %s is, which may show what is masked or protected: %s",
 		    position_text(op->position), op->inner_source,
 		    place.trouble ? place.trouble : "it is gone");
-	run->mounts->pins[op - run->plan->root.ops].source =
-		mask_place_text(run, place.tree, place.below);
+	struct pin *pin = &run->mounts->pins[op - run->plan->root.ops];
+	pin->source = mask_place_text(run, place.tree, place.below);
+	pin->inner_source = place.real;
 }
 
 static const char *verb_of(const struct op *op)

@@ -195,6 +195,17 @@ def test_a_part_is_named_as_the_line_names_it_and_a_tmpfs_is_none_of_the_hosts_r
     assert_ok(run([*FULL, "--tmpfs", "/w", "--ro-bind", "/", "/host", "--protect", "/host", *DROP], ["true"]))
 
 
+@pytest.mark.parametrize("option", ["--protect", "--mask"])
+def test_a_second_path_to_what_was_mounted_below_what_bind_inner_shows_is_an_error_that_names_both(option):
+    args = [*FULL, "--tmpfs", "/w", "--dir", "/w/a/b", "--dir", "/w/other", "--remount-ro", "/"]
+    for path, seen in ("/w/a", "/again/w/a"), ("/w/a/b", "/again/w/a/b"):
+        refused([*args, "--bind-inner", "/", "/again", option, path, *DROP], f"{option} (argument", "--bind-inner (argument", f"at {seen}")
+        script = f"! touch {seen}/x 2>/dev/null && ls -A {path}"
+        assert shell([*args, option, path, "--bind-inner", "/", "/again", *DROP], script, []) == ("b\n" if (option, path) == ("--protect", "/w/a") else "")
+    parts = [*args, "--tmpfs", "/w/a/m", "--bind-inner", "/w/a/m", "/again", "--protect", "/w/a", *DROP]
+    refused(parts, "--protect (argument", "--bind-inner (argument", "a part of it, /w/a/m, which")
+
+
 def test_a_hole_that_comes_later_is_one(proj):
     args = ["--protect", "/proj/.git", "--bind", proj / ".git/hooks", "/proj/.git/hooks", *DROP]
     shell(args, "echo new >/proj/.git/hooks/new; ! touch /proj/.git/new 2>/dev/null", bind(proj))
