@@ -49,7 +49,8 @@ static void go_without(const struct plan *plan, const struct landlock_rule *rule
 	const char *cause = cause_text(has_landlock ? CAUSE_LANDLOCK_OLD : CAUSE_LANDLOCK_MISSING,
 				       kinds[rule->kind].linux_version);
 	if (!plan->landlock.may_be_missing)
-		die("%s: Can't restrict COMMAND%s", position_text(rule->position), cause);
+		die("%s: Can't restrict COMMAND%s; --landlock-try goes on without",
+		    position_text(rule->position), cause);
 	say_warning("%s: COMMAND is not restricted%s", position_text(rule->position), cause);
 }
 

@@ -303,9 +303,17 @@ const char *plan_first_hidden(const struct plan *plan)
 	return NULL;
 }
 
-const char *plan_op_mistake(const struct plan *plan, const struct op *op)
+const char *plan_op_hidden(const struct plan *plan, const struct op *op)
 {
 	const struct op *over = who_hides(plan, op);
+	return over ? arena_printf("hidden by %s: put that first, or leave this out",
+				   position_text(over->position))
+		    : NULL;
+}
+
+const char *plan_op_mistake(const struct plan *plan, const struct op *op)
+{
+	const char *hidden = plan_op_hidden(plan, op);
 	struct text text = { 0 };
 	if (!op->pattern && op->inner_path[0] != '/')
 		text_add(&text, "; %s is relative, and /%s inside", op->inner_path,
@@ -319,9 +327,8 @@ const char *plan_op_mistake(const struct plan *plan, const struct op *op)
 			text_add(&text, "; the link of %s leads there by %s",
 				 position_text(link->position), link->text);
 	}
-	if (over)
-		text_add(&text, "; hidden by %s: put that first, or leave this out",
-			 position_text(over->position));
+	if (hidden)
+		text_add(&text, "; %s", hidden);
 	return text.length ? text.bytes + 2 : NULL;
 }
 

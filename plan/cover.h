@@ -26,6 +26,8 @@ const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mas
 /* "--tmpfs (argument 7) hides what --ro-bind (argument 1) shows", of what is shown of the host; NULL: none is. Arena
  * memory. */
 const char *plan_first_hidden(const struct plan *plan);
+/* "hidden by --tmpfs (argument 7): put that first, or leave this out"; NULL: it is not. Arena memory. */
+const char *plan_op_hidden(const struct plan *plan, const struct op *op);
 /* What of an operation is hardly meant so, or is elsewhere than it looks; NULL: nothing. Arena memory. */
 const char *plan_op_mistake(const struct plan *plan, const struct op *op);
 /* Whether COMMAND can make, rename and remove in what `cover` mounted (NULL: the new root) in the end. */

@@ -1,6 +1,7 @@
 /* fs-options.c - more operations on the new root: rows, and what cannot be right. */
 #include "plan/fs-options.h"
 
+#include "plan/ns-options.h"
 #include "plan/option.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -57,6 +58,11 @@ problem fs_options_add_device(struct reader *reader, const struct option_row *ro
 		i--;
 	if (!i)
 		return problem_at(position, "there is no --dev before it to put %s into", name);
+	if (strncmp(name, "/dev/", 5) == 0 && can_be_added(name + 5))
+		return problem_at(
+			position,
+			"Invalid device: \"%s\" is a path; names are those below /dev: write %s",
+			name, name + 5);
 	if (!can_be_added(name))
 		return problem_at(
 			position,
@@ -84,11 +90,13 @@ problem fs_options_check(const struct plan *plan, const struct shape *shape)
 {
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
 		const struct op *op = &plan->root.ops[i];
+		const char *taken_back = ns_options_taken_back(plan);
 		unsigned long namespaces = shape->namespaces | shape->second_namespaces;
 		if (op->kind == OP_SYS && !(namespaces & CLONE_NEWNET) && plan->ns.netns.fd < 0)
 			return problem_at(
 				op->position,
-				"needs --unshare-net or --netns: it shows the network of that namespace");
+				"needs --unshare-net%s or --netns: it shows the network of that namespace",
+				*taken_back ? arena_join(taken_back, ",") : "");
 		if (op->kind == OP_CGROUP2 && !(namespaces & CLONE_NEWCGROUP) &&
 		    plan->ns.cgroupns.fd < 0)
 			return problem_at(

@@ -117,7 +117,7 @@ static const struct option_row *find_row(const char *name, mistakes_next_row nex
 const char *mistakes_unknown_option(const char *word, bool in_args, mistakes_next_row next)
 {
 	if (in_args && strchr(word, '\n'))
-		return "; a word of --args ends with a NUL and not with a newline: tr '\\n' '\\0'";
+		return arena_join("; a word of --args ", MISTAKE_NEWLINE);
 	size_t length = strcspn(word, "= ");
 	const char *name = arena_copy(word, length);
 	const struct option_row *row = find_row(name, next);
@@ -165,7 +165,8 @@ const char *mistakes_no_command(const struct plan *plan, int argc, char *const *
 			position_text(last));
 	const struct option_row *row = given->row;
 	const char *space = strrchr(row->words, ' ');
-	bool is_operand = strchr(word, '/') || streq(row->words, "FD");
+	bool is_number = *word && !word[strspn(word, "0123456789")];
+	bool is_operand = strchr(word, '/') || is_number || operand_choice(row->choices, word) >= 0;
 	return arena_printf("no COMMAND: %s took %s as its %s; %s%s", position_text(last), word,
 			    space ? space + 1 : row->words,
 			    is_operand ? "what is to be run stands behind that" : "write ",

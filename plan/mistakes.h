@@ -4,6 +4,8 @@
 
 #include "plan/options.h"
 
+/* Behind what of a descriptor is meant: "a word of --args ". */
+#define MISTAKE_NEWLINE "ends with a NUL and not with a newline: tr '\\n' '\\0'"
 /* options_next(), of which this room must not know: it is called from there. */
 typedef const struct option_row *(*mistakes_next_row)(struct option_walk *walk);
 /* What stands behind "Unknown option WORD": "; is --ro-bind meant?". Never one that gives COMMAND more than the word

@@ -55,8 +55,8 @@ problem net_options_read_port(struct position position, const char *word, uint16
 	return NULL;
 }
 
-/* ADDR:PORT, with an IPv6 address in brackets. */
-static problem read_tcp_address(struct position position, const char *word,
+/* ADDR:PORT, with an IPv6 address in brackets. `cure`: of a name. */
+static problem read_tcp_address(struct position position, const char *word, const char *cure,
 				struct socket_address *ret_address)
 {
 	const char *colon = strrchr(word, ':');
@@ -78,8 +78,8 @@ static problem read_tcp_address(struct position position, const char *word,
 		return NULL;
 	return problem_at(
 		position,
-		"Invalid address: \"%s\" is neither an IPv4 address nor an IPv6 address in brackets; names are looked up by a proxy, not here",
-		arena_copy(word, length));
+		"Invalid address: \"%s\" is neither an IPv4 address nor an IPv6 address in brackets; %s",
+		arena_copy(word, length), cure);
 }
 
 /* An abstract one has a NUL before its name: unix(7). */
@@ -118,7 +118,8 @@ static problem read_target(struct reader *reader, const struct option_row *row, 
 	if ((rest = behind(word, "unix-abstract:")))
 		return read_unix_address(position, rest, true, &passage->beyond);
 	if ((rest = behind(word, "tcp:")))
-		return read_tcp_address(position, rest, &passage->beyond);
+		return read_tcp_address(position, rest, "names are looked up by a proxy, not here",
+					&passage->beyond);
 	if ((rest = behind(word, "fd:")))
 		return fds_read(reader->plan, reader->io, row, position, rest, &passage->fd);
 	return problem_at(
@@ -143,7 +144,10 @@ problem net_options_read(struct reader *reader, const struct option_row *row, ch
 	bool leads_in = passage.kind == PASSAGE_TCP_IN;
 	problem bad = net_options_read_port(position, words[leads_in], &passage.port);
 	if (!bad && leads_in)
-		bad = read_tcp_address(position, passage.word = words[0], &passage.beyond);
+		bad = read_tcp_address(
+			position, passage.word = words[0],
+			"127.0.0.1 is for this machine's users, 0.0.0.0 or [::] for all",
+			&passage.beyond);
 	else if (!bad)
 		bad = read_target(reader, row, words[1], &passage);
 	if (!bad)

@@ -124,6 +124,16 @@ static problem check_joined_or_made(const struct plan *plan)
 	return NULL;
 }
 
+const char *ns_options_taken_back(const struct plan *plan)
+{
+	bool was_asked_for =
+		options_given(plan, "--unshare-net") || options_given(plan, "--unshare-all");
+	return was_asked_for && options_given(plan, "--share-net")
+		       ? arena_printf(", which %s has taken back",
+				      position_text(options_position(plan, "--share-net")))
+		       : "";
+}
+
 problem ns_options_check(const struct plan *plan, const struct caller *caller,
 			 const struct shape *shape)
 {

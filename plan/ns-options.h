@@ -15,6 +15,8 @@ problem ns_options_check(const struct plan *plan, const struct caller *caller,
 /* What is joined of this kind before setup; NULL: nothing. And the first of them all. */
 const struct fd_at *ns_options_joined(const struct ns_plan *ns, enum ns_kind kind);
 const struct fd_at *ns_options_first_joined(const struct ns_plan *ns);
+/* ", which --share-net (argument 2) has taken back", behind the need of a new network namespace; "": none was asked for. */
+const char *ns_options_taken_back(const struct plan *plan);
 /* Lines of --dry-run for two stages. */
 void ns_options_explain_become(const struct plan *plan, const struct shape *shape,
 			       const struct caller *caller, struct text *text);

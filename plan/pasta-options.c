@@ -45,12 +45,13 @@ static problem read_publish(struct position position, const char *word, const ch
 	bool in_brackets = *first == '[' && first[strlen(first) - 1] == ']';
 	struct in6_addr unused;
 	uint16_t outer, inner;
-	if (in_brackets || strchr(first, '.')) {
+	bool is_no_number = !*first || first[strspn(first, "0123456789")];
+	if (in_brackets || strchr(first, '.') || (rest && is_no_number)) {
 		address = in_brackets ? arena_copy(first + 1, strlen(first) - 2) : first;
 		if (inet_pton(in_brackets ? AF_INET6 : AF_INET, address, &unused) != 1)
 			return problem_at(
 				position,
-				"Invalid address: \"%s\" is neither an IPv4 address nor an IPv6 address in brackets",
+				"Invalid address: \"%s\" is neither an IPv4 address nor an IPv6 address in brackets; without one it is every address",
 				first);
 		first = take_part(&rest);
 	}
@@ -63,6 +64,21 @@ static problem read_publish(struct position position, const char *word, const ch
 	return bad;
 }
 
+/* Of two specifications: one port, at one address or at every one. */
+static bool overlap(const char *one, const char *other)
+{
+	const char *one_end = strrchr(one, ':'), *other_end = strrchr(other, ':'),
+		   *one_slash = strchr(one, '/'), *other_slash = strchr(other, '/');
+	const char *one_port = one_slash ? one_slash + 1 : one,
+		   *other_port = other_slash ? other_slash + 1 : other;
+	size_t n_port = (size_t) (one_end - one_port), n_address = (size_t) (one_port - one);
+	bool same_port = n_port == (size_t) (other_end - other_port) &&
+			 memcmp(one_port, other_port, n_port) == 0;
+	bool same_address =
+		n_address == (size_t) (other_port - other) && memcmp(one, other, n_address) == 0;
+	return same_port && (same_address || !one_slash || !other_slash);
+}
+
 problem pasta_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			   struct position position)
 {
@@ -73,6 +89,10 @@ problem pasta_options_read(struct reader *reader, const struct option_row *row, 
 	if (strchr(words[0], '\n'))
 		return problem_at(position, "A line break is in \"%s\"", words[0]);
 	problem bad = row->value == PUBLISH ? read_publish(position, words[0], &one.word) : NULL;
+	for (size_t i = 0; !bad && row->value == PUBLISH && i < list->n; i++)
+		if (overlap(list->items[i].word, one.word))
+			bad = problem_at(position, "that port is that of %s already",
+					 position_text(list->items[i].position));
 	if (bad)
 		return bad;
 	list->items = arena_grow(list->items, list->n, &list->capacity, sizeof(one));

@@ -173,7 +173,10 @@ static problem check_needs(const struct plan *plan)
 		const char *name = arena_copy(row->needs, strcspn(row->needs, ",; "));
 		if (!options_in_force(plan, options_find(name)))
 			return option_refused(plan, row->name,
-					      arena_printf("needs %s", row->needs));
+					      arena_printf("needs %s%s", row->needs,
+							   streq(name, "--unshare-net")
+								   ? ns_options_taken_back(plan)
+								   : ""));
 	}
 	return NULL;
 }

@@ -12,10 +12,12 @@
 #include "process/helpers.h"
 #include "process/state.h"
 #include "run/causes.h"
+#include "run/diagnose.h"
 #include "run/entries.h"
 #include "sys/channel.h"
 #include "utils.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -52,8 +54,9 @@ static int listen_outside(const struct run *run, const struct passage *passage)
 {
 	int fd = entries_try_bind(&passage->beyond);
 	if (fd < 0 || (!run->plan->rehearses && listen(fd, ENTRIES_BACKLOG) < 0))
-		die_errno(errno, "%s: Can't listen on %s", position_text(passage->position),
-			  passage->word);
+		die_because(errno, "%s: Can't listen on %s: %s%s", position_text(passage->position),
+			    passage->word, errno_text(errno),
+			    diagnose_bind(run, ntohs(passage->beyond.as.in.sin_port), errno));
 	if (run->plan->rehearses)
 		close_fd(&fd);
 	return fd;

@@ -167,9 +167,9 @@ const struct cause_row causes[N_CAUSES] = {
 	[CAUSE_VARIABLE_TOO_LONG] = { "variable-too-long", NO_EXEC ": Argument list too long",
 		"the variable %s is longer than the 128 KB that the kernel takes in one piece", "hand it over in a file or on standard input" },
 	[CAUSE_LANDLOCK_MISSING] = { "landlock-missing", NO_RESTRICTION,
-		"this kernel has no Landlock, or was started without", "Linux %s with landlock among its lsm= does it; --landlock-try goes on without" },
+		"this kernel has no Landlock, or was started without", "Linux %s with landlock among its lsm= does it" },
 	[CAUSE_LANDLOCK_OLD] = { "landlock-old", NO_RESTRICTION,
-		"the Landlock of this kernel has no such rule", "that of Linux %s has; --landlock-try goes on without" },
+		"the Landlock of this kernel has no such rule", "that of Linux %s has" },
 	[CAUSE_TCP_GUARD] = { "tcp-guard", NO_RESTRICTION,
 		"what is TCP by another door cannot be denied", "it takes a kernel with seccomp filters, and no filter around that forbids more" },
 	[CAUSE_MDWE_MISSING] = { "mdwe-missing", "--mdwe: Can't keep written memory from being executed",
@@ -183,7 +183,9 @@ const struct cause_row causes[N_CAUSES] = {
 	[CAUSE_TUN_MISSING] = { "tun-missing", "--net-pasta: ... Can't open /dev/net/tun",
 		"the kernel's module tun is not loaded, or the container around shows no such device", "as root, modprobe tun, or give the container that device" },
 	[CAUSE_PORT_TAKEN] = { "port-taken", "--publish: Can't listen on port ...",
-		"another process has that port, or it is below what /proc/sys/net/ipv4/ip_unprivileged_port_start says", "--publish another" },
+		"another process has that port, it is below what /proc/sys/net/ipv4/ip_unprivileged_port_start says, or an address given is none of this machine's", "--publish another" },
+	[CAUSE_PORT_LOW] = { "port-low", "--tcp-in: Can't listen on ADDR:PORT: Permission denied",
+		"it is below ip_unprivileged_port_start (%s)", "take a higher one" },
 };
 /* clang-format on */
 

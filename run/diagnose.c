@@ -345,6 +345,14 @@ const char *diagnose_tun(int error)
 			  NULL);
 }
 
+const char *diagnose_bind(const struct run *run, uint16_t port, int error)
+{
+	int64_t first = error == EACCES ? procfile_number(run->host->proc_fd,
+							  "sys/net/ipv4/ip_unprivileged_port_start")
+					: -1;
+	return port < first ? cause_text(CAUSE_PORT_LOW, arena_number((uint64_t) first, 10)) : "";
+}
+
 const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
 				int error)
 {

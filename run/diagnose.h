@@ -14,6 +14,8 @@ const char *diagnose_mount_api(int error);
 const char *diagnose_mount_flags(uint64_t flags, int error);
 /* Of opening /dev/net/tun. */
 const char *diagnose_tun(int error);
+/* Of binding a socket to this port. */
+const char *diagnose_bind(const struct run *run, uint16_t port, int error);
 /* --proc and its like; processes_would_do: one of the processes alone was tried, and can be made. */
 const char *diagnose_proc_mount(const struct run *run, const struct op *op, bool processes_would_do,
 				int error);

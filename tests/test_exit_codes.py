@@ -99,7 +99,7 @@ def test_a_fault_behind_the_option_is_125_where_that_comes_from_args():
 
 def test_a_line_without_command_is_125():
     result = run(ENV_CODES)
-    assert result.returncode == SETUP and "no COMMAND: " in result.stderr
+    assert result.returncode == SETUP and "no COMMAND: --exit-codes (argument 1) took env as its CODES; what is to be run stands behind that" in result.stderr
 
 
 def test_words_that_are_none_of_the_codes_are_told():

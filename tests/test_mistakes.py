@@ -26,6 +26,7 @@ LINES = {
     "no directory": ("--ro-bind / / --chdir ls", "no COMMAND: --chdir (argument 4) took ls as its DIR; write --chdir DIR ls", "--ro-bind / / --chdir / ls"),
     "no value": ("--ro-bind / / --setenv A ls", "no COMMAND: --setenv (argument 4) took ls as its VALUE; write --setenv A VALUE ls",
                  "--ro-bind / / --setenv A b ls"),
+    "a number that is right": ("--ro-bind / / --timeout 5", "no COMMAND: --timeout (argument 4) took 5 as its SECONDS; what is to be run stands behind that", "--ro-bind / / --timeout 5 ls"),
     "SRC:DEST, no COMMAND": ("--ro-bind /:/ ls", "no COMMAND: --ro-bind (argument 1) took ls as its DEST; write --ro-bind / / ls", "--ro-bind / / ls"),
     "a line's end lost": ("--ro-bind / / --unshare-ipc", "no COMMAND: the line ends with --unshare-ipc (argument 4); what is to be run stands behind that, and in a script a line goes on",
                           "--ro-bind / / --unshare-ipc ls"),
@@ -211,6 +212,10 @@ def test_a_dry_run_looks_for_sources(home):
     assert warnings_of(["--bind", home / "nothing", "/x", "--bind", "~/x", "/y", "--ro-bind-try", home / "nothing", "/z"], ["true"]).splitlines() == [
         f"{PREFIX}--bind (argument 2): there is no source {home}/nothing: No such file or directory",
         f"{PREFIX}--bind (argument 5): there is no source ~/x: No such file or directory; the shell turns ~ into the home directory only where it is not quoted: \"$HOME\" is the same in double quotes"]
+    outward = ["--unix-out", "/run/s", f"unix:{home}/socket", "--unix-out", "/run/t", f"unix:{home}/data", "--unix-out", "/run/u", "unix-abstract:no"]
+    said = f"{PREFIX}--unix-out (argument {{}}): there is no socket {home}/socket yet\n"
+    assert warnings_of(outward, ["true"]) == said.format(2)
+    assert said.format(1)[len(PREFIX):-1] in run(["--ro-bind", "/", "/", *outward[:3], "--check"], ["true"]).stdout.replace("(argument 4)", "(argument 1)")
     (home / "data" / "link").symlink_to("file")
     try:
         assert "is a link, which says file: that file is shown, whatever the link will say later" in warnings_of(["--bind", home / "data" / "link", "/x"], ["true"])

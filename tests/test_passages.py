@@ -365,7 +365,9 @@ def test_a_port_leads_to_one_target():
 
 def test_a_new_network_namespace_is_needed():
     refused([*BASE, "--tcp-out", "80", "unix:/x"], "needs --unshare-net")
-    refused([*BASE, "--unshare-all", "--share-net", "--tcp-out", "80", "unix:/x"], "needs --unshare-net")
+    refused([*BASE, "--unshare-all", "--share-net", "--tcp-out", "80", "unix:/x"],
+            f"needs --unshare-net, which --share-net (argument {len(BASE) + 2}) has taken back")
+    refused([*BASE, "--unshare-all", "--share-net", "--sys", "/sys"], f"needs --unshare-net, which --share-net (argument {len(BASE) + 2}) has taken back, or --netns")
 
 
 # ---- what cannot be had ----

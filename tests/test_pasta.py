@@ -242,14 +242,14 @@ def test_a_port_that_is_taken_ends_the_run(family, world, user):
     with world.here(listen) as taken:
         port = taken.getsockname()[1]
         result = run([*NET, "--publish", f"{port}:80"], ["echo", "COMMAND RAN"], prefix=user)
-        assert_refused(result, f"--publish (argument {len(NET) + 1}): Can't listen on port {port}: Address already in use; another process has that port, or it is below what")
+        assert_refused(result, f"--publish (argument {len(NET) + 1}): Can't listen on port {port}: Address already in use; another process has that port, it is below what")
 
 
 def test_a_port_of_an_address_that_is_taken_ends_the_run(world, prefix):
     with world.server(HOST) as server:
         result = run([*NET, "--publish", f"{HOST}:{server.port}"], ["echo", "COMMAND RAN"], prefix=prefix)
         assert_refused(result, f"--net-pasta (argument {len(NET)}): There is no network: pasta has ended: ", str(server.port),
-                       "; another process has that port, or it is below what")
+                       "; another process has that port, it is below what")
     wait_for(lambda: not world.pastas())
 
 
@@ -397,18 +397,20 @@ def test_a_pasta_that_never_gets_ready_is_ended_with_the_run(fake, box):
 
 
 @pytest.mark.core
-@pytest.mark.parametrize("word, why", [("0", 'Invalid port: "0"'), ("80:", 'Invalid port: ""'), (":80", 'Invalid port: ""'), ("65536", 'Invalid port: "65536"'),
-                                       ("1.2.3.4", 'Invalid port: ""'), ("1.2.3:80", 'Invalid address: "1.2.3"'), ("::1:80", 'Invalid port: ""'),
+@pytest.mark.parametrize("word, why", [("0", 'Invalid port: "0"'), ("80:", 'Invalid port: ""'), (":80", 'Invalid address: ""'), ("65536", 'Invalid port: "65536"'),
+                                       ("1.2.3.4", 'Invalid port: ""'), ("1.2.3:80", 'Invalid address: "1.2.3"'), ("::1:80", 'Invalid address: ""'),
                                        ("[::1:80", 'Invalid port: "[::1:80"'), ("[1.2.3.4]:80", 'Invalid address: "[1.2.3.4]"'), ("80:81:82", 'Invalid port: "81:82"'),
-                                       ("name:80", 'Invalid port: "name"'), ("80/udp", 'Invalid port: "80/udp"')])
+                                       ("name:80", 'Invalid address: "name"'), ("*:80", 'Invalid address: "*"'), ("name", 'Invalid port: "name"'),
+                                       ("80:80 --publish 81:80 --publish 127.0.0.1:80", "that port is that of --publish (argument"), ("80/udp", 'Invalid port: "80/udp"')])
 def test_what_cannot_be_published_is_refused(word, why):
-    refused([*NET, "--publish", word], f"--publish (argument {len(NET) + 1}): {why}")
+    words = word.split()
+    refused([*NET, "--publish", *words], f"--publish (argument {len(NET) + len(words)}): {why}")
 
 
 @pytest.mark.core
 def test_each_needs_what_it_is_about():
     refused(["--net-pasta"], "--net-pasta (argument 1): needs --unshare-net")
-    refused(["--unshare-all", "--share-net", "--net-pasta"], "needs --unshare-net")
+    refused(["--unshare-all", "--share-net", "--net-pasta"], "needs --unshare-net, which --share-net (argument 2) has taken back")
     refused(["--unshare-net", "--publish", "80"], "--publish (argument 2): needs --net-pasta")
     refused(["--unshare-net", "--pasta-opt", "-4"], "--pasta-opt (argument 2): needs --net-pasta")
 

@@ -308,7 +308,7 @@ def test_a_port_of_roots_is_told(place):
     with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
         if int(file.read()) <= 1:
             pytest.skip("every port is everybody's here")
-    refused([*NET, "--tcp-in", f"{place.host}:1", "80"], f"Can't listen on {place.host}:1: Permission denied")
+    refused([*NET, "--tcp-in", f"{place.host}:1", "80"], f"Can't listen on {place.host}:1: Permission denied; it is below ip_unprivileged_port_start (", "): take a higher one")
 
 
 def test_a_namespace_that_was_not_entered_ends_the_run(place):
@@ -322,7 +322,8 @@ def test_a_namespace_that_was_not_entered_ends_the_run(place):
 @pytest.mark.parametrize("words, why", [
     (["127.0.0.1", "80"], 'Invalid address: "127.0.0.1" has no port behind a colon'),
     (["127.0.0.1:0", "80"], 'Invalid port: "0" is no number from 1 to 65535'),
-    (["localhost:80", "80"], "names are looked up by a proxy, not here"),
+    (["localhost:80", "80"], '"localhost" is neither an IPv4 address nor an IPv6 address in brackets; 127.0.0.1 is for this machine\'s users, 0.0.0.0 or [::] for all'),
+    (["*:80", "80"], "0.0.0.0 or [::] for all"), ([":80", "80"], "0.0.0.0 or [::] for all"),
     (["::1:80", "80"], '"::1" is neither an IPv4 address nor an IPv6 address in brackets'),
     (["127.0.0.1:80", "0"], 'Invalid port: "0"'),
     (["127.0.0.1:80", "http"], 'Invalid port: "http"'),
