@@ -5,6 +5,7 @@
 #include "plan/descriptors.h"
 #include "plan/given.h"
 #include "plan/lines.h"
+#include "plan/mistakes.h"
 #include "plan/operand.h"
 #include "plan/option.h"
 #include "plan/plan.h"
@@ -93,6 +94,8 @@ static problem read_env_fd(struct reader *reader, const struct option_row *row, 
 		return bad;
 	if (!reader->io->read_fd(fd, &bytes, &length))
 		return problem_at(position, "Can't read descriptor %d: %s", fd, errno_text(errno));
+	if (strlen(bytes) == length && strchr(bytes, '\n'))
+		return problem_at(position, "a variable of descriptor %d " MISTAKE_NEWLINE, fd);
 	for (char *entry = bytes; entry < bytes + length; entry += strlen(entry) + 1) {
 		char *equals = strchr(entry, '=');
 		number++;

@@ -114,6 +114,12 @@ def test_a_wrong_entry_is_told_by_its_number_alone(data, words):
     assert "SECRET" not in message
 
 
+def test_lines_are_no_entries():
+    fd = data_fd("A=SECRET\nB=2\n")
+    assert "SECRET" not in refused(["--env-fd", fd], f"a variable of descriptor {fd} ends with a NUL and not with a newline: tr '\\n' '\\0'", base=[])
+    assert environment(["--clearenv", "--env-fd", data_fd("A=1\n2\0")])["A"] == "1\n2"
+
+
 def test_a_descriptor_is_read_once_and_closed():
     fd = data_fd("A=1")
     refused(["--env-fd", fd, "--env-fd", fd], "--env-fd (argument 3)", "has read all of it and closed it", base=[])
