@@ -156,10 +156,21 @@ static void build_tmpfs(struct run *run, const struct op *op, struct pin *pin)
 	destination_show(run, op, mount_fd, true, 0755);
 }
 
+/* What is asked for by its use, and not by its place, was hardly meant to be covered. */
+static void warn_of_hidden_names(const struct run *run, const struct op *op)
+{
+	bool is_told = run->plan->verbose || run->plan->rehearses;
+	const char *hidden = is_told ? NULL : plan_op_hidden(run->plan, op);
+	if (hidden)
+		say_warning("%s: %s", position_text(op->position), hidden);
+}
+
 static void build_private_file(struct run *run, const struct op *op, struct pin *pin)
 {
 	if (op->kind == OP_HOSTS)
 		etc_write_hosts(run, op, &pin->file_fd);
+	if (op->kind == OP_HOSTS || op->kind == OP_RESOLV_CONF)
+		warn_of_hidden_names(run, op);
 	destination_show(run, op, pin->mount_fd, false, 0444);
 }
 

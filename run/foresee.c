@@ -1,11 +1,12 @@
-/* foresee.c - what --dry-run and --verbose can tell of the host before anything is done: sources that are not there,
- * and what programs of other names than COMMAND's will complain about.
+/* foresee.c - what --dry-run and --verbose can tell of the host before anything is done: sources and targets that are
+ * not there, and what programs of other names than COMMAND's will complain about.
  *
  * Must not: change anything, or end the run.
  */
 #include "run/foresee.h"
 
 #include "plan/cover.h"
+#include "plan/net-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/causes.h"
@@ -50,6 +51,19 @@ static void look_at_source(const struct run *run, const struct op *op)
 		say_warning(
 			"%s: %s is a link, which says %s: that file is shown, whatever the link will say later",
 			position, op->outer_path, text);
+}
+
+/* ---- passages ---- */
+
+/* Whoever is to listen there may come later. */
+static void look_at_target(const struct passage *passage)
+{
+	const struct sockaddr_un *un = &passage->beyond.as.un;
+	struct stat status;
+	if (un->sun_family == AF_UNIX && un->sun_path[0] && stat(un->sun_path, &status) < 0 &&
+	    errno == ENOENT)
+		say_warning("%s: there is no socket %s yet", position_text(passage->position),
+			    un->sun_path);
 }
 
 /* ---- what programs miss ---- */
@@ -113,6 +127,8 @@ void foresee(const struct run *run)
 	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++)
 		if (op->kind == OP_BIND && op->outer_path)
 			look_at_source(run, op);
+	for (size_t i = 0; i < run->plan->net.n_passages; i++)
+		look_at_target(&run->plan->net.passages[i]);
 	look_at_resolver(run->plan);
 	look_at_ids(run);
 }

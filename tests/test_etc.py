@@ -61,7 +61,10 @@ def test_hosts_stand_before_what_is_there_at_that_point(box):
     assert shell(["--ro-bind", box, "/etc", *asked], "cat /etc/hosts") == lines + "192.0.2.1 old"
     assert shell([*asked[:2], "--dir", "/x", *asked[2:]], "cat /etc/hosts; stat -c %a /etc/hosts") == \
         "2001:db8::7\ta.example\n192.0.2.7\ta.example\n" + LOCAL + "444\n"
-    assert shell([*asked, "--ro-bind", box, "/etc"], "cat /etc/hosts") == "192.0.2.1 old"
+    result = run([*BASE, *asked, "--ro-bind", box, "/etc"], ["cat", "/etc/hosts"])
+    place = len(BASE) + 1
+    assert (result.returncode, result.stdout, result.stderr) == (
+        0, "192.0.2.1 old", f"{PREFIX}--hosts (argument {place}): hidden by --ro-bind (argument {place + 4}): put that first, or leave this out\n")
 
 
 def test_a_name_has_that_address():
