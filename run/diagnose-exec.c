@@ -32,24 +32,41 @@ static const char *missing_interpreter(const char *path)
 		       : NULL;
 }
 
-/* What stands in /lib64 for one program stands in /usr/lib64 for others, and a link makes both of it. */
-static const char *merged_usr(const char *interpreter)
+/* What stands in /lib64 for one program stands in /usr/lib64 for others, and a link makes both of it. The file itself may
+ * be a link, as Debian's into /lib: each that is missing on the whole way. */
+static const char *merged_usr(const char *path)
 {
-	const char *name = skip_slashes(interpreter);
-	const char *top = arena_copy(name, strcspn(name, "/"));
+	enum { MOST_LINKS = 40 }; /* path_resolution(7) */
+	struct text text = { 0 };
 	struct stat status;
-	return interpreter[0] == '/' && lstat(arena_join("/usr", interpreter), &status) == 0
-		       ? arena_printf(", by --symlink usr/%s /%s", top, top)
-		       : "";
+	text_add(&text, "%s", "");
+	for (int n = 0; path && path[0] == '/' && n < MOST_LINKS; n++) {
+		const char *name = skip_slashes(path), *merged = arena_join("/usr/", name);
+		const char *top = arena_copy(name, strcspn(name, "/"));
+		const char *lacks = arena_printf(" --symlink usr/%s /%s", top, top);
+		if (lstat(arena_join("/", top), &status) < 0 && lstat(merged, &status) == 0) {
+			if (!strstr(text.bytes, lacks))
+				text_add(&text, "%s%s", text.length ? "" : ", by", lacks);
+			path = merged;
+		}
+		const char *link = diagnose_link(AT_FDCWD, path), *last = strrchr(path, '/');
+		bool is_relative = link && link[0] != '/';
+		path = is_relative ? arena_join(arena_copy(path, (size_t) (last + 1 - path)), link)
+				   : link;
+	}
+	return text.bytes;
 }
 
 static const char *name_interpreter(const char *path, const char *interpreter)
 {
 	if (strchr(interpreter, '\r'))
 		return cause_text(CAUSE_EXEC_DOS, interpreter);
+	const char *by = merged_usr(interpreter), *link = diagnose_link(AT_FDCWD, interpreter);
+	if (link && !*by)
+		interpreter = arena_printf("%s (the link says %s)", interpreter, link);
 	return arena_join(cause_text(CAUSE_EXEC_INTERPRETER,
 				     arena_printf("%s exists, but %s", path, interpreter)),
-			  merged_usr(interpreter));
+			  by);
 }
 
 /* The first of COMMAND's words that is an option's name; 0: there is none. */

@@ -24,8 +24,7 @@ static int open_there(int root_fd, const char *path)
 	return root_fd < 0 ? open(path, O_PATH | O_CLOEXEC) : path_open(root_fd, path, O_PATH);
 }
 
-/* What the link says; NULL: it is none. */
-static const char *text_of_link(int dir_fd, const char *name)
+const char *diagnose_link(int dir_fd, const char *name)
 {
 	char text[PATH_MAX];
 	ssize_t length = readlinkat(dir_fd, name, text, sizeof(text));
@@ -66,7 +65,7 @@ const char *diagnose_way(int root_fd, const char *path, int error)
 		size_t length = strcspn(name, "/");
 		step.above = step.here;
 		step.here = arena_copy(path, (size_t) (name - path) + length);
-		step.link = text_of_link(at, arena_copy(name, length));
+		step.link = diagnose_link(at, arena_copy(name, length));
 		name += length;
 		step.is_last = !*skip_slashes(name);
 		int fd = open_there(root_fd, step.here);

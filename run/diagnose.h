@@ -24,6 +24,8 @@ const char *diagnose_exec(const struct run *run, const char *path_list, int erro
 /* Where on the way to the path it went wrong, as seen from root_fd; -1: from here, which is the host, or what COMMAND
  * sees. */
 const char *diagnose_way(int root_fd, const char *path, int error);
+/* What the link says; NULL: it is none. */
+const char *diagnose_link(int dir_fd, const char *name);
 /* Of a path on the host that is to be shown. */
 const char *diagnose_source(const struct run *run, const struct op *op, const char *path,
 			    int error);

@@ -14,7 +14,7 @@
 #include "utils.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,13 +22,6 @@
 static void warn_of(const char *what, const char *cause)
 {
 	say_warning("%s: %s", what, cause + strlen("; "));
-}
-
-static const char *link_text(const char *path)
-{
-	char text[PATH_MAX];
-	ssize_t length = readlink(path, text, sizeof(text));
-	return length > 0 ? arena_copy(text, (size_t) length) : NULL;
 }
 
 /* ---- sources ---- */
@@ -47,7 +40,7 @@ static void look_at_source(const struct run *run, const struct op *op)
 	}
 	if (!status.st_nlink)
 		warn_of(position, cause_text(CAUSE_MOUNT_DELETED, op->outer_path));
-	if (S_ISREG(status.st_mode) && (text = link_text(op->outer_path)))
+	if (S_ISREG(status.st_mode) && (text = diagnose_link(AT_FDCWD, op->outer_path)))
 		say_warning(
 			"%s: %s is a link, which says %s: that file is shown, whatever the link will say later",
 			position, op->outer_path, text);
@@ -84,7 +77,7 @@ static const struct op *who_shows(const struct plan *plan, const char *path)
 static void look_at_resolver(const struct plan *plan)
 {
 	static const char path[] = "/etc/resolv.conf";
-	const char *text = link_text(path);
+	const char *text = diagnose_link(AT_FDCWD, path);
 	const struct op *op = text && !plan->ns.unshare_net ? who_shows(plan, path) : NULL;
 	bool as_link = op && op->kind == OP_BIND && op->outer_path &&
 		       !plan_path_lies_in(op->inner_path, path) &&

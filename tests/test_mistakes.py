@@ -194,10 +194,21 @@ def test_the_text_of_a_link_on_the_way_is_told(box):
             "Not a directory; on the way, /box/link (the link /box/link says file) is a file")
 
 
-def test_a_loader_that_merged_directories_would_show_is_told_with_the_link():
-    if not Path("/lib64").is_symlink():
-        pytest.skip("/lib64 is no link here")
-    assert refused(["--ro-bind", "/usr", "/usr"], "show that, too, by --symlink usr/lib64 /lib64", command=["ls"])
+def test_a_loader_that_merged_directories_would_show_is_told_with_each_link_on_the_way(box):
+    """Debian's /lib64/ld-linux-x86-64.so.2 is a link into /lib."""
+    for name in ("bin", "lib64", "lib"):
+        (box / name).mkdir()
+    (box / "bin" / "tool").write_text("#!/lib64/loader\n")
+    (box / "bin" / "tool").chmod(0o755)
+    (box / "lib64" / "loader").symlink_to("second")
+    (box / "lib64" / "second").symlink_to("/lib/loader")
+    (box / "lib" / "loader").symlink_to("/usr/bin/true")
+    line, tool, lacks = ["--ro-bind", box, "/usr"], ["/usr/bin/tool"], "does not exist in the sandbox: show that, too"
+    lib64, lib = ["--symlink", "usr/lib64", "/lib64"], ["--symlink", "usr/lib", "/lib"]
+    assert refused(line, command=tool).endswith(f"/lib64/loader, which runs it, {lacks}, by --symlink usr/lib64 /lib64 --symlink usr/lib /lib\n")
+    assert refused([*line, *lib64], command=tool).endswith(f"{lacks}, by --symlink usr/lib /lib\n")
+    assert refused([*line, *lib], command=tool).endswith(f"{lacks}, by --symlink usr/lib64 /lib64\n")
+    assert refused([*line, *lib64, *lib], command=tool).endswith(f"/lib64/loader (the link says second), which runs it, {lacks}\n")
 
 
 # ---- before anything is done ----
