@@ -98,8 +98,9 @@ def test_it_may_be_of_ipv6_inside(place):
 
 def test_many_addresses_may_lead_to_many_ports(place):
     other, third = Place(), Place()
-    code = """threading.Thread(target=talk_to_all, args=(echo, listen(8001)), daemon=True).start()
-talk_to_all(lambda connection: connection.sendall(b"first, " + connection.recv(99)), listen())"""
+    code = """first, other = listen(), listen(8001)
+threading.Thread(target=talk_to_all, args=(echo, other), daemon=True).start()
+talk_to_all(lambda connection: connection.sendall(b"first, " + connection.recv(99)), first)"""
     with serving(place, code, "--tcp-in", other.word, "8000", "--tcp-in", third.word, "8001"):
         assert (place.ask(b"x"), other.ask(b"y"), third.ask(b"third")) == (b"first, x", b"first, y", b"third")
 
