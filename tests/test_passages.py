@@ -440,14 +440,16 @@ def test_it_ends_with_the_sandbox(carried, whom):
 
 
 def test_its_end_is_told_and_nothing_is_reached_after_it(box):
-    code = "connection = connect(80); print(ask(connection, b'x'), flush=True); print(error_of(lambda: connection.recv(1)), error_of(lambda: connect(80)))"
-    with Server(echo, str(box / "socket")) as server, start([*NET, "--unshare-pid", "--tcp-out", "80", server.target], client(code)) as process:
+    code = "connection = connect(80); print(ask(connection, b'x'), flush=True); print(error_of(lambda: connection.recv(1)), error_of(lambda: connect(80)), flush=True); sys.stdin.read()"
+    with Server(echo, str(box / "socket")) as server, \
+            start([*NET, "--unshare-pid", "--tcp-out", "80", server.target], client(code), stdin=subprocess.PIPE) as process:
         assert line_from(process) == "b'x'"
         os.kill(find_carrier(process), signal.SIGKILL)
         assert line_from(process) in ("b'' ConnectionRefusedError", "ConnectionResetError ConnectionRefusedError")
+        assert process.stderr.readline() == ("bwrapish: --tcp-out (argument %d): The process that carries its connections was ended by signal 9: "
+                                             "there are none any more\n" % (len(NET) + 2))
+        process.stdin.close()
         assert process.wait(20) == 0
-        assert process.stderr.read() == ("bwrapish: --tcp-out (argument %d): The process that carries its connections was ended by signal 9: "
-                                         "there are none any more\n" % (len(NET) + 2))
 
 
 def test_what_command_leaves_behind_with_pid_1_is_still_connected(box):
