@@ -115,20 +115,26 @@ void pasta_start(struct run *run)
 	run->pasta_fd = report[0];
 }
 
-static const char *program_name(const struct run *run)
+static bool is_pasta(const struct run *run)
 {
-	return streq(run->resolver, PASTA_RESOLVER) ? "pasta" : "slirp4netns";
+	return streq(run->resolver, PASTA_RESOLVER);
 }
 
-/* A line, or the rest behind the last one, that is a number: that of its process, or with slirp4netns 1. */
-static bool says_ready(const char *said)
+static const char *program_name(const struct run *run)
+{
+	return is_pasta(run) ? "pasta" : "slirp4netns";
+}
+
+/* A whole line that is a number, that of pasta's process; or slirp4netns's 1, which ends no line. A part of a line is no number:
+ * the rest of what went wrong may be on its way. */
+static bool says_ready(const struct run *run, const char *said)
 {
 	for (;;) {
 		size_t length = strcspn(said, "\n");
+		if (!said[length])
+			return streq(said, "1") && !is_pasta(run);
 		if (length && strspn(said, "0123456789") == length)
 			return true;
-		if (!said[length])
-			return false;
 		said += length + 1;
 	}
 }
@@ -164,7 +170,7 @@ void pasta_await(struct run *run)
 	if (run->pasta_fd < 0)
 		return;
 	text_add(&said, "%s", "");
-	while (!says_ready(said.bytes)) {
+	while (!says_ready(run, said.bytes)) {
 		struct pollfd ready = { .fd = run->pasta_fd, .events = POLLIN };
 		int64_t left_ms = end_ms - now_ms();
 		int n_ready = poll(&ready, 1, left_ms > 0 ? (int) left_ms : 0);

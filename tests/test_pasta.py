@@ -379,7 +379,8 @@ def fake(box, request):
 
 
 @pytest.mark.parametrize("script, why", [("exit 0", "has ended without a word"), ("echo one >&2; echo two >&2; exit 3", "has ended: one; two"),
-                                         ("echo 12x >&2; kill -9 $$", "has ended: 12x")])
+                                         ("echo 12x >&2; kill -9 $$", "has ended: 12x"),
+                                         ("printf 12 >&2; sleep 0.1; echo x >&2; exit 3", "has ended: 12x")])
 def test_a_pasta_that_ends_is_no_network(script, why, fake):
     result = run(NET, ["echo", "COMMAND RAN"], prefix=fake(script))
     assert_refused(result, f"--net-pasta (argument {len(NET)}): There is no network: pasta {why}\n")
