@@ -37,9 +37,10 @@ static void add_notes(struct finding *finding, const char *const *notes, size_t 
 static bool tell(const struct plan *plan, const struct trial *trial, const struct outside *outside,
 		 struct findings *findings)
 {
-	bool works = trial->works && !outside->refused;
 	enum stage last = trial->works ? STAGE_GO : trial->stage;
-	enum stage failed = trial->works ? outside->stage : trial->stage;
+	bool works = trial->works && !outside->refused;
+	bool outside_first = outside->refused && (trial->works || outside->stage < trial->stage);
+	enum stage failed = outside_first ? outside->stage : trial->stage;
 	add_notes(finding_add(findings, plan_stage_name(STAGE_READ), WORKS, "the words", NULL),
 		  plan->warnings, plan->n_warnings);
 	for (enum stage stage = STAGE_SPLIT; stage <= STAGE_GO; stage++) {
@@ -49,7 +50,7 @@ static bool tell(const struct plan *plan, const struct trial *trial, const struc
 		struct finding *finding =
 			finding_add(findings, plan_stage_name(stage), verdict, stage_words[stage],
 				    verdict != FAILS ? NULL
-				    : trial->works   ? outside->refused
+				    : outside_first  ? outside->refused
 						     : trial->message);
 		if (stage == STAGE_BUILD)
 			add_notes(finding, outside->notes, outside->n_notes);

@@ -62,7 +62,7 @@ static bool is_mount(const struct op *op)
 static const struct op *holder_of(const struct root_plan *root, const struct op *op)
 {
 	for (const struct op *below = op; op->inner_path && below-- > root->ops;)
-		if (is_mount(below) && plan_path_lies_in(op->inner_path, below->inner_path))
+		if (is_mount(below) && plan_path_below(op->inner_path, below->inner_path))
 			return below->kind == OP_BIND && !below->read_only ? below : NULL;
 	return NULL;
 }
@@ -75,12 +75,10 @@ static bool changes_what_is_there(const struct op *op)
 /* Where its place is on the host; NULL: that cannot be said. */
 static const char *place_on_host(const struct op *op, const struct op *holder)
 {
-	size_t length = strlen(holder->inner_path);
-	bool is_below =
-		holder->outer_path && strncmp(op->inner_path, holder->inner_path, length) == 0;
-	return is_below ? arena_printf("%s/%s", holder->outer_path,
-				       skip_slashes(op->inner_path + length))
-			: NULL;
+	const char *outer = holder->outer_path;
+	return outer ? arena_printf("%s/%s", streq(outer, "/") ? "" : outer,
+				    plan_path_below(op->inner_path, holder->inner_path))
+		     : NULL;
 }
 
 /* Whether no link is on the way, and so it is that directory and no other. */

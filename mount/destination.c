@@ -244,7 +244,7 @@ const bool *destination_missing_ops(const struct run *run)
 _Noreturn void destination_die(const struct run *run, const struct op *op, const char *what,
 			       int error)
 {
-	const char *why = "";
+	const char *why = "", *mistake = plan_op_mistake(run->plan, op);
 	const char *link = error == EXDEV ? destination_link_text(run) : NULL;
 	if (link)
 		die("%s: Can't %s %s: %s", position_text(op->position), what,
@@ -266,8 +266,9 @@ _Noreturn void destination_die(const struct run *run, const struct op *op, const
 		why = "; a loop of symbolic links, or one of /proc's that would lead out of the sandbox";
 	else if (error == ENOENT || error == ENOTDIR || error == EACCES || error == EEXIST)
 		why = diagnose_way(run->root.fd, op->inner_path, error);
-	die_because(error, "%s: Can't %s %s: %s%s", position_text(op->position), what,
-		    failing_path(op->inner_path), errno_text(error), why);
+	die_because(error, "%s: Can't %s %s: %s%s%s%s", position_text(op->position), what,
+		    failing_path(op->inner_path), errno_text(error), why, mistake ? "; " : "",
+		    mistake ? mistake : "");
 }
 
 /* The guard, where there is one, takes a level for a part of the mount that it covers a directory of. */

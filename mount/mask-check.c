@@ -137,7 +137,7 @@ static void check_part(const struct run *run, const struct masked *masked, const
 	struct kernel_statx found;
 	if (masked->op->kind != OP_PROTECT || masked->parent.stx_ino ||
 	    !is_within(source, object) || streq(source, object) ||
-	    plan_path_lies_in(op->inner_path, masked->path))
+	    plan_path_below(op->inner_path, masked->path))
 		return;
 	AUTO_CLOSE int fd = look(run, op->inner_path, 0, &found);
 	if (fd >= 0 && found.stx_mnt_id == run->mounts->pins[op - run->plan->root.ops].mount_id &&

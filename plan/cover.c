@@ -369,7 +369,7 @@ bool plan_goes_on_below(const struct plan *plan, const struct op *mask)
 	return false;
 }
 
-bool plan_path_lies_in(const char *path, const char *top)
+const char *plan_path_below(const char *path, const char *top)
 {
 	struct op op = { .inner_path = top };
 	return rest_below(&op, normal_path(path));

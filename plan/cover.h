@@ -36,8 +36,9 @@ bool plan_can_be_written(const struct plan *plan, const struct op *cover);
 const struct op *plan_mask_in_need_of_stub(const struct plan *plan);
 /* Whether a later operation has its place below the mask. */
 bool plan_goes_on_below(const struct plan *plan, const struct op *mask);
-/* Whether, by its words, a path is `top` or below it, however the two are spelt. */
-bool plan_path_lies_in(const char *path, const char *top);
+/* What of a path is below `top`, "" for that itself, by their words and however the two are spelt; NULL: it is
+ * elsewhere. */
+const char *plan_path_below(const char *path, const char *top);
 /* Whether the path is the root, by its words. */
 bool plan_is_root_path(const char *path);
 /* Whether the first operation covers the whole new root, which then needs no tmpfs below it. */

@@ -85,7 +85,7 @@ const char *diagnose_way(int root_fd, const char *path, int error)
 static const struct op *who_makes(const struct plan *plan, const struct op *op, const char *path)
 {
 	while (op-- > plan->root.ops)
-		if (op->kind != OP_BIND && !op->pattern && plan_path_lies_in(path, op->inner_path))
+		if (op->kind != OP_BIND && !op->pattern && plan_path_below(path, op->inner_path))
 			return op;
 	return NULL;
 }

@@ -67,7 +67,7 @@ static const struct op *who_shows(const struct plan *plan, const char *path)
 	for (size_t i = plan->root.n_ops; i-- > 0;) {
 		const struct op *op = &plan->root.ops[i];
 		if (!op->pattern && !plan_is_mask(op) && op->kind != OP_CHMOD &&
-		    op->kind != OP_REMOUNT_RO && plan_path_lies_in(path, op->inner_path))
+		    op->kind != OP_REMOUNT_RO && plan_path_below(path, op->inner_path))
 			return op;
 	}
 	return NULL;
@@ -80,8 +80,8 @@ static void look_at_resolver(const struct plan *plan)
 	const char *text = diagnose_link(AT_FDCWD, path);
 	const struct op *op = text && !plan->ns.unshare_net ? who_shows(plan, path) : NULL;
 	bool as_link = op && op->kind == OP_BIND && op->outer_path &&
-		       !plan_path_lies_in(op->inner_path, path) &&
-		       plan_path_lies_in(path, op->outer_path);
+		       !plan_path_below(op->inner_path, path) &&
+		       plan_path_below(path, op->outer_path);
 	if (!as_link)
 		return;
 	const char *target = text[0] == '/' ? text : arena_join("/etc/", text);

@@ -292,10 +292,11 @@ def test_a_writable_directory_that_cannot_be_written_to_is_refused(box):
 
 
 def test_what_cannot_be_made_on_the_host_fails_as_it_does_in_the_run():
-    args = [*BASE, "--bind", "/etc", "/etc", "--dir", "/etc/bwrapish-is-not-to-make-this"]
-    findings, _ = check(args, ["true"])
-    assert "Can't make /etc/bwrapish-is-not-to-make-this on the host, for /etc is not writable" in findings["build"]["message"], findings
-    assert run(args, ["true"], prefix=USER).returncode == 1
+    for top, place in ("/etc", "/etc/"), ("etc", "//etc/./"), ("/", ""):
+        args = [*BASE, "--bind", top and "/etc", top, "--dir", f"{place}bwrapish-is-not-to-make-this"]
+        findings, _ = check(args, ["true"])
+        assert "bwrapish-is-not-to-make-this on the host, for /etc is not writable" in findings["build"]["message"], findings
+        assert run(args, ["true"], prefix=USER).returncode == 1
 
 
 def test_words_from_a_descriptor_are_checked():

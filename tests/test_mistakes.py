@@ -185,6 +185,8 @@ def test_a_directory_that_lets_nobody_in_is_told_from_one_that_is_not_writable(b
     (box / "closed").chmod(0o755)
     refused(["--bind", "/", "/", "--dir", box / "closed" / "new" / "x"],
             f"Permission denied; the directory {box}/closed is not writable for this user: make on the host what is to be mounted on", **other)
+    refused(["--bind", box / "closed", "/", "--bind", "/usr", "usr"],
+            "Permission denied; the directory / is not writable for this user: make on the host what is to be mounted on, or mount something else above it; usr is relative, and /usr inside", **other)
 
 
 def test_the_text_of_a_link_on_the_way_is_told(box):
