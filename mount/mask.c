@@ -331,6 +331,10 @@ static void treat_missing(struct run *run, struct masked *masked, const struct m
 {
 	if (masked->op->pattern) /* it was there when it was found */
 		return;
+	if (plan_pattern_option(masked->op))
+		say_warning("%s: nothing is called %s: %s takes a pattern",
+			    position_text(masked->op->position), masked->path,
+			    plan_pattern_option(masked->op));
 	if (!place->is_stub && !mask_can_make(run, place)) {
 		run_tell(run, "%s: nothing there, and COMMAND cannot make it",
 			 position_text(masked->op->position));

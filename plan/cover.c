@@ -291,6 +291,29 @@ static const struct op *who_hides(const struct plan *plan, const struct op *op)
 	return NULL;
 }
 
+/* Whether the path or what is above it matches the pattern, by their words. */
+static bool pattern_has(const struct pattern *pattern, const char *path)
+{
+	const char *name = plan_path_below(path, *pattern->base ? pattern->base : "/");
+	pattern_set at = pattern_start(pattern);
+	bool is_match = false;
+	for (size_t n; name && !is_match && *(name = skip_slashes(name)); name += n) {
+		n = strcspn(name, "/");
+		at = pattern_step(pattern, at, arena_copy(name, n), &is_match);
+	}
+	return is_match;
+}
+
+const struct op *plan_who_masks(const struct plan *plan, const char *path)
+{
+	for (const struct op *op = plan->root.ops + plan->root.n_ops; op-- > plan->root.ops;)
+		if (op->kind == OP_MASK &&
+		    (op->pattern ? pattern_has(op->pattern, path)
+				 : plan_path_below(path, op->inner_path) != NULL))
+			return op;
+	return NULL;
+}
+
 const char *plan_first_hidden(const struct plan *plan)
 {
 	for (const struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++) {
@@ -311,6 +334,13 @@ const char *plan_op_hidden(const struct plan *plan, const struct op *op)
 		    : NULL;
 }
 
+const char *plan_pattern_option(const struct op *op)
+{
+	if (!plan_is_mask(op) || op->pattern || !strpbrk(op->inner_path, "*?["))
+		return NULL;
+	return op->kind == OP_MASK ? "--mask-glob" : "--protect-glob";
+}
+
 const char *plan_op_mistake(const struct plan *plan, const struct op *op)
 {
 	const char *hidden = plan_op_hidden(plan, op);
@@ -318,6 +348,8 @@ const char *plan_op_mistake(const struct plan *plan, const struct op *op)
 	if (!op->pattern && op->inner_path[0] != '/')
 		text_add(&text, "; %s is relative, and /%s inside", op->inner_path,
 			 normal_path(op->inner_path));
+	if (plan_pattern_option(op))
+		text_add(&text, "; it is a path: %s takes a pattern", plan_pattern_option(op));
 	for (const struct op *link = plan->root.ops; !op->pattern && link < op; link++) {
 		const char *rest = link->kind == OP_SYMLINK
 					   ? rest_below(link, normal_path(op->inner_path))

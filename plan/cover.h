@@ -23,11 +23,15 @@ bool plan_is_mask(const struct op *op);
 bool plan_mask_can_be_taken_off(const struct plan *plan, const struct op *mask);
 /* The first later operation that by its words lies over a mask; NULL: none. */
 const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mask);
+/* The last --mask or --mask-glob that has the path, or what is above it; NULL: none. */
+const struct op *plan_who_masks(const struct plan *plan, const char *path);
 /* "--tmpfs (argument 7) hides what --ro-bind (argument 1) shows", of what is shown of the host; NULL: none is. Arena
  * memory. */
 const char *plan_first_hidden(const struct plan *plan);
 /* "hidden by --tmpfs (argument 7): put that first, or leave this out"; NULL: it is not. Arena memory. */
 const char *plan_op_hidden(const struct plan *plan, const struct op *op);
+/* The option that takes a pattern, where a mask's path looks like one; NULL: it does not. */
+const char *plan_pattern_option(const struct op *op);
 /* What of an operation is hardly meant so, or is elsewhere than it looks; NULL: nothing. Arena memory. */
 const char *plan_op_mistake(const struct plan *plan, const struct op *op);
 /* Whether COMMAND can make, rename and remove in what `cover` mounted (NULL: the new root) in the end. */

@@ -212,10 +212,11 @@ static void enter_directory(struct run *run)
 	const char *directory = run->plan->command.chdir;
 	if (directory && chdir(directory) < 0) {
 		int error = errno;
-		die_because(error, "%s: Can't chdir to %s: %s%s",
+		die_because(error, "%s: Can't chdir to %s: %s%s%s",
 			    position_text(options_position(run->plan, "--chdir")),
 			    failing_path(directory), errno_text(error),
-			    diagnose_way(-1, directory, error));
+			    diagnose_way(-1, directory, error),
+			    error == ENOENT ? diagnose_mask(run->plan, directory) : "");
 	}
 	if (!directory) {
 		const char *home = get_variable(run->environment, "HOME");

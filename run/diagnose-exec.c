@@ -21,15 +21,20 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 
-/* What the program at `path` needs to start and does not find, or NULL. */
+/* What the program at `path` needs to start; NULL: nothing. */
+static const char *find_interpreter(const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char name[PATH_MAX];
+	return fd >= 0 && interpreter_of(fd, name, sizeof(name)) ? arena_string(name) : NULL;
+}
+
+/* And does not find, or NULL. */
 static const char *missing_interpreter(const char *path)
 {
 	struct stat status;
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char name[PATH_MAX];
-	return fd >= 0 && interpreter_of(fd, name, sizeof(name)) && stat(name, &status) < 0
-		       ? arena_string(name)
-		       : NULL;
+	const char *name = find_interpreter(path);
+	return name && stat(name, &status) < 0 ? name : NULL;
 }
 
 /* What stands in /lib64 for one program stands in /usr/lib64 for others, and a link makes both of it. The file itself may
@@ -111,10 +116,13 @@ static const char *not_found(const struct plan *plan, const char *path_list)
 	if (!plan->root.n_ops)
 		return cause_text(CAUSE_EXEC_EMPTY_ROOT, NULL);
 	bool has_path = strchr(command, '/');
+	const char *mask = "";
 	for (const char *start = has_path ? "/" : path_list; *start; start += strspn(start, ":")) {
 		size_t length = strcspn(start, ":");
 		const char *path =
 			has_path ? command : arena_printf("%.*s/%s", (int) length, start, command);
+		if (!*mask)
+			mask = diagnose_mask(plan, path);
 		const char *missing = missing_interpreter(path);
 		struct stat status;
 		if (missing)
@@ -124,9 +132,10 @@ static const char *not_found(const struct plan *plan, const char *path_list)
 		start += length;
 	}
 	const char *hidden = plan_first_hidden(plan);
-	return hidden     ? cause_text(CAUSE_EXEC_HIDDEN, hidden)
-	       : has_path ? diagnose_way(-1, command, ENOENT)
-			  : cause_text(CAUSE_EXEC_PATH, path_list);
+	return hidden ? cause_text(CAUSE_EXEC_HIDDEN, hidden)
+		      : arena_join(has_path ? diagnose_way(-1, command, ENOENT)
+					    : cause_text(CAUSE_EXEC_PATH, path_list),
+				   mask);
 }
 
 /* ---- it may not ---- */
@@ -158,10 +167,13 @@ static const char *mount_point_of(const char *path)
 static const char *who_made_it_noexec(const struct run *run, const char *point)
 {
 	const struct root_plan *root = &run->plan->root;
-	const struct op *last = NULL;
-	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++)
-		if (op->inner_path && streq(op->inner_path, point))
+	const struct op *last = plan_who_masks(run->plan, point);
+	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
+		char *place = op->inner_path ? realpath(op->inner_path, NULL) : NULL;
+		if (place && streq(place, point))
 			last = op;
+		free(place);
+	}
 	if (!last)
 		return point;
 	return arena_printf("that of %s%s", position_text(last->position),
@@ -183,10 +195,28 @@ static const char *where_command_begins(const struct plan *plan)
 		       : "";
 }
 
+/* The file, or what runs it, or that. */
+static const char *file_may_not(const struct run *run, const char *path)
+{
+	enum { MOST = 5 }; /* scripts that run scripts, of fs/exec.c */
+	const char *what = "";
+	struct statvfs fs;
+	for (int n = 0; n <= MOST && path; n++, path = find_interpreter(path)) {
+		if (n)
+			what = cause_text(CAUSE_EXEC_INTERPRETER_CLOSED, path);
+		if (statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)
+			return arena_join(
+				what, cause_text(CAUSE_EXEC_NOEXEC,
+						 who_made_it_noexec(run, mount_point_of(path))));
+		if (access(path, X_OK) < 0)
+			break;
+	}
+	return arena_join(what, cause_text(CAUSE_EXEC_MODE, NULL));
+}
+
 static const char *not_permitted(const struct run *run, const char *path_list)
 {
 	struct stat status;
-	struct statvfs fs;
 	const char *command = run->plan->command.argv[0], *path = command, *closed = NULL;
 	bool has_path = strchr(command, '/');
 	for (const char *start = has_path ? "" : path_list; *start; start += strspn(start, ":")) {
@@ -206,9 +236,7 @@ static const char *not_permitted(const struct run *run, const char *path_list)
 				  : "";
 	if (S_ISDIR(status.st_mode))
 		return cause_text(CAUSE_EXEC_DIRECTORY, where_command_begins(run->plan));
-	if (statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)
-		return cause_text(CAUSE_EXEC_NOEXEC, who_made_it_noexec(run, mount_point_of(path)));
-	return cause_text(CAUSE_EXEC_MODE, NULL);
+	return file_may_not(run, path);
 }
 
 /* ---- it is too long ---- */

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -109,4 +110,15 @@ const char *diagnose_source(const struct run *run, const struct op *op, const ch
 	if (!*why && error == ENOENT && path[0] != '/' && run->host->caller.directory)
 		return cause_text(CAUSE_SOURCE_RELATIVE, run->host->caller.directory);
 	return why;
+}
+
+const char *diagnose_mask(const struct plan *plan, const char *path)
+{
+	const char *name = strrchr(path, '/');
+	name = name ? name + 1 : path;
+	char *above = realpath(name == path ? "." : arena_copy(path, (size_t) (name - path)), NULL);
+	if (above)
+		path = arena_printf("%s/%s", streq(above, "/") ? "" : above, name);
+	const struct op *mask = plan_who_masks(plan, path);
+	return mask ? cause_text(CAUSE_WAY_MASKED, position_text(mask->position)) : "";
 }

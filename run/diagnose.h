@@ -24,6 +24,8 @@ const char *diagnose_exec(const struct run *run, const char *path_list, int erro
 /* Where on the way to the path it went wrong, as seen from root_fd; -1: from here, which is the host, or what COMMAND
  * sees. */
 const char *diagnose_way(int root_fd, const char *path, int error);
+/* The same of a path that COMMAND does not see: the --mask that it is below, if there is one. */
+const char *diagnose_mask(const struct plan *plan, const char *path);
 /* What the link says; NULL: it is none. */
 const char *diagnose_link(int dir_fd, const char *name);
 /* Of a path on the host that is to be shown. */

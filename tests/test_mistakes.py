@@ -91,6 +91,11 @@ LINES = {
                         f"{NO_CAPS} --mask {{box}}/.env ls"),
     "a relative pattern": ("--ro-bind / / --protect-glob ./*.env ls", 'and would be /*.env inside: write "$PWD/*.env"',
                            f"{NO_CAPS} --protect-glob {{box}}/*.env ls"),
+    "a loader masked": ("--ro-bind / / --unshare-user --cap-drop ALL --mask /lib64/ld-linux-x86-64.so.2 true", "which runs it, may not be executed; it lies on a noexec mount, that of --mask (argument 7)", "--ro-bind / / true"),
+    "COMMAND masked": (f"{NO_CAPS} --mask /usr/bin --setenv PATH /usr/bin true", "(/usr/bin); --mask (argument 7) may hide it: bind behind that what is to be seen there",
+                       f"{NO_CAPS} --mask /usr/bin --setenv PATH /usr/bin --ro-bind /usr/bin/true /usr/bin/true true"),
+    "COMMAND masked by a pattern": (f"{NO_CAPS} --mask-glob /usr/bin/tru* --setenv PATH /usr/bin true", "it lies on a noexec mount, that of --mask-glob (argument 7)", "--ro-bind / / true"),
+    "a directory masked": (f"{NO_CAPS} --mask {{box}} --chdir {{box}}/data true", "No such file or directory; --mask (argument 7) may hide it: bind behind that", "--ro-bind / / --chdir {box}/data true"),
     "a home in quotes": ("--ro-bind / / --protect-try '~/.ssh' ls", '--protect-try (argument 4): ~/.ssh is relative, and would be /~/.ssh inside: write "$HOME/.ssh"',
                          f"{NO_CAPS} --protect-try {{box}}/.ssh ls"),
     "a pattern that may match nothing": ("--ro-bind / / --mask-glob-try /x*.env ls", "is --mask-glob meant? where nothing matches it is no error",
@@ -156,6 +161,16 @@ def test_what_a_later_operation_hides_is_told_by_verbose(home):
     result = run(["--verbose", "--tmpfs", home / "data", "--ro-bind", "/", "/", "--bind", "data", home.name, "--tmpfs", f"{home.name}/x"], ["true"], cwd=home)
     assert "--tmpfs (argument 2): hidden by --ro-bind (argument 4): put that first, or leave this out" in result.stderr
     assert f"--bind (argument 7): {home.name} is relative, and /{home.name} inside" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--mask", "--protect-try"])
+def test_a_pattern_that_is_taken_for_a_path_is_warned_of(option, box):
+    line = [*BASE, *LOCKED, "--bind", box, "/box", option, "/box/*"]
+    words = f"{option.removesuffix('-try')}-glob takes a pattern"
+    assert f"{option} (argument {len(line) - 1}): nothing is called /box/*: {words}\n" in run(line, ["true"]).stderr
+    assert f"it is a path: {words}\n" in run(["--dry-run", *line], ["true"]).stdout
+    (box / "*").touch()
+    assert not run(line, ["true"]).stderr
 
 
 LOCKED = ["--unshare-user", "--cap-drop", "ALL"]  # root's COMMAND could take a mask off
