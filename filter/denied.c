@@ -7,8 +7,10 @@
 #include "filter/look.h"
 #include "filter/notify.h"
 #include "filter/state.h"
+#include "plan/cover.h"
 #include "plan/denied.h"
 #include "plan/plan.h"
+#include "plan/position.h"
 #include "run/json.h"
 #include "utils.h"
 
@@ -46,7 +48,9 @@ static void tell(const struct run *run, const struct denied *kind, const char *u
 	add_member(&json, "call", kind->call);
 	add_member(&json, "path", kind->path);
 	add_member(&json, "errno", kind->error ? errno_name(kind->error) : NULL);
-	add_member(&json, "option", denied_option(kind, run->filters->home));
+	add_member(&json, "option", denied_option(kind, run->plan, run->filters->home));
+	if (kind->held_by)
+		add_member(&json, "held-by", position_text(kind->held_by->position));
 	if (unknown)
 		add_member(&json, "unknown", unknown);
 	text_add(&json, " }\n");
@@ -107,6 +111,9 @@ void denied_note(const struct run *run, const struct message *message, const cha
 	kind->is_directory = numbers[DENIED_IS_DIRECTORY];
 	kind->is_device = numbers[DENIED_IS_DEVICE];
 	kind->is_to_change = numbers[DENIED_IS_TO_CHANGE];
+	kind->held_by = plan_find_mask(run->plan, OP_MASK, kind->path);
+	if (!kind->held_by && kind->is_to_change)
+		kind->held_by = plan_find_mask(run->plan, OP_PROTECT, kind->path);
 	tell(run, kind, NULL);
 }
 

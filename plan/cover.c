@@ -304,10 +304,10 @@ static bool pattern_has(const struct pattern *pattern, const char *path)
 	return is_match;
 }
 
-const struct op *plan_who_masks(const struct plan *plan, const char *path)
+const struct op *plan_find_mask(const struct plan *plan, enum op_kind kind, const char *path)
 {
 	for (const struct op *op = plan->root.ops + plan->root.n_ops; op-- > plan->root.ops;)
-		if (op->kind == OP_MASK &&
+		if (op->kind == kind &&
 		    (op->pattern ? pattern_has(op->pattern, path)
 				 : plan_path_below(path, op->inner_path) != NULL))
 			return op;

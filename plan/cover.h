@@ -23,8 +23,8 @@ bool plan_is_mask(const struct op *op);
 bool plan_mask_can_be_taken_off(const struct plan *plan, const struct op *mask);
 /* The first later operation that by its words lies over a mask; NULL: none. */
 const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mask);
-/* The last --mask or --mask-glob that has the path, or what is above it; NULL: none. */
-const struct op *plan_who_masks(const struct plan *plan, const char *path);
+/* The last OP_MASK or OP_PROTECT, whichever `kind` is, that has the path, or what is above it; NULL: none. */
+const struct op *plan_find_mask(const struct plan *plan, enum op_kind kind, const char *path);
 /* "--tmpfs (argument 7) hides what --ro-bind (argument 1) shows", of what is shown of the host; NULL: none is. Arena
  * memory. */
 const char *plan_first_hidden(const struct plan *plan);

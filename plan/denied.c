@@ -179,11 +179,21 @@ static bool is_for_content(const struct denied *denied)
 	return false;
 }
 
+/* An empty directory over it would cover what the line shows there. */
+static bool has_some_of(const struct plan *plan, const char *directory)
+{
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (is_below(plan->root.ops[i].inner_path, directory))
+			return true;
+	return false;
+}
+
 /* False where nothing is told. */
-static bool add_for(struct items *items, const struct denied *denied, const char *home)
+static bool add_for(struct items *items, const struct denied *denied, const struct plan *plan,
+		    const char *home)
 {
 	const char *place = denied->place;
-	if (!place || is_secret(place) || is_secret(denied->path))
+	if (!place || denied->held_by || is_secret(place) || is_secret(denied->path))
 		return false;
 	bool in_proc = path_is_within(place, "/proc"),
 	     in_dev = path_is_within(denied->path, "/dev");
@@ -201,10 +211,11 @@ static bool add_for(struct items *items, const struct denied *denied, const char
 	enum item_kind kind = denied->is_to_change ? ITEM_RW
 			      : denied->is_device  ? ITEM_DEVICE
 						   : ITEM_RO;
-	if (scratch && (denied->is_to_change || streq(place, scratch))) {
+	if (scratch && (denied->is_to_change || streq(place, scratch)) &&
+	    !has_some_of(plan, scratch)) {
 		kind = ITEM_TMPFS;
 		place = scratch;
-	} else if (scratch && !is_for_content(denied)) {
+	} else if (scratch && !denied->is_to_change && !is_for_content(denied)) {
 		return false;
 	} else if (denied->is_directory && is_too_much(place, home)) {
 		/* An empty one does where it is asked for itself. */
@@ -441,10 +452,10 @@ static const char *tell(struct items *items)
 	return text.length ? text.bytes : "";
 }
 
-const char *denied_option(const struct denied *denied, const char *home)
+const char *denied_option(const struct denied *denied, const struct plan *plan, const char *home)
 {
 	struct items items = { 0 };
-	return add_for(&items, denied, home) ? tell(&items) : NULL;
+	return add_for(&items, denied, plan, home) ? tell(&items) : NULL;
 }
 
 const char *denied_options(const struct denied *denied, size_t n_denied, const struct plan *plan,
@@ -452,7 +463,7 @@ const char *denied_options(const struct denied *denied, size_t n_denied, const s
 {
 	struct items items = { 0 };
 	for (size_t i = 0; i < n_denied; i++)
-		add_for(&items, &denied[i], home);
+		add_for(&items, &denied[i], plan, home);
 	if (!items.n)
 		return "";
 	add_given(&items, plan);

@@ -16,10 +16,11 @@ struct denied {
 	size_t n_links;
 	bool is_directory, is_device; /* what is at the place */
 	bool is_to_change;
+	const struct op *held_by; /* a mask or protection of the line's; NULL: none */
 };
-/* The options for this alone, as a shell takes them; NULL where none is told: a secret, or too much. `home` is the
- * caller's, or NULL. */
-const char *denied_option(const struct denied *denied, const char *home);
+/* The options for this alone, beside those of the plan, as a shell takes them; NULL where none is told: a secret, what
+ * is masked or protected, or too much. `home` is the caller's, or NULL. */
+const char *denied_option(const struct denied *denied, const struct plan *plan, const char *home);
 /* The fewest for all of them, beside those of the plan: what lies together in a directory of programs, libraries or
  * public data becomes that directory. "" when there are none. */
 const char *denied_options(const struct denied *denied, size_t n_denied, const struct plan *plan,

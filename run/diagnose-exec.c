@@ -167,7 +167,7 @@ static const char *mount_point_of(const char *path)
 static const char *who_made_it_noexec(const struct run *run, const char *point)
 {
 	const struct root_plan *root = &run->plan->root;
-	const struct op *last = plan_who_masks(run->plan, point);
+	const struct op *last = plan_find_mask(run->plan, OP_MASK, point);
 	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
 		char *place = op->inner_path ? realpath(op->inner_path, NULL) : NULL;
 		if (place && streq(place, point))

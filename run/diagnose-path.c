@@ -119,6 +119,6 @@ const char *diagnose_mask(const struct plan *plan, const char *path)
 	char *above = realpath(name == path ? "." : arena_copy(path, (size_t) (name - path)), NULL);
 	if (above)
 		path = arena_printf("%s/%s", streq(above, "/") ? "" : above, name);
-	const struct op *mask = plan_who_masks(plan, path);
+	const struct op *mask = plan_find_mask(plan, OP_MASK, path);
 	return mask ? cause_text(CAUSE_WAY_MASKED, position_text(mask->position)) : "";
 }

@@ -239,6 +239,26 @@ for name in ('', '.ssh', '.ssh/id_rsa', '.config', '.config/gh/hosts.yml', '.net
     assert not re.search(r"\.ssh|gh|netrc|history|\.env", options)
 
 
+def test_what_the_line_masks_or_protects_is_told_with_its_option_and_not_undone(box, validate):
+    for name in ("masked", "globbed", "protected", "open"):
+        (box / name).mkdir()
+        (box / name / "x").touch()
+    lock = ["--unshare-user", "--cap-drop", "ALL"]  # root's COMMAND could take a mask off
+    masks = ["--mask", box / "masked", "--mask-glob", box / "glob*", "--protect", box / "protected"]
+    args = [*BASE, *lock, "--bind", box, box, "--mount-flags", "ro", "--bind", box / "open", box / "open", *masks]
+    first = len(args) - len(masks) + 1
+    code = "".join(f"open('{box}/{name}/x', '{mode}')\n" if name != "masked" else f"__import__('os').stat('{box}/{name}/x')\n"
+                   for name, mode in (("masked", "r"), ("globbed", "r"), ("protected", "a"), ("open", "a")))
+    code = "".join(f"try: {line}\nexcept OSError: pass\n" for line in code.splitlines())
+    kinds, options, _ = denied(args, python(code))
+    assert {kind["path"].split("/")[-2]: (kind["option"], kind.get("held-by")) for kind in kinds if str(box) in kind["path"]} == {
+        "masked": (None, f"--mask (argument {first})"), "globbed": (None, f"--mask-glob (argument {first + 2})"),
+        "protected": (None, f"--protect (argument {first + 4})"), "open": (f"--bind-try {box}/open/x {box}/open/x", None)}
+    assert f"--bind-try {box}/open/x {box}/open/x" in options and "ed/x" not in options
+    for kind in kinds:
+        validate(kind)
+
+
 @pytest.mark.skipif(IS_ROOT, reason="nothing is closed to root")
 def test_what_the_caller_may_not_do_outside_is_not_told():
     code = "import os\nfor path in ('/etc/shadow', '/root/x'):\n  try: open(path)\n  except OSError: pass\ntry: os.mkdir('/usr/new')\nexcept OSError: pass"

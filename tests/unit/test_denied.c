@@ -91,7 +91,7 @@ static void test_one_path_has_the_option_that_shows_it_and_no_more(void **state)
 	(void) state;
 	for (size_t i = 0; i < ARRAY_SIZE(options_of_one); i++) {
 		struct denied denied = denied_of(&options_of_one[i].want);
-		const char *option = denied_option(&denied, HOME);
+		const char *option = denied_option(&denied, &(struct plan){ 0 }, HOME);
 		if (!option || !options_of_one[i].option) {
 			if (option != options_of_one[i].option)
 				fail_msg("%s: %s", options_of_one[i].want.place, option);
@@ -106,7 +106,7 @@ static void test_what_is_only_looked_at_in_tmp_may_be_anothers(void **state)
 	(void) state;
 	struct denied denied = denied_of(&(struct asked){ "/tmp/a", READ, { 0 } });
 	denied.call = "stat";
-	assert_null(denied_option(&denied, HOME));
+	assert_null(denied_option(&denied, &(struct plan){ 0 }, HOME));
 }
 
 static void test_what_only_cannot_be_changed_gets_no_empty_directory_over_it(void **state)
@@ -114,7 +114,7 @@ static void test_what_only_cannot_be_changed_gets_no_empty_directory_over_it(voi
 	(void) state;
 	struct denied denied = denied_of(&(struct asked){ HOME, CHANGE | DIRECTORY, { 0 } });
 	denied.error = EROFS;
-	assert_null(denied_option(&denied, HOME));
+	assert_null(denied_option(&denied, &(struct plan){ 0 }, HOME));
 }
 
 #define AND(path)           \
