@@ -97,7 +97,7 @@ def _children_at(process, depth):
     for child in map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()):
         try:
             numbers = re.search(r"NSpid:(.*)", Path(f"/proc/{child}/status").read_text())[1].split()
-        except FileNotFoundError:
+        except OSError:
             continue
         if len(numbers) == depth + 1:
             yield child
@@ -118,5 +118,5 @@ def find_init(process):
 def is_gone(pid):
     try:
         return status_fields(Path(f"/proc/{pid}/status").read_text())["State"].startswith("Z")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter between opening and reading
         return True
