@@ -274,7 +274,7 @@ static problem read_limit_words(const char *key, const char *value, struct limit
 		op->controller = limit_keys[i].controller;
 		return read_limit_value(&limit_keys[i], value, op);
 	}
-	const char *near = nearest_key(key);
+	const char *near = nearest_key(arena_copy(key, strcspn(key, "=")));
 	return arena_printf(
 		"Unknown key %s (they are named like the files of a control group, as memory.max)%s%s%s%s",
 		key, operand_in_one_word(key), near ? "; is " : "", near ? near : "",

@@ -49,6 +49,9 @@ static const struct {
 	  "is --protect-glob meant? where nothing matches it is no error" },
 	{ "m memory", "is --limit memory.max BYTES meant?" },
 	{ "root rootfs chroot", "is --ro-bind DIR / meant?" },
+	{ "landlock connect",
+	  "--connect-tcp PORT, --connect-udp PORT, --connect-unix PATH name all that COMMAND may reach" },
+	{ "port p expose", "is --publish PORT, behind --unshare-net --net-pasta, meant?" },
 };
 
 /* What gives, and what is to be named in its place where the word is as near to that, or says `mark`. */
@@ -121,9 +124,11 @@ const char *mistakes_unknown_option(const char *word, bool in_args, mistakes_nex
 	size_t length = strcspn(word, "= ");
 	const char *name = arena_copy(word, length);
 	const struct option_row *row = find_row(name, next);
+	if (row && word[length] && !*row->words)
+		return arena_printf("; %s takes nothing", row->name);
 	if (row && word[length])
-		return arena_printf("; %s and what it takes are words of their own: %s%s%s",
-				    row->name, row->name, *row->words ? " " : "", row->words);
+		return arena_printf("; %s and what it takes are words of their own: %s %s",
+				    row->name, row->name, row->words);
 	/* One letter may be another's in capitals. */
 	const char *bare = length <= 2 ? name + strspn(name, "-") : bare_name(name);
 	for (size_t i = 0; i < ARRAY_SIZE(other_names); i++)
@@ -141,7 +146,7 @@ static const char *with_what_it_lacks(const struct option_row *row, char *const 
 	struct text text = { 0 };
 	const char *name = row->words, *colon = strchr(words[0], ':');
 	text_add(&text, "%s", row->name);
-	if (streq(name, "SRC DEST"))
+	if (streq(name, "SRC DEST") && !streq(row->name, "--symlink"))
 		return arena_printf(
 			"%s %s %s %s", row->name,
 			shell_word(colon ? arena_copy(words[0], (size_t) (colon - words[0]))

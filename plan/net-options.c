@@ -48,9 +48,11 @@ struct socket_address loopback_address(int family, uint16_t port)
 problem net_options_read_port(struct position position, const char *word, uint16_t *ret_port)
 {
 	uint64_t number;
+	const char *colon = strrchr(word, ':');
 	if (!parse_decimal(word, UINT16_MAX, &number) || !number)
-		return problem_at(position, "Invalid port: \"%s\" is no number from 1 to 65535",
-				  word);
+		return problem_at(position, "Invalid port: \"%s\" is no number from 1 to 65535%s%s",
+				  word, colon ? "; its port alone is " : "",
+				  colon ? colon + 1 : "");
 	*ret_port = (uint16_t) number;
 	return NULL;
 }
@@ -122,10 +124,11 @@ static problem read_target(struct reader *reader, const struct option_row *row, 
 					&passage->beyond);
 	if ((rest = behind(word, "fd:")))
 		return fds_read(reader->plan, reader->io, row, position, rest, &passage->fd);
+	const char *meant = *word == '/' ? "unix:" : strchr(word, ':') ? "tcp:" : NULL;
 	return problem_at(
 		position,
-		"Invalid target: \"%s\" is none of unix:PATH, unix-abstract:NAME, tcp:ADDR:PORT and fd:N",
-		word);
+		"Invalid target: \"%s\" is none of unix:PATH, unix-abstract:NAME, tcp:ADDR:PORT and fd:N%s",
+		word, meant ? arena_printf("; is %s%s meant?", meant, word) : "");
 }
 
 static void add(struct net_plan *net, const struct passage *passage)

@@ -93,7 +93,8 @@ problem operand_mode(struct position position, const char *word, mode_t *ret_mod
 {
 	if (parse_octal_mode(word, ret_mode))
 		return NULL;
-	return problem_at(position, "Invalid mode: %s is not an octal number up to 7777", word);
+	return problem_at(position, "Invalid mode: %s is not an octal number up to 7777%s", word,
+			  *word == '/' ? "; it stands before the path" : "");
 }
 
 problem operand_size(struct position position, const char *word, uint64_t *ret_bytes)

@@ -21,7 +21,7 @@ from sandbox import (BASE, BINARY, FULL, NO_RIGHTS, PREFIX, REPO, REUSE, assert_
 
 @pytest.mark.parametrize("args, message", [
     (["memory.maxx", "1M"], "is memory.max meant?"), (["memory", "1M"], "is memory.max meant?"),
-    (["mem.high", "1M"], "is memory.high meant?"), (["../x", "1"], "Unknown key"), (["cgroup.procs", "0"], "Unknown key"),
+    (["mem.high", "1M"], "is memory.high meant?"), (["memory=1M", "ls"], "memory 1M; is memory.max meant?"), (["../x", "1"], "Unknown key"), (["cgroup.procs", "0"], "Unknown key"),
     (["memory.max", "1Q"], "Invalid size: 1Q"), (["pids.max", "many"], "neither a number nor max"),
     (["cpu.max", "0%"], "Invalid limit: 0%"), (["cpu.max", "50"], "50%"), (["cpu.max", "5000 50"], "50%"),
     (["cpu.weight", "0"], "not a number from 1 to 10000"),

@@ -102,6 +102,12 @@ LINES = {
                                          f"{NO_CAPS} --mask-glob /x*.env ls"),
     "the system hidden": (BARE + " --tmpfs / ls", "--tmpfs (argument 13) hides what --ro-bind (argument 1) shows", "--tmpfs / " + BARE + " ls"),
     "a link that is there": ("--ro-bind / / --symlink /nowhere {box}/dangling ls", "existing destination is nowhere", "--ro-bind / / --symlink nowhere {box}/dangling ls"),
+    "a value too much": ("--ro-bind / / --die-with-parent=true ls", "; --die-with-parent takes nothing", "--ro-bind / / --die-with-parent ls"),
+    "a link without a place": ("--ro-bind / / --symlink {box}/data ls", "write --symlink {box}/data DEST ls", "--ro-bind / / --symlink {box}/data /link ls"),
+    "a mode behind the path": ("--tmpfs / --chmod / 755 ls", "Invalid mode: / is not an octal number up to 7777; it stands before the path", BARE + " --chmod 755 / ls"),
+    "a port with its host": ("--ro-bind / / --unshare-net --tcp-out localhost:80 ls", "; its port alone is 80", "--ro-bind / / --unshare-net --tcp-out 80 tcp:127.0.0.1:80 ls"),
+    "a target without its kind": ("--ro-bind / / --unshare-net --tcp-out 80 127.0.0.1:80 ls", "; is tcp:127.0.0.1:80 meant?", "--ro-bind / / --unshare-net --tcp-out 80 tcp:127.0.0.1:80 ls"),
+    "a socket without its kind": ("--ro-bind / / --unshare-net --tcp-out 80 {box}/s ls", "; is unix:{box}/s meant?", "--ro-bind / / --unshare-net --tcp-out 80 unix:{box}/s ls"),
     # ---- COMMAND inside ----
     "an empty sandbox": ("--unshare-ipc ls", "nothing is bound into the sandbox, so it is empty: --ro-bind / / shows the host's files", "--unshare-ipc --ro-bind / / ls"),
     "no loader": ("--ro-bind /usr /usr ls", ", which runs it, does not exist in the sandbox", BARE + " ls /"),

@@ -17,6 +17,8 @@ static void test_an_unknown_option_is_named_with_what_was_perhaps_meant(void **s
 	    "c"); /* no abbreviations */
 	BAD("Unknown option --chdir=/ (argument 1); --chdir and what it takes are words of their own: --chdir DIR",
 	    "--chdir=/", "c");
+	BAD("Unknown option --landlock (argument 1); --connect-tcp PORT, --connect-udp PORT, --connect-unix PATH name all that COMMAND may reach",
+	    "--landlock", "ls");
 	BAD("Unknown option --tmpfs /tmp (argument 1); --tmpfs and what it takes are words of their own: --tmpfs DEST",
 	    "--tmpfs /tmp", "c");
 	BAD("Unknown option --share-pid (argument 1); --help lists all of them", "--share-pid",
