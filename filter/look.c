@@ -407,8 +407,7 @@ static void look_at(const struct look *look, const struct wanted *wanted, int *r
  * names, and what runs that. */
 static void look_at_interpreters(const struct look *look, int program)
 {
-	enum { MOST = 4 };
-	for (int i = 0; i < MOST && program >= 0; i++) {
+	for (int i = 0; i < INTERPRETERS_MOST && program >= 0; i++) {
 		struct wanted wanted = { .use = USE_RUN, .rights = X_OK, .follows = true };
 		struct stat status;
 		char link[32];

@@ -29,11 +29,15 @@ static const char *find_interpreter(const char *path)
 	return fd >= 0 && interpreter_of(fd, name, sizeof(name)) ? arena_string(name) : NULL;
 }
 
-/* And does not find, or NULL. */
-static const char *missing_interpreter(const char *path)
+/* And does not find, or that which runs it does not: *path, then. Or NULL. */
+static const char *missing_interpreter(const char **path)
 {
 	struct stat status;
-	const char *name = find_interpreter(path);
+	const char *name = find_interpreter(*path);
+	for (int n = 1; n < INTERPRETERS_MOST && name && stat(name, &status) == 0; n++) {
+		*path = name;
+		name = find_interpreter(name);
+	}
 	return name && stat(name, &status) < 0 ? name : NULL;
 }
 
@@ -123,10 +127,11 @@ static const char *not_found(const struct plan *plan, const char *path_list)
 			has_path ? command : arena_printf("%.*s/%s", (int) length, start, command);
 		if (!*mask)
 			mask = diagnose_mask(plan, path);
-		const char *missing = missing_interpreter(path);
+		const char *lacks_it = path, *missing = missing_interpreter(&lacks_it);
 		struct stat status;
 		if (missing)
-			return name_interpreter(has_path ? "it" : path, missing);
+			return name_interpreter(streq(lacks_it, command) ? "it" : lacks_it,
+						missing);
 		if (lstat(path, &status) == 0) /* a link, then */
 			return diagnose_way(-1, path, ENOENT);
 		start += length;
@@ -198,10 +203,9 @@ static const char *where_command_begins(const struct plan *plan)
 /* The file, or what runs it, or that. */
 static const char *file_may_not(const struct run *run, const char *path)
 {
-	enum { MOST = 5 }; /* scripts that run scripts, of fs/exec.c */
 	const char *what = "";
 	struct statvfs fs;
-	for (int n = 0; n <= MOST && path; n++, path = find_interpreter(path)) {
+	for (int n = 0; n < INTERPRETERS_MOST && path; n++, path = find_interpreter(path)) {
 		if (n)
 			what = cause_text(CAUSE_EXEC_INTERPRETER_CLOSED, path);
 		if (statvfs(path, &fs) == 0 && fs.f_flag & ST_NOEXEC)

@@ -7,10 +7,12 @@
 #include "run/libraries.h"
 
 #include "sys/elf.h"
+#include "sys/interpreter.h"
 #include "utils.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,18 +39,19 @@ static int open_file(const char *path)
 	return S_ISREG(status.st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 }
 
-static int open_program(const char *command, const char *path_list)
+/* NULL: it is in none of the directories. */
+static const char *find_program(const char *name, const char *path_list)
 {
-	if (strchr(command, '/'))
-		return open_file(command);
+	if (strchr(name, '/'))
+		return name;
 	for (const char *start = path_list ? path_list : "/bin:/usr/bin"; *start;) {
 		size_t length = strcspn(start, ":");
-		const char *path = arena_printf("%.*s/%s", (int) length, start, command);
+		const char *path = arena_printf("%.*s/%s", (int) length, start, name);
 		if (length && access(path, X_OK) == 0)
-			return open_file(path);
+			return path;
 		start += length + (start[length] == ':');
 	}
-	return -1;
+	return NULL;
 }
 
 /* ---- where a library is ---- */
@@ -111,12 +114,36 @@ static void add_needed(struct search *search, int fd, const char *path)
 	}
 }
 
+/* And of what runs it, where it is a script. */
+static void add_program(struct search *search, const char *program, const char *path_list)
+{
+	char name[PATH_MAX];
+	for (int i = 0; program && i < INTERPRETERS_MOST; i++) {
+		AUTO_CLOSE int fd = open_file(program);
+		if (fd < 0)
+			return;
+		add_needed(search, fd, program);
+		if (!interpreter_of(fd, name, sizeof(name)))
+			return;
+		const char *script = program;
+		program = arena_string(name);
+		if (!interpreter_sought_by_env(fd, name, sizeof(name)))
+			continue;
+		AUTO_CLOSE int env_fd = open_file(program);
+		if (env_fd >= 0)
+			add_needed(search, env_fd, program);
+		program = find_program(name, path_list);
+		if (!program)
+			say_note(
+				"the program %s, which %s has env look for, may be missing: it is in no directory of PATH (%s)",
+				name, script, path_list ? path_list : "unset");
+	}
+}
+
 void libraries_foresee(const char *command, const char *path_list)
 {
 	struct search *search = arena_alloc(sizeof(*search));
-	AUTO_CLOSE int fd = open_program(command, path_list);
-	if (fd >= 0)
-		add_needed(search, fd, command);
+	add_program(search, find_program(command, path_list), path_list);
 	AUTO_CLOSE int cache_fd = open_file("/etc/ld.so.cache");
 	if (search->n && cache_fd >= 0)
 		read_all(cache_fd, MOST_CACHE_BYTES, &search->cache, &search->cache_length);

@@ -232,5 +232,9 @@ def test_what_is_missing_is_named(box):
     assert cause_of(["--tmpfs", "/"], USER, "execvp", command=["nothing-such"])[0] == "exec-path"
     assert cause_of(["--unshare-user"], USER, "nothing is bound into the sandbox", command=["ls"])[0] == "exec-empty-root"
     (box / "script").write_text("#!/opt/missing\n")
-    (box / "script").chmod(0o755)
-    assert cause_of([*BASE, "--ro-bind", box, "/x"], USER, "it exists, but /opt/missing, which runs it", command=["/x/script"])[0] == "exec-interpreter"
+    (box / "outer").write_text("#!/x/script\n")
+    for name in ("script", "outer"):
+        (box / name).chmod(0o755)
+    args = [*BASE, "--ro-bind", box, "/x"]
+    assert cause_of(args, USER, "it exists, but /opt/missing, which runs it", command=["/x/script"])[0] == "exec-interpreter"
+    assert cause_of(args, USER, "/x/script exists, but /opt/missing, which runs it", command=["/x/outer"])[0] == "exec-interpreter"

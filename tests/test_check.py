@@ -61,6 +61,7 @@ GOLDEN = REPO / "tests" / "golden" / "check"
 GOLDEN_LINES = {"line-that-works": ([*BASE, "--proc", "/proc", "--tmpfs", "/a/b", "--unshare-pid", "--unshare-net"], "true"),
                 "line-that-fails": ([*BASE, "--dir", "/a/b", "--tmpfs", "/a", "--chdir", "/nowhere"], "true"),
                 "line-without-its-command": ([*BASE, "--setenv", "PATH", "/usr/bin:/bin"], "nothing\x1b"),
+                "line-of-a-script": ([*BASE, "--setenv", "PATH", "/bin", "--perms", "0755", "--ro-bind-data", None, "/script"], "/script"),
                 "line-for-nowhere": ([*BASE, "--as-pid-2"], "true"), "no-line": ([], None)}
 
 
@@ -74,6 +75,7 @@ def without_the_machine(text):
 @pytest.mark.parametrize("name", GOLDEN_LINES)
 def test_what_it_says_is_as_written(name):
     args, command = GOLDEN_LINES[name]
+    args = [data_fd(b"#!/usr/bin/env nothing\n") if word is None else word for word in args]
     said = run(["--check", "--check-json", 1, *args], [command] if command else None, prefix=USER).stdout
     said = said if args else without_the_machine(said)
     said = re.sub('"version": "[^"]*"', '"version": "VERSION"', said)
@@ -343,6 +345,23 @@ def test_what_is_no_file_is_not_opened_for_a_library(program):
     finally:
         os.close(os.open(program / "pipe", os.O_RDONLY | os.O_NONBLOCK))
         writer.join()
+
+
+@pytest.mark.parametrize("line", ["#!/program", "#! /usr/bin/env program", "#!/usr/bin/env -S program -x", "#!/usr/bin/env -Sprogram", "#!/other"])
+def test_a_script_is_followed_to_the_libraries_of_what_runs_it(program, line):
+    def file(content, path):
+        return ["--perms", "0755", "--ro-bind-data", data_fd(content.encode()), path]
+    args = [*BASE, "--ro-bind", program / "program", "/program", *file(f"{line}\n", "/script"), *file("#!/program", "/other"), "--setenv", "PATH", "/bin:/"]
+    findings, _ = check(args, ["/script"])
+    assert len(findings["go"]["notes"]) == 1 and "the library liba.so, which /program needs" in findings["go"]["notes"][0].replace("//", "/"), findings
+    findings, _ = check(["--ro-bind", program / "program", "/program", *args[len(BASE):], "--ro-bind", program / "program", "/usr/bin/env"], ["/script"])
+    assert len(findings["go"]["notes"]) == 1, findings
+
+
+@pytest.mark.parametrize("line", ["#!/usr/bin/env", "#!/usr/bin/env -i nothing", "#!/usr/bin/env A=b nothing", "#!/usr/bin/env -S ${NOTHING}", "#!/usr/bin/envy x"])
+def test_what_env_is_told_in_other_ways_is_not_followed(line):
+    args = [*BASE, "--perms", "0755", "--ro-bind-data", data_fd(f"{line}\n".encode()), "/script"]
+    assert not check(args, ["/script"])[0]["go"].get("notes")
 
 
 def test_libraries_that_are_found_or_may_be_elsewhere_are_not_told(program):
