@@ -472,7 +472,9 @@ static void look_at_call(struct look *look)
 		bool is_known = read_wanted(look, &paths[i], &wanted);
 		if (!is_still_waiting(look))
 			continue;
-		if (!is_known && errno == EACCES) /* by a descriptor of somebody else's */
+		/* By a descriptor of somebody else's. pidfd_getfd(2) would fetch it, and for whoever took us over those of
+		 * the caller's other processes, to be written to. */
+		if (!is_known && errno == EACCES)
 			send_denied(look, NULL, 0, NULL);
 		if (!is_known)
 			continue;
