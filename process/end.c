@@ -56,7 +56,7 @@ pid_t end_take_status(const struct run *run, int *ret_status)
 	struct supervisor *self = run->supervisor;
 	pid_t pid = waitpid(-1, ret_status, WNOHANG);
 	if (pid > 0) {
-		relay_note_end(run, pid);
+		relay_note_end(run, pid, *ret_status);
 		passages_note_end(run, pid, *ret_status);
 		helpers_note_end(run, pid, *ret_status);
 	}

@@ -122,36 +122,72 @@ static pid_t find(const struct run *run, enum direction direction)
 	return helpers_find(run, helpers_carrier(direction));
 }
 
-/* Its process group, too: it has children for a moment while it starts. */
-void passages_cut_network(const struct run *run)
+/* Not of an end that was to come: pasta's by us, a carrier's with status 0 when the sandbox is gone. */
+static void tell_end(const struct run *run, enum helper_kind kind, int status)
 {
-	pid_t pid = helpers_find(run, HELPER_PASTA);
+	const struct supervisor *self = run->supervisor;
+	bool was_killed = WIFSIGNALED(status), is_pasta = kind == HELPER_PASTA;
+	const char *how = was_killed ? "was ended by signal" : "has ended with status";
+	int number = was_killed ? WTERMSIG(status) : WEXITSTATUS(status);
+	bool is_due = is_pasta ? self->is_over && was_killed && number == SIGKILL : status == 0;
+	if (is_due || !self->started || self->not_started)
+		return;
+	if (is_pasta)
+		say_warning("%s: There is no network any more: what carried it %s %d",
+			    position_text(options_position(run->plan, "--net-pasta")), how, number);
+	else
+		say_warning(
+			"%s: The process that carries its connections %s %d: there are none any more",
+			position_text(
+				entries_position(run, kind == HELPER_CARRIER ? OUTWARD : INWARD)),
+			how, number);
+}
+
+static const enum helper_kind kinds[] = { HELPER_PASTA, HELPER_CARRIER, HELPER_CARRIER_IN };
+
+void passages_note_end(const struct run *run, pid_t pid, int status)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (pid == helpers_find(run, kinds[i]))
+			tell_end(run, kinds[i], status);
+}
+
+/* Where it has ended already: before COMMAND, whose end that may be the reason of. */
+static void take_end(const struct run *run, enum helper_kind kind)
+{
+	int status;
+	pid_t pid = helpers_find(run, kind);
+	if (!pid || waitpid(pid, &status, WNOHANG) != pid)
+		return;
+	tell_end(run, kind, status);
+	helpers_note_end(run, pid, status);
+}
+
+/* Its process group, too: pasta has children for a moment while it starts. */
+static void kill_helper(const struct run *run, enum helper_kind kind)
+{
+	pid_t pid = helpers_find(run, kind);
 	if (pid <= 1)
 		return;
 	kill(-pid, SIGKILL);
 	kill(pid, SIGKILL);
 }
 
-/* It may have ended by itself a moment before we have killed it, which is why COMMAND is over. */
-static void note_end_of_pasta(const struct run *run, int status, bool was_killed)
-{
-	bool by_us = was_killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-	if (run->supervisor->started && !by_us)
-		say_warning("%s: There is no network any more: what carried it %s %d",
-			    position_text(options_position(run->plan, "--net-pasta")),
-			    WIFSIGNALED(status) ? "was ended by signal" : "has ended with status",
-			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-}
-
-static void end_pasta(const struct run *run)
+static void end_helper(const struct run *run, enum helper_kind kind)
 {
 	int status;
-	pid_t pid = helpers_find(run, HELPER_PASTA);
-	passages_cut_network(run);
-	if (!pid || waitpid(pid, &status, 0) != pid)
-		return;
-	note_end_of_pasta(run, status, true);
-	helpers_note_end(run, pid, status);
+	take_end(run, kind);
+	kill_helper(run, kind);
+	pid_t pid = helpers_find(run, kind);
+	if (pid && waitpid(pid, &status, 0) == pid)
+		helpers_note_end(run, pid, status);
+}
+
+void passages_begin_to_end(const struct run *run)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		take_end(run, kinds[i]);
+	kill_helper(run, HELPER_PASTA);
 }
 
 void passages_finish(const struct run *run, bool (*wait)(const struct run *run))
@@ -159,7 +195,7 @@ void passages_finish(const struct run *run, bool (*wait)(const struct run *run))
 	enum { PATIENCE_MS = 1200 }; /* they have less: carrier.c */
 	const struct supervisor *self = run->supervisor;
 	int64_t end_ms = now_ms() + PATIENCE_MS;
-	end_pasta(run); /* all that could use it ends with COMMAND */
+	end_helper(run, HELPER_PASTA); /* all that could use it ends with COMMAND */
 	if (self->silent_ms && self->silent_ms < end_ms)
 		end_ms = self->silent_ms;
 	while ((find(run, OUTWARD) || find(run, INWARD)) && !are_needed(run) && now_ms() < end_ms &&
@@ -169,28 +205,9 @@ void passages_finish(const struct run *run, bool (*wait)(const struct run *run))
 
 void passages_abandon(const struct run *run)
 {
-	int status;
-	end_pasta(run);
+	end_helper(run, HELPER_PASTA);
 	if (run->supervisor->is_over && are_needed(run))
 		return;
-	for (enum direction direction = 0; direction < N_DIRECTIONS; direction++) {
-		pid_t pid = find(run, direction);
-		if (pid && kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid)
-			helpers_note_end(run, pid, status);
-	}
-}
-
-void passages_note_end(const struct run *run, pid_t pid, int status)
-{
-	const struct supervisor *self = run->supervisor;
-	enum direction direction = 0;
-	if (pid == helpers_find(run, HELPER_PASTA))
-		note_end_of_pasta(run, status, self->is_over);
-	while (direction < N_DIRECTIONS && pid != find(run, direction))
-		direction++;
-	if (direction == N_DIRECTIONS || !self->started || self->is_over || !WIFSIGNALED(status))
-		return;
-	say_warning(
-		"%s: The process that carries its connections was ended by signal %d: there are none any more",
-		position_text(entries_position(run, direction)), WTERMSIG(status));
+	end_helper(run, HELPER_CARRIER);
+	end_helper(run, HELPER_CARRIER_IN);
 }

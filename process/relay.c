@@ -120,10 +120,14 @@ void relay_abandon(const struct run *run)
 	restore(run);
 }
 
-void relay_note_end(const struct run *run, pid_t pid)
+void relay_note_end(const struct run *run, pid_t pid, int status)
 {
 	if (!run->supervisor->modes || pid != helpers_find(run, HELPER_PTY_RELAY))
 		return;
 	restore(run);
+	if (WIFSIGNALED(status))
+		say_warning(
+			"%s: The process that relays the terminal was ended by signal %d: COMMAND has none any more",
+			position_text(options_position(run->plan, "--pty")), WTERMSIG(status));
 	run->supervisor->is_hung_up = true;
 }

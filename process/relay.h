@@ -22,7 +22,7 @@ void relay_pause(const struct run *run);
 void relay_finish(const struct run *run, bool (*wait)(const struct run *run));
 /* The relay ends at once, if it has not, and the caller's terminal is as it was. */
 void relay_abandon(const struct run *run);
-/* A child's status was taken: if it is the relay, the terminal is in nobody's hands. */
-void relay_note_end(const struct run *run, pid_t pid);
+/* A child's status was taken: if it is the relay, the terminal is in nobody's hands; warns where it was killed. */
+void relay_note_end(const struct run *run, pid_t pid, int status);
 
 #endif

@@ -390,8 +390,8 @@ static _Noreturn void finish(struct run *run, int status)
 {
 	enum { PATIENCE_MS = 1000 };
 	struct supervisor *self = run->supervisor;
+	passages_begin_to_end(run);
 	self->is_over = true;
-	passages_cut_network(run);
 	signals_take(self->signals); /* what came until now was for COMMAND */
 	struct usage usage = { 0 };
 	bool started = self->started && !self->not_started, done = true;

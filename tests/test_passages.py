@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lines import form_args, forms
+from lines import PID_FORMS, form_args, forms, pid_forms
 from peers import NET, Server, allow_many_sockets, client, digest, echo, find_carrier, find_init, is_gone
 from sandbox import (BASE, FULL, IS_ROOT, Holder, assert_ok, assert_refused, keep, line_from, needs_strace, refused, run, start,
                      status_fields, wait_for)
@@ -450,6 +450,23 @@ def test_its_end_is_told_and_nothing_is_reached_after_it(box):
                                              "there are none any more\n" % (len(NET) + 2))
         process.stdin.close()
         assert process.wait(20) == 0
+
+
+@pid_forms
+def test_its_end_is_told_although_command_has_ended_of_it(form, box):
+    """The supervisor sees both ends at once."""
+    code = "connection = connect(80); print(ask(connection, b'x'), flush=True); error_of(lambda: connection.recv(1))"
+    with Server(echo, str(box / "socket")) as server, \
+            start([*NET, *PID_FORMS[form], "--tcp-out", "80", server.target], client(code)) as process:
+        assert line_from(process) == "b'x'"
+        init, carrier = find_init(process), find_carrier(process)
+        process.send_signal(signal.SIGSTOP)
+        os.kill(carrier, signal.SIGKILL)
+        wait_for(lambda: is_gone(init), what="COMMAND's end")
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(20) == 0
+        assert process.stderr.read() == ("bwrapish: --tcp-out (argument %d): The process that carries its connections was ended by signal 9: "
+                                         "there are none any more\n" % (len([*NET, *PID_FORMS[form]]) + 1))
 
 
 def test_what_command_leaves_behind_with_pid_1_is_still_connected(box):

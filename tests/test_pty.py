@@ -302,6 +302,8 @@ def test_whatever_is_killed_leaves_the_terminal_as_it_was(form, who, front):
         os.kill(victim, signal.SIGKILL)
         wait_for(modes.are_back, LONG)
         life.assert_over()  # what has lost its terminal is hung up
+        if who == "relay":
+            terminal.read_until("The process that relays the terminal was ended by signal 9: COMMAND has none any more\n")
         terminal.process.wait(LONG)
         assert modes.are_back()
 
