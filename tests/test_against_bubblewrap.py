@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -276,6 +277,44 @@ def test_the_same_line_ends_the_same_way(name):
     for fragment in ("Can't find source path", "execvp missing: No such file or directory", "Unknown option",
                      "Only the last --chdir option will take effect", "<3>", "<4>", "must be followed by another"):
         assert (fragment in ours.stderr) == (fragment in theirs.stderr)
+
+
+def covered(*names):
+    return [word for name in names for word in ("--perms", "555", "--tmpfs", f"{{}}/{name}", "--remount-ro", f"{{}}/{name}")]
+
+
+# The lines of programs that run each command of a coding agent in a sandbox, of late 2026. {} is the project.
+AGENTS = {
+    "codex": ["--as-pid-1", "--new-session", "--die-with-parent", "--ro-bind", "/", "/", "--dev", "/dev", "--bind", "{}", "{}",
+              "--ro-bind", "{}/.git", "{}/.git", *covered(".agents", ".codex"), "--unshare-user", "--unshare-pid", "--unshare-ipc",
+              "--unshare-net", "--proc", "/proc", "--cap-drop", "ALL"],
+    "codex, trying whether it can": ["--as-pid-1", "--new-session", "--die-with-parent", "--tmpfs", "/", "--dev", "/dev",
+                                     *(word for name in ("bin", "etc", "lib", "lib64", "sbin", "usr") for word in ("--ro-bind", f"/{name}", f"/{name}")),
+                                     "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-net", "--proc", "/proc", "--cap-drop", "ALL"],
+    "sandbox-runtime": ["--new-session", "--die-with-parent", "--unshare-net", "--setenv", "SANDBOX_RUNTIME", "1", "--setenv", "https_proxy", "http://localhost:3128",
+                        "--ro-bind", "/", "/", "--ro-bind", "{}/.git", "{}/.git", "--bind", "{}", "{}", "--tmpfs", "{}/.ssh", "--ro-bind", "/dev/null", "{}/.env",
+                        "--ro-bind", "{}/.git/hooks", "{}/.git/hooks", "--ro-bind", "/dev/null", "{}/.gitmodules", "--ro-bind", "{}/empty", "{}/.claude",
+                        "--dev", "/dev", "--unshare-pid", "--unshare-user", "--cap-drop", "ALL", "--proc", "/proc"],
+}
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_an_agents_line_does_the_same(name, box):
+    needs(AGENTS[name])
+    script = """cd {}; ls -A; cat .ssh/key .env; echo x >new; echo x >.git/x; echo x >.git/hooks/x; mkdir .codex/x; mv .git .g; rm .env
+        id -u; echo $$ $SANDBOX_RUNTIME $https_proxy; cat /proc/net/dev; grep -E "Cap(Eff|Bnd)|NoNewPrivs" /proc/self/status; exit 7"""
+    results = []
+    for program in (BUBBLEWRAP, BINARY):
+        project = box / "project"
+        for path in (".git/hooks", ".ssh", "empty"):
+            (project / path).mkdir(parents=True)
+        (project / ".ssh" / "key").write_text("secret\n")
+        result = run([word.replace("{}", str(project)) for word in AGENTS[name]], ["sh", "-c", script.replace("{}", str(project))], program=program)
+        left = sorted((str(path.relative_to(project)), path.is_dir()) for path in project.rglob("*"))
+        results.append((result.returncode, result.stdout, result.stderr.replace("bwrapish", "bwrap"), left))
+        shutil.rmtree(project)
+    assert results[0] == results[1]
+    assert results[0][0] == 7
 
 
 @pytest.mark.parametrize("option", ["--info-fd", "--json-status-fd"])
