@@ -56,7 +56,7 @@ static int clone_by_shown_path(const struct run *run, const struct op *op, int f
 	if (clone < 0)
 		die_because(errno, "%s: Can't bind descriptor %d: %s: %s%s",
 			    position_text(op->position), fd, path, errno_text(errno),
-			    diagnose_mount_api(errno));
+			    errno == EACCES ? "" : diagnose_mount_api(errno));
 	if (fstat(clone, &found) < 0 || found.st_dev != wanted.st_dev ||
 	    found.st_ino != wanted.st_ino)
 		die("%s: Can't bind descriptor %d: %s is another file now",
@@ -79,7 +79,7 @@ static int clone_path(const struct run *run, const struct op *op)
 /* Who may not clone anything has found the path, for all that is known. */
 static _Noreturn void die_without_source(const struct run *run, const struct op *op, int error)
 {
-	const char *cause = diagnose_mount_api(error);
+	const char *cause = error == EACCES ? "" : diagnose_mount_api(error);
 	if (*cause)
 		die_because(error, "%s: Can't bind %s: %s%s", position_text(op->position),
 			    failing_path(op->outer_path), errno_text(error), cause);
@@ -174,8 +174,8 @@ void bind_attach(const struct op *op, int mount_fd, int at_fd, const char *name)
 		return;
 	int error = errno;
 	if (proc_is_kind(op->kind))
-		die_because(error, "%s: %s: %s", position_text(op->position), fs_no_proc_text(op),
-			    errno_text(error));
+		die_because(error, "%s: %s: %s%s", position_text(op->position), fs_no_proc_text(op),
+			    errno_text(error), diagnose_mount_api(error));
 	die_because(error, "%s: Can't mount on %s: %s%s", position_text(op->position),
 		    failing_path(op->inner_path), errno_text(error),
 		    error == ENOTDIR

@@ -83,8 +83,9 @@ void dev_pin(struct run *run, size_t number)
 			die_because(errno, "Can't find source path %s: %s, at %s%s",
 				    failing_path(path), errno_text(errno),
 				    position_text(op->position),
-				    errno == ENOENT ? cause_text(CAUSE_DEV_NODE, NULL)
-						    : diagnose_mount_api(errno));
+				    errno == ENOENT   ? cause_text(CAUSE_DEV_NODE, NULL)
+				    : errno == EACCES ? ""
+						      : diagnose_mount_api(errno));
 		/* Not what somebody who could write to the host's /dev has put there. */
 		if (!S_ISCHR(status.st_mode) ||
 		    status.st_rdev != makedev(device_nodes[i].major, device_nodes[i].minor))

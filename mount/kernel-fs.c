@@ -25,7 +25,7 @@ static const char *cause_of(const struct op *op, int error)
 {
 	if (error == ENODEV)
 		return "; this kernel has none";
-	if (error != EPERM && error != EACCES)
+	if (error != EPERM)
 		return diagnose_mount_api(error);
 	return op->kind == OP_SYS
 		       ? "; parts of the /sys that is visible here are covered, as in a container, or there is none, and then the kernel allows no new one"

@@ -81,15 +81,17 @@ static void make_tmpfs(struct merge *merge)
 	    fstat(merge->layers[0], &status) < 0 ||
 	    (may_chown && fchownat(fd, "upper", status.st_uid, status.st_gid, 0) < 0) ||
 	    fchmodat(fd, "upper", status.st_mode & 07777, 0) < 0)
-		die_errno(errno, "%s: Can't make a place for what is written",
-			  position_text(merge->op->position));
+		die_because(errno, "%s: Can't make a place for what is written: %s%s",
+			    position_text(merge->op->position), errno_text(errno),
+			    diagnose_mount_api(errno));
 }
 
 void overlay_detach_tmpfs(const struct merge *merge)
 {
 	if (merge->has_tmpfs && sys_umount2(TMPFS_PATH, MNT_DETACH) < 0)
-		die_errno(errno, "%s: Can't put the place for what is written aside",
-			  position_text(merge->op->position));
+		die_because(errno, "%s: Can't put the place for what is written aside: %s%s",
+			    position_text(merge->op->position), errno_text(errno),
+			    diagnose_mount_api(errno));
 }
 
 static int open_again(int fd, const char *in_scratch)

@@ -16,8 +16,7 @@ void pivot_attach(int mount_fd)
 {
 	if (sys_move_mount(mount_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		die_because(errno, "Can't attach the new root: %s%s", errno_text(errno),
-			    errno == EACCES ? cause_text(CAUSE_MOUNT_DENIED, NULL)
-					    : diagnose_mount_api(errno));
+			    diagnose_mount_api(errno));
 }
 
 _Noreturn void pivot_die(int error)
@@ -25,6 +24,12 @@ _Noreturn void pivot_die(int error)
 	die_because(error, "Can't move into the new root: %s%s", errno_text(error),
 		    error == EINVAL ? cause_text(CAUSE_INITRAMFS, NULL)
 				    : diagnose_mount_api(error));
+}
+
+_Noreturn void pivot_die_of_old_root(int error)
+{
+	die_because(error, "Can't detach the old root: %s%s", errno_text(error),
+		    diagnose_mount_api(error));
 }
 
 void pivot_learn_root(struct root *root)
@@ -48,6 +53,6 @@ void pivot_into(struct run *run)
 	pivot_learn_root(&run->root);
 	/* pivot_root(2): with "." for both, the old root is stacked on the new one. */
 	if (sys_umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		die_errno(errno, "Can't detach the old root");
+		pivot_die_of_old_root(errno);
 	pivot_verify_topmost(run->root.mount_id);
 }

@@ -10,6 +10,8 @@ void pivot_attach(int mount_fd);
 void pivot_into(struct run *run);
 /* Dies of an errno of pivot_root(2). */
 _Noreturn void pivot_die(int error);
+/* Or of that of umount2(2), behind it. */
+_Noreturn void pivot_die_of_old_root(int error);
 /* Reads the id of the mount that root->fd refers to. */
 void pivot_learn_root(struct root *root);
 /* A root that is still covered by another one would look right and be none: dies of that. */

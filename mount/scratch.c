@@ -91,7 +91,7 @@ void scratch_leave_host(const struct run *run)
 {
 	struct kernel_statx ours, left;
 	if (fchdir(run->mounts->scratch.fd) < 0 || sys_umount2("host", MNT_DETACH) < 0)
-		die_errno(errno, "Can't detach the old root");
+		pivot_die_of_old_root(errno);
 	if (sys_statx(run->mounts->scratch.fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &ours) < 0 ||
 	    sys_statx(run->mounts->scratch.fd, "host", 0, STATX_MNT_ID, &left) < 0)
 		die_errno(errno, "Can't verify the new root");

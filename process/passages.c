@@ -53,10 +53,12 @@ static void check_socket(const struct passage *passage)
 static int listen_outside(const struct run *run, const struct passage *passage)
 {
 	int fd = entries_try_bind(&passage->beyond);
-	if (fd < 0 || (!run->plan->rehearses && listen(fd, ENTRIES_BACKLOG) < 0))
-		die_because(errno, "%s: Can't listen on %s: %s%s", position_text(passage->position),
-			    passage->word, errno_text(errno),
-			    diagnose_bind(run, ntohs(passage->beyond.as.in.sin_port), errno));
+	if (fd < 0 || (!run->plan->rehearses && listen(fd, ENTRIES_BACKLOG) < 0)) {
+		int error = errno;
+		die_because(error, "%s: Can't listen on %s: %s%s", position_text(passage->position),
+			    passage->word, errno_text(error),
+			    diagnose_bind(run, ntohs(passage->beyond.as.in.sin_port), error));
+	}
 	if (run->plan->rehearses)
 		close_fd(&fd);
 	return fd;

@@ -215,7 +215,9 @@ static const char *file_may_not(const struct run *run, const char *path)
 		if (access(path, X_OK) < 0)
 			break;
 	}
-	return arena_join(what, cause_text(CAUSE_EXEC_MODE, NULL));
+	const char *label = run->plan->command.exec_label;
+	return !path && label ? cause_text(CAUSE_EXEC_LABEL, label)
+			      : arena_join(what, cause_text(CAUSE_EXEC_MODE, NULL));
 }
 
 static const char *not_permitted(const struct run *run, const char *path_list)
@@ -273,8 +275,10 @@ const char *diagnose_exec(const struct run *run, const char *path_list, int erro
 {
 	if (!path_list)
 		path_list = "/bin:/usr/bin"; /* execvp(3) of glibc 2.24 and later */
-	return error == ENOENT   ? not_found(run->plan, path_list)
-	       : error == EACCES ? not_permitted(run, path_list)
-	       : error == E2BIG  ? too_long(run)
-				 : "";
+	const char *label = run->plan->command.exec_label;
+	return error == ENOENT           ? not_found(run->plan, path_list)
+	       : error == EACCES         ? not_permitted(run, path_list)
+	       : error == E2BIG          ? too_long(run)
+	       : error == EPERM && label ? cause_text(CAUSE_EXEC_LABEL, label)
+					 : "";
 }

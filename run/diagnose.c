@@ -41,7 +41,8 @@ static int64_t setting(const struct run *run, const char *path)
 static const char *label(const struct run *run, const char *path)
 {
 	const char *text = procfile_read(run->host->proc_fd, path);
-	if (!text || !*text || strncmp(text, "unconfined", strlen("unconfined")) == 0)
+	size_t length = text ? strcspn(text, " \n") : 0;
+	if (!length || (length == strlen("unconfined") && strncmp(text, "unconfined", length) == 0))
 		return NULL;
 	run_tell(run, "/proc/%s is %s", path, text);
 	return text;
@@ -317,11 +318,11 @@ static const char *older_than_5(unsigned long minor)
 	return is_older ? arena_string(system.release) : NULL;
 }
 
-const char *diagnose_mount_api(int error)
+static const char *cause_of_mount(int error)
 {
 	if (error == ENOSPC)
 		return cause_text(CAUSE_MOUNT_LIMIT, NULL);
-	if (error != ENOSYS && error != EPERM)
+	if (error != ENOSYS && error != EPERM && error != EACCES)
 		return "";
 	const char *old = error == ENOSYS ? older_than_5(12) : NULL;
 	if (old)
@@ -329,7 +330,17 @@ const char *diagnose_mount_api(int error)
 	if (error == EPERM && has_no_power())
 		return cause_text(CAUSE_CAPS_TAKEN, NULL);
 	const char *call = filtered_mount_call();
-	return call ? cause_text(CAUSE_MOUNT_FILTER, call) : "";
+	return call              ? cause_text(CAUSE_MOUNT_FILTER, call)
+	       : error == EACCES ? cause_text(CAUSE_MOUNT_DENIED, NULL)
+				 : "";
+}
+
+const char *diagnose_mount_api(int error)
+{
+	int kept = errno;
+	const char *cause = cause_of_mount(error);
+	errno = kept;
+	return cause;
 }
 
 const char *diagnose_mount_flags(uint64_t flags, int error)

@@ -8,7 +8,8 @@
 /* Of unshare(2) or clone(2) with these flags. */
 const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error);
 const char *diagnose_id_map(const struct run *run, int error);
-/* Of the calls on mounts that Linux 5.2 and later have. It may be that nothing else is known. */
+/* Of the calls on mounts that Linux 5.2 and later have, but of EACCES where these look up a path. It may be that nothing
+ * else is known. Leaves errno alone: callers hand it to others in the same breath. */
 const char *diagnose_mount_api(int error);
 /* Of mount_setattr(2) with these MOUNT_ATTR_* to set. */
 const char *diagnose_mount_flags(uint64_t flags, int error);

@@ -2,6 +2,7 @@
 import errno
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -157,12 +158,21 @@ def test_no_proc_is_named():
 
 # ---- mounts ----
 
+@pytest.mark.parametrize("call", ["fsmount", "move_mount", "pivot_root", "umount2"])
+def test_what_a_security_module_denies_of_mounts_is_told(call):
+    """As SELinux does, for one of its permissions on file systems and on directories; the trial that follows is none it looks at."""
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+    denied = [*USER, "strace", "-f", "-qqq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error=EACCES:when=1"]
+    assert cause_of([*BASE, "--unshare-user", "--tmpfs", "/tmp"], denied, "Permission denied; a security module forbids mounts")[0] == "mount-denied"
+
+
 @pytest.mark.parametrize("call", ["open_tree", "move_mount", "fsopen", "mount_setattr"])
 @pytest.mark.parametrize("error", [errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get)
 def test_a_filter_that_knows_only_old_mount_calls_is_named(call, error):
     args = [*BASE, "--unshare-user", "--tmpfs", "/tmp"]
     cause, message = cause_of(args, refusing({call: error}), f"a seccomp filter around this process forbids the call {call} ")
-    assert cause == "mount-filter" and "Can't find source path" not in message
+    assert cause == "mount-filter" and "Can't find source path" not in message and f": {os.strerror(error)}; " in message
 
 
 def test_a_missing_device_node_is_named():
