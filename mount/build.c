@@ -151,7 +151,7 @@ static void build_bind_inner(struct run *run, const struct op *op)
 
 static void build_tmpfs(struct run *run, const struct op *op, struct pin *pin)
 {
-	int mount_fd = fs_make_op_tmpfs(op);
+	int mount_fd = fs_make_op_tmpfs(run, op, op->mount_flags);
 	pin->mount_id = destination_note_tmpfs(run, mount_fd);
 	destination_show(run, op, mount_fd, true, 0755);
 }

@@ -68,7 +68,7 @@ void dev_pin(struct run *run, size_t number)
 {
 	const struct op *op = &run->plan->root.ops[number];
 	struct pin *pin = &run->mounts->pins[number];
-	pin->mount_fd = fs_make_tmpfs(op->position, 0755);
+	pin->mount_fd = fs_make_op_tmpfs(run, op, 0);
 	size_t n_added = dev_add_find(op, pin);
 	bool is_short = scratch_runs_short(run, pin->mount_fd, n_added);
 	if (is_short) {

@@ -43,9 +43,10 @@ int fs_make_tmpfs(struct position position, mode_t mode)
 	return make_tmpfs(position, 0, (const char *[]){ "mode", arena_number(mode, 8), NULL });
 }
 
-int fs_make_op_tmpfs(const struct op *op)
+int fs_make_op_tmpfs(const struct run *run, const struct op *op, unsigned flags)
 {
-	const char *options[7] = { "mode", arena_number(op->mode, 8) };
+	const char *label = run->plan->root.file_label;
+	const char *options[9] = { "mode", arena_number(op->mode, 8) };
 	size_t n = 2;
 	if (op->size_bytes) {
 		options[n++] = "size";
@@ -55,7 +56,11 @@ int fs_make_op_tmpfs(const struct op *op)
 		options[n++] = "nr_inodes";
 		options[n++] = arena_number(op->n_inodes, 10);
 	}
-	return make_tmpfs(op->position, op->mount_flags, options);
+	if (label) {
+		options[n++] = "context";
+		options[n++] = label;
+	}
+	return make_tmpfs(op->position, flags, options);
 }
 
 void fs_set_op_flags(const struct op *op, int mount_fd, bool is_ours)

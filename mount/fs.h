@@ -9,8 +9,8 @@
 int fs_try_make(const char *type, unsigned attributes, const char *const options[]);
 /* A detached tmpfs for setup. `position` begins the message it dies with. */
 int fs_make_tmpfs(struct position position, mode_t mode);
-/* The one that --tmpfs asks for. */
-int fs_make_op_tmpfs(const struct op *op);
+/* One that COMMAND sees, as --tmpfs asks for; flags: MOUNT_ATTR_*. */
+int fs_make_op_tmpfs(const struct run *run, const struct op *op, unsigned flags);
 /* Sets what --mount-flags says on a mount and on all below it; nothing where it says nothing. is_ours: noatime as
  * well, on the topmost mount, since what is below may be the host's. */
 void fs_set_op_flags(const struct op *op, int mount_fd, bool is_ours);

@@ -153,7 +153,7 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		const struct op *op = &plan->root.ops[0];
 		scratch_take_back(run, 0);
 		if (op->kind == OP_TMPFS)
-			*ret_fd = fs_make_op_tmpfs(op);
+			*ret_fd = fs_make_op_tmpfs(run, op, op->mount_flags);
 		else if (!first->skipped && !first->is_directory)
 			die("%s: Can't show %s at /: it is no directory",
 			    position_text(op->position),

@@ -39,7 +39,7 @@ static const struct option_row rows[] = {
 	ROW("proc", "DEST", FILESYSTEM, "procfs at DEST", OWN, .value = OP_PROC, .traits = MOUNTS),
 	ROW("proc-pid", "DEST", FILESYSTEM, "the same with processes and nothing else in it (subset=pid)", OWN, .value = OP_PROC_PID, .traits = MOUNTS),
 	ROW("proc-try", "DEST", FILESYSTEM, "procfs at DEST, or what there can be of it", OWN, .value = OP_PROC_TRY, .traits = MOUNTS),
-	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", OWN, .value = OP_DEV, .traits = MOUNTS),
+	ROW("dev", "DEST", FILESYSTEM, "a small /dev at DEST", OWN, .value = OP_DEV, .mode = 0755, .traits = MOUNTS),
 	ROW("tmpfs", "DEST", FILESYSTEM, "an empty tmpfs at DEST", OWN, .value = OP_TMPFS, .mode = 0755, .traits = MOUNTS | TAKES_PERMS | TAKES_SIZE),
 	ROW("mqueue", "DEST", FILESYSTEM, "POSIX message queues at DEST", OWN, .value = OP_MQUEUE, .traits = MOUNTS),
 	ROW("dir", "DEST", FILESYSTEM, "a directory at DEST", OWN, .value = OP_DIR, .mode = 0755, .traits = TAKES_PERMS),
