@@ -150,9 +150,15 @@ void libraries_foresee(const char *command, const char *path_list)
 	for (size_t i = 0; i < search->n; i++) {
 		const char *library = search->items[i].name;
 		AUTO_CLOSE int library_fd = open_library(search, library);
-		if (library_fd >= 0)
+		int error = errno;
+		struct stat status;
+		if (library_fd >= 0 && fstat(library_fd, &status) == 0 && !status.st_size)
+			say_note(
+				"the library %s, which %s needs, is an empty file, as --mask shows one",
+				library, search->items[i].needed_by);
+		else if (library_fd >= 0)
 			add_needed(search, library_fd, library);
-		else if (errno == ENOENT || errno == ENOTDIR)
+		else if (error == ENOENT || error == ENOTDIR)
 			say_note(
 				"the library %s, which %s needs, may be missing: it is in none of the sandbox's usual directories, like /lib and /usr/lib",
 				library, search->items[i].needed_by);

@@ -334,6 +334,11 @@ def test_a_library_that_is_nowhere_inside_is_told(program):
     assert len(told) == 1 and told[0].startswith("the library libb.so, which liba.so needs, may be missing: "), told
 
 
+def test_a_library_that_a_mask_has_emptied_is_told(program):
+    told = notes_on(program, "--tmpfs", "/lib", "--ro-bind", program / "liba.so", "/lib/liba.so", "--mask", "/lib/liba.so", "--unshare-user", "--cap-drop", "ALL")
+    assert told == ["the library liba.so, which /program needs, is an empty file, as --mask shows one"]
+
+
 def test_what_is_no_file_is_not_opened_for_a_library(program):
     os.mkfifo(program / "pipe")
     opened = []
