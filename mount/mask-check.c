@@ -49,7 +49,7 @@ static bool is_within_later(const struct run *run, const struct masked *masked)
 {
 	const struct masks *masks = run->mounts->masks;
 	for (const struct masked *later = masked + 1; later < masks->items + masks->n; later++)
-		if (later->op->kind == OP_MASK && later->shown.stx_ino &&
+		if (later->op->kind == OP_MASK && later->shown.ino &&
 		    path_is_within(masked->real, later->real))
 			return true;
 	return false;
@@ -66,11 +66,11 @@ static _Noreturn void die_uncovered(const struct run *run, const struct masked *
 	    position_text(masked->op->position), verb_of(masked), masked->path, who);
 }
 
-static bool is_own_cover(const struct run *run, const struct kernel_statx *found)
+static bool is_own_cover(const struct run *run, struct mask_object found)
 {
-	const struct kernel_statx *covers = run->mounts->masks->covers;
+	const struct mask_object *covers = run->mounts->masks->covers;
 	for (size_t i = 0; i < ARRAY_SIZE(run->mounts->masks->covers); i++)
-		if (covers[i].stx_ino && mask_is_same(&covers[i], found))
+		if (mask_is_same(covers[i], found))
 			return true;
 	return false;
 }
@@ -78,19 +78,19 @@ static bool is_own_cover(const struct run *run, const struct kernel_statx *found
 static void check_covered(const struct run *run, const struct masked *masked)
 {
 	struct kernel_statx found = { 0 };
-	bool is_object = masked->object.stx_ino && !masked->is_stub;
+	bool is_object = masked->object.ino && !masked->is_stub;
 	AUTO_CLOSE int fd = look(run, is_object ? masked->path : masked->real,
 				 is_object ? 0 : O_NOFOLLOW, &found);
-	if (fd >= 0 && masked->is_own_tmpfs && mask_is_same(&found, &masked->shown)) {
+	bool is_shown = fd >= 0 && mask_is_same(mask_object_of(&found), masked->shown);
+	if (is_shown && masked->is_own_tmpfs) {
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 		if (sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0)
 			die_errno(errno, "%s: Can't make %s read-only",
 				  position_text(masked->op->position), masked->path);
 	}
 	/* A cover is read-only in each of its mounts. */
-	bool holds = fd >= 0 && mask_is_same(&found, &masked->shown) &&
-		     found.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
-		     (is_own_cover(run, &found) || is_read_only(fd));
+	bool holds = is_shown && found.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
+		     (is_own_cover(run, masked->shown) || is_read_only(fd));
 	if (!holds && !is_within_later(run, masked))
 		die_uncovered(run, masked, found.stx_mnt_id);
 }
@@ -135,9 +135,8 @@ static void check_part(const struct run *run, const struct masked *masked, const
 		       const struct op *op, const char *source)
 {
 	struct kernel_statx found;
-	if (masked->op->kind != OP_PROTECT || masked->parent.stx_ino ||
-	    !is_within(source, object) || streq(source, object) ||
-	    plan_path_below(op->inner_path, masked->path))
+	if (masked->op->kind != OP_PROTECT || masked->parent.ino || !is_within(source, object) ||
+	    streq(source, object) || plan_path_below(op->inner_path, masked->path))
 		return;
 	AUTO_CLOSE int fd = look(run, op->inner_path, 0, &found);
 	if (fd >= 0 && found.stx_mnt_id == run->mounts->pins[op - run->plan->root.ops].mount_id &&
@@ -153,7 +152,7 @@ static bool is_held(const struct run *run, const struct masked *passed, const ch
 {
 	struct kernel_statx found;
 	if ((run->shape.userns_disabled || run->plan->root.accidents_only) &&
-	    (passed->was_mount_root || mask_is_pinned(run, &passed->object)))
+	    (passed->was_mount_root || mask_is_pinned(run, passed->object)))
 		return true;
 	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
 	return fd >= 0 && found.stx_attributes & STATX_ATTR_MOUNT_ROOT;
@@ -166,7 +165,7 @@ static void check_room(const struct run *run, const struct masked *masked, const
 	struct kernel_statx found;
 	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
 	if (fd < 0 || is_read_only(fd) || !mask_can_make_in(run, fd) ||
-	    !(is_layer || mask_is_same(&found, &masked->parent)))
+	    !(is_layer || mask_is_same(mask_object_of(&found), masked->parent)))
 		return;
 	const char *way = !masked->name ? NULL
 					: arena_printf("%s%s%s", inner,
@@ -193,7 +192,7 @@ static void check_view(const struct run *run, const struct masked *masked, const
 		plan_is_root_path(op->inner_path)
 			? arena_join("/", rest)
 			: arena_printf("%s%s%s", op->inner_path, *rest ? "/" : "", rest);
-	if (masked->parent.stx_ino) {
+	if (masked->parent.ino) {
 		check_room(run, masked, op, inner, is_layer);
 		return;
 	}
@@ -202,8 +201,8 @@ static void check_view(const struct run *run, const struct masked *masked, const
 	AUTO_CLOSE int fd = look(run, inner, O_NOFOLLOW, &found);
 	bool may_be_seen = masked->op->kind == OP_PROTECT || masked->is_stub;
 	if (fd < 0 || (may_be_seen && is_read_only(fd)) ||
-	    (is_layer ? mask_is_same(&found, &masked->shown)
-		      : !mask_is_same(&found, &masked->object)))
+	    (is_layer ? mask_is_same(mask_object_of(&found), masked->shown)
+		      : !mask_is_same(mask_object_of(&found), masked->object)))
 		return;
 	die("%s: Can't %s %s: %s shows it once more, at %s", position_text(masked->op->position),
 	    verb_of(masked), masked->path, position_text(op->position), inner);
@@ -231,7 +230,7 @@ static void check_paths(const struct run *run, const struct masked *masked, cons
 			check_part(run, masked, masked->real, op, pin->inner_source);
 		}
 		for (size_t j = 0; pin->layer_sources && pin->layer_sources[j]; j++)
-			if ((masked->op->kind == OP_MASK && !masked->parent.stx_ino) ||
+			if ((masked->op->kind == OP_MASK && !masked->parent.ino) ||
 			    (op->overlay->upper.path && !pin->layer_sources[j + 1]))
 				check_view(run, masked, object, op, pin->layer_sources[j], true);
 	}
@@ -239,7 +238,7 @@ static void check_paths(const struct run *run, const struct masked *masked, cons
 
 static void check_second_paths(const struct run *run, const struct masked *masked)
 {
-	if (!masked->object.stx_ino && !masked->parent.stx_ino)
+	if (!masked->object.ino && !masked->parent.ino)
 		return;
 	check_paths(run, masked, mask_place_text(run, masked->tree, masked->below), false);
 	const struct pin *pin =
@@ -262,7 +261,7 @@ void mask_check(struct run *run)
 	}
 	for (size_t i = 0; masks && i < masks->n; i++) {
 		struct masked *masked = &masks->items[i];
-		if (masked->shown.stx_ino)
+		if (masked->shown.ino)
 			check_covered(run, masked);
 		else
 			check_missing(run, masked);

@@ -31,7 +31,7 @@ struct view {
 struct pinned {
 	uint64_t of_mount_id;
 	const char *below;
-	struct kernel_statx object;
+	struct mask_object object;
 };
 
 struct mask_pins {
@@ -43,10 +43,16 @@ struct mask_pins {
 	int open_fd;
 };
 
-bool mask_is_same(const struct kernel_statx *a, const struct kernel_statx *b)
+struct mask_object mask_object_of(const struct kernel_statx *status)
 {
-	return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major &&
-	       a->stx_dev_minor == b->stx_dev_minor;
+	return (struct mask_object){ .ino = status->stx_ino,
+				     .device = (uint64_t) status->stx_dev_major << 32 |
+					       status->stx_dev_minor };
+}
+
+bool mask_is_same(struct mask_object a, struct mask_object b)
+{
+	return a.ino == b.ino && a.device == b.device;
 }
 
 static _Noreturn void die_changed(const struct op *op)
@@ -109,31 +115,31 @@ static int open_view(struct run *run, const struct op *op, const struct mask_mou
 
 /* Whether it is pinned already; dies where something else is there now. */
 static bool is_pinned(const struct run *run, const struct op *op, const struct mask_mount *mount,
-		      const char *below, const struct kernel_statx *found)
+		      const char *below, struct mask_object found)
 {
 	const struct mask_pins *pins = run->mounts->masks->pins;
 	for (size_t i = pins->n; i-- > 0;) {
 		const struct pinned *pin = &pins->items[i];
 		if (pin->of_mount_id != mount->id || !streq(pin->below, below))
 			continue;
-		if (!mask_is_same(&pin->object, found))
+		if (!mask_is_same(pin->object, found))
 			die_changed(op);
 		return true;
 	}
 	return false;
 }
 
-bool mask_is_pinned(const struct run *run, const struct kernel_statx *object)
+bool mask_is_pinned(const struct run *run, struct mask_object object)
 {
 	const struct mask_pins *pins = run->mounts->masks->pins;
 	for (size_t i = 0; pins && i < pins->n; i++)
-		if (mask_is_same(&pins->items[i].object, object))
+		if (mask_is_same(pins->items[i].object, object))
 			return true;
 	return false;
 }
 
 void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
-	      const char *below, const struct kernel_statx *found)
+	      const char *below, struct mask_object found)
 {
 	struct mask_pins *pins = run->mounts->masks->pins;
 	if (!pins) {
@@ -146,13 +152,13 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 	AUTO_CLOSE int there = path_open(open_view(run, op, mount), below, O_PATH | O_NOFOLLOW);
 	if (there < 0 ||
 	    sys_statx(there, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) < 0 ||
-	    !mask_is_same(&status, found))
+	    !mask_is_same(mask_object_of(&status), found))
 		die_changed(op);
 	AUTO_CLOSE int clone = clone_hidden(op, there);
 	bind_attach(op, clone, there, "");
 	pins->items = arena_grow(pins->items, pins->n, &pins->capacity, sizeof(*pins->items));
 	pins->items[pins->n++] =
-		(struct pinned){ .of_mount_id = mount->id, .below = below, .object = *found };
+		(struct pinned){ .of_mount_id = mount->id, .below = below, .object = found };
 }
 
 void mask_pins_close(const struct run *run)

@@ -5,6 +5,11 @@
 #include "run/run.h"
 #include "sys/kernel.h"
 
+/* What tells objects apart; ino 0: none. */
+struct mask_object {
+	uint64_t ino, device;
+};
+
 /* What a path inside leads to. */
 struct mask_place {
 	int fd; /* O_PATH; of the last directory that there is, where something is missing */
@@ -28,9 +33,10 @@ struct masked {
 	const struct op *op;
 	const char *path, *real, *below;
 	const struct op *tree;
-	/* What was there (stx_ino 0: nothing); what is there now (0: nothing, as before); where nothing is and
-	 * nothing can be made (else 0). */
-	struct kernel_statx object, shown, parent;
+	/* What was there (none: nothing); what is there now (none: nothing, as before), and the id of its mount;
+	 * where nothing is and nothing can be made (else none). */
+	struct mask_object object, shown, parent;
+	uint64_t mount_id;
 	bool was_mount_root, was_writable, is_stub, is_own_tmpfs; /* in which more is made */
 	const char *name; /* of what is passed, in its parent; else NULL */
 };
@@ -49,9 +55,9 @@ struct masks {
 	size_t n, capacity, n_stubs; /* the last: made on the host, or shared */
 	struct masked *passed; /* on mounts that cannot be written to: no pin; below: its parent */
 	size_t n_passed, capacity_passed;
-	struct mask_pins *pins;        /* NULL: none */
-	struct walked *walked;         /* mask-walk.c */
-	struct kernel_statx covers[3]; /* stx_ino 0: not made yet */
+	struct mask_pins *pins;       /* NULL: none */
+	struct walked *walked;        /* mask-walk.c */
+	struct mask_object covers[3]; /* none: not made yet */
 };
 
 #endif

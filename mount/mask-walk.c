@@ -35,10 +35,10 @@ struct walk {
 	const struct op *op;
 	const char *path;
 	bool pins;
-	int at_fd;              /* ours unless it is the root's */
-	struct kernel_statx at; /* stx_ino 0: not asked yet */
-	struct text way;        /* to it */
-	char *rest;             /* what is still to go */
+	int at_fd;             /* ours unless it is the root's */
+	struct mask_object at; /* none: not asked yet */
+	struct text way;       /* to it */
+	char *rest;            /* what is still to go */
 	unsigned n_links;
 	struct mask_mount mount; /* that at_fd is on */
 	size_t top_length;       /* of the way to its top, */
@@ -107,7 +107,7 @@ static void stand_on(struct walk *walk, int fd, const struct kernel_statx *statu
 	if (walk->at_fd != walk->run->root.fd)
 		close_fd(&walk->at_fd);
 	walk->at_fd = fd;
-	walk->at = *status;
+	walk->at = mask_object_of(status);
 	if (status->stx_mnt_id == walk->mount.id)
 		return;
 	if (!(status->stx_attributes & STATX_ATTR_MOUNT_ROOT))
@@ -166,12 +166,16 @@ static void note_writable(struct walk *walk)
 static void note_passed(struct walk *walk, const char *name, const struct kernel_statx *found)
 {
 	struct masks *masks = walk->run->mounts->masks;
-	if (!walk->at.stx_ino && sys_statx(walk->at_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-					   STATX_INO, &walk->at) < 0)
-		die_changed(walk);
+	struct kernel_statx status;
+	if (!walk->at.ino) {
+		if (sys_statx(walk->at_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO,
+			      &status) < 0)
+			die_changed(walk);
+		walk->at = mask_object_of(&status);
+	}
 	for (size_t i = masks->n_passed; i-- > 0;)
 		if (masks->passed[i].tree == walk->mount.tree &&
-		    mask_is_same(&masks->passed[i].parent, &walk->at) &&
+		    mask_is_same(masks->passed[i].parent, walk->at) &&
 		    streq(masks->passed[i].name, name))
 			return;
 	masks->passed = arena_grow(masks->passed, masks->n_passed, &masks->capacity_passed,
@@ -184,7 +188,7 @@ static void note_passed(struct walk *walk, const char *name, const struct kernel
 				 .below = way_of(walk) + walk->tree_length,
 				 .parent = walk->at,
 				 .name = name,
-				 .object = *found,
+				 .object = mask_object_of(found),
 				 .was_mount_root = found->stx_attributes & STATX_ATTR_MOUNT_ROOT };
 }
 
@@ -200,7 +204,7 @@ static void keep_step(struct walk *walk, const char *name, const struct kernel_s
 		return;
 	const char *way = way_of(walk) + walk->top_length;
 	mask_pin(walk->run, walk->op, &walk->mount,
-		 skip_slashes(arena_join(way, arena_join("/", name))), found);
+		 skip_slashes(arena_join(way, arena_join("/", name))), mask_object_of(found));
 }
 
 static void go_down(struct walk *walk, int fd, const char *name, const struct kernel_statx *found)

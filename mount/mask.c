@@ -10,6 +10,7 @@
 #include "bind-mount.h"
 #include "mount/destination.h"
 #include "mount/fs.h"
+#include "mount/mask-pins.h"
 #include "mount/mask-state.h"
 #include "mount/mask-walk.h"
 #include "mount/overlay-cover.h"
@@ -106,9 +107,9 @@ static _Noreturn void die_of_cover(const struct op *op)
 }
 
 /* Mounted on itself with its flags, which clones of it then have. */
-static void make_cover(const struct op *op, int at, const char *name, int kind,
-		       struct kernel_statx *ret)
+static struct mask_object make_cover(const struct op *op, int at, const char *name, int kind)
 {
+	struct kernel_statx status;
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
 				   .propagation = MS_PRIVATE };
@@ -118,21 +119,22 @@ static void make_cover(const struct op *op, int at, const char *name, int kind,
 	AUTO_CLOSE int mount_fd =
 		made < 0 ? -1 : sys_open_tree(at, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (mount_fd < 0 || sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) < 0 ||
-	    sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_INO, ret) < 0)
+	    sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_INO, &status) < 0)
 		die_of_cover(op);
 	bind_attach(op, mount_fd, at, name);
+	return mask_object_of(&status);
 }
 
 /* One of a kind for all masks: a directory, a file, or a socket at which nobody listens, which can be neither opened
  * (ENXIO) nor connected to (ECONNREFUSED). */
 static int clone_cover(struct run *run, const struct op *op, mode_t type,
-		       struct kernel_statx *ret_cover)
+		       struct mask_object *ret_cover)
 {
 	static const char *const names[] = { "directory", "file", "socket" };
 	int at = run->mounts->scratch.fd, i = S_ISDIR(type) ? 0 : S_ISREG(type) ? 1 : 2;
-	struct kernel_statx *cover = &run->mounts->masks->covers[i];
-	if (!cover->stx_ino)
-		make_cover(op, at, names[i], i, cover);
+	struct mask_object *cover = &run->mounts->masks->covers[i];
+	if (!cover->ino)
+		*cover = make_cover(op, at, names[i], i);
 	*ret_cover = *cover;
 	int clone = sys_open_tree(at, names[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (clone < 0)
@@ -154,7 +156,7 @@ static void attach(struct run *run, struct masked *masked, int mount_fd, int at_
 	if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
 		die_errno(errno, "%s: Can't look at the mount on %s",
 			  position_text(masked->op->position), masked->path);
-	masked->shown.stx_mnt_id = status.stx_mnt_id;
+	masked->mount_id = status.stx_mnt_id;
 	mask_walk_note_covered(run, masked->real);
 	remember(run, masked);
 }
@@ -169,9 +171,11 @@ static void mask_object(struct run *run, struct masked *masked, const struct mas
 	AUTO_CLOSE int mount_fd = masked->is_own_tmpfs ? fs_make_tmpfs(op->position, 0555)
 						       : clone_cover(run, op, type, &masked->shown);
 	if (masked->is_own_tmpfs) {
+		struct kernel_statx status;
 		destination_note_tmpfs(run, mount_fd);
-		if (sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_INO, &masked->shown) < 0)
+		if (sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_INO, &status) < 0)
 			die_of_cover(op);
+		masked->shown = mask_object_of(&status);
 	}
 	if (!place->is_mount_root)
 		overlay_note_mount(run, op, place->fd, place->mount_id);
@@ -194,11 +198,10 @@ static void protect_object(struct run *run, struct masked *masked, const struct 
 	    sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
 		die_because(errno, "%s: Can't make %s read-only: %s%s", position, masked->path,
 			    errno_text(errno), diagnose_mount_api(errno));
-	if (S_ISREG(masked->object.stx_mode) && masked->object.stx_nlink > 1 &&
-	    !place->is_read_only)
+	if (S_ISREG(place->status.stx_mode) && place->status.stx_nlink > 1 && !place->is_read_only)
 		say_warning(
 			"%s: %s has %u names (hard links): by another one that COMMAND can write to it can be changed",
-			position, masked->path, masked->object.stx_nlink);
+			position, masked->path, place->status.stx_nlink);
 	masked->shown = masked->object;
 	attach(run, masked, mount_fd, place->fd);
 }
@@ -207,7 +210,7 @@ static const struct masked *find_shown(const struct run *run, uint64_t mount_id)
 {
 	const struct masks *masks = run->mounts->masks;
 	for (size_t i = 0; i < masks->n; i++)
-		if (masks->items[i].shown.stx_ino && masks->items[i].shown.stx_mnt_id == mount_id)
+		if (masks->items[i].shown.ino && masks->items[i].mount_id == mount_id)
 			return &masks->items[i];
 	return NULL;
 }
@@ -224,20 +227,20 @@ static bool is_done(const struct run *run, const struct masked *masked,
 {
 	const struct masked *earlier =
 		place->is_mount_root ? find_shown(run, place->mount_id) : NULL;
-	bool is_empty = earlier && (earlier->op->kind == OP_MASK || earlier->is_stub ||
-				    !earlier->object.stx_ino);
+	bool is_empty = earlier &&
+			(earlier->op->kind == OP_MASK || earlier->is_stub || !earlier->object.ino);
 	return is_empty || (earlier && masked->op->kind == OP_PROTECT);
 }
 
-static void treat_object(struct run *run, struct masked *masked, const struct mask_place *place)
+static void treat_object(struct run *run, struct masked *masked, struct mask_place *place)
 {
-	struct kernel_statx *object = &masked->object;
-	bool is_directory = S_ISDIR(place->status.stx_mode);
-	*object = place->status;
+	struct kernel_statx *object = &place->status;
+	bool is_directory = S_ISDIR(object->stx_mode);
 	if (!(object->stx_mask & STATX_TYPE) &&
 	    fs_look_at(run, place->fd, object, &is_directory) < 0)
 		die_errno(errno, "%s: Can't look at %s", position_text(masked->op->position),
 			  masked->path);
+	masked->object = mask_object_of(object);
 	mode_t type = is_directory ? S_IFDIR : object->stx_mode & S_IFMT;
 	run_tell(run, "%s: found a %s", position_text(masked->op->position),
 		 S_ISDIR(type)   ? "directory"
@@ -302,7 +305,7 @@ static void stand_in(struct run *run, struct masked *masked, const struct mask_p
 {
 	const struct op *op = masked->op;
 	bool is_directory = place->missing_is_directory;
-	struct kernel_statx *object = &masked->object;
+	struct kernel_statx object;
 	int made = 0;
 	if (masked->is_stub)
 		stub_make(run, op, place->fd, place->missing, is_directory);
@@ -311,12 +314,12 @@ static void stand_in(struct run *run, struct masked *masked, const struct mask_p
 				    : mknodat(place->fd, place->missing, S_IFREG | 0444, 0);
 	AUTO_CLOSE int fd =
 		made < 0 ? -1 : openat(place->fd, place->missing, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fs_look_at(run, fd, object, &is_directory) < 0 ||
-	    sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, object) < 0)
+	if (fd < 0 || fs_look_at(run, fd, &object, &is_directory) < 0 ||
+	    sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &object) < 0)
 		die_errno(errno, "%s: Can't make a stand-in for %s", position_text(op->position),
 			  masked->path);
-	if (!masked->is_stub) /* nothing of the host's */
-		object->stx_ino = 0;
+	if (masked->is_stub) /* otherwise it is nothing of the host's */
+		masked->object = mask_object_of(&object);
 	AUTO_CLOSE int mount_fd =
 		clone_cover(run, op, is_directory ? S_IFDIR : S_IFREG, &masked->shown);
 	masked->real = arena_printf("%s/%s", place->real, place->missing);
@@ -338,7 +341,7 @@ static void treat_missing(struct run *run, struct masked *masked, const struct m
 	if (!place->is_stub && !mask_can_make(run, place)) {
 		run_tell(run, "%s: nothing there, and COMMAND cannot make it",
 			 position_text(masked->op->position));
-		masked->parent = place->status;
+		masked->parent = mask_object_of(&place->status);
 		remember(run, masked);
 		return;
 	}
