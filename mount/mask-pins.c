@@ -113,18 +113,15 @@ static int open_view(struct run *run, const struct op *op, const struct mask_mou
 	return pins->open_fd;
 }
 
-/* Whether it is pinned already; dies where something else is there now. */
-static bool is_pinned(const struct run *run, const struct op *op, const struct mask_mount *mount,
+/* Of what has several names each is pinned: a link can have them. */
+static bool is_pinned(const struct mask_pins *pins, const struct mask_mount *mount,
 		      const char *below, struct mask_object found)
 {
-	const struct mask_pins *pins = run->mounts->masks->pins;
 	for (size_t i = pins->n; i-- > 0;) {
 		const struct pinned *pin = &pins->items[i];
-		if (pin->of_mount_id != mount->id || !streq(pin->below, below))
-			continue;
-		if (!mask_is_same(pin->object, found))
-			die_changed(op);
-		return true;
+		if (mask_is_same(pin->object, found) && pin->of_mount_id == mount->id &&
+		    streq(pin->below, below))
+			return true;
 	}
 	return false;
 }
@@ -147,7 +144,7 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 		pins->open_fd = -1;
 	}
 	struct kernel_statx status;
-	if (is_pinned(run, op, mount, below, found))
+	if (is_pinned(pins, mount, below, found))
 		return;
 	AUTO_CLOSE int there = path_open(open_view(run, op, mount), below, O_PATH | O_NOFOLLOW);
 	if (there < 0 ||
@@ -157,8 +154,9 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 	AUTO_CLOSE int clone = clone_hidden(op, there);
 	bind_attach(op, clone, there, "");
 	pins->items = arena_grow(pins->items, pins->n, &pins->capacity, sizeof(*pins->items));
-	pins->items[pins->n++] =
-		(struct pinned){ .of_mount_id = mount->id, .below = below, .object = found };
+	pins->items[pins->n++] = (struct pinned){ .of_mount_id = mount->id,
+						  .below = arena_string(below),
+						  .object = found };
 }
 
 void mask_pins_close(const struct run *run)

@@ -9,7 +9,7 @@ struct mask_object mask_object_of(const struct kernel_statx *status);
 bool mask_is_same(struct mask_object a, struct mask_object b);
 /* Whether it cannot be renamed or removed, by whatever path. */
 bool mask_is_pinned(const struct run *run, struct mask_object object);
-/* Pins what was found `below` the top of a mount, if it is not pinned yet. Arena memory. */
+/* Pins what was found `below` the top of a mount, if it is not pinned yet. */
 void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
 	      const char *below, struct mask_object found);
 /* No more pins: closes what was left open for them. */

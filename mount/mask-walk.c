@@ -35,10 +35,10 @@ struct walk {
 	const struct op *op;
 	const char *path;
 	bool pins;
-	int at_fd;             /* ours unless it is the root's */
+	int at_fd;             /* ours unless it is the root's, or walked->start's */
 	struct mask_object at; /* none: not asked yet */
 	struct text way;       /* to it */
-	char *rest;            /* what is still to go */
+	const char *rest;      /* what is still to go */
 	unsigned n_links;
 	struct mask_mount mount; /* that at_fd is on */
 	size_t top_length;       /* of the way to its top, */
@@ -60,6 +60,7 @@ struct walked {
 	 * link. All that it passes was looked at, and is pinned. */
 	const char *path, *beginning;
 	struct walk start; /* at_fd -1: nowhere */
+	struct text way;   /* the last walk's, which the next one writes over */
 };
 
 static _Noreturn void die_changed(const struct walk *walk)
@@ -82,6 +83,12 @@ static const char *way_of(const struct walk *walk)
 	return arena_copy(walk->way.length ? walk->way.bytes : "", walk->way.length);
 }
 
+static void add_name(struct walk *walk, const char *name)
+{
+	text_add_bytes(&walk->way, "/", 1);
+	text_add_bytes(&walk->way, name, strlen(name));
+}
+
 /* The top of a mount begins where the walk stands. */
 static void enter_mount(struct walk *walk, uint64_t id)
 {
@@ -101,11 +108,17 @@ static void enter_mount(struct walk *walk, uint64_t id)
 		walk->tree_length = walk->way.length;
 }
 
+static void leave(struct walk *walk)
+{
+	if (walk->at_fd != walk->run->root.fd &&
+	    walk->at_fd != walk->run->mounts->masks->walked->start.at_fd)
+		close_fd(&walk->at_fd);
+}
+
 /* Stands on fd, which is taken over. */
 static void stand_on(struct walk *walk, int fd, const struct kernel_statx *status)
 {
-	if (walk->at_fd != walk->run->root.fd)
-		close_fd(&walk->at_fd);
+	leave(walk);
 	walk->at_fd = fd;
 	walk->at = mask_object_of(status);
 	if (status->stx_mnt_id == walk->mount.id)
@@ -202,16 +215,17 @@ static void keep_step(struct walk *walk, const char *name, const struct kernel_s
 	if (!is_writable(walk) || walk->mount.is_fuse ||
 	    found->stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		return;
-	const char *way = way_of(walk) + walk->top_length;
+	size_t length = walk->way.length;
+	add_name(walk, name);
 	mask_pin(walk->run, walk->op, &walk->mount,
-		 skip_slashes(arena_join(way, arena_join("/", name))), mask_object_of(found));
+		 skip_slashes(walk->way.bytes + walk->top_length), mask_object_of(found));
+	walk->way.length = length;
 }
 
 static void go_down(struct walk *walk, int fd, const char *name, const struct kernel_statx *found)
 {
 	keep_step(walk, name, found);
-	text_add_bytes(&walk->way, "/", 1);
-	text_add_bytes(&walk->way, name, strlen(name));
+	add_name(walk, name);
 	stand_on(walk, fd, found);
 }
 
@@ -266,9 +280,11 @@ static const char *next_name(struct walk *walk, bool *ret_is_last, bool *ret_wan
 	const char *name = skip_slashes(walk->rest);
 	size_t length = strcspn(name, "/");
 	*ret_wants_directory = name[length] == '/';
-	walk->rest = arena_string(name + length);
+	walk->rest = name + length;
 	*ret_is_last = !*skip_slashes(walk->rest);
-	return length ? arena_copy(name, length) : NULL;
+	if (!length)
+		return NULL;
+	return *walk->rest ? arena_copy(name, length) : name;
 }
 
 /* What is where the way ends: fd, called `name`; or, without, the directory in which that is missing. */
@@ -277,7 +293,7 @@ static void arrive(struct walk *walk, int fd, const char *name, struct mask_plac
 	if (name && ret->status.stx_attributes & STATX_ATTR_MOUNT_ROOT)
 		keep_step(walk, name, &ret->status);
 	if (name)
-		text_add(&walk->way, "/%s", name);
+		add_name(walk, name);
 	ret->fd = fd;
 	ret->is_mount_root = ret->status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	ret->mount_id = ret->status.stx_mnt_id;
@@ -341,16 +357,11 @@ static void note_parting(const struct walk *walk, const char *name)
 	if (length != common || (walked->start.at_fd >= 0 && strlen(walked->beginning) == length &&
 				 strncmp(walked->beginning, walk->path, length) == 0))
 		return;
-	int fd = fcntl(walk->at_fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		return;
-	close_fd(&walked->start.at_fd);
+	if (walk->at_fd != walked->start.at_fd)
+		close_fd(&walked->start.at_fd);
 	walked->beginning = arena_copy(walk->path, length);
 	walked->start = *walk;
-	walked->start.at_fd = fd;
-	/* without capacity, so that whoever goes on from there copies it */
-	walked->start.way = (struct text){ .bytes = arena_copy(walk->way.bytes, walk->way.length),
-					   .length = walk->way.length };
+	walked->start.way.bytes = arena_copy(walk->way.bytes, walk->way.length);
 }
 
 /* In a worktree, or a submodule, .git is a file that names the directory. */
@@ -485,11 +496,9 @@ static void begin(struct walk *walk)
 	walked->last = walk->op;
 	const struct walk *start = &walked->start;
 	size_t length = start->at_fd < 0 ? 0 : strlen(walked->beginning);
-	int fd = length && strncmp(walk->path, walked->beginning, length) == 0 &&
-				 *skip_slashes(walk->path + length)
-			 ? fcntl(start->at_fd, F_DUPFD_CLOEXEC, 3)
-			 : -1;
-	if (fd < 0) {
+	walk->way = walked->way;
+	if (!length || strncmp(walk->path, walked->beginning, length) != 0 ||
+	    !*skip_slashes(walk->path + length)) {
 		stand_on_root(walk);
 		return;
 	}
@@ -497,8 +506,10 @@ static void begin(struct walk *walk)
 	*walk = *start;
 	walk->op = next.op;
 	walk->path = next.path;
-	walk->at_fd = fd;
-	walk->rest = next.rest + length;
+	walk->rest = next.path + length;
+	walk->way = next.way;
+	walk->way.length = 0;
+	text_add_bytes(&walk->way, start->way.bytes, start->way.length);
 }
 
 void mask_walk(struct run *run, const struct op *op, const char *path, bool pins,
@@ -509,7 +520,7 @@ void mask_walk(struct run *run, const struct op *op, const char *path, bool pins
 			     .path = path,
 			     .pins = pins,
 			     .at_fd = run->root.fd,
-			     .rest = arena_string(path) };
+			     .rest = path };
 	*ret = (struct mask_place){ .fd = -1 };
 	begin(&walk);
 	ret->trouble = go(&walk, ret);
@@ -519,7 +530,7 @@ void mask_walk(struct run *run, const struct op *op, const char *path, bool pins
 		ret->trouble = arena_printf(
 			"the link %s lies on an overlay of fuse-overlayfs's, where COMMAND can replace it: name the place that it leads to",
 			walk.loose_link);
-	if (walk.at_fd != run->root.fd)
-		close_fd(&walk.at_fd);
+	leave(&walk);
+	run->mounts->masks->walked->way = walk.way;
 	run->mounts->masks->walked->path = pins ? path : NULL;
 }
