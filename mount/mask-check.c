@@ -4,6 +4,7 @@
  */
 #include "mount/mask-check.h"
 
+#include "mount/mask-cover.h"
 #include "mount/mask-pins.h"
 #include "mount/mask-state.h"
 #include "mount/mask-walk.h"
@@ -66,15 +67,6 @@ static _Noreturn void die_uncovered(const struct run *run, const struct masked *
 	    position_text(masked->op->position), verb_of(masked), masked->path, who);
 }
 
-static bool is_own_cover(const struct run *run, struct mask_object found)
-{
-	const struct mask_object *covers = run->mounts->masks->covers;
-	for (size_t i = 0; i < ARRAY_SIZE(run->mounts->masks->covers); i++)
-		if (mask_is_same(covers[i], found))
-			return true;
-	return false;
-}
-
 static void check_covered(const struct run *run, const struct masked *masked)
 {
 	struct kernel_statx found = { 0 };
@@ -90,7 +82,7 @@ static void check_covered(const struct run *run, const struct masked *masked)
 	}
 	/* A cover is read-only in each of its mounts. */
 	bool holds = is_shown && found.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
-		     (is_own_cover(run, masked->shown) || is_read_only(fd));
+		     (mask_cover_is_one(run, masked->shown) || is_read_only(fd));
 	if (!holds && !is_within_later(run, masked))
 		die_uncovered(run, masked, found.stx_mnt_id);
 }

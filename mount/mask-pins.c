@@ -3,14 +3,15 @@
  * rename(2), rmdir(2) and unlink(2) answer EBUSY for an entry that any mount of the caller's mount namespace
  * lies on, whatever that is mounted over (is_local_mountpoint()). So a pin is a mount in a second view of the
  * tree, a clone that is attached in the scratch tmpfs, below the new root, where no path leads: look-ups in
- * the visible tree never meet it, and no rename in there crosses a mount. It is a clone of the very entry, so
- * that what is below can be found, and pinned, through it.
+ * the visible tree never meet it, and no rename in there crosses a mount. Each depth has a view of its own, so that no
+ * look-up of what is to be pinned there meets a pin above it: any mount will do for one.
  *
  * Must not: attach anything where COMMAND could see it.
  */
 #include "mount/mask-pins.h"
 
 #include "bind-mount.h"
+#include "mount/mask-cover.h"
 #include "mount/mask-state.h"
 #include "mount/state.h"
 #include "plan/plan.h"
@@ -20,11 +21,12 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <string.h>
 
-/* A second view of a mount. */
+/* A second view of a mount, for what lies at one depth below its top. */
 struct view {
 	uint64_t of_mount_id;
-	const char *name; /* in the scratch tmpfs */
+	size_t depth;
 };
 
 /* What is pinned in one. */
@@ -39,21 +41,9 @@ struct mask_pins {
 	size_t n_views, capacity_views;
 	struct pinned *items;
 	size_t n, capacity;
-	uint64_t open_mount_id; /* of the view that was used last */
+	size_t open_view; /* that was used last: its number, which is in its name in the scratch tmpfs */
 	int open_fd;
 };
-
-struct mask_object mask_object_of(const struct kernel_statx *status)
-{
-	return (struct mask_object){ .ino = status->stx_ino,
-				     .device = (uint64_t) status->stx_dev_major << 32 |
-					       status->stx_dev_minor };
-}
-
-bool mask_is_same(struct mask_object a, struct mask_object b)
-{
-	return a.ino == b.ino && a.device == b.device;
-}
 
 static _Noreturn void die_changed(const struct op *op)
 {
@@ -61,9 +51,8 @@ static _Noreturn void die_changed(const struct op *op)
 	    op->inner_path);
 }
 
-/* EINVAL: the host's mounts below are locked, and come along or not at all (mount_namespaces(7)). In a view, which is
- * read-only and private, a clone is so, too. */
-static int clone_hidden(const struct op *op, int fd)
+/* EINVAL: the host's mounts below are locked, and come along or not at all (mount_namespaces(7)). */
+static int clone_top(const struct op *op, int fd)
 {
 	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
 	int clone = sys_open_tree(fd, "", flags);
@@ -75,42 +64,58 @@ static int clone_hidden(const struct op *op, int fd)
 	return clone;
 }
 
-static int open_view(struct run *run, const struct op *op, const struct mask_mount *mount)
+static void make_view(struct run *run, const struct op *op, const struct mask_mount *mount,
+		      const char *name)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
+	struct kernel_statx status;
+	AUTO_CLOSE int top_fd = path_open(run->root.fd, mount->top, O_PATH | O_DIRECTORY);
+	if (top_fd < 0 ||
+	    sys_statx(top_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0 ||
+	    status.stx_mnt_id != mount->id)
+		die_changed(op);
+	AUTO_CLOSE int clone = clone_top(op, top_fd);
+	if (sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
+	    mkdirat(run->mounts->scratch.fd, name, 0700) < 0)
+		die_errno(errno, "%s: Can't make a second view", position_text(op->position));
+	bind_attach(op, clone, run->mounts->scratch.fd, name);
+}
+
+/* Its top. The descriptor is not the caller's. */
+static int open_view(struct run *run, const struct op *op, const struct mask_mount *mount,
+		     size_t depth)
 {
 	struct mask_pins *pins = run->mounts->masks->pins;
-	const char *name = NULL;
-	if (pins->open_fd >= 0 && pins->open_mount_id == mount->id)
+	size_t i = pins->open_view;
+	if (pins->open_fd >= 0 && pins->views[i].of_mount_id == mount->id &&
+	    pins->views[i].depth == depth)
 		return pins->open_fd;
-	for (size_t i = 0; i < pins->n_views; i++)
-		if (pins->views[i].of_mount_id == mount->id)
-			name = pins->views[i].name;
-	if (!name) {
-		AUTO_CLOSE int top_fd = path_open(run->root.fd, mount->top, O_PATH | O_DIRECTORY);
-		struct kernel_statx status;
-		if (top_fd < 0 ||
-		    sys_statx(top_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
-			      &status) < 0 ||
-		    status.stx_mnt_id != mount->id)
-			die_changed(op);
+	for (i = 0; i < pins->n_views; i++)
+		if (pins->views[i].of_mount_id == mount->id && pins->views[i].depth == depth)
+			break;
+	const char *name = arena_join("view", arena_number(i, 10));
+	if (i == pins->n_views) {
+		make_view(run, op, mount, name);
 		pins->views = arena_grow(pins->views, pins->n_views, &pins->capacity_views,
 					 sizeof(*pins->views));
-		name = arena_join("view", arena_number(pins->n_views, 10));
-		pins->views[pins->n_views++] = (struct view){ mount->id, name };
-		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY,
-					   .propagation = MS_PRIVATE };
-		AUTO_CLOSE int clone = clone_hidden(op, top_fd);
-		if (sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
-		    mkdirat(run->mounts->scratch.fd, name, 0700) < 0)
-			die_errno(errno, "%s: Can't make a second view",
-				  position_text(op->position));
-		bind_attach(op, clone, run->mounts->scratch.fd, name);
+		pins->views[pins->n_views++] = (struct view){ mount->id, depth };
 	}
 	close_fd(&pins->open_fd);
 	pins->open_fd = openat(run->mounts->scratch.fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (pins->open_fd < 0)
 		die_errno(errno, "%s: Can't open a second view", position_text(op->position));
-	pins->open_mount_id = mount->id;
+	pins->open_view = i;
 	return pins->open_fd;
+}
+
+static size_t depth_of(const char *below)
+{
+	size_t depth = 0;
+	while ((below = strchr(below, '/'))) {
+		below++;
+		depth++;
+	}
+	return depth;
 }
 
 /* Of what has several names each is pinned: a link can have them. */
@@ -136,27 +141,30 @@ bool mask_is_pinned(const struct run *run, struct mask_object object)
 }
 
 void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
-	      const char *below, struct mask_object found)
+	      const char *below, const struct kernel_statx *found)
 {
+	struct mask_object object = mask_object_of(found), cover;
 	struct mask_pins *pins = run->mounts->masks->pins;
 	if (!pins) {
 		pins = run->mounts->masks->pins = arena_alloc(sizeof(*pins));
 		pins->open_fd = -1;
 	}
 	struct kernel_statx status;
-	if (is_pinned(pins, mount, below, found))
+	if (is_pinned(pins, mount, below, object))
 		return;
-	AUTO_CLOSE int there = path_open(open_view(run, op, mount), below, O_PATH | O_NOFOLLOW);
+	AUTO_CLOSE int there =
+		path_open(open_view(run, op, mount, depth_of(below)), below, O_PATH | O_NOFOLLOW);
 	if (there < 0 ||
 	    sys_statx(there, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) < 0 ||
-	    !mask_is_same(mask_object_of(&status), found))
+	    !mask_is_same(mask_object_of(&status), object))
 		die_changed(op);
-	AUTO_CLOSE int clone = clone_hidden(op, there);
+	AUTO_CLOSE int clone =
+		mask_cover_clone(run, op, S_ISLNK(found->stx_mode) ? S_IFREG : S_IFDIR, &cover);
 	bind_attach(op, clone, there, "");
 	pins->items = arena_grow(pins->items, pins->n, &pins->capacity, sizeof(*pins->items));
 	pins->items[pins->n++] = (struct pinned){ .of_mount_id = mount->id,
 						  .below = arena_string(below),
-						  .object = found };
+						  .object = object };
 }
 
 void mask_pins_close(const struct run *run)

@@ -4,14 +4,11 @@
 
 #include "mount/mask-state.h"
 
-/* Which one that is; it was asked for STATX_INO. */
-struct mask_object mask_object_of(const struct kernel_statx *status);
-bool mask_is_same(struct mask_object a, struct mask_object b);
 /* Whether it cannot be renamed or removed, by whatever path. */
 bool mask_is_pinned(const struct run *run, struct mask_object object);
 /* Pins what was found `below` the top of a mount, if it is not pinned yet. */
 void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
-	      const char *below, struct mask_object found);
+	      const char *below, const struct kernel_statx *found);
 /* No more pins: closes what was left open for them. */
 void mask_pins_close(const struct run *run);
 

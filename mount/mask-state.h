@@ -2,13 +2,7 @@
 #ifndef MOUNT_MASK_STATE_H
 #define MOUNT_MASK_STATE_H
 
-#include "run/run.h"
-#include "sys/kernel.h"
-
-/* What tells objects apart; ino 0: none. */
-struct mask_object {
-	uint64_t ino, device;
-};
+#include "mount/mask-cover.h"
 
 /* What a path inside leads to. */
 struct mask_place {

@@ -10,6 +10,7 @@
 #include "bind-mount.h"
 #include "mount/destination.h"
 #include "mount/fs.h"
+#include "mount/mask-cover.h"
 #include "mount/mask-pins.h"
 #include "mount/overlay-cover.h"
 #include "mount/overlay-submounts.h"
@@ -218,7 +219,7 @@ static void keep_step(struct walk *walk, const char *name, const struct kernel_s
 	size_t length = walk->way.length;
 	add_name(walk, name);
 	mask_pin(walk->run, walk->op, &walk->mount,
-		 skip_slashes(walk->way.bytes + walk->top_length), mask_object_of(found));
+		 skip_slashes(walk->way.bytes + walk->top_length), found);
 	walk->way.length = length;
 }
 

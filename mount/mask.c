@@ -10,7 +10,7 @@
 #include "bind-mount.h"
 #include "mount/destination.h"
 #include "mount/fs.h"
-#include "mount/mask-pins.h"
+#include "mount/mask-cover.h"
 #include "mount/mask-state.h"
 #include "mount/mask-walk.h"
 #include "mount/overlay-cover.h"
@@ -98,49 +98,7 @@ static void give_up(const struct masked *masked, const char *why)
 	say_warning("%s: %s stays as it is: %s", position, masked->path, why);
 }
 
-/* ---- covers ---- */
-
-static _Noreturn void die_of_cover(const struct op *op)
-{
-	die_because(errno, "%s: Can't make what covers %s: %s%s", position_text(op->position),
-		    op->inner_path, errno_text(errno), diagnose_mount_api(errno));
-}
-
-/* Mounted on itself with its flags, which clones of it then have. */
-static struct mask_object make_cover(const struct op *op, int at, const char *name, int kind)
-{
-	struct kernel_statx status;
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
-					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-				   .propagation = MS_PRIVATE };
-	int made = kind == 0   ? mkdirat(at, name, 0555)
-		   : kind == 1 ? mknodat(at, name, S_IFREG | 0444, 0)
-			       : mknodat(at, name, S_IFSOCK | 0666, 0);
-	AUTO_CLOSE int mount_fd =
-		made < 0 ? -1 : sys_open_tree(at, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (mount_fd < 0 || sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr) < 0 ||
-	    sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_INO, &status) < 0)
-		die_of_cover(op);
-	bind_attach(op, mount_fd, at, name);
-	return mask_object_of(&status);
-}
-
-/* One of a kind for all masks: a directory, a file, or a socket at which nobody listens, which can be neither opened
- * (ENXIO) nor connected to (ECONNREFUSED). */
-static int clone_cover(struct run *run, const struct op *op, mode_t type,
-		       struct mask_object *ret_cover)
-{
-	static const char *const names[] = { "directory", "file", "socket" };
-	int at = run->mounts->scratch.fd, i = S_ISDIR(type) ? 0 : S_ISREG(type) ? 1 : 2;
-	struct mask_object *cover = &run->mounts->masks->covers[i];
-	if (!cover->ino)
-		*cover = make_cover(op, at, names[i], i);
-	*ret_cover = *cover;
-	int clone = sys_open_tree(at, names[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (clone < 0)
-		die_of_cover(op);
-	return clone;
-}
+/* ---- covered ---- */
 
 static void remember(struct run *run, const struct masked *masked)
 {
@@ -168,13 +126,14 @@ static void mask_object(struct run *run, struct masked *masked, const struct mas
 {
 	const struct op *op = masked->op;
 	masked->is_own_tmpfs = S_ISDIR(type) && plan_goes_on_below(run->plan, op);
-	AUTO_CLOSE int mount_fd = masked->is_own_tmpfs ? fs_make_tmpfs(op->position, 0555)
-						       : clone_cover(run, op, type, &masked->shown);
+	AUTO_CLOSE int mount_fd = masked->is_own_tmpfs
+					  ? fs_make_tmpfs(op->position, 0555)
+					  : mask_cover_clone(run, op, type, &masked->shown);
 	if (masked->is_own_tmpfs) {
 		struct kernel_statx status;
 		destination_note_tmpfs(run, mount_fd);
 		if (sys_statx(mount_fd, "", AT_EMPTY_PATH, STATX_INO, &status) < 0)
-			die_of_cover(op);
+			mask_cover_die(op);
 		masked->shown = mask_object_of(&status);
 	}
 	if (!place->is_mount_root)
@@ -321,7 +280,7 @@ static void stand_in(struct run *run, struct masked *masked, const struct mask_p
 	if (masked->is_stub) /* otherwise it is nothing of the host's */
 		masked->object = mask_object_of(&object);
 	AUTO_CLOSE int mount_fd =
-		clone_cover(run, op, is_directory ? S_IFDIR : S_IFREG, &masked->shown);
+		mask_cover_clone(run, op, is_directory ? S_IFDIR : S_IFREG, &masked->shown);
 	masked->real = arena_printf("%s/%s", place->real, place->missing);
 	masked->below = arena_printf("%s/%s", place->below, place->missing);
 	run_tell(run, "%s: nothing there: %s stands in for it%s", position_text(op->position),
