@@ -80,9 +80,11 @@ static void check_covered(const struct run *run, const struct masked *masked)
 			die_errno(errno, "%s: Can't make %s read-only",
 				  position_text(masked->op->position), masked->path);
 	}
-	/* A cover is read-only in each of its mounts. */
-	bool holds = is_shown && found.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
-		     (mask_cover_is_one(run, masked->shown) || is_read_only(fd));
+	/* A cover is read-only in each of its mounts, and nobody makes ours writable. */
+	bool holds =
+		is_shown && found.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
+		(mask_cover_is_one(run, masked->shown) ||
+		 (masked->mount_id && found.stx_mnt_id == masked->mount_id) || is_read_only(fd));
 	if (!holds && !is_within_later(run, masked))
 		die_uncovered(run, masked, found.stx_mnt_id);
 }

@@ -27,8 +27,8 @@ struct masked {
 	const struct op *op;
 	const char *path, *real, *below;
 	const struct op *tree;
-	/* What was there (none: nothing); what is there now (none: nothing, as before), and the id of its mount;
-	 * where nothing is and nothing can be made (else none). */
+	/* What was there (none: nothing); what is there now (none: nothing, as before), and, of a protection, the
+	 * id of its mount; where nothing is and nothing can be made (else none). */
 	struct mask_object object, shown, parent;
 	uint64_t mount_id;
 	bool was_mount_root, was_writable, is_stub, is_own_tmpfs; /* in which more is made */

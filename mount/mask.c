@@ -111,10 +111,13 @@ static void attach(struct run *run, struct masked *masked, int mount_fd, int at_
 {
 	struct kernel_statx status;
 	bind_attach(masked->op, mount_fd, at_fd, "");
-	if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0)
-		die_errno(errno, "%s: Can't look at the mount on %s",
-			  position_text(masked->op->position), masked->path);
-	masked->mount_id = status.stx_mnt_id;
+	if (masked->op->kind == OP_PROTECT) {
+		if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
+			      &status) < 0)
+			die_errno(errno, "%s: Can't look at the mount on %s",
+				  position_text(masked->op->position), masked->path);
+		masked->mount_id = status.stx_mnt_id;
+	}
 	mask_walk_note_covered(run, masked->real);
 	remember(run, masked);
 }
@@ -165,30 +168,30 @@ static void protect_object(struct run *run, struct masked *masked, const struct 
 	attach(run, masked, mount_fd, place->fd);
 }
 
-static const struct masked *find_shown(const struct run *run, uint64_t mount_id)
+bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id)
 {
 	const struct masks *masks = run->mounts->masks;
 	for (size_t i = 0; i < masks->n; i++)
-		if (masks->items[i].shown.ino && masks->items[i].mount_id == mount_id)
-			return &masks->items[i];
-	return NULL;
-}
-
-bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id)
-{
-	const struct masked *masked = find_shown(run, mount_id);
-	return masked && masked->op->kind == OP_PROTECT;
+		if (masks->items[i].mount_id == mount_id)
+			return true;
+	return false;
 }
 
 /* Whether what is there is what hides it, or protects it and need not hide it: by the same path, or that of a link. */
 static bool is_done(const struct run *run, const struct masked *masked,
 		    const struct mask_place *place)
 {
-	const struct masked *earlier =
-		place->is_mount_root ? find_shown(run, place->mount_id) : NULL;
-	bool is_empty = earlier &&
-			(earlier->op->kind == OP_MASK || earlier->is_stub || !earlier->object.ino);
-	return is_empty || (earlier && masked->op->kind == OP_PROTECT);
+	const struct masks *masks = run->mounts->masks;
+	struct mask_object there = mask_object_of(&place->status);
+	for (size_t i = 0; place->is_mount_root && i < masks->n; i++) {
+		const struct masked *earlier = &masks->items[i];
+		bool is_empty =
+			earlier->op->kind == OP_MASK || earlier->is_stub || !earlier->object.ino;
+		if (mask_is_same(earlier->shown, there) && streq(earlier->real, masked->real) &&
+		    (!earlier->mount_id || earlier->mount_id == place->mount_id))
+			return is_empty || masked->op->kind == OP_PROTECT;
+	}
+	return false;
 }
 
 static void treat_object(struct run *run, struct masked *masked, struct mask_place *place)
