@@ -43,6 +43,7 @@ struct mask_pins {
 	size_t n, capacity;
 	size_t open_view; /* that was used last: its number, which is in its name in the scratch tmpfs */
 	int open_fd;
+	int last_fd; /* the directory that was pinned last, in its view; -1: none */
 };
 
 static _Noreturn void die_changed(const struct op *op)
@@ -147,7 +148,7 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 	struct mask_pins *pins = run->mounts->masks->pins;
 	if (!pins) {
 		pins = run->mounts->masks->pins = arena_alloc(sizeof(*pins));
-		pins->open_fd = -1;
+		pins->open_fd = pins->last_fd = -1;
 	}
 	struct kernel_statx status;
 	if (is_pinned(pins, mount, below, object))
@@ -165,10 +166,36 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 	pins->items[pins->n++] = (struct pinned){ .of_mount_id = mount->id,
 						  .below = arena_string(below),
 						  .object = object };
+	close_fd(&pins->last_fd);
+	pins->last_fd = there;
+	there = -1;
+}
+
+int mask_pins_clone(const struct run *run, const struct mask_place *place)
+{
+	const struct mask_pins *pins = run->mounts->masks->pins;
+	const struct pinned *last = pins && pins->n ? &pins->items[pins->n - 1] : NULL;
+	struct kernel_statx status;
+	if (!last || !place->name || place->is_mount_root || last->of_mount_id != place->mount_id ||
+	    !mask_is_same(last->object, place->parent) || S_ISDIR(place->status.stx_mode))
+		return -1;
+	AUTO_CLOSE int clone =
+		sys_open_tree(pins->last_fd, place->name,
+			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	if (clone < 0 ||
+	    sys_statx(clone, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) < 0 ||
+	    !mask_is_same(mask_object_of(&status), mask_object_of(&place->status)))
+		return -1;
+	int found = clone;
+	clone = -1;
+	return found;
 }
 
 void mask_pins_close(const struct run *run)
 {
-	if (run->mounts->masks->pins)
-		close_fd(&run->mounts->masks->pins->open_fd);
+	struct mask_pins *pins = run->mounts->masks->pins;
+	if (!pins)
+		return;
+	close_fd(&pins->open_fd);
+	close_fd(&pins->last_fd);
 }

@@ -9,6 +9,9 @@ bool mask_is_pinned(const struct run *run, struct mask_object object);
 /* Pins what was found `below` the top of a mount, if it is not pinned yet. */
 void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mount,
 	      const char *below, const struct kernel_statx *found);
+/* A read-only and private clone, detached, of what is at a place, where that is no directory and lies in the one that was
+ * pinned last; -1: it has to be cloned as it is there. */
+int mask_pins_clone(const struct run *run, const struct mask_place *place);
 /* No more pins: closes what was left open for them. */
 void mask_pins_close(const struct run *run);
 

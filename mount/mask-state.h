@@ -14,6 +14,8 @@ struct mask_place {
 	bool missing_is_directory, is_stub; /* one is there instead: mount/stub.h */
 	const char *trouble;                /* why nothing can be promised there; NULL: it can */
 	uint64_t mount_id;
+	const char *name;           /* the last one; NULL: of no interest */
+	struct mask_object parent;  /* the directory in which that was found; none: not asked */
 	struct kernel_statx status; /* of what is there */
 	bool is_mount_root, is_read_only,
 		is_fuse; /* the last two: the mount that the last name was looked up in */

@@ -295,6 +295,8 @@ static void arrive(struct walk *walk, int fd, const char *name, struct mask_plac
 		keep_step(walk, name, &ret->status);
 	if (name)
 		add_name(walk, name);
+	ret->name = name;
+	ret->parent = walk->at;
 	ret->fd = fd;
 	ret->is_mount_root = ret->status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 	ret->mount_id = ret->status.stx_mnt_id;

@@ -11,6 +11,7 @@
 #include "mount/destination.h"
 #include "mount/fs.h"
 #include "mount/mask-cover.h"
+#include "mount/mask-pins.h"
 #include "mount/mask-state.h"
 #include "mount/mask-walk.h"
 #include "mount/overlay-cover.h"
@@ -66,7 +67,8 @@ const char *mask_place_text(const struct run *run, const struct op *tree, const 
 	if (!source) /* no path begins like that */
 		source = arena_join("//", arena_number(number, 10));
 	below = skip_slashes(below);
-	return *below ? arena_printf("%s/%s", streq(source, "/") ? "" : source, below) : source;
+	return *below ? arena_join(streq(source, "/") ? "" : source, arena_join("/", below))
+		      : source;
 }
 
 void mask_note_inner_source(struct run *run, const struct op *op)
@@ -154,10 +156,15 @@ static void protect_object(struct run *run, struct masked *masked, const struct 
 			"it is on an overlay of fuse-overlayfs's, where a mount can be taken off; the kernel's overlay would do (--overlay-backend kernel)");
 		return;
 	}
-	AUTO_CLOSE int mount_fd = sys_open_tree(
-		place->fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+	AUTO_CLOSE int mount_fd = mask_pins_clone(run, place);
+	bool is_read_only = mount_fd >= 0;
+	if (!is_read_only)
+		mount_fd = sys_open_tree(place->fd, "",
+					 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+						 AT_EMPTY_PATH);
 	if (mount_fd < 0 ||
-	    sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0)
+	    (!is_read_only &&
+	     sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0))
 		die_because(errno, "%s: Can't make %s read-only: %s%s", position, masked->path,
 			    errno_text(errno), diagnose_mount_api(errno));
 	if (S_ISREG(place->status.stx_mode) && place->status.stx_nlink > 1 && !place->is_read_only)
