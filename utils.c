@@ -551,6 +551,17 @@ bool write_all(int fd, const void *bytes, size_t length)
 	return !error;
 }
 
+ssize_t read_some(int fd, void *bytes, size_t capacity)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	ssize_t n;
+	while ((n = read(fd, bytes, capacity)) < 0 &&
+	       (errno == EINTR ||
+		(errno == EAGAIN && (poll(&ready, 1, -1) >= 0 || errno == EINTR))))
+		;
+	return n;
+}
+
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length)
 {
 	size_t capacity = 4096, length = 0;
@@ -562,15 +573,7 @@ bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length)
 			bytes = grown;
 			capacity *= 2;
 		}
-		ssize_t n = read(fd, bytes + length, capacity - length - 1);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd ready = { .fd = fd, .events = POLLIN };
-			if (poll(&ready, 1, -1) < 0 && errno != EINTR)
-				return false;
-			continue;
-		}
+		ssize_t n = read_some(fd, bytes + length, capacity - length - 1);
 		if (n < 0)
 			return false;
 		if (n == 0)
@@ -590,11 +593,5 @@ bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length)
 bool wait_for_byte(int fd)
 {
 	char byte;
-	while (read(fd, &byte, 1) < 0) {
-		struct pollfd ready = { .fd = fd, .events = POLLIN };
-		if (errno != EINTR &&
-		    (errno != EAGAIN || (poll(&ready, 1, -1) < 0 && errno != EINTR)))
-			return false;
-	}
-	return true;
+	return read_some(fd, &byte, 1) >= 0;
 }

@@ -128,11 +128,12 @@ bool write_all(int fd, const void *bytes, size_t length);
  * when the kernel gives no timer: then it asks when somebody sends WAKE_WRITER. */
 #define WAKE_WRITER SIGRTMIN
 bool write_patiently(bool (*may_go_on)(const void *argument), const void *argument);
+/* As read(2), but waits also where the descriptor does not block. */
+ssize_t read_some(int fd, void *bytes, size_t capacity);
 /* Reads to the end into arena memory, at most `max_bytes` (EFBIG beyond), with a NUL behind it.
  * Returns false with errno set. */
 bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length);
-/* Waits for a byte or the end of file, also where the descriptor does not block. False with errno.
- */
+/* Waits for a byte or the end of file. False with errno. */
 bool wait_for_byte(int fd);
 
 #endif

@@ -70,14 +70,14 @@ void filters_read(struct run *run)
 	const struct fd_at *at = &run->plan->filter.seccomp[0].at;
 	struct late_program *program = run->filters->late_program;
 	while (program->length < sizeof(program->bytes)) {
-		ssize_t n = read(at->fd, program->bytes + program->length,
-				 sizeof(program->bytes) - program->length);
-		if (n < 0 && errno != EINTR)
+		ssize_t n = read_some(at->fd, program->bytes + program->length,
+				      sizeof(program->bytes) - program->length);
+		if (n < 0)
 			die_errno(errno, "%s: Can't read descriptor %d",
 				  position_text(at->position), at->fd);
 		if (n == 0)
 			break;
-		program->length += n > 0 ? (size_t) n : 0;
+		program->length += (size_t) n;
 	}
 	problem bad = filters_check(at->position, program->bytes, program->length);
 	if (bad)

@@ -64,9 +64,7 @@ void data_copy(const struct run *run, const struct op *op, int file_fd)
 	}
 	char buffer[32768];
 	for (;;) {
-		ssize_t n = read(op->outer_fd, buffer, sizeof(buffer));
-		if (n < 0 && errno == EINTR)
-			continue;
+		ssize_t n = read_some(op->outer_fd, buffer, sizeof(buffer));
 		if (n < 0)
 			die_errno(errno, "%s: Can't read descriptor %d",
 				  position_text(op->position), op->outer_fd);

@@ -536,10 +536,7 @@ void overlay_be_change_lister(const struct run *run, int socket, int word_fd, ui
 			  position_text(job.op->overlay->changes.position));
 	helper_send_ready(socket, -1);
 	close(socket);
-	ssize_t n;
-	while ((n = read(word_fd, &byte, 1)) < 0 && errno == EINTR)
-		;
-	if (n == 1)
+	if (read_some(word_fd, &byte, 1) == 1)
 		write_list(walk, job.fds[UPPER], job.layers, job.n_layers);
 	_exit(0);
 }

@@ -28,7 +28,7 @@ static const struct option_row rows[] = {
 	ROW("argv0", "VALUE", COMMAND, "what COMMAND sees as its own name", WORD, AT(command.argv0), .traits = ONCE),
 	ROW("clearenv", "", COMMAND, "forget the whole environment", OWN, .value = ENV_CLEAR),
 	ROW("setenv", "VAR VALUE", COMMAND, "set a variable", OWN, .value = ENV_SET),
-	ROW("env-fd", "FD", COMMAND, "set the variables that FD has, NUL-separated NAME=VALUE", OWN, .value = ENV_FD, .use = USE_DRAINED),
+	ROW("env-fd", "FD", COMMAND, "set the variables that FD has, NUL-separated NAME=VALUE", OWN, .value = ENV_FD, .use = USE_DRAINED, .traits = WANTS_END),
 	ROW("unsetenv", "VAR", COMMAND, "forget a variable", OWN, .value = ENV_UNSET),
 	ROW("env", "NAME", COMMAND, "take a variable from the caller again, after --clearenv", OWN, .value = ENV_KEEP),
 	/* setsid(2): EPERM for the leader of a process group, so its child does it */
@@ -37,7 +37,7 @@ static const struct option_row rows[] = {
 };
 static const struct option_row process_rows[] = {
 	ROW("die-with-parent", "", COMMAND, "kill the sandbox when bwrapish or its parent dies", FLAG, AT(command.die_with_parent), .supervised = 5),
-	ROW("die-with-fd", "FD", COMMAND, "kill the sandbox when FD ends: a pipe, a socket, a pidfd", FD, AT(command.die_with_fd), .use = USE_WAITED, .supervised = 11, .traits = SUPERVISOR_WAITS),
+	ROW("die-with-fd", "FD", COMMAND, "kill the sandbox when FD ends: a pipe, a socket, a pidfd", FD, AT(command.die_with_fd), .use = USE_WAITED, .supervised = 11, .traits = WANTS_END | SUPERVISOR_WAITS),
 	ROW("die-with-command", "", COMMAND, "kill what COMMAND leaves behind when it ends", FLAG, AT(command.die_with_command), .supervised = 9, .traits = ENDS_WITH_COMMAND),
 	ROW("exit-codes", "CODES", COMMAND, "of failures before COMMAND: env (125, 126, 127) or bwrap (1)", OWN, .value = EXIT_CODES, .choices = "bwrap env", .traits = LAST_WINS),
 	ROW("as-pid-1", "", COMMAND, "COMMAND itself is pid 1; needs --unshare-pid", FLAG, AT(command.as_pid_1), .supervised = 1, .needs = "--unshare-pid"),

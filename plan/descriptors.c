@@ -49,6 +49,11 @@ problem fds_read(struct plan *plan, const struct option_io *io, const struct opt
 	int fd = (int) number;
 	if (!io->fd_is_open(fd))
 		return not_open(plan, position, fd);
+	if (row->traits & WANTS_END && !io->fd_has_end(fd))
+		return problem_at(
+			position,
+			"Descriptor %d is open for writing, too, and so has no end: open it by %d<",
+			fd, fd);
 	*ret_fd = fd;
 	note(plan, &(struct named_fd){ .fd = fd, .row = row, .position = position });
 	return NULL;

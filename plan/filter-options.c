@@ -27,8 +27,8 @@ static const struct option_row guard_rows[] = {
 	ROW("allow-keys", "", COMMAND, "leave COMMAND the caller's kernel keys (keyctl)", FLAG, AT(filter.allow_keys)),
 };
 static const struct option_row rows[] = {
-	ROW("seccomp", "FD", SECURITY, "load the BPF program in FD", OWN, .value = PROGRAM_LATE, .use = USE_OWN, .traits = LAST_WINS | PROMISES_SAFETY),
-	ROW("add-seccomp-fd", "FD", SECURITY, "the same, repeatable", OWN, .value = PROGRAM_NOW, .use = USE_DRAINED, .traits = PROMISES_SAFETY),
+	ROW("seccomp", "FD", SECURITY, "load the BPF program in FD", OWN, .value = PROGRAM_LATE, .use = USE_OWN, .traits = WANTS_END | LAST_WINS | PROMISES_SAFETY),
+	ROW("add-seccomp-fd", "FD", SECURITY, "the same, repeatable", OWN, .value = PROGRAM_NOW, .use = USE_DRAINED, .traits = WANTS_END | PROMISES_SAFETY),
 	ROW("seccomp-deny", "LIST", SECURITY, "deny the system calls and @groups in LIST, NAME:ERRNO with that error", OWN, .value = DENY),
 	ROW("fake-chown", "", SECURITY, "have chown(2) and its like succeed, and do nothing", OWN, .value = FAKE_CHOWN),
 	ROW("suppress-sync", "", SECURITY, "have fsync(2) and its like succeed, and do nothing", OWN, .value = SUPPRESS_SYNC),

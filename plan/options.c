@@ -43,7 +43,7 @@ enum { HELP, VERSION, ARGS };
 static const struct option_row line_rows[] = {
 	ROW("help", "", GENERAL, "print this help and exit", OWN, .value = HELP),
 	ROW("version", "", GENERAL, "print the version and exit", OWN, .value = VERSION),
-	ROW("args", "FD", GENERAL, "read NUL-separated options from FD, in place", OWN, .value = ARGS, .use = USE_DRAINED),
+	ROW("args", "FD", GENERAL, "read NUL-separated options from FD, in place", OWN, .value = ARGS, .use = USE_DRAINED, .traits = WANTS_END),
 	ROW("dry-run", "", GENERAL, "check the line, tell what would be done, do nothing", FLAG, AT(dry_run)),
 	ROW("check", "", GENERAL, "try what a sandbox needs, or this line; tell the cure", FLAG, AT(look.check)),
 	ROW("check-json", "FD", GENERAL, "the same, written to FD as JSON", FD, AT(look.check_json), .use = USE_OWN),

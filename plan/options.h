@@ -10,6 +10,7 @@ enum reading { READ_PLAN, READ_HELP, READ_VERSION, READ_NOTHING };
 /* How the reader reaches the world: tests and fuzzers put their own here. */
 struct option_io {
 	bool (*fd_is_open)(int fd); /* by the caller, not as a placeholder of ours */
+	bool (*fd_has_end)(int fd); /* and is not one of those that keep it from ending */
 	/* Reads to EOF and closes; false with errno. */
 	bool (*read_fd)(int fd, char **ret_bytes, size_t *ret_length);
 };

@@ -22,15 +22,16 @@ enum option_trait {
 	FOR_LEADER = 1 << 6,        /* `supervised` only where the caller leads its process group */
 	SUPERVISOR_WRITES = 1 << 7, /* to its descriptor */
 	SUPERVISOR_WAITS = 1 << 8,  /* for its descriptor */
+	WANTS_END = 1 << 9,         /* of its descriptor */
 	/* of operations */
-	READ_ONLY = 1 << 9,
-	DEVICES = 1 << 10,
-	SKIP_MISSING = 1 << 11,
-	TAKES_PERMS = 1 << 12,
-	TAKES_SIZE = 1 << 13, /* a number of inodes as well */
-	TAKES_PROPAGATION = 1 << 14,
-	MOUNTS = 1 << 15, /* and so takes --mount-flags */
-	MAKES_SOURCE = 1 << 16,
+	READ_ONLY = 1 << 10,
+	DEVICES = 1 << 11,
+	SKIP_MISSING = 1 << 12,
+	TAKES_PERMS = 1 << 13,
+	TAKES_SIZE = 1 << 14, /* a number of inodes as well */
+	TAKES_PROPAGATION = 1 << 15,
+	MOUNTS = 1 << 16, /* and so takes --mount-flags */
+	MAKES_SOURCE = 1 << 17,
 };
 
 #endif

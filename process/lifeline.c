@@ -63,10 +63,6 @@ static uint32_t events_of_end(const struct run *run)
 	    (fcntl(at->fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
 		die("%s: Descriptor %d has no end to wait for: it is neither a pidfd, nor a socket, nor the read end of a pipe",
 		    position_text(at->position), at->fd);
-	/* A pipe ends with its last writer. */
-	if (S_ISFIFO(status.st_mode) && (fcntl(at->fd, F_GETFL) & O_ACCMODE) == O_RDWR)
-		die("%s: Descriptor %d is open for writing, too, and so has no end: open it by %d<",
-		    position_text(at->position), at->fd, at->fd);
 	int writer =
 		S_ISFIFO(status.st_mode) ? host_passes_writer(run->host, run->plan, &status) : -1;
 	if (writer >= 0)

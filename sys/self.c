@@ -1,4 +1,4 @@
-/* self.c - what a process does to itself: its descriptors closed, its code's pages given back. */
+/* self.c - what a process does to itself: its descriptors asked and closed, its code's pages given back. */
 #include "sys/self.h"
 
 #include "sys/kernel.h"
@@ -6,10 +6,18 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 bool fd_is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;
+}
+
+bool fd_has_end(int fd)
+{
+	struct stat status;
+	return (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR || fstat(fd, &status) < 0 ||
+	       !S_ISFIFO(status.st_mode);
 }
 
 int compare_ints(const void *a, const void *b)

@@ -1,4 +1,4 @@
-/* self.h - what a process does to itself: its descriptors closed, its code's pages given back. */
+/* self.h - what a process does to itself: its descriptors asked and closed, its code's pages given back. */
 #ifndef SYS_SELF_H
 #define SYS_SELF_H
 
@@ -6,6 +6,8 @@
 #include <stddef.h>
 
 bool fd_is_open(int fd);
+/* False: a pipe, which ends with its last writer, and this descriptor is one itself. */
+bool fd_has_end(int fd);
 /* Ascending, for qsort(3) and bsearch(3). */
 int compare_ints(const void *a, const void *b);
 /* Closes every descriptor from 3 up but those in `keep` (any order, -1 ignored; it is sorted in

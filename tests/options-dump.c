@@ -23,6 +23,7 @@ int main(void)
 		{ ENDS_WITH_COMMAND, "ends-with-command" },
 		{ SUPERVISOR_WRITES, "supervisor-writes" },
 		{ SUPERVISOR_WAITS, "supervisor-waits" },
+		{ WANTS_END, "wants-end" },
 		{ TAKES_PERMS, "takes-perms" },
 		{ TAKES_SIZE, "takes-size" },
 		{ TAKES_PROPAGATION, "takes-propagation" },

@@ -200,6 +200,34 @@ def test_sync_fd_is_held_although_another_option_uses_the_descriptor():
                 assert at_eof(life), (args, option)
 
 
+# ---- read to the end ----
+
+@each([option for option in TAKE_FD if "wants-end" in option.traits])
+def test_a_pipe_that_its_own_descriptor_keeps_open_is_refused(option, box):
+    os.mkfifo(box / "fifo")
+    fd = keep(os.open(box / "fifo", os.O_RDWR))
+    refused([*BASE, *option.line(fd)], f"{option.name} (argument {len(BASE) + 1}): Descriptor {fd} is open for writing, too, and so has no end: open it by {fd}<")
+
+
+def test_a_byte_may_come_through_such_a_pipe(box):
+    os.mkfifo(box / "fifo")
+    fd = keep(os.open(box / "fifo", os.O_RDWR))
+    os.write(fd, b"x")
+    assert run([*BASE, "--block-fd", fd], ["true"]).returncode == 0
+
+
+@pytest.mark.parametrize("content, args", [(b"words", ["--file", "/x"]), (b"words", ["--ro-bind-data", "/x"]), (bpf({}), ["--seccomp"]), (bpf({}), ["--add-seccomp-fd"])],
+                         ids=str)
+def test_what_comes_late_is_waited_for_also_where_the_descriptor_does_not_block(content, args):
+    read_end, write_end = pipe()
+    os.set_blocking(read_end, False)
+    with start([*BASE, args[0], read_end, *args[1:]], ["sh", "-c", "echo runs; test ! -e /x || cat /x"]) as process:
+        assert not readable(process.stdout.fileno(), 0.05)
+        os.write(write_end, content)
+        close(write_end)
+        assert process.communicate(timeout=10)[0] == "runs\n" + (content.decode() if "/x" in args else "")
+
+
 # ---- one number twice, and numbers that nobody has given ----
 
 def test_a_closed_standard_descriptor_is_not_open_to_any_option(box):
