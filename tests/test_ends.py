@@ -274,8 +274,8 @@ def test_exit_signal_counts_before_command_runs(form):
 def test_exit_signal_lets_a_script_stop_at_ctrl_c():
     script = '"$@"; echo goes on'
     for more, word in (([], "goes on"), (["--exit-signal"], r"(?!)")):
-        with Terminal([*BASE, "--unshare-pid", *more], python("import os, signal\nsignal.signal(2, lambda *_: (signal.signal(2, signal.SIG_DFL), os.kill(os.getpid(), 2)))\n"
-                      "os.write(1, b'ready\\n')\nwhile True: signal.pause()"), prefix=["bash", "-c", script, "bash"]) as terminal:
+        with Terminal([*BASE, "--unshare-pid", *more], python("import os, signal, time\nsignal.signal(2, lambda *_: (signal.signal(2, signal.SIG_DFL), os.kill(os.getpid(), 2)))\n"
+                      "os.write(1, b'ready\\n')\nwhile True: time.sleep(0.01)"), prefix=["bash", "-c", script, "bash"]) as terminal:
             terminal.read_until("ready")
             terminal.type("\x03")
             terminal.wait()

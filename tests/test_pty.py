@@ -390,10 +390,10 @@ def test_a_terminal_that_takes_nothing_does_not_keep_a_signal_out():
 
 @pty_forms
 def test_a_signal_to_bwrapish_reaches_command_at_its_terminal(form):
-    code = """import os, signal
+    code = """import os, signal, time
 signal.signal(signal.SIGTERM, lambda *_: os._exit(9))
 print("ready", flush=True)
-while True: signal.pause()"""
+while True: time.sleep(0.01)"""
     with Terminal(pty(form), python(code)) as terminal:
         terminal.read_until("ready")
         terminal.process.terminate()
@@ -402,11 +402,11 @@ while True: signal.pause()"""
 
 @pty_forms
 def test_ctrl_c_is_of_commands_terminal(form):
-    code = """import os, signal
+    code = """import os, signal, time
 times = []
 signal.signal(signal.SIGINT, lambda *_: times.append(1))
 print("ready", flush=True)
-while len(times) < 2: signal.pause()
+while len(times) < 2: time.sleep(0.01)
 os._exit(9)"""
     with Terminal(pty(form), python(code), prefix=SHELL) as terminal:
         terminal.read_until("ready")

@@ -188,10 +188,10 @@ def test_a_signal_that_was_ignored_on_arrival_does_not_end_setup(form):
 @pytest.mark.parametrize("form", ["supervised", "with pid 1"])
 def test_a_signal_that_was_ignored_on_arrival_still_reaches_a_command_that_wants_it(form):
     """... as a server under nohup(1) that reads its configuration again."""
-    code = """import os, signal
+    code = """import os, signal, time
 signal.signal(signal.SIGHUP, lambda *_: (os.write(1, b"caught\\n"), os._exit(5)))
 os.write(1, b"ready\\n")
-while True: signal.pause()"""
+while True: time.sleep(0.01)"""
     with start([*BASE, *form_args(form)], python(code),
                prefix=python_prefix("signal.signal(signal.SIGHUP, signal.SIG_IGN)")) as process:
         assert line_from(process) == "ready"
