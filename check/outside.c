@@ -203,7 +203,7 @@ static void leave_caller_alone(struct plan *plan)
 	plan->report.block.fd = plan->report.userns_block.fd = -1;
 	plan->report.info.fd = plan->report.json_status.fd = plan->report.pidfd_socket.fd = -1;
 	plan->report.denied.fd = -1;
-	plan->net.published.n = 0; /* it would be listened there */
+	plan->net.n_published = 0; /* it would be listened there */
 	plan->filter.policy.dump.fd = plan->filter.policy.trace.fd = -1;
 }
 

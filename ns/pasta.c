@@ -84,13 +84,13 @@ static void choose_program(struct run *run)
 	run->resolver = PASTA_RESOLVER;
 	if (program_find("pasta"))
 		return;
-	const struct word_at *word = pasta_options_not_for_slirp(run->plan);
+	const struct position *not_for_slirp = pasta_options_not_for_slirp(run->plan);
 	run->resolver = SLIRP_RESOLVER;
 	if (!program_find("slirp4netns"))
 		die("%s: There would be no network%s", position(run),
 		    cause_text(CAUSE_PASTA_MISSING, NULL));
-	if (word)
-		die("%s: There would be no such network%s", position_text(word->position),
+	if (not_for_slirp)
+		die("%s: There would be no such network%s", position_text(*not_for_slirp),
 		    cause_text(CAUSE_PASTA_WANTED, NULL));
 	run_tell(run, "%s: by slirp4netns, since pasta is not installed", position(run));
 }

@@ -183,11 +183,57 @@ static bool have_one_port(const struct passage *one, const struct passage *other
 	       (one->kind == PASSAGE_TCP_OUT || other->kind == PASSAGE_TCP_OUT);
 }
 
-static bool have_one_address(const struct passage *one, const struct passage *other)
+static bool is_every(const struct socket_address *address)
 {
-	return one->kind == PASSAGE_TCP_IN && other->kind == PASSAGE_TCP_IN &&
-	       one->beyond.length == other->beyond.length &&
-	       memcmp(&one->beyond.as, &other->beyond.as, one->beyond.length) == 0;
+	switch (address->as.any.sa_family) {
+	case AF_INET:
+		return address->as.in.sin_addr.s_addr == htonl(INADDR_ANY);
+	case AF_INET6:
+		return IN6_IS_ADDR_UNSPECIFIED(&address->as.in6.sin6_addr);
+	default:
+		return true;
+	}
+}
+
+/* Nobody listens for IPv4 by an address of IPv6. */
+static bool overlap(const struct socket_address *one, const struct socket_address *other)
+{
+	sa_family_t family = one->as.any.sa_family, other_family = other->as.any.sa_family;
+	return one->as.in.sin_port == other->as.in.sin_port && /* as that of in6 */
+	       (family == other_family || !family || !other_family) &&
+	       (is_every(one) || is_every(other) || memcmp(&one->as, &other->as, one->length) == 0);
+}
+
+/* A place outside where one listens, a carrier or pasta. */
+struct entry {
+	const struct socket_address *at;
+	const char *word;
+	struct position position;
+};
+
+static problem check_entries(const struct net_plan *net)
+{
+	struct entry *entries =
+		arena_alloc((net->n_passages + net->n_published) * sizeof(*entries));
+	size_t n = 0;
+	for (size_t i = 0; i < net->n_published; i++) {
+		const struct published *published = &net->published[i];
+		entries[n++] =
+			(struct entry){ &published->outer, published->word, published->position };
+	}
+	for (size_t i = 0; i < net->n_passages; i++) {
+		const struct passage *passage = &net->passages[i];
+		if (passage->kind == PASSAGE_TCP_IN)
+			entries[n++] = (struct entry){ &passage->beyond, passage->word,
+						       passage->position };
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (overlap(entries[i].at, entries[j].at))
+				return problem_at(
+					entries[i].position, "the port of %s is that of %s, too",
+					entries[i].word, position_text(entries[j].position));
+	return NULL;
 }
 
 problem net_options_check(const struct plan *plan)
@@ -205,11 +251,8 @@ problem net_options_check(const struct plan *plan)
 				return problem_at(passage->position,
 						  "port %u is that of %s already", passage->port,
 						  position_text(earlier->position));
-			if (have_one_address(earlier, passage))
-				return problem_at(passage->position, "%s is that of %s already",
-						  passage->word, position_text(earlier->position));
 		}
-	return NULL;
+	return plan->net.n_passages || plan->net.n_published ? check_entries(&plan->net) : NULL;
 }
 
 void net_options_explain_become(const struct plan *plan, struct text *text)

@@ -33,6 +33,14 @@ struct passage {
 	struct position position;
 };
 
+/* What pasta listens at outside. */
+struct published {
+	struct socket_address outer; /* of no family: every address of both */
+	uint16_t port;               /* inside */
+	const char *word;            /* how the line calls it */
+	struct position position;
+};
+
 extern const struct option_rows net_option_rows;
 problem net_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			 struct position position);

@@ -38,65 +38,55 @@ static const char *take_part(const char **rest)
 	return arena_copy(part, (size_t) (end - part));
 }
 
-/* In pasta's words: ADDR/PORT:PORT. */
-static problem read_publish(struct position position, const char *word, const char **ret_spec)
+static problem read_publish(struct position position, const char *word,
+			    struct published *ret_published)
 {
 	const char *rest = word, *first = take_part(&rest), *address = NULL;
 	bool in_brackets = *first == '[' && first[strlen(first) - 1] == ']';
-	struct in6_addr unused;
-	uint16_t outer, inner;
+	int family = in_brackets ? AF_INET6 : AF_INET;
+	struct in6_addr bytes;
+	uint16_t port;
 	bool is_no_number = !*first || first[strspn(first, "0123456789")];
 	if (in_brackets || strchr(first, '.') || (rest && is_no_number)) {
 		address = in_brackets ? arena_copy(first + 1, strlen(first) - 2) : first;
-		if (inet_pton(in_brackets ? AF_INET6 : AF_INET, address, &unused) != 1)
+		if (inet_pton(family, address, &bytes) != 1)
 			return problem_at(
 				position,
 				"Invalid address: \"%s\" is neither an IPv4 address nor an IPv6 address in brackets; without one it is every address",
 				first);
 		first = take_part(&rest);
 	}
-	problem bad = net_options_read_port(position, first, &outer);
-	if (!bad)
-		bad = net_options_read_port(position, rest ? rest : first, &inner);
-	if (!bad)
-		*ret_spec = arena_printf("%s%s%u:%u", address ? address : "", address ? "/" : "",
-					 outer, inner);
-	return bad;
-}
-
-/* Of two specifications: one port, at one address or at every one. */
-static bool overlap(const char *one, const char *other)
-{
-	const char *one_end = strrchr(one, ':'), *other_end = strrchr(other, ':'),
-		   *one_slash = strchr(one, '/'), *other_slash = strchr(other, '/');
-	const char *one_port = one_slash ? one_slash + 1 : one,
-		   *other_port = other_slash ? other_slash + 1 : other;
-	size_t n_port = (size_t) (one_end - one_port), n_address = (size_t) (one_port - one);
-	bool same_port = n_port == (size_t) (other_end - other_port) &&
-			 memcmp(one_port, other_port, n_port) == 0;
-	bool same_address =
-		n_address == (size_t) (other_port - other) && memcmp(one, other, n_address) == 0;
-	return same_port && (same_address || !one_slash || !other_slash);
+	problem bad = net_options_read_port(position, first, &port);
+	if (bad)
+		return bad;
+	struct socket_address *outer = &ret_published->outer;
+	*outer = loopback_address(family, port);
+	if (!address)
+		outer->as.any.sa_family = AF_UNSPEC;
+	else if (in_brackets)
+		outer->as.in6.sin6_addr = bytes;
+	else
+		memcpy(&outer->as.in.sin_addr, &bytes, sizeof(outer->as.in.sin_addr));
+	ret_published->word = word;
+	ret_published->position = position;
+	return net_options_read_port(position, rest ? rest : first, &ret_published->port);
 }
 
 problem pasta_options_read(struct reader *reader, const struct option_row *row, char *const *words,
 			   struct position position)
 {
-	struct words_at *list = row->value == PUBLISH ? &reader->plan->net.published
-						      : &reader->plan->net.pasta_opts;
-	struct word_at one = { words[0], position };
+	struct net_plan *net = &reader->plan->net;
+	struct words_at *list = &net->pasta_opts;
 	/* pasta may quote it in a message, and a line that is a number says that it is ready. */
 	if (strchr(words[0], '\n'))
 		return problem_at(position, "A line break is in \"%s\"", words[0]);
-	problem bad = row->value == PUBLISH ? read_publish(position, words[0], &one.word) : NULL;
-	for (size_t i = 0; !bad && row->value == PUBLISH && i < list->n; i++)
-		if (overlap(list->items[i].word, one.word))
-			bad = problem_at(position, "that port is that of %s already",
-					 position_text(list->items[i].position));
-	if (bad)
-		return bad;
-	list->items = arena_grow(list->items, list->n, &list->capacity, sizeof(one));
-	list->items[list->n++] = one;
+	if (row->value == PUBLISH) {
+		net->published = arena_grow(net->published, net->n_published,
+					    &net->capacity_published, sizeof(*net->published));
+		return read_publish(position, words[0], &net->published[net->n_published++]);
+	}
+	list->items = arena_grow(list->items, list->n, &list->capacity, sizeof(*list->items));
+	list->items[list->n++] = (struct word_at){ words[0], position };
 	return NULL;
 }
 
@@ -131,6 +121,21 @@ static bool is_asked_for(const struct plan *plan, const char *letter, const char
 	return false;
 }
 
+/* ADDR/PORT:PORT */
+static const char *spec_text(const struct published *published)
+{
+	const struct socket_address *outer = &published->outer;
+	char address[INET6_ADDRSTRLEN] = "";
+	int family = outer->as.any.sa_family;
+	if (family)
+		inet_ntop(family,
+			  family == AF_INET ? (const void *) &outer->as.in.sin_addr
+					    : &outer->as.in6.sin6_addr,
+			  address, sizeof(address));
+	return arena_printf("%s%s%u:%u", address, family ? "/" : "", ntohs(outer->as.in.sin_port),
+			    published->port);
+}
+
 /* What pasta would do by itself for ports of loopback devices: that of the host is the host's. */
 static void close_ports(const struct plan *plan, struct words *words)
 {
@@ -140,9 +145,9 @@ static void close_ports(const struct plan *plan, struct words *words)
 		      { "-u", "--udp-ports" },
 		      { "-T", "--tcp-ns" },
 		      { "-U", "--udp-ns" } };
-	for (size_t i = 0; i < plan->net.published.n; i++)
-		add_two(words, "-t", plan->net.published.items[i].word);
-	for (size_t i = plan->net.published.n ? 1 : 0; i < ARRAY_SIZE(kinds); i++)
+	for (size_t i = 0; i < plan->net.n_published; i++)
+		add_two(words, "-t", spec_text(&plan->net.published[i]));
+	for (size_t i = plan->net.n_published ? 1 : 0; i < ARRAY_SIZE(kinds); i++)
 		if (!is_asked_for(plan, kinds[i].letter, kinds[i].name))
 			add_two(words, kinds[i].letter, "none");
 }
@@ -196,11 +201,11 @@ char **pasta_options_slirp_words(const struct plan *plan, const struct shape *sh
 	return words.items;
 }
 
-const struct word_at *pasta_options_not_for_slirp(const struct plan *plan)
+const struct position *pasta_options_not_for_slirp(const struct plan *plan)
 {
 	const struct net_plan *net = &plan->net;
-	return net->published.n    ? &net->published.items[0]
-	       : net->pasta_opts.n ? &net->pasta_opts.items[0]
+	return net->n_published    ? &net->published[0].position
+	       : net->pasta_opts.n ? &net->pasta_opts.items[0].position
 				   : NULL;
 }
 

@@ -18,8 +18,8 @@ char **pasta_options_words(const struct plan *plan, const struct shape *shape,
 			   const struct caller *caller);
 char **pasta_options_slirp_words(const struct plan *plan, const struct shape *shape,
 				 const struct caller *caller);
-/* What slirp4netns cannot do; NULL: nothing. */
-const struct word_at *pasta_options_not_for_slirp(const struct plan *plan);
+/* Of what slirp4netns cannot do; NULL: it can all. */
+const struct position *pasta_options_not_for_slirp(const struct plan *plan);
 /* A line of --dry-run. */
 void pasta_options_explain_become(const struct plan *plan, const struct shape *shape,
 				  const struct caller *caller, struct text *text);

@@ -241,12 +241,15 @@ struct words_at {
 };
 
 struct passage; /* plan/net-options.h */
+struct published;
 /* --tcp-out and its like, --net-pasta. */
 struct net_plan {
 	struct passage *passages;
 	size_t n_passages, capacity_passages;
 	bool pasta;
-	struct words_at pasta_opts, published; /* the latter as pasta calls them */
+	struct words_at pasta_opts;
+	struct published *published;
+	size_t n_published, capacity_published;
 };
 
 /* The new root: the operations, in the order of the line. */

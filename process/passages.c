@@ -21,7 +21,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -65,20 +64,19 @@ static int listen_outside(const struct run *run, const struct passage *passage)
 }
 
 /* pasta is content where it can have one of IPv4 and IPv6, and another process the other one. */
-static void check_published(const struct word_at *published)
+static void check_published(const struct published *published)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	char *rest;
-	unsigned long port = strtoul(published->word, &rest, 10);
-	for (size_t i = 0; i < ARRAY_SIZE(families) && *rest == ':'; i++) { /* without an address */
-		struct socket_address any = loopback_address(families[i], (uint16_t) port);
+	uint16_t port = ntohs(published->outer.as.in.sin_port);
+	for (size_t i = 0; i < ARRAY_SIZE(families) && !published->outer.as.any.sa_family; i++) {
+		struct socket_address any = loopback_address(families[i], port);
 		if (families[i] == AF_INET)
 			any.as.in.sin_addr.s_addr = htonl(INADDR_ANY);
 		else
 			any.as.in6.sin6_addr = in6addr_any;
 		AUTO_CLOSE int fd = entries_try_bind(&any);
 		if (fd < 0 && errno != EAFNOSUPPORT)
-			die_because(errno, "%s: Can't listen on port %lu: %s%s",
+			die_because(errno, "%s: Can't listen on port %u: %s%s",
 				    position_text(published->position), port, errno_text(errno),
 				    cause_text(CAUSE_PORT_TAKEN, NULL));
 	}
@@ -87,8 +85,8 @@ static void check_published(const struct word_at *published)
 void passages_prepare(struct run *run)
 {
 	const struct net_plan *net = &run->plan->net;
-	for (size_t i = 0; i < net->published.n; i++)
-		check_published(&net->published.items[i]);
+	for (size_t i = 0; i < net->n_published; i++)
+		check_published(&net->published[i]);
 	if (net->n_passages)
 		run->outer_entries = arena_alloc(net->n_passages * sizeof(int));
 	for (size_t i = 0; i < net->n_passages; i++) {

@@ -402,7 +402,10 @@ def test_a_pasta_that_never_gets_ready_is_ended_with_the_run(fake, box):
                                        ("1.2.3.4", 'Invalid port: ""'), ("1.2.3:80", 'Invalid address: "1.2.3"'), ("::1:80", 'Invalid address: ""'),
                                        ("[::1:80", 'Invalid port: "[::1:80"'), ("[1.2.3.4]:80", 'Invalid address: "[1.2.3.4]"'), ("80:81:82", 'Invalid port: "81:82"'),
                                        ("name:80", 'Invalid address: "name"'), ("*:80", 'Invalid address: "*"'), ("name", 'Invalid port: "name"'),
-                                       ("80:80 --publish 81:80 --publish 127.0.0.1:80", "that port is that of --publish (argument"), ("80/udp", 'Invalid port: "80/udp"')])
+                                       ("80:80 --publish 81:80 --publish 127.0.0.1:80", "the port of 127.0.0.1:80 is that of --publish (argument"),
+                                       ("[::1]:80 --publish [0:0:0:0:0:0:0:1]:80:81", "the port of [0:0:0:0:0:0:0:1]:80:81 is that of --publish (argument"),
+                                       ("[::1]:80 --publish [::]:80", "the port of [::]:80 is that of"), ("0.0.0.0:80 --publish 127.0.0.1:80", "the port of 127.0.0.1:80 is that of"),
+                                       ("80/udp", 'Invalid port: "80/udp"')])
 def test_what_cannot_be_published_is_refused(word, why):
     words = word.split()
     refused([*NET, "--publish", *words], f"--publish (argument {len(NET) + len(words)}): {why}")
@@ -423,10 +426,10 @@ def test_no_word_of_pastas_is_taken_for_its_being_ready():
 
 @pytest.mark.core
 def test_dry_run_tells_pastas_words():
-    result = run(["--dry-run", "--unshare-user", "--unshare-net", "--net-pasta", "--publish", "[::1]:80:8080", "--publish", "81", "--pasta-opt", "-T5432", "--pasta-opt", "a b"], ["true"])
+    result = run(["--dry-run", "--unshare-user", "--unshare-net", "--net-pasta", "--publish", "[0::1]:80:8080", "--publish", "127.0.0.1:80", "--publish", "81", "--pasta-opt", "-T5432", "--pasta-opt", "a b"], ["true"])
     assert_ok(result)
     runas = " --runas 0" if IS_ROOT else ""
-    assert (f"--net-pasta: a network by pasta --foreground --quiet --config-net --no-map-gw -t ::1/80:8080 -t 81:81 -u none -U none{runas} --no-netns-quit "
+    assert (f"--net-pasta: a network by pasta --foreground --quiet --config-net --no-map-gw -t ::1/80:8080 -t 127.0.0.1/80:80 -t 81:81 -u none -U none{runas} --no-netns-quit "
             "--pid /proc/self/fd/2 --netns /proc/self/fd/0 --userns /proc/self/fd/1 -T5432 'a b'\n") in result.stdout
 
 

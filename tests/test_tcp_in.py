@@ -328,7 +328,10 @@ def test_a_namespace_that_was_not_entered_ends_the_run(place):
     (["::1:80", "80"], '"::1" is neither an IPv4 address nor an IPv6 address in brackets'),
     (["127.0.0.1:80", "0"], 'Invalid port: "0"'),
     (["127.0.0.1:80", "http"], 'Invalid port: "http"'),
-    (["127.0.0.1:80", "80", "--tcp-in", "127.0.0.1:80", "81"], "127.0.0.1:80 is that of --tcp-in"),
+    (["127.0.0.1:80", "80", "--tcp-in", "127.0.0.1:80", "81"], "the port of 127.0.0.1:80 is that of --tcp-in"),
+    (["0.0.0.0:80", "80", "--tcp-in", "127.0.0.1:80", "81"], "the port of 127.0.0.1:80 is that of --tcp-in"),
+    (["[::1]:80", "80", "--tcp-in", "[0::1]:80", "81"], "the port of [0::1]:80 is that of --tcp-in"),
+    (["[::1]:80", "80", "--net-pasta", "--publish", "80"], "the port of [::1]:80 is that of --publish"),
     (["127.0.0.1:80", "80", "--tcp-out", "80", "unix:/x"], "port 80 is that of --tcp-in")], ids=str)
 def test_bad_words_are_refused(words, why):
     refused([*NET, "--tcp-in", *words], f"--tcp-{'out' if '--tcp-out' in words else 'in'} (argument ", why)
