@@ -228,7 +228,8 @@ def chrooted(box, kind):
     """In a chroot of that kind, in a mount namespace whose mounts are peers of those around it."""
     (box / "root").mkdir()
     return ["unshare", "--mount", "sh", "-ec", f"""mount --make-rprivate /; {CHROOTS[kind].format(box / "root")}; cd /
-        mount --make-rshared /; "$0" "$@"; grep -c newroot /proc/self/mountinfo >&2 || true""", "/usr/sbin/chroot",
+        mount --make-rshared /; before=$(cat /proc/self/mountinfo); "$0" "$@"
+        test "$before" = "$(cat /proc/self/mountinfo)" || echo other mounts >&2""", "/usr/sbin/chroot",
             box / "root"]
 
 
@@ -238,20 +239,16 @@ def chrooted(box, kind):
 def test_root_in_a_chroot_leaves_nothing_of_the_host_in_the_mount_namespace(kind, more, box):
     """The namespace's root is not the chroot's, and a command with root's capabilities finds it."""
     args = ["--tmpfs", "/newroot", *more]
-    before = open("/proc/self/mountinfo").read().count("\n")
     result = run([*WITH_PROC, *args], python(TO_THE_ROOT), prefix=chrooted(box, kind))
-    assert (result.stdout, result.stderr) == ("0 ['bin', 'lib', 'lib64', 'newroot', 'proc', 'usr']\n", "0\n"), result
-    assert open("/proc/self/mountinfo").read().count("\n") == before
+    assert (result.stdout, result.stderr) == ("0 ['bin', 'lib', 'lib64', 'newroot', 'proc', 'usr']\n", ""), result
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("kind", CHROOTS)
 def test_private_files_in_a_chroot_leave_nothing_on_the_host(kind, box):
-    before = open("/proc/self/mountinfo").read().count("\n")
     result = run([*WITH_PROC, "--ro-bind-data", data_fd("one"), "/1", "--bind-data", data_fd("two"), "/2"], ["cat", "/1", "/2"],
                  prefix=chrooted(box, kind))
-    assert result.stdout == "onetwo", result
-    assert open("/proc/self/mountinfo").read().count("\n") == before
+    assert (result.stdout, result.stderr) == ("onetwo", ""), result
 
 
 @pytest.mark.root
