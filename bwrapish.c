@@ -47,9 +47,7 @@
 static bool read_and_close(int fd, char **ret_bytes, size_t *ret_length)
 {
 	bool done = read_all(fd, SIZE_MAX / 4, ret_bytes, ret_length);
-	int error = errno;
-	close(fd);
-	errno = error;
+	close_fd(&fd);
 	return done;
 }
 

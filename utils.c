@@ -462,9 +462,11 @@ int64_t now_ms(void)
 
 void close_fd(int *fd)
 {
+	int error = errno;
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+	errno = error;
 }
 
 static struct {

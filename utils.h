@@ -117,7 +117,8 @@ void die_first_call(void (*hook)(void *argument, const struct failure *failure),
 int64_t now_ms(void); /* of a clock that nobody sets */
 
 /* ---- descriptors ---- */
-void close_fd(int *fd); /* closes and sets to -1; -1 is fine; for cleanup attributes too */
+/* Closes, sets to -1 and leaves errno; -1 is fine; for cleanup attributes too. */
+void close_fd(int *fd);
 #define AUTO_CLOSE __attribute__((cleanup(close_fd)))
 
 /* Write all of it, retrying EINTR; false with errno set. A closed pipe is EPIPE, never a signal. */

@@ -115,11 +115,8 @@ int cgroup_make_below(const struct group *group, const char *name)
 	/* Of version 1 it takes no process before it has both. */
 	bool is_cpuset = group->controller && streq(group->controller, "cpuset");
 	for (size_t i = 0; i < ARRAY_SIZE(files) && fd >= 0 && is_cpuset; i++)
-		if (!procfile_write(fd, files[i], procfile_read(group->fd, files[i]))) {
-			int error = errno;
+		if (!procfile_write(fd, files[i], procfile_read(group->fd, files[i])))
 			close_fd(&fd);
-			errno = error;
-		}
 	return fd;
 }
 

@@ -22,9 +22,7 @@ static int try_listen(int family, uint16_t port)
 	int fd = entries_try_bind(&address);
 	if (fd >= 0 && listen(fd, ENTRIES_BACKLOG) == 0)
 		return fd;
-	int error = errno;
 	close_fd(&fd);
-	errno = error;
 	return -1;
 }
 

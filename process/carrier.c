@@ -267,13 +267,6 @@ static void keep_sockets(const struct run *run, enum direction direction, int so
 			  position_text(entries_position(run, direction)));
 }
 
-static bool listens(int socket)
-{
-	int answer = 0;
-	socklen_t size = sizeof(answer);
-	return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) == 0 && answer;
-}
-
 static bool add_entry(struct carrier *carrier, struct gate *gate, int fd)
 {
 	if (gate->n_entries == ENTRIES_EACH)
@@ -350,7 +343,7 @@ static bool prepare_gate(struct carrier *carrier, size_t number)
 	if (passage->fd >= 0 &&
 	    (gate->fd = fcntl(passage->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0)
 		return false;
-	if (gate->fd > STDERR_FILENO && listens(gate->fd))
+	if (gate->fd > STDERR_FILENO && entries_listens(gate->fd))
 		gate->target.fd = gate->fd;
 	return watch_entry(carrier, &gate->target, EPOLL_CTL_ADD, 0);
 }

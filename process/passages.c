@@ -34,13 +34,12 @@ static void check_socket(const struct passage *passage)
 {
 	const char *position = position_text(passage->position);
 	struct socket_address peer = { .length = sizeof(peer.as) };
-	int fd = passage->fd, type, domain, listens;
-	if (!has(fd, SO_TYPE, &type) || !has(fd, SO_DOMAIN, &domain) ||
-	    !has(fd, SO_ACCEPTCONN, &listens))
+	int fd = passage->fd, type, domain;
+	if (!has(fd, SO_TYPE, &type) || !has(fd, SO_DOMAIN, &domain))
 		die_errno(errno, "%s: Descriptor %d cannot be used", position, fd);
 	if (type != SOCK_STREAM || (domain != AF_UNIX && domain != AF_INET && domain != AF_INET6))
 		die("%s: Descriptor %d is no stream socket, TCP or unix", position, fd);
-	if (!listens && getpeername(fd, &peer.as.any, &peer.length) < 0)
+	if (!entries_listens(fd) && getpeername(fd, &peer.as.any, &peer.length) < 0)
 		die_because(errno, "%s: Descriptor %d neither listens nor is connected: %s",
 			    position, fd, errno_text(errno));
 	int flags = fcntl(fd, F_GETFL);

@@ -34,10 +34,15 @@ int entries_try_bind(const struct socket_address *address)
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
 	    bind(fd, &address->as.any, address->length) == 0)
 		return fd;
-	int error = errno;
 	close_fd(&fd);
-	errno = error;
 	return -1;
+}
+
+bool entries_listens(int socket)
+{
+	int answer = 0;
+	socklen_t size = sizeof(answer);
+	return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) == 0 && answer;
 }
 
 void entries_send(const struct run *run, size_t passage, int socket)

@@ -25,6 +25,7 @@ enum direction entries_direction(const struct passage *passage);
 struct position entries_position(const struct run *run, enum direction direction);
 /* A stream socket there, for this family alone; -1 and errno. */
 int entries_try_bind(const struct socket_address *address);
+bool entries_listens(int socket);
 
 /* In setup; the descriptors stay the caller's. */
 void entries_send(const struct run *run, size_t passage, int socket);

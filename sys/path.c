@@ -487,9 +487,7 @@ int path_open_parent(int root_fd, const char *path, mode_t mode, struct path_gua
 			next = make_directory(fd, name, mode);
 			missing = true;
 		}
-		int error = errno;
-		close(fd);
-		errno = error;
+		close_fd(&fd);
 		fd = next;
 		i += length + strspn(path + i + length, "/");
 	}
