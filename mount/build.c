@@ -145,7 +145,6 @@ static void build_bind_inner(struct run *run, const struct op *op)
 			    errno == ENOENT ? "; it is looked for in the sandbox as it is by then"
 					    : "");
 	bind_set_flags(run, op, mount_fd);
-	mask_note_inner_source(run, op);
 	destination_show(run, op, mount_fd, is_directory, is_directory ? 0755 : 0444);
 }
 

@@ -7,8 +7,7 @@
 /* What a path inside leads to. */
 struct mask_place {
 	int fd; /* O_PATH; of the last directory that there is, where something is missing */
-	const char *real,
-		*below;        /* the way to it, without links ("" is /), and from the tree's top */
+	const char *real;      /* the way to it, without links; "" is / */
 	const struct op *tree; /* whose mount it is on, or below; NULL: the new root's */
 	const char *missing;   /* the first name that is not there; NULL: all are */
 	bool missing_is_directory, is_stub; /* one is there instead: mount/stub.h */
@@ -27,7 +26,7 @@ struct mask_place {
 /* One path that was masked or protected. */
 struct masked {
 	const struct op *op;
-	const char *path, *real, *below;
+	const char *path, *real;
 	const struct op *tree;
 	/* What was there (none: nothing); what is there now (none: nothing, as before), and, of a protection, the
 	 * id of its mount; where nothing is and nothing can be made (else none). */
@@ -35,6 +34,7 @@ struct masked {
 	uint64_t mount_id;
 	bool was_mount_root, was_writable, is_stub, is_own_tmpfs; /* in which more is made */
 	const char *name; /* of what is passed, in its parent; else NULL */
+	bool is_below;    /* something that was mounted below it (mask-paths.c) */
 };
 
 /* A mount on the way. */
@@ -53,6 +53,7 @@ struct masks {
 	size_t n_passed, capacity_passed;
 	struct mask_pins *pins;       /* NULL: none */
 	struct walked *walked;        /* mask-walk.c */
+	struct mask_host *host;       /* mask-paths.c; NULL: there is no overlay */
 	struct mask_object covers[3]; /* none: not made yet */
 };
 

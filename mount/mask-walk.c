@@ -42,8 +42,7 @@ struct walk {
 	const char *rest;      /* what is still to go */
 	unsigned n_links;
 	struct mask_mount mount; /* that at_fd is on */
-	size_t top_length;       /* of the way to its top, */
-	size_t tree_length;      /* and to that of its tree */
+	size_t top_length;       /* of the way to its top */
 	const char *host_writable, *last_writable;
 	/* the outermost link that is being followed: what it is, and how much of the way is left behind it */
 	const char *link;
@@ -94,7 +93,6 @@ static void add_name(struct walk *walk, const char *name)
 static void enter_mount(struct walk *walk, uint64_t id)
 {
 	const struct walked *walked = walk->run->mounts->masks->walked;
-	const struct op *above = walk->mount.tree;
 	size_t i = 0;
 	while (i < walked->n_mounts && walked->mounts[i].id != id)
 		i++;
@@ -105,8 +103,6 @@ static void enter_mount(struct walk *walk, uint64_t id)
 						   .top = walk->way.length ? way_of(walk) : "/",
 						   .tree = tree_of(walk, id) };
 	walk->top_length = walk->way.length;
-	if (walk->mount.tree != above)
-		walk->tree_length = walk->way.length;
 }
 
 static void leave(struct walk *walk)
@@ -133,7 +129,7 @@ static void stand_on_root(struct walk *walk)
 {
 	struct kernel_statx status = { .stx_mnt_id = walk->run->root.mount_id,
 				       .stx_attributes = STATX_ATTR_MOUNT_ROOT };
-	walk->way.length = walk->tree_length = 0;
+	walk->way.length = 0;
 	walk->mount = (struct mask_mount){ 0 };
 	stand_on(walk, walk->run->root.fd, &status);
 }
@@ -199,7 +195,6 @@ static void note_passed(struct walk *walk, const char *name, const struct kernel
 				 .path = walk->path,
 				 .real = way_of(walk),
 				 .tree = walk->mount.tree,
-				 .below = way_of(walk) + walk->tree_length,
 				 .parent = walk->at,
 				 .name = name,
 				 .object = mask_object_of(found),
@@ -303,7 +298,6 @@ static void arrive(struct walk *walk, int fd, const char *name, struct mask_plac
 	ret->real = way_of(walk);
 	ret->tree =
 		ret->mount_id == walk->mount.id ? walk->mount.tree : tree_of(walk, ret->mount_id);
-	ret->below = ret->tree == walk->mount.tree ? ret->real + walk->tree_length : "";
 	ret->is_read_only = !is_writable(walk);
 	ret->is_fuse = walk->mount.is_fuse;
 	ret->writable = walk->host_writable ? walk->host_writable : walk->last_writable;
@@ -536,4 +530,21 @@ void mask_walk(struct run *run, const struct op *op, const char *path, bool pins
 	leave(&walk);
 	run->mounts->masks->walked->way = walk.way;
 	run->mounts->masks->walked->path = pins ? path : NULL;
+}
+
+/* ---- what is there by now ---- */
+
+bool mask_is_read_only(int fd)
+{
+	struct statfs fs;
+	return fstatfs(fd, &fs) == 0 && fs.f_flags & ST_RDONLY;
+}
+
+int mask_look(const struct run *run, const char *path, int flags, struct kernel_statx *ret)
+{
+	int fd = path_open(run->root.fd, path, O_PATH | flags);
+	if (fd >= 0 && sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+				 STATX_INO | STATX_MNT_ID, ret) < 0)
+		close_fd(&fd);
+	return fd;
 }

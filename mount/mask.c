@@ -40,54 +40,7 @@ void mask_prepare(struct run *run)
 	scratch_make(run);
 }
 
-static const char *find_layer(const struct run *run, const struct layer *layer)
-{
-	AUTO_CLOSE int fd = layer->path ? open(layer->path, O_PATH | O_CLOEXEC)
-					: fcntl(layer->fd, F_DUPFD_CLOEXEC, 3);
-	if (fd < 0)
-		die_errno(errno, "%s: Can't look at the layer", position_text(layer->position));
-	return bind_shown_path(run, layer->position, fd);
-}
-
-const char **mask_find_layers(const struct run *run, const struct op *op)
-{
-	const struct overlay *overlay = op->overlay;
-	const char **sources = arena_alloc((overlay->n_layers + 2) * sizeof(*sources));
-	for (size_t i = 0; i < overlay->n_layers; i++)
-		sources[i] = find_layer(run, &overlay->layers[i]);
-	if (overlay->upper.path)
-		sources[overlay->n_layers] = find_layer(run, &overlay->upper);
-	return sources;
-}
-
-const char *mask_place_text(const struct run *run, const struct op *tree, const char *below)
-{
-	size_t number = tree ? (size_t) (tree - run->plan->root.ops) : 0;
-	const char *source = tree ? run->mounts->pins[number].source : "//root";
-	if (!source) /* no path begins like that */
-		source = arena_join("//", arena_number(number, 10));
-	below = skip_slashes(below);
-	return *below ? arena_join(streq(source, "/") ? "" : source, arena_join("/", below))
-		      : source;
-}
-
-void mask_note_inner_source(struct run *run, const struct op *op)
-{
-	struct mask_place place;
-	if (!run->mounts->masks)
-		return;
-	mask_walk(run, op, op->inner_source, false, &place);
-	close_fd(&place.fd);
-	if (place.trouble || place.missing)
-		die("%s: Can't tell where %s is, which may show what is masked or protected: %s",
-		    position_text(op->position), op->inner_source,
-		    place.trouble ? place.trouble : "it is gone");
-	struct pin *pin = &run->mounts->pins[op - run->plan->root.ops];
-	pin->source = mask_place_text(run, place.tree, place.below);
-	pin->inner_source = place.real;
-}
-
-static const char *verb_of(const struct op *op)
+const char *mask_verb(const struct op *op)
 {
 	return op->kind == OP_MASK ? "hide" : "protect";
 }
@@ -96,7 +49,7 @@ static void give_up(const struct masked *masked, const char *why)
 {
 	const char *position = position_text(masked->op->position);
 	if (!masked->op->skip_missing)
-		die("%s: Can't %s %s: %s", position, verb_of(masked->op), masked->path, why);
+		die("%s: Can't %s %s: %s", position, mask_verb(masked->op), masked->path, why);
 	say_warning("%s: %s stays as it is: %s", position, masked->path, why);
 }
 
@@ -292,7 +245,6 @@ static void stand_in(struct run *run, struct masked *masked, const struct mask_p
 	AUTO_CLOSE int mount_fd =
 		mask_cover_clone(run, op, is_directory ? S_IFDIR : S_IFREG, &masked->shown);
 	masked->real = arena_printf("%s/%s", place->real, place->missing);
-	masked->below = arena_printf("%s/%s", place->below, place->missing);
 	run_tell(run, "%s: nothing there: %s stands in for it%s", position_text(op->position),
 		 is_directory ? "an empty directory" : "an empty file",
 		 masked->is_stub ? ", on the host until the end" : "");
@@ -333,7 +285,6 @@ void mask_one(struct run *run, const struct op *op, const char *path)
 				 .path = path,
 				 .real = place.real,
 				 .tree = place.tree,
-				 .below = place.below,
 				 .was_mount_root = place.is_mount_root,
 				 .was_writable = place.writable };
 	if (!place.trouble && !place.missing && place.is_mount_root &&

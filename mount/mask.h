@@ -8,13 +8,8 @@ struct mask_place; /* mask-state.h */
 
 /* Before the first source is pinned: where the line has such operations, what they need. */
 void mask_prepare(struct run *run);
-/* Where on the host the layers of an overlay are, RWSRC last; NULL behind them. */
-const char **mask_find_layers(const struct run *run, const struct op *op);
-/* What --bind-inner is about to show was found: takes note of where it is. */
-void mask_note_inner_source(struct run *run, const struct op *op);
-/* One text for one place, whatever shows it: where it is on the host, or in what is nothing of the host's. Arena
- * memory. tree and below as struct mask_place has them. */
-const char *mask_place_text(const struct run *run, const struct op *tree, const char *below);
+/* What it does, in words. */
+const char *mask_verb(const struct op *op);
 /* Whether that mount is a protection's, and so the same tree once more. */
 bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id);
 /* Whether COMMAND, whose groups are ours, could make something in that directory if its mount can be written to. */

@@ -19,6 +19,7 @@
 #include "mount/dev.h"
 #include "mount/fs.h"
 #include "mount/kernel-fs.h"
+#include "mount/mask-paths.h"
 #include "mount/mask.h"
 #include "mount/overlay.h"
 #include "mount/pivot.h"
@@ -64,7 +65,7 @@ static void pin_op(struct run *run, size_t number, bool may_nest)
 		break;
 	case OP_OVERLAY:
 		pin->mount_fd = overlay_pin(run, op, &pin->parts);
-		pin->layer_sources = run->mounts->masks ? mask_find_layers(run, op) : NULL;
+		mask_paths_note_layers(run, op);
 		pin->is_directory = true;
 		break;
 	case OP_PROC:

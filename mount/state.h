@@ -16,9 +16,9 @@ struct pin {
 	bool skipped, is_root; /* its source need not exist, and does not; / was made of it */
 	bool parked;           /* attached in the scratch tmpfs under the operation's number */
 	bool is_directory;
-	enum proc_form proc_form;          /* of a --proc and its like */
-	uint64_t mount_id;                 /* 0: nobody has asked yet */
-	const char *source, *inner_source; /* where on the host, and inside; NULL: of no interest */
+	enum proc_form proc_form;   /* of a --proc and its like */
+	uint64_t mount_id;          /* 0: nobody has asked yet */
+	const char *source;         /* where on the host; NULL: of no interest */
 	const char **layer_sources; /* the same for an overlay's, RWSRC last; NULL behind them */
 	int nodes[N_DEVICE_NODES], console, file_fd; /* --dev; --hosts: to write what is mounted */
 	struct added_nodes *added;                   /* --dev-add; NULL: none */

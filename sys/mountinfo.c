@@ -32,10 +32,16 @@ static bool read_line(char *line, struct mountinfo *ret)
 		fields[i] = strtok_r(i ? NULL : line, " ", &save);
 	if (!dash || !fields[4])
 		return false;
+	char *minor;
+	unescape_octal(fields[3]);
 	unescape_octal(fields[4]);
 	dash[3 + strcspn(dash + 3, " ")] = '\0';
+	uint64_t major = strtoull(fields[2], &minor, 10);
+	bool is_nfs = strncmp(dash + 3, "nfs", 3) == 0; /* nfs_show_path() says "/" of all */
 	*ret = (struct mountinfo){ .id = strtoull(fields[0], NULL, 10),
 				   .parent_id = strtoull(fields[1], NULL, 10),
+				   .device = major << 32 | strtoull(minor + 1, NULL, 10),
+				   .root = is_nfs ? NULL : fields[3],
 				   .point = fields[4],
 				   .type = dash + 3 };
 	return true;

@@ -8,6 +8,8 @@
 
 struct mountinfo {
 	uint64_t id, parent_id; /* as statx(2) tells them */
+	uint64_t device;        /* of the file system, one number */
+	const char *root;       /* what is mounted, in that; NULL: not told */
 	const char *point;      /* where it is, as seen from this process's root */
 	const char *type;
 };

@@ -1,11 +1,48 @@
 """Words for the tests of --mask and --protect: what a command inside tries, and what came of it."""
 import json
 
-from sandbox import FULL, IS_ROOT, assert_ok, run_python
+from sandbox import FULL, IS_ROOT, assert_ok, host_mounts, run_python
 
 # Root's command has to give its capabilities up, or it could take mounts off.
 DROP = ["--cap-drop", "ALL"] if IS_ROOT else []
 ONLY_ACCIDENTS = ["--protect-accidents-only"]
+
+# Lines that show at a second path what they are to keep as it is: (words, who shows it where). {0} is a directory with proj, in
+# which are .git/hooks/pre-commit, .git/config and a, more, work; HOST: what the host has mounted.
+SECOND_PATHS = {
+    "by a bind": ("--bind {0}/proj /p --protect /p/.git/config --bind {0}/proj/.git /git", "--bind (argument", "/git/config"),
+    "of what is above it": ("--bind {0}/proj/.git /git --protect /git/config --bind {0} /all", "--bind (argument", "/all/proj/.git/config"),
+    "of a part": ("--bind {0}/proj /p --protect /p/.git --bind {0}/proj/.git/hooks /hooks", "--bind (argument", "a part of it, at /hooks"),
+    "by a bind on a link": ("--bind {0}/proj /p --dir /there --symlink there /link --bind {0}/proj/.git /link --protect /p/.git",
+                            "--bind (argument", "/there"),
+    "of what was shown anew": ("--ro-bind {0}/proj /p --bind {0}/proj /p/new --protect /p/.git", "--bind (argument", "/p/new/.git"),
+    "of what is missing there": ("--ro-bind {0}/proj /p --bind {0}/proj/.git /p/new --protect /p/.git/none", "--bind (argument", "/p/new"),
+    "of what was mounted below": ("--bind {0}/proj /p --bind {0}/more /p/a --protect /p --bind {0}/more /more", "--bind (argument",
+                                  "a part of it, at /more"),
+    "in the layers": ("--overlay-src {0}/work --overlay-src {0}/proj --ro-overlay /o --bind-inner /o /i --protect /i/.git/config --bind {0}/proj/.git /git",
+                      "--bind (argument", "/git/config"),
+    "by an overlay": ("--bind {0}/proj /p --protect /p/.git/config --overlay-src {0}/proj/a --overlay {0}/proj/.git {0}/work /o",
+                      "--overlay (argument", "/o/config"),
+    "of a part, by an overlay": ("--bind {0}/proj /p --protect /p/.git --overlay-src {0}/proj/a --overlay {0}/proj/.git/hooks {0}/work /o",
+                                 "--overlay (argument", "a part of it, at /o"),
+    "by a mount of the host's": ("--bind {0}/proj /p --protect /p/.git/config --bind {0}/more /more", "--bind (argument", "/more/git/config"),
+    "of a part, by a mount of the host's": ("--bind {0} /all --mask /all/proj", "--bind (argument", "a part of it, at /all/more/git"),
+    "of what the host has mounted": ("--bind {0}/more /more --protect /more/git/config --bind {0}/proj/.git /git", "--bind (argument",
+                                     "/git/config"),
+    "by a layer that the host has mounted": ("--bind {0}/proj /p --overlay-src {0}/more/git --tmp-overlay /o --mask /p/.git/config",
+                                            "--tmp-overlay (argument", "/o/config"),
+}
+HOST = "mount --bind {0}/proj/.git {0}/more/git"
+
+
+def second_path(name, box):
+    """The line, where it is run, and the words about it."""
+    for directory in ("proj/.git/hooks", "proj/a", "more/git", "work"):
+        (box / directory).mkdir(parents=True)
+    (box / "proj/.git/config").write_text("config")
+    args, *words = SECOND_PATHS[name]
+    return [*FULL, *args.format(box).split(), "--unshare-user", "--cap-drop", "ALL"], host_mounts(HOST.format(box)), words
+
 
 # Tries all that could change, move, replace or uncover PATH, and tells what succeeded.
 ATTACKS = r"""

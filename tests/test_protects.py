@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from masks import DROP, ONLY_ACCIDENTS, attacks
+from masks import DROP, ONLY_ACCIDENTS, SECOND_PATHS, attacks, second_path
+from overlays import need_kernel_overlay
 from sandbox import BINARY, FULL, REFUSE, assert_ok, inside, refused, run, shell, tree
 
 pytestmark = pytest.mark.core
@@ -176,22 +177,20 @@ def test_a_link_of_procfs_is_an_error_as_it_leads_each_process_elsewhere(proj):
     assert result.returncode == 0 and "--mask-try (argument" in result.stderr
 
 
-def test_a_second_writable_path_is_an_error_that_names_both(proj):
-    message = refused([*bind(proj), "--protect", "/proj/.git/config", "--bind", proj / ".git", "/git", *DROP])
-    assert "--bind (argument" in message and "--protect (argument" in message and "/git/config" in message
-    assert shell(["--ro-bind", proj / ".git", "/git", "--protect", "/proj/.git/config", *DROP], "cat /git/config",
-                 bind(proj)) == "config"
-
-
-def test_a_writable_part_elsewhere_is_an_error_that_names_both(proj):
-    args = [*bind(proj), "--bind", proj / ".git/hooks", "/hooks", "--protect", "/proj/.git", *DROP]
-    message = refused(args)
-    assert "--bind (argument" in message and "--protect (argument" in message and "a part of it" in message
+@pytest.mark.parametrize("name", SECOND_PATHS)
+def test_a_second_path_is_an_error_that_names_both(box, name):
+    args, prefix, words = second_path(name, box)
+    if "layer" in name or "overlay" in name:
+        need_kernel_overlay("user")
+    refused(args, "--mask (argument" if "--mask" in args else "--protect (argument", *words, prefix=prefix)
+    harmless = ["--ro-bind" if arg == "--bind" else arg for arg in args]
+    if not {"--mask", "--overlay"} & {*args}:
+        assert_ok(run(harmless, ["true"], prefix=prefix))
 
 
 def test_a_part_is_named_as_the_line_names_it_and_a_tmpfs_is_none_of_the_hosts_root(proj):
     args = [*FULL, "--tmpfs", "/w", "--dir", "/w/a/b", "--bind-inner", "/w/a/b", "/part", "--protect", "/w/a"]
-    refused([*args, *DROP], "--bind-inner (argument", "a part of it, /w/a/b, which")
+    refused([*args, *DROP], "--bind-inner (argument", "a part of it, at /part, which")
     assert_ok(run([*FULL, "--tmpfs", "/w", "--ro-bind", "/", "/host", "--protect", "/host", *DROP], ["true"]))
 
 
@@ -203,7 +202,7 @@ def test_a_second_path_to_what_was_mounted_below_what_bind_inner_shows_is_an_err
         script = f"! touch {seen}/x 2>/dev/null && ls -A {path}"
         assert shell([*args, option, path, "--bind-inner", "/", "/again", *DROP], script, []) == ("b\n" if (option, path) == ("--protect", "/w/a") else "")
     parts = [*args, "--tmpfs", "/w/a/m", "--bind-inner", "/w/a/m", "/again", "--protect", "/w/a", *DROP]
-    refused(parts, "--protect (argument", "--bind-inner (argument", "a part of it, /w/a/m, which")
+    refused(parts, "--protect (argument", "--bind-inner (argument", "a part of it, at /again, which")
 
 
 def test_a_hole_that_comes_later_is_one(proj):

@@ -1,0 +1,12 @@
+/* mask-paths.h - whether what is masked or protected can be had at a second path. */
+#ifndef MOUNT_MASK_PATHS_H
+#define MOUNT_MASK_PATHS_H
+
+#include "run/run.h"
+
+/* While the host can be seen: takes note of where the layers of an overlay are, where something is masked. */
+void mask_paths_note_layers(const struct run *run, const struct op *op);
+/* Once all operations are done: dies of the first one that shows, or lets COMMAND change, what it must not. */
+void mask_paths_check(const struct run *run);
+
+#endif
