@@ -213,7 +213,7 @@ static _Noreturn void reap(const struct run *run, bool may_release)
 		int status;
 		pid_t pid = waitpid(-1, &status, may_release || watches ? WNOHANG : 0);
 		if (pid == 0 && is_quiet(run, may_release ? &patience : NULL)) {
-			release_code_pages();
+			release_pages();
 			may_release = false;
 		}
 		if (pid > 0 && watches && ++n_taken % MOST_AT_ONCE == 0)
@@ -344,7 +344,7 @@ static void protect(struct run *run, bool filtered)
 	if (!run->shape.pid_namespace && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		die_errno(errno, "Can't become the one who reaps");
 	if (filtered) /* after them madvise(2) may be forbidden */
-		release_code_pages();
+		release_pages();
 	filters_load(run, FILTER_INIT);
 	/* Asked of a process that is no child, so that no status is lost. */
 	if (filtered && waitpid(1, NULL, WNOHANG) < 0 && errno != ECHILD)

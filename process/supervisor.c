@@ -558,7 +558,7 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 			connected = hear_messages(run);
 		if (n_ready == 0 && !self->settled) {
 			if (self->started)
-				release_code_pages();
+				release_pages();
 			self->settled = self->started;
 			self->listens = true; /* setup is slow */
 		}

@@ -1,9 +1,10 @@
-/* self.c - what a process does to itself: its descriptors asked and closed, its code's pages given back. */
+/* self.c - what a process does to itself: its descriptors asked and closed, pages given back. */
 #include "sys/self.h"
 
 #include "sys/kernel.h"
 #include "utils.h"
 
+#include <link.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -42,10 +43,35 @@ bool close_all_except(int *keep, size_t n_keep)
 	return sys_close_range(next, ~0U, 0) == 0 && done;
 }
 
-void release_code_pages(void)
+/* What cannot be written comes back from the page cache. */
+static void release_program(uintptr_t page)
 {
-	extern const char __executable_start, etext; /* from the linker, end(3) */
-	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE),
-		  start = (uintptr_t) &__executable_start & ~(page - 1);
-	madvise((void *) start, ((uintptr_t) &etext - start) & ~(page - 1), MADV_DONTNEED);
+	extern const ElfW(Ehdr) __ehdr_start; /* from the linker */
+	uintptr_t start = (uintptr_t) &__ehdr_start, base = 0;
+	const ElfW(Phdr) *segment = (const void *) (start + __ehdr_start.e_phoff);
+	for (size_t i = 0; i < __ehdr_start.e_phnum; i++, segment++) {
+		if (segment->p_type != PT_LOAD)
+			continue;
+		if (!segment->p_offset)
+			base = start - segment->p_vaddr;
+		uintptr_t at = base + segment->p_vaddr, skipped = at % page;
+		if (!(segment->p_flags & PF_W))
+			madvise((void *) (at - skipped), segment->p_memsz + skipped, MADV_DONTNEED);
+	}
+}
+
+/* Below what is in use, and the call: not that of the C library, which a sanitizer has one of its own for. */
+static void release_stack(uintptr_t page)
+{
+	enum { OURS = 512, DEEPEST = 128 << 10 };
+	uintptr_t end = (uintptr_t) __builtin_frame_address(0) - OURS;
+	end -= end % page;
+	syscall(SYS_madvise, end - DEEPEST, (size_t) DEEPEST, MADV_DONTNEED);
+}
+
+void release_pages(void)
+{
+	uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE);
+	release_program(page);
+	release_stack(page);
 }

@@ -1,4 +1,4 @@
-/* self.h - what a process does to itself: its descriptors asked and closed, its code's pages given back. */
+/* self.h - what a process does to itself: its descriptors asked and closed, pages given back. */
 #ifndef SYS_SELF_H
 #define SYS_SELF_H
 
@@ -14,11 +14,11 @@ int compare_ints(const void *a, const void *b);
  * place). False when the kernel refused. */
 bool close_all_except(int *keep, size_t n_keep);
 
-/* Forgets which pages of the program's code were used: what runs on comes back from the page cache
- * as it is needed. For processes that stay around and do little, when nothing has happened for a
- * while: those of a short command would only fetch it all again. Only a saving; its failure means
+/* Forgets which pages of the program were used, what runs on comes back from the page cache as it is needed; and what
+ * was on the stack, which has to be the process's own. For processes that stay around and do little, when nothing has
+ * happened for a while: those of a short command would only fetch it all again. Only a saving; its failure means
  * nothing. */
 enum { RELEASE_AFTER_MS = 100 };
-void release_code_pages(void);
+void release_pages(void);
 
 #endif
