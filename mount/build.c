@@ -207,15 +207,21 @@ static void tell_op(const struct run *run, const struct op *op, bool is_missing)
 		say_note("%s: %s", position_text(op->position), mistake);
 }
 
+/* False: nothing is to be built. */
+static bool begin_op(struct run *run, size_t i)
+{
+	const struct op *op = &run->plan->root.ops[i];
+	const struct pin *pin = &run->mounts->pins[i];
+	tell_op(run, op, pin->skipped && !pin->is_root);
+	if (!pin->skipped)
+		scratch_take_back(run, i);
+	return !pin->skipped || op->kind == OP_OVERLAY;
+}
+
 static void build_op(struct run *run, size_t i)
 {
 	const struct op *op = &run->plan->root.ops[i];
 	struct pin *pin = &run->mounts->pins[i];
-	tell_op(run, op, pin->skipped && !pin->is_root);
-	if (pin->skipped && op->kind != OP_OVERLAY)
-		return;
-	if (!pin->skipped)
-		scratch_take_back(run, i);
 	switch (op->kind) {
 	case OP_BIND:
 		destination_show(run, op, pin->mount_fd, pin->is_directory,
@@ -275,7 +281,8 @@ void build_root(struct run *run)
 {
 	destination_set_guard(run);
 	for (size_t i = 0; i < run->plan->root.n_ops; i++)
-		build_op(run, i);
+		if (begin_op(run, i))
+			build_op(run, i);
 	destination_forget_directory(run);
 	level_close(run);
 	mask_check(run);
