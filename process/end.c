@@ -235,6 +235,12 @@ void end_of_lifeline(const struct run *run)
 	    position_text(at->position), at->fd);
 }
 
+void end_of_time(const struct run *run)
+{
+	die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
+	       position_text(options_position(run->plan, "--timeout")));
+}
+
 void end_if_asked(const struct run *run)
 {
 	struct supervisor *self = run->supervisor;
@@ -245,8 +251,7 @@ void end_if_asked(const struct run *run)
 		return;
 	end_sandbox(run);
 	if (is_late && !is_orphan && !ending)
-		die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
-		       position_text(options_position(run->plan, "--timeout")));
+		end_of_time(run);
 	if (!ending)
 		end_of_lifeline(run);
 	self->asked_by = ending;

@@ -33,6 +33,8 @@ struct supervisor;
 bool end_lifeline_is_cut(const struct supervisor *self);
 /* Ends the run for that, COMMAND not having been started. */
 _Noreturn void end_of_lifeline(const struct run *run);
+/* The same of the time. */
+_Noreturn void end_of_time(const struct run *run);
 /* Ends the run, COMMAND not having been started, if somebody wants it to. */
 void end_if_asked(const struct run *run);
 /* Before the supervisor's loop begins: returns when the descriptor can be read, or after `ms` if

@@ -24,6 +24,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"
+#include "process/deadline.h"
 #include "process/descendants.h"
 #include "process/end.h"
 #include "process/forward.h"
@@ -62,27 +63,6 @@ static void learn_terminal(struct supervisor *self)
 			self->terminal = fd;
 }
 
-/* Whoever stops the supervisor, COMMAND by the terminal or by a signal to its own process group, or
- * the caller: it goes on when something is due, and once more when nobody is left to stop it. */
-static void set_deadline(struct run *run)
-{
-	struct supervisor *self = run->supervisor;
-	enum { LAST_RESORT_MS = 2000 };
-	const struct plan *plan = run->plan;
-	if (!plan->limit.timeout_ms)
-		return;
-	self->deadline_ms = self->silent_ms = now_ms() + plan->limit.timeout_ms;
-	int64_t kill_ms = self->deadline_ms + plan->limit.kill_after_ms;
-	run->last_resort_ms = kill_ms + LAST_RESORT_MS;
-	self->lacks_timers = !signals_wake_at(self->deadline_ms, 0) ||
-			     !signals_wake_at(kill_ms, 0) ||
-			     !signals_wake_at(run->last_resort_ms + LAST_RESORT_MS, 0);
-	/* Any program of the user's can bring that about; helpers_start_guard() does without. */
-	if (self->lacks_timers && errno != EAGAIN)
-		die_errno(errno, "%s: Can't make a timer",
-			  position_text(options_position(plan, "--timeout")));
-}
-
 /* When this process dies: it kills before it speaks. */
 static void end_all(void *argument, const struct failure *failure)
 {
@@ -114,7 +94,7 @@ void supervisor_prepare(struct run *run)
 	end_require_own_proc(run);
 	learn_terminal(self);
 	self->signals = signals_block(run);
-	set_deadline(run);
+	deadline_set(run);
 	lifeline_watch(run);
 	passages_prepare(run);
 	if (end_must_find_the_rest(run) || run->plan->ns.pidns.fd >= 0)
@@ -344,8 +324,7 @@ static _Noreturn void end_with_setup(const struct run *run, const struct usage *
 {
 	const char *position = limits_position(run->plan, "memory.max");
 	if (run->supervisor->timed_out)
-		die_as(EXIT_TIMED_OUT, "%s: The time was up before COMMAND was started",
-		       position_text(options_position(run->plan, "--timeout")));
+		end_of_time(run);
 	if (usage->oom_kills > 0)
 		die("Setup was ended by the kernel: the memory that %s allows is not enough to start",
 		    position ? position
@@ -429,33 +408,6 @@ static _Noreturn void finish(struct run *run, int status)
 	end_leave(run, done ? exit_code : self->cut_short ? self->cut_short : die_status());
 }
 
-/* The first time COMMAND is asked to end; the second time nobody is asked. COMMAND goes before its
- * pid 1 then, if it does at once: only a pid 1 that waits for it counts what it has used. What has
- * not become COMMAND yet has the signal blocked and nothing to put in order. */
-static void time_is_up(struct run *run)
-{
-	enum { PATIENCE_MS = 1000 };
-	const struct plan *plan = run->plan;
-	struct supervisor *self = run->supervisor;
-	bool was_asked = self->timed_out, was_killed = self->killed;
-	self->timed_out = true;
-	self->killed = was_asked;
-	if (!self->started || was_killed || (was_asked && self->command_pidfd < 0))
-		finish(run, SIGKILL);
-	self->deadline_ms = now_ms() + (was_asked ? PATIENCE_MS : plan->limit.kill_after_ms);
-	self->silent_ms = now_ms() + PATIENCE_MS;
-	report_timeout(run);
-	if (was_asked) {
-		forward_signal(run, SIGKILL);
-		return;
-	}
-	forward_signal(run, SIGTERM);
-	forward_signal(run, SIGCONT); /* a stopped process would not hear it */
-	run_tell(run, "%s: the time is up: SIGTERM, and SIGKILL in %lld ms",
-		 position_text(options_position(plan, "--timeout")),
-		 (long long) plan->limit.kill_after_ms);
-}
-
 static void let_maps_pass(const struct run *run)
 {
 	if (!wait_for_byte(run->plan->report.userns_block.fd))
@@ -489,13 +441,8 @@ static void begin(struct run *run, pid_t child, int socket)
 	self->socket = socket;
 	self->writes_patiently = write_patiently(end_may_go_on_writing, self);
 	host_forget_environment(run->host, run->plan); /* helpers are born with what is left */
-	/* Otherwise nobody has been promised that it is never waited for too long. */
-	if (!self->writes_patiently && run->plan->limit.timeout_ms) {
-		if (errno != EAGAIN)
-			die_errno(errno, "%s: Can't make a timer",
-				  position_text(options_position(run->plan, "--timeout")));
-		self->lacks_timers = true;
-	}
+	if (!self->writes_patiently)
+		deadline_note_no_timer(run);
 	if (has_pid_1(run)) {
 		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);
 		self->child_in_proc = procfile_pid_of(run->host->proc_fd, pidfd);
@@ -582,7 +529,7 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 		}
 		if (self->is_hung_up)
 			forward_hangup(run);
-		if (self->deadline_ms && now_ms() >= self->deadline_ms)
-			time_is_up(run);
+		if (self->deadline_ms && now_ms() >= self->deadline_ms && !deadline_take_step(run))
+			finish(run, SIGKILL);
 	}
 }
