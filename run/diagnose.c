@@ -122,8 +122,29 @@ static const char *security_module_forbids(const struct run *run)
 	return domain ? cause_text(CAUSE_SELINUX, domain) : NULL;
 }
 
-static const char *who_forbids(const struct run *run)
+static bool is_shown_by_proc(const struct run *run, const char *kind)
 {
+	struct stat status;
+	return fstatat(run->host->proc_fd, arena_join("self/ns/", kind), &status, 0) == 0;
+}
+
+/* Every kernel has those of mounts. NULL: it has all of these, as far as is known. */
+static const char *missing_kind(const struct run *run, unsigned long flags)
+{
+	for (size_t i = 0; i < N_NS_KINDS && is_shown_by_proc(run, "mnt"); i++)
+		if (flags & ns_kinds[i].flag && !is_shown_by_proc(run, ns_kinds[i].file))
+			return ns_kinds[i].flag == CLONE_NEWUSER
+				       ? cause_text(CAUSE_USERNS_MISSING, NULL)
+				       : cause_text(CAUSE_NAMESPACE_MISSING, ns_kinds[i].title);
+	return NULL;
+}
+
+static const char *who_forbids(const struct run *run, unsigned long flags)
+{
+	/* As Debian's kernels answer who is not root where they have none. */
+	const char *missing = missing_kind(run, flags & CLONE_NEWUSER);
+	if (missing)
+		return missing;
 	if (debian_forbids(run))
 		return cause_text(CAUSE_USERNS_SYSCTL_DEBIAN, NULL);
 	const char *call = filtered_namespace_call(run);
@@ -183,14 +204,9 @@ static const char *which_limit(const struct run *run, unsigned long flags)
 
 static const char *which_is_missing(const struct run *run, unsigned long flags)
 {
-	struct stat status;
-	for (size_t i = 0; i < N_NS_KINDS; i++)
-		if (flags & ns_kinds[i].flag &&
-		    fstatat(run->host->proc_fd, arena_join("self/ns/", ns_kinds[i].file), &status,
-			    0) < 0)
-			return ns_kinds[i].flag == CLONE_NEWUSER
-				       ? cause_text(CAUSE_USERNS_MISSING, NULL)
-				       : cause_text(CAUSE_NAMESPACE_MISSING, ns_kinds[i].title);
+	const char *missing = missing_kind(run, flags);
+	if (missing)
+		return missing;
 	const char *call = filtered_namespace_call(run);
 	return call ? cause_text(CAUSE_NAMESPACE_FILTER, call)
 		    : cause_text(CAUSE_NAMESPACE_MISSING, "some of these");
@@ -251,7 +267,7 @@ const char *diagnose_new_namespace(const struct run *run, unsigned long flags, i
 		return too_many_processes(run);
 	case EPERM:
 	case EACCES:
-		return who_forbids(run);
+		return who_forbids(run, flags);
 	default:
 		return "";
 	}

@@ -156,6 +156,16 @@ def test_no_proc_is_named():
     assert cause == "proc-missing" and "a mounted /proc is needed" in message
 
 
+@pytest.mark.parametrize("kind, error, cause", [("user", errno.EPERM, "userns-missing"), ("user", errno.EINVAL, "userns-missing"),
+                                                ("net", errno.EINVAL, "namespace-missing")])
+def test_a_kernel_without_a_kind_of_namespaces_is_named(kind, error, cause):
+    """What /proc shows of our process stands in for it; to a user Debian's say EPERM where they have no user namespaces."""
+    others = " ".join({"mnt", "user", "net"} - {kind})
+    proc = host_mounts(f"mount -t tmpfs none /proc/$$/ns; cd /proc/$$/ns; touch {others}; cd /", user=user_id())
+    prefix = [*proc, *refusing({call: error for call in ("unshare", "clone", "clone3")})[len(USER):]]
+    assert cause_of(["--unshare-user", f"--unshare-{kind}"], prefix, "this kernel was built without")[0] == cause
+
+
 # ---- mounts ----
 
 @pytest.mark.parametrize("call", ["fsmount", "move_mount", "pivot_root", "umount2"])
