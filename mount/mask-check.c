@@ -1,6 +1,8 @@
 /* mask-check.c - whether what was masked and protected is so once all operations are done.
  *
- * Nobody but us changes mounts of the new root before COMMAND starts, so what holds here holds then.
+ * Nobody but us changes mounts of the new root before COMMAND starts, so what holds here holds then. And what was read
+ * back when it was attached holds where only masks and protections came after it: they show nothing but what covers, or
+ * what is there, covers included, once more and read-only; and no link leads there that could lead elsewhere now.
  */
 #include "mount/mask-check.h"
 
@@ -50,6 +52,8 @@ static _Noreturn void die_uncovered(const struct run *run, const struct masked *
 static void check_covered(const struct run *run, const struct masked *masked)
 {
 	struct kernel_statx found = { 0 };
+	if (masked->stays_covered)
+		return;
 	bool is_object = masked->object.ino && !masked->is_stub;
 	AUTO_CLOSE int fd = mask_look(run, is_object ? masked->path : masked->real,
 				      is_object ? 0 : O_NOFOLLOW, &found);
@@ -60,11 +64,9 @@ static void check_covered(const struct run *run, const struct masked *masked)
 			die_errno(errno, "%s: Can't make %s read-only",
 				  position_text(masked->op->position), masked->path);
 	}
-	/* A cover is read-only in each of its mounts, and nobody makes ours writable. */
+	/* A cover is read-only in each of its mounts. */
 	bool holds = is_shown && found.stx_attributes & STATX_ATTR_MOUNT_ROOT &&
-		     (mask_cover_is_one(run, masked->shown) ||
-		      (masked->mount_id && found.stx_mnt_id == masked->mount_id) ||
-		      mask_is_read_only(fd));
+		     (mask_cover_is_one(run, masked->shown) || mask_is_read_only(fd));
 	if (!holds && !is_within_later(run, masked))
 		die_uncovered(run, masked, found.stx_mnt_id);
 }
@@ -98,11 +100,11 @@ static void check_lock(struct run *run, const struct masked *masked)
 void mask_check(struct run *run)
 {
 	struct masks *masks = run->mounts->masks;
-	if (masks) {
-		mask_walk_forget(run); /* what is read-only now counts */
-		mask_pins_close(run);
-	}
-	for (size_t i = 0; masks && i < masks->n; i++) {
+	if (!masks)
+		return;
+	mask_walk_forget(run); /* what is read-only now counts */
+	mask_pins_close(run);
+	for (size_t i = 0; i < masks->n; i++) {
 		struct masked *masked = &masks->items[i];
 		if (masked->shown.ino)
 			check_covered(run, masked);
@@ -110,6 +112,6 @@ void mask_check(struct run *run)
 			check_missing(run, masked);
 		check_lock(run, masked);
 	}
-	if (masks)
-		mask_paths_check(run);
+	mask_paths_check(run);
+	mask_walk_forget(run);
 }

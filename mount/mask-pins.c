@@ -46,10 +46,9 @@ struct mask_pins {
 	int last_fd; /* the directory that was pinned last, in its view; -1: none */
 };
 
-static _Noreturn void die_changed(const struct op *op)
+_Noreturn void mask_die_changed(const struct op *op, const char *path)
 {
-	die("%s: %s was changed while the sandbox was set up", position_text(op->position),
-	    op->inner_path);
+	die("%s: %s was changed while the sandbox was set up", position_text(op->position), path);
 }
 
 /* EINVAL: the host's mounts below are locked, and come along or not at all (mount_namespaces(7)). */
@@ -74,7 +73,7 @@ static void make_view(struct run *run, const struct op *op, const struct mask_mo
 	if (top_fd < 0 ||
 	    sys_statx(top_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0 ||
 	    status.stx_mnt_id != mount->id)
-		die_changed(op);
+		mask_die_changed(op, op->inner_path);
 	AUTO_CLOSE int clone = clone_top(op, top_fd);
 	if (sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 	    mkdirat(run->mounts->scratch.fd, name, 0700) < 0)
@@ -158,7 +157,7 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 	if (there < 0 ||
 	    sys_statx(there, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) < 0 ||
 	    !mask_is_same(mask_object_of(&status), object))
-		die_changed(op);
+		mask_die_changed(op, op->inner_path);
 	AUTO_CLOSE int clone =
 		mask_cover_clone(run, op, S_ISLNK(found->stx_mode) ? S_IFREG : S_IFDIR, &cover);
 	bind_attach(op, clone, there, "");
@@ -175,20 +174,11 @@ int mask_pins_clone(const struct run *run, const struct mask_place *place)
 {
 	const struct mask_pins *pins = run->mounts->masks->pins;
 	const struct pinned *last = pins && pins->n ? &pins->items[pins->n - 1] : NULL;
-	struct kernel_statx status;
 	if (!last || !place->name || place->is_mount_root || last->of_mount_id != place->mount_id ||
 	    !mask_is_same(last->object, place->parent) || S_ISDIR(place->status.stx_mode))
 		return -1;
-	AUTO_CLOSE int clone =
-		sys_open_tree(pins->last_fd, place->name,
-			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
-	if (clone < 0 ||
-	    sys_statx(clone, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) < 0 ||
-	    !mask_is_same(mask_object_of(&status), mask_object_of(&place->status)))
-		return -1;
-	int found = clone;
-	clone = -1;
-	return found;
+	return sys_open_tree(pins->last_fd, place->name,
+			     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 }
 
 void mask_pins_close(const struct run *run)

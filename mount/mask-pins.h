@@ -4,6 +4,15 @@
 
 #include "mount/mask-state.h"
 
+/* A mount on the way. */
+struct mask_mount {
+	uint64_t id;
+	const char *top; /* the way to it */
+	const struct op *tree;
+	bool is_known, is_read_only, is_fuse, is_procfs;
+};
+
+_Noreturn void mask_die_changed(const struct op *op, const char *path);
 /* Whether it cannot be renamed or removed, by whatever path. */
 bool mask_is_pinned(const struct run *run, struct mask_object object);
 /* Pins what was found `below` the top of a mount, if it is not pinned yet. */

@@ -13,11 +13,14 @@ struct mask_place {
 	bool missing_is_directory, is_stub; /* one is there instead: mount/stub.h */
 	const char *trouble;                /* why nothing can be promised there; NULL: it can */
 	uint64_t mount_id;
-	const char *name;           /* the last one; NULL: of no interest */
-	struct mask_object parent;  /* the directory in which that was found; none: not asked */
+	/* the last name, where no link led there, else NULL; its directory: the walk's, until the next one; and which
+	 * that is (none: not asked) */
+	const char *name;
+	int dir_fd;
+	struct mask_object parent;
 	struct kernel_statx status; /* of what is there */
-	bool is_mount_root, is_read_only,
-		is_fuse; /* the last two: the mount that the last name was looked up in */
+	/* the last two: the mount that the last name was looked up in */
+	bool is_mount_root, is_read_only, is_fuse;
 	/* Where COMMAND could rename or remove it or what is above it, but for pins and masks; NULL: nowhere */
 	const char *writable;
 	bool is_at_the_end; /* it alone */
@@ -28,25 +31,20 @@ struct masked {
 	const struct op *op;
 	const char *path, *real;
 	const struct op *tree;
-	/* What was there (none: nothing); what is there now (none: nothing, as before), and, of a protection, the
-	 * id of its mount; where nothing is and nothing can be made (else none). */
+	/* What was there (none: nothing); what is there now (none: nothing, as before), and the id of its mount;
+	 * where nothing is and nothing can be made (else none). */
 	struct mask_object object, shown, parent;
 	uint64_t mount_id;
-	bool was_mount_root, was_writable, is_stub, is_own_tmpfs; /* in which more is made */
+	/* is_own_tmpfs: in which more is made; stays_covered: no operation comes that could uncover it */
+	bool was_mount_root, was_writable, is_stub, is_own_tmpfs, stays_covered;
 	const char *name; /* of what is passed, in its parent; else NULL */
 	bool is_below;    /* something that was mounted below it (mask-paths.c) */
 };
 
-/* A mount on the way. */
-struct mask_mount {
-	uint64_t id;
-	const char *top; /* the way to it */
-	const struct op *tree;
-	bool is_known, is_read_only, is_fuse, is_procfs;
-};
 struct mask_pins; /* mask-pins.c */
 
 struct masks {
+	const struct op *last_other; /* the last operation that is no mask; NULL: none */
 	struct masked *items;
 	size_t n, capacity, n_stubs; /* the last: made on the host, or shared */
 	struct masked *passed; /* on mounts that cannot be written to: no pin; below: its parent */

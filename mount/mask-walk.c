@@ -61,12 +61,12 @@ struct walked {
 	const char *path, *beginning;
 	struct walk start; /* at_fd -1: nowhere */
 	struct text way;   /* the last walk's, which the next one writes over */
+	int end_fd;        /* where that stood at the end; -1: elsewhere */
 };
 
 static _Noreturn void die_changed(const struct walk *walk)
 {
-	die("%s: %s was changed while the sandbox was set up", position_text(walk->op->position),
-	    walk->path);
+	mask_die_changed(walk->op, walk->path);
 }
 
 static const struct op *tree_of(const struct walk *walk, uint64_t mount_id)
@@ -105,17 +105,17 @@ static void enter_mount(struct walk *walk, uint64_t id)
 	walk->top_length = walk->way.length;
 }
 
-static void leave(struct walk *walk)
+static bool is_own(const struct walk *walk)
 {
-	if (walk->at_fd != walk->run->root.fd &&
-	    walk->at_fd != walk->run->mounts->masks->walked->start.at_fd)
-		close_fd(&walk->at_fd);
+	return walk->at_fd != walk->run->root.fd &&
+	       walk->at_fd != walk->run->mounts->masks->walked->start.at_fd;
 }
 
 /* Stands on fd, which is taken over. */
 static void stand_on(struct walk *walk, int fd, const struct kernel_statx *status)
 {
-	leave(walk);
+	if (is_own(walk))
+		close_fd(&walk->at_fd);
 	walk->at_fd = fd;
 	walk->at = mask_object_of(status);
 	if (status->stx_mnt_id == walk->mount.id)
@@ -290,7 +290,8 @@ static void arrive(struct walk *walk, int fd, const char *name, struct mask_plac
 		keep_step(walk, name, &ret->status);
 	if (name)
 		add_name(walk, name);
-	ret->name = name;
+	ret->name = walk->n_links ? NULL : name;
+	ret->dir_fd = walk->at_fd;
 	ret->parent = walk->at;
 	ret->fd = fd;
 	ret->is_mount_root = ret->status.stx_attributes & STATX_ATTR_MOUNT_ROOT;
@@ -467,6 +468,7 @@ void mask_walk_forget(const struct run *run)
 	if (!walked)
 		return;
 	close_fd(&walked->start.at_fd);
+	close_fd(&walked->end_fd);
 	walked->n_mounts = 0;
 	walked->path = NULL;
 }
@@ -483,9 +485,10 @@ static void begin(struct walk *walk)
 	struct masks *masks = walk->run->mounts->masks;
 	if (!masks->walked) {
 		masks->walked = arena_alloc(sizeof(*masks->walked));
-		masks->walked->start.at_fd = -1;
+		masks->walked->start.at_fd = masks->walked->end_fd = -1;
 	}
 	struct walked *walked = masks->walked;
+	close_fd(&walked->end_fd);
 	if (walked->last && walk->op > walked->last + 1)
 		mask_walk_forget(walk->run);
 	if (!walk->pins) /* another operation asks, or the end */
@@ -527,9 +530,11 @@ void mask_walk(struct run *run, const struct op *op, const char *path, bool pins
 		ret->trouble = arena_printf(
 			"the link %s lies on an overlay of fuse-overlayfs's, where COMMAND can replace it: name the place that it leads to",
 			walk.loose_link);
-	leave(&walk);
-	run->mounts->masks->walked->way = walk.way;
-	run->mounts->masks->walked->path = pins ? path : NULL;
+	struct walked *walked = run->mounts->masks->walked;
+	if (is_own(&walk))
+		walked->end_fd = walk.at_fd;
+	walked->way = walk.way;
+	walked->path = pins ? path : NULL;
 }
 
 /* ---- what is there by now ---- */

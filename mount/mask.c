@@ -31,12 +31,18 @@
 
 void mask_prepare(struct run *run)
 {
-	bool wanted = false;
-	for (size_t i = 0; i < run->plan->root.n_ops && !wanted; i++)
-		wanted = plan_is_mask(&run->plan->root.ops[i]);
-	if (!wanted)
+	const struct plan *plan = run->plan;
+	struct masks masks = { 0 };
+	for (const struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++)
+		if (plan_is_mask(op))
+			masks.capacity++;
+		else
+			masks.last_other = op;
+	if (!masks.capacity)
 		return;
+	masks.items = arena_alloc(masks.capacity * sizeof(*masks.items));
 	run->mounts->masks = arena_alloc(sizeof(*run->mounts->masks));
+	*run->mounts->masks = masks;
 	scratch_make(run);
 }
 
@@ -62,17 +68,24 @@ static void remember(struct run *run, const struct masked *masked)
 	masks->items[masks->n++] = *masked;
 }
 
-static void attach(struct run *run, struct masked *masked, int mount_fd, int at_fd)
+/* And reads back that it is there, by its name where it was found. */
+static void attach(struct run *run, struct masked *masked, const struct mask_place *place,
+		   int mount_fd, int at_fd)
 {
 	struct kernel_statx status;
+	int dir_fd = place->missing ? place->fd : place->name ? place->dir_fd : mount_fd;
+	const char *name = place->missing ? place->missing : place->name ? place->name : "";
 	bind_attach(masked->op, mount_fd, at_fd, "");
-	if (masked->op->kind == OP_PROTECT) {
-		if (sys_statx(mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
-			      &status) < 0)
-			die_errno(errno, "%s: Can't look at the mount on %s",
-				  position_text(masked->op->position), masked->path);
-		masked->mount_id = status.stx_mnt_id;
-	}
+	if (sys_statx(dir_fd, name,
+		      AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+		      STATX_INO | STATX_MNT_ID, &status) < 0 ||
+	    !mask_is_same(mask_object_of(&status), masked->shown) ||
+	    !(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		mask_die_changed(masked->op, masked->path);
+	masked->mount_id = status.stx_mnt_id;
+	masked->stays_covered =
+		!place->missing && place->name &&
+		(!run->mounts->masks->last_other || masked->op > run->mounts->masks->last_other);
 	mask_walk_note_covered(run, masked->real);
 	remember(run, masked);
 }
@@ -96,7 +109,7 @@ static void mask_object(struct run *run, struct masked *masked, const struct mas
 	}
 	if (!place->is_mount_root)
 		overlay_note_mount(run, op, place->fd, place->mount_id);
-	attach(run, masked, mount_fd, place->fd);
+	attach(run, masked, place, mount_fd, place->fd);
 }
 
 /* Once more on itself. Its flags, device nodes that work among them, stay. */
@@ -125,33 +138,33 @@ static void protect_object(struct run *run, struct masked *masked, const struct 
 			"%s: %s has %u names (hard links): by another one that COMMAND can write to it can be changed",
 			position, masked->path, place->status.stx_nlink);
 	masked->shown = masked->object;
-	attach(run, masked, mount_fd, place->fd);
+	attach(run, masked, place, mount_fd, place->fd);
+}
+
+static const struct masked *find_shown(const struct run *run, uint64_t mount_id)
+{
+	const struct masks *masks = run->mounts->masks;
+	for (size_t i = 0; i < masks->n; i++)
+		if (masks->items[i].shown.ino && masks->items[i].mount_id == mount_id)
+			return &masks->items[i];
+	return NULL;
 }
 
 bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id)
 {
-	const struct masks *masks = run->mounts->masks;
-	for (size_t i = 0; i < masks->n; i++)
-		if (masks->items[i].mount_id == mount_id)
-			return true;
-	return false;
+	const struct masked *masked = find_shown(run, mount_id);
+	return masked && masked->op->kind == OP_PROTECT;
 }
 
 /* Whether what is there is what hides it, or protects it and need not hide it: by the same path, or that of a link. */
 static bool is_done(const struct run *run, const struct masked *masked,
 		    const struct mask_place *place)
 {
-	const struct masks *masks = run->mounts->masks;
-	struct mask_object there = mask_object_of(&place->status);
-	for (size_t i = 0; place->is_mount_root && i < masks->n; i++) {
-		const struct masked *earlier = &masks->items[i];
-		bool is_empty =
-			earlier->op->kind == OP_MASK || earlier->is_stub || !earlier->object.ino;
-		if (mask_is_same(earlier->shown, there) && streq(earlier->real, masked->real) &&
-		    (!earlier->mount_id || earlier->mount_id == place->mount_id))
-			return is_empty || masked->op->kind == OP_PROTECT;
-	}
-	return false;
+	const struct masked *earlier =
+		place->is_mount_root ? find_shown(run, place->mount_id) : NULL;
+	bool is_empty = earlier &&
+			(earlier->op->kind == OP_MASK || earlier->is_stub || !earlier->object.ino);
+	return is_empty || (earlier && masked->op->kind == OP_PROTECT);
 }
 
 static void treat_object(struct run *run, struct masked *masked, struct mask_place *place)
@@ -248,7 +261,7 @@ static void stand_in(struct run *run, struct masked *masked, const struct mask_p
 	run_tell(run, "%s: nothing there: %s stands in for it%s", position_text(op->position),
 		 is_directory ? "an empty directory" : "an empty file",
 		 masked->is_stub ? ", on the host until the end" : "");
-	attach(run, masked, mount_fd, fd);
+	attach(run, masked, place, mount_fd, fd);
 }
 
 static void treat_missing(struct run *run, struct masked *masked, const struct mask_place *place)

@@ -59,9 +59,11 @@ def test_what_is_beside_it_is_renamed_as_ever(proj):
     assert (proj / "a/b/c/other").exists() and (proj / "a/hooks/pre-commit").exists()
 
 
-def test_several_share_what_is_above_them(proj):
-    args = ["--protect", "/proj/a/b/c/file", "--protect", "/proj/a/b", "--protect", "/proj/.git/hooks",
-            "--mask", "/proj/.git/config"]
+@pytest.mark.parametrize("order", [1, -1])
+def test_several_share_what_is_above_them(proj, order):
+    pairs = [("--protect", "/proj/a/b/c/file"), ("--protect", "/proj/a/b"), ("--protect", "/proj/.git/hooks"),
+             ("--mask", "/proj/.git/config")]
+    args = [word for pair in pairs[::order] for word in pair]
     for path, above in [("/proj/a/b/c/file", ["/proj/a/b/c", "/proj/a/b", "/proj/a"]), ("/proj/.git/config", ["/proj/.git"])]:
         assert attacks(args, path, above, "/proj/other", bind(proj)) == []
 
