@@ -432,7 +432,7 @@ static void check_below(const struct paths *paths, const struct masked *masked,
 
 static void check(const struct paths *paths, const struct masked *masked)
 {
-	bool is_there = masked->object.ino;
+	bool is_there = masked->object.ino && !masked->name; /* and not only passed */
 	struct spot spot;
 	if ((!is_there && !masked->parent.ino) || !find_spot(paths, masked, &spot))
 		return;

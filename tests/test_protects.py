@@ -89,6 +89,11 @@ def test_below_the_hosts_root_shown_whole(proj):
     assert attacks(["--protect", path], path, [proj / ".git", proj, proj.parent], proj / "other", base) == []
 
 
+def test_below_a_read_only_root_and_a_writable_home(proj):
+    path = proj / ".git/config"
+    assert attacks(["--protect", path], path, [proj / ".git"], proj / "other", ["--ro-bind", "/", "/", "--bind", proj, proj]) == []
+
+
 def test_a_device_works_on():
     args = ["--dev-bind", "/dev", "/dev", "--protect", "/dev/null", *DROP]
     shell(args, "echo >/dev/null")
