@@ -34,6 +34,7 @@ struct pinned {
 	uint64_t of_mount_id;
 	const char *below;
 	struct mask_object object;
+	bool has_names; /* others, by which it is not pinned */
 };
 
 struct mask_pins {
@@ -135,7 +136,7 @@ bool mask_is_pinned(const struct run *run, struct mask_object object)
 {
 	const struct mask_pins *pins = run->mounts->masks->pins;
 	for (size_t i = 0; pins && i < pins->n; i++)
-		if (mask_is_same(pins->items[i].object, object))
+		if (mask_is_same(pins->items[i].object, object) && !pins->items[i].has_names)
 			return true;
 	return false;
 }
@@ -162,9 +163,11 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 		mask_cover_clone(run, op, S_ISLNK(found->stx_mode) ? S_IFREG : S_IFDIR, &cover);
 	bind_attach(op, clone, there, "");
 	pins->items = arena_grow(pins->items, pins->n, &pins->capacity, sizeof(*pins->items));
-	pins->items[pins->n++] = (struct pinned){ .of_mount_id = mount->id,
-						  .below = arena_string(below),
-						  .object = object };
+	pins->items[pins->n++] =
+		(struct pinned){ .of_mount_id = mount->id,
+				 .below = arena_string(below),
+				 .object = object,
+				 .has_names = !S_ISDIR(found->stx_mode) && found->stx_nlink > 1 };
 	close_fd(&pins->last_fd);
 	pins->last_fd = there;
 	there = -1;

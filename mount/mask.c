@@ -312,7 +312,9 @@ void mask_one(struct run *run, const struct op *op, const char *path)
 		run_tell(run, "%s: %s is so already", position_text(op->position), path);
 	else
 		treat_object(run, &masked, &place);
-	if (masks->n == n && !done) /* given up, and so is the way to it */
+	if (masks->n == n && !done) { /* given up, and so is the way to it */
 		masks->n_passed = n_passed;
+		mask_walk_forget(run);
+	}
 	close_fd(&place.fd);
 }

@@ -271,6 +271,25 @@ def test_a_way_that_is_kept_at_its_second_path_is_none_to_be_replaced(ways):
     assert result.returncode == 0 and "stays as it is" in result.stderr
 
 
+def test_a_way_on_which_two_tries_gave_up_is_looked_at_once_more(ways, box):
+    ways, args = ways
+    (box / "there/a").mkdir(parents=True)
+    (box / "there/a/kept").write_text("kept")
+    tries = [word for name in ("one", "two") for word in ("--protect-try", f"/ways/above/mount/a/{name}")]
+    args = [*args, "--bind", box / "there", "/ways/above/mount", "--bind", ways, "/again"]
+    result = run([*args, *tries, "--protect", "/ways/above/mount/a/kept", *DROP], ["echo", "COMMAND RAN"])
+    assert (result.returncode, result.stdout) == (1, "") and "/again/above, that" in result.stderr
+
+
+def test_a_second_name_of_a_link_that_is_kept_is_none_that_is(ways, box):
+    ways, args = ways
+    (box / "other").mkdir()
+    os.link(ways / "link", box / "other/name", follow_symlinks=False)
+    args = [*args, "--bind", box / "other", "/other", "--bind", ways, "/again", "--protect", "/other/name/config"]
+    refused([*args, "--protect", "/ways/link/config", "--unshare-user", "--disable-userns", *DROP],
+            "--protect (argument", "/again/link, that")
+
+
 def test_what_shows_a_way_anew_is_no_second_path_of_it(ways):
     ways, args = ways
     args = [*args, "--dir", "/ways/new", "--bind", ways, "/again", "--protect", "/ways/link/config", *DROP]
