@@ -69,9 +69,10 @@ bool map_has_inner(const struct id_ranges *map, uint32_t id)
 /* The range that has the id outside; NULL: none. */
 static const struct id_range *range_of(const struct id_ranges *map, uint32_t outer)
 {
-	for (const struct id_range *range = map->items; range < map->items + map->n; range++)
-		if (outer >= range->outer && outer - range->outer < range->count)
-			return range;
+	for (size_t i = 0; i < map->n; i++)
+		if (outer >= map->items[i].outer &&
+		    outer - map->items[i].outer < map->items[i].count)
+			return &map->items[i];
 	return NULL;
 }
 
