@@ -157,9 +157,6 @@ static void admit(struct carrier *carrier, struct entry *entry)
 
 /* ---- the end ---- */
 
-/* AddressSanitizer makes calls of its own before a function that does not return, which this process may not make. */
-#define NOT_SANITIZED __attribute__((no_sanitize("address")))
-
 /* What COMMAND has sent before it ended is passed on, as a network would: to who reads. Nobody comes in any more. */
 static void begin_to_end(struct carrier *carrier)
 {
@@ -175,7 +172,7 @@ static void begin_to_end(struct carrier *carrier)
 	carry_finish(carrier->carry);
 }
 
-NOT_SANITIZED static void leave_if_over(const struct carrier *carrier)
+static void leave_if_over(const struct carrier *carrier)
 {
 	if (carrier->end_ms && (carry_is_idle(carrier->carry) || now_ms() >= carrier->end_ms))
 		_exit(0);

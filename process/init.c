@@ -377,7 +377,7 @@ void init_live(struct run *run)
 
 /* ---- lending ---- */
 
-#ifdef ONE_STACK
+#ifdef SANITIZED
 enum { STACKS_MAY_CHANGE = false };
 #else
 enum { STACKS_MAY_CHANGE = true };

@@ -58,10 +58,7 @@ static void look_at_terminal(struct relay *relay)
 	terminal_copy_size(relay->out, relay->master);
 }
 
-/* AddressSanitizer makes calls of its own before a function that does not return, which the relay may not make. */
-#define NOT_SANITIZED __attribute__((no_sanitize("address")))
-
-NOT_SANITIZED static _Noreturn void leave(struct relay *relay)
+static _Noreturn void leave(struct relay *relay)
 {
 	terminal_restore(relay->modes, relay->in);
 	_exit(0); /* which hangs COMMAND's terminal up */
@@ -155,7 +152,7 @@ static void show_all(struct relay *relay)
 
 /* What was written before COMMAND's end is all there, since a read waits for what is on its way; what others
  * still write is not waited for: more than a terminal holds is theirs. */
-NOT_SANITIZED static _Noreturn void finish(struct relay *relay)
+static _Noreturn void finish(struct relay *relay)
 {
 	enum { MOST = 1 << 18 };
 	size_t n_read = 0, n = 1;
@@ -168,7 +165,7 @@ NOT_SANITIZED static _Noreturn void finish(struct relay *relay)
 	leave(relay);
 }
 
-NOT_SANITIZED static void hear_supervisor(struct relay *relay)
+static void hear_supervisor(struct relay *relay)
 {
 	struct message message;
 	if (read(relay->socket, &message, sizeof(message)) != (ssize_t) sizeof(message))
