@@ -121,25 +121,41 @@ static pid_t find(const struct run *run, enum direction direction)
 	return helpers_find(run, helpers_carrier(direction));
 }
 
-/* Not of an end that was to come: pasta's by us, a carrier's with status 0 when the sandbox is gone. */
-static void tell_end(const struct run *run, enum helper_kind kind, int status)
+static const char *end_text(const struct run *run, enum helper_kind kind, int status)
 {
-	const struct supervisor *self = run->supervisor;
-	bool was_killed = WIFSIGNALED(status), is_pasta = kind == HELPER_PASTA;
+	bool was_killed = WIFSIGNALED(status);
 	const char *how = was_killed ? "was ended by signal" : "has ended with status";
 	int number = was_killed ? WTERMSIG(status) : WEXITSTATUS(status);
-	bool is_due = is_pasta ? self->is_over && was_killed && number == SIGKILL : status == 0;
-	if (is_due || !self->started || self->not_started)
+	if (kind == HELPER_PASTA)
+		return arena_printf("%s: There is no network any more: what carried it %s %d",
+				    position_text(options_position(run->plan, "--net-pasta")), how,
+				    number);
+	enum direction direction = kind == HELPER_CARRIER ? OUTWARD : INWARD;
+	return arena_printf(
+		"%s: The process that carries its connections %s %d: there are none any more",
+		position_text(entries_position(run, direction)), how, number);
+}
+
+/* Not of an end that was to come: pasta's by us, a carrier's with status 0 when the sandbox is gone. Before COMMAND starts
+ * setup may have said why. */
+static void tell_end(const struct run *run, enum helper_kind kind, int status)
+{
+	struct supervisor *self = run->supervisor;
+	bool is_due = kind == HELPER_PASTA
+			      ? self->is_over && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
+			      : status == 0;
+	if (is_due || self->not_started)
 		return;
-	if (is_pasta)
-		say_warning("%s: There is no network any more: what carried it %s %d",
-			    position_text(options_position(run->plan, "--net-pasta")), how, number);
-	else
-		say_warning(
-			"%s: The process that carries its connections %s %d: there are none any more",
-			position_text(
-				entries_position(run, kind == HELPER_CARRIER ? OUTWARD : INWARD)),
-			how, number);
+	self->lost = end_text(run, kind, status);
+	if (self->started)
+		passages_tell_lost(run);
+}
+
+void passages_tell_lost(const struct run *run)
+{
+	if (run->supervisor->lost)
+		say_warning("%s", run->supervisor->lost);
+	run->supervisor->lost = NULL;
 }
 
 static const enum helper_kind kinds[] = { HELPER_PASTA, HELPER_CARRIER, HELPER_CARRIER_IN };

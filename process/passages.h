@@ -17,7 +17,9 @@ void passages_begin_to_end(const struct run *run);
 void passages_finish(const struct run *run, bool (*wait)(const struct run *run));
 /* The end of the carriers, unless pid 1 goes on. */
 void passages_abandon(const struct run *run);
-/* Of any child: warns where one of these was not to end. Before its number is forgotten. */
+/* Of any child: warns where one of these was not to end, or has passages_tell_lost() do so once COMMAND starts. Before
+ * its number is forgotten. */
 void passages_note_end(const struct run *run, pid_t pid, int status);
+void passages_tell_lost(const struct run *run);
 
 #endif

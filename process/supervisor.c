@@ -240,6 +240,7 @@ static void hear_message(struct run *run, const struct message *message, int att
 		if (run->shape.new_session)
 			forward_learn_session(run);
 		relay_go_on(run);
+		passages_tell_lost(run);
 		break;
 	case MESSAGE_LISTENER:
 		looker_begin(run, attached_fd);

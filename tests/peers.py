@@ -109,6 +109,15 @@ def find_carrier(process):
     return carrier
 
 
+def find_waiting_carrier(process):
+    """The same once it is confined and waits; or None."""
+    for pid in _children_at(process, 0):
+        fields = status_fields(Path(f"/proc/{pid}/status").read_text())
+        if fields["Seccomp"] == "2" and fields["State"].startswith("S"):
+            return pid
+    return None
+
+
 def find_init(process):
     """Pid 1 of the sandbox."""
     init, = _children_at(process, 1)

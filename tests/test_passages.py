@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lines import PID_FORMS, form_args, forms, pid_forms
-from peers import NET, Server, allow_many_sockets, client, digest, echo, find_carrier, find_init, is_gone
-from sandbox import (BASE, FULL, IS_ROOT, Holder, assert_ok, assert_refused, keep, line_from, needs_strace, refused, run, start,
+from peers import NET, Server, allow_many_sockets, client, digest, echo, find_carrier, find_init, find_waiting_carrier, is_gone
+from sandbox import (BASE, FULL, IS_ROOT, Holder, assert_ok, assert_refused, keep, line_from, needs_strace, pipe, refused, run, start,
                      status_fields, wait_for)
 
 pytestmark = pytest.mark.core
@@ -467,6 +467,19 @@ def test_its_end_is_told_although_command_has_ended_of_it(form, box):
         assert process.wait(20) == 0
         assert process.stderr.read() == ("bwrapish: --tcp-out (argument %d): The process that carries its connections was ended by signal 9: "
                                          "there are none any more\n" % (len([*NET, *PID_FORMS[form]]) + 1))
+
+
+@pid_forms
+def test_its_end_is_told_although_command_has_not_started(form):
+    block, go = pipe()
+    with start([*NET, *PID_FORMS[form], "--block-fd", block, "--tcp-out", "80", "unix:/x"], ["true"]) as process:
+        wait_for(lambda: find_waiting_carrier(process), what="the carrier")
+        carrier = find_waiting_carrier(process)
+        os.kill(carrier, signal.SIGKILL)
+        wait_for(lambda: not os.path.exists(f"/proc/{carrier}"), what="that it is known")
+        os.write(go, b"x")
+        assert process.wait(20) == 0
+        assert "The process that carries its connections was ended by signal 9: there are none any more\n" in process.stderr.read()
 
 
 def test_what_command_leaves_behind_with_pid_1_is_still_connected(box):
