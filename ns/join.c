@@ -10,6 +10,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "run/causes.h"
+#include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/kernel.h"
 #include "sys/nskind.h"
@@ -25,9 +26,13 @@ uint64_t ns_read_id(const struct run *run, enum ns_kind kind)
 {
 	struct stat status;
 	const char *path = arena_join("self/ns/", ns_kinds[kind].file);
-	if (fstatat(run->host->proc_fd, path, &status, 0) < 0)
-		die_because(errno, "Can't read /proc/%s: %s%s", path, errno_text(errno),
-			    errno == ENOENT ? cause_text(CAUSE_PROC_MISSING, NULL) : "");
+	if (fstatat(run->host->proc_fd, path, &status, 0) < 0) {
+		int error = errno;
+		const char *cause = diagnose_missing_kind(run, ns_kinds[kind].flag);
+		if (!*cause && error == ENOENT)
+			cause = cause_text(CAUSE_PROC_MISSING, NULL);
+		die_because(error, "Can't read /proc/%s: %s%s", path, errno_text(error), cause);
+	}
 	return status.st_ino;
 }
 

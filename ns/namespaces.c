@@ -35,7 +35,9 @@
 void ns_learn_ids(struct run *run)
 {
 	for (enum ns_kind kind = 0; kind < N_NS_KINDS; kind++)
-		if ((run->shape.namespaces | run->shape.second_namespaces) & ns_kinds[kind].flag)
+		if ((run->shape.namespaces | run->shape.second_namespaces) & ns_kinds[kind].flag &&
+		    !(run->shape.optional_namespaces & ns_kinds[kind].flag &&
+		      *diagnose_missing_kind(run, ns_kinds[kind].flag)))
 			run->ns_ids[kind] = ns_read_id(run, kind);
 }
 
@@ -51,15 +53,10 @@ void ns_verify_left(uint64_t left_mount_id, unsigned long flags)
 
 /* ---- making ---- */
 
-static bool kernel_lacks(const struct run *run, enum ns_kind kind)
+static bool has_limit_of_0(const struct run *run, enum ns_kind kind)
 {
-	struct stat status;
-	const char *file = ns_kinds[kind].file;
-	if (fstatat(run->host->proc_fd, arena_join("self/ns/", file), &status, 0) < 0 &&
-	    errno == ENOENT)
-		return true;
-	return procfile_number(run->host->proc_fd,
-			       arena_printf("sys/user/max_%s_namespaces", file)) == 0;
+	return procfile_number(run->host->proc_fd, arena_printf("sys/user/max_%s_namespaces",
+								ns_kinds[kind].file)) == 0;
 }
 
 /* After a refusal: takes out what a -try option asked for and this kernel does not have. Only a
@@ -70,7 +67,8 @@ bool ns_drop_missing(struct run *run)
 	const unsigned long before = run->shape.namespaces;
 	unsigned long missing = 0;
 	for (enum ns_kind kind = 0; kind < N_NS_KINDS; kind++)
-		if (run->shape.optional_namespaces & ns_kinds[kind].flag && kernel_lacks(run, kind))
+		if (run->shape.optional_namespaces & ns_kinds[kind].flag &&
+		    (*diagnose_missing_kind(run, ns_kinds[kind].flag) || has_limit_of_0(run, kind)))
 			missing |= ns_kinds[kind].flag;
 	if (!missing)
 		return false;
@@ -176,6 +174,9 @@ void ns_part_from_host(struct run *run)
 void ns_verify(const struct run *run)
 {
 	ns_verify_left(run->host->root_mount_id, run->shape.namespaces);
+	/* A kernel without control groups makes as if it had made one: copy_cgroup_ns(). */
+	if (run->shape.namespaces & ~run->shape.optional_namespaces & CLONE_NEWCGROUP)
+		ns_read_id(run, NS_CGROUP);
 	ns_verify_joined(run, &run->plan->ns.userns, NS_USER);
 	if (!run->shape.pid_namespace)
 		ns_verify_joined(run, &run->plan->ns.pidns, NS_PID);

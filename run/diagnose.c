@@ -128,22 +128,22 @@ static bool is_shown_by_proc(const struct run *run, const char *kind)
 	return fstatat(run->host->proc_fd, arena_join("self/ns/", kind), &status, 0) == 0;
 }
 
-/* Every kernel has those of mounts. NULL: it has all of these, as far as is known. */
-static const char *missing_kind(const struct run *run, unsigned long flags)
+const char *diagnose_missing_kind(const struct run *run, unsigned long flags)
 {
+	/* Every kernel has those of mounts. */
 	for (size_t i = 0; i < N_NS_KINDS && is_shown_by_proc(run, "mnt"); i++)
 		if (flags & ns_kinds[i].flag && !is_shown_by_proc(run, ns_kinds[i].file))
 			return ns_kinds[i].flag == CLONE_NEWUSER
 				       ? cause_text(CAUSE_USERNS_MISSING, NULL)
 				       : cause_text(CAUSE_NAMESPACE_MISSING, ns_kinds[i].title);
-	return NULL;
+	return "";
 }
 
 static const char *who_forbids(const struct run *run, unsigned long flags)
 {
 	/* As Debian's kernels answer who is not root where they have none. */
-	const char *missing = missing_kind(run, flags & CLONE_NEWUSER);
-	if (missing)
+	const char *missing = diagnose_missing_kind(run, flags & CLONE_NEWUSER);
+	if (*missing)
 		return missing;
 	if (debian_forbids(run))
 		return cause_text(CAUSE_USERNS_SYSCTL_DEBIAN, NULL);
@@ -204,8 +204,8 @@ static const char *which_limit(const struct run *run, unsigned long flags)
 
 static const char *which_is_missing(const struct run *run, unsigned long flags)
 {
-	const char *missing = missing_kind(run, flags);
-	if (missing)
+	const char *missing = diagnose_missing_kind(run, flags);
+	if (*missing)
 		return missing;
 	const char *call = filtered_namespace_call(run);
 	return call ? cause_text(CAUSE_NAMESPACE_FILTER, call)

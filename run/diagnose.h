@@ -7,6 +7,8 @@
 
 /* Of unshare(2) or clone(2) with these flags. */
 const char *diagnose_new_namespace(const struct run *run, unsigned long flags, int error);
+/* Which of these CLONE_NEW* this kernel was built without, by what /proc shows. */
+const char *diagnose_missing_kind(const struct run *run, unsigned long flags);
 const char *diagnose_id_map(const struct run *run, int error);
 /* Of the calls on mounts that Linux 5.2 and later have, but of EACCES where these look up a path. It may be that nothing
  * else is known. Leaves errno alone: callers hand it to others in the same breath. */

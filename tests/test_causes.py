@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from sandbox import (BASE, BINARY, FULL, IS_ROOT, IS_SANITIZED, args_fd, as_user, bpf, host_mounts, pipe, python_prefix, refused, run,
+from sandbox import (BASE, BINARY, FULL, IS_ROOT, IS_SANITIZED, args_fd, as_user, assert_ok, bpf, data_fd, host_mounts, pipe, python_prefix, refused, run,
                      without_rights)
 
 USER = as_user() if IS_ROOT else []  # who may make namespaces only in a user namespace
@@ -156,14 +156,27 @@ def test_no_proc_is_named():
     assert cause == "proc-missing" and "a mounted /proc is needed" in message
 
 
+def without_kind(kind):
+    """A prefix: what /proc shows of our process is as in a kernel that was built without them. The descriptor keeps it so when
+    that has left the mount namespace."""
+    others = " ".join({"mnt", "user", "net", "cgroup"} - {kind})
+    return host_mounts(f"exec 9</proc/$$/ns/mnt; mount -t tmpfs none /proc/$$/ns; cd /proc/$$/ns; touch {others}; cd /", user=user_id())
+
+
 @pytest.mark.parametrize("kind, error, cause", [("user", errno.EPERM, "userns-missing"), ("user", errno.EINVAL, "userns-missing"),
                                                 ("net", errno.EINVAL, "namespace-missing")])
 def test_a_kernel_without_a_kind_of_namespaces_is_named(kind, error, cause):
-    """What /proc shows of our process stands in for it; to a user Debian's say EPERM where they have no user namespaces."""
-    others = " ".join({"mnt", "user", "net"} - {kind})
-    proc = host_mounts(f"mount -t tmpfs none /proc/$$/ns; cd /proc/$$/ns; touch {others}; cd /", user=user_id())
-    prefix = [*proc, *refusing({call: error for call in ("unshare", "clone", "clone3")})[len(USER):]]
+    """To a user Debian's say EPERM where they have no user namespaces."""
+    prefix = [*without_kind(kind), *refusing({call: error for call in ("unshare", "clone", "clone3")})[len(USER):]]
     assert cause_of(["--unshare-user", f"--unshare-{kind}"], prefix, "this kernel was built without")[0] == cause
+
+
+def test_a_kernel_that_only_makes_as_if_it_had_cgroup_namespaces_is_named():
+    args = [*BASE, "--unshare-user"]
+    refused([*args, "--unshare-cgroup"], "this kernel was built without cgroup namespaces", prefix=without_kind("cgroup"))
+    fd = data_fd()
+    assert_ok(run([*args, "--unshare-cgroup-try", "--info-fd", fd], ["true"], prefix=without_kind("cgroup")))
+    assert os.pread(fd, 1, 0) and b"cgroup" not in os.pread(fd, 4096, 0)
 
 
 # ---- mounts ----
