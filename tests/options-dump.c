@@ -4,6 +4,11 @@
 
 #include <stdio.h>
 
+static bool one_value(unsigned form)
+{
+	return form == FORM_WORD || form == FORM_FD || form == FORM_SECONDS;
+}
+
 int main(void)
 {
 	static const char *const uses[] = {
@@ -15,7 +20,6 @@ int main(void)
 		unsigned trait;
 		const char *name;
 	} traits[] = {
-		{ LAST_WINS, "last-wins" },
 		{ ONCE, "once" },
 		{ MODIFIES_NEXT, "modifies-next" },
 		{ NEEDS_POLICY, "needs-policy" },
@@ -36,6 +40,8 @@ int main(void)
 		       option_group_titles[row->group], row->help, uses[row->use]);
 		printf("%s%s", row->with_init ? "with-init " : "",
 		       row->supervised ? "supervised " : "");
+		if (row->traits & LAST_WINS || (one_value(row->form) && !(row->traits & ONCE)))
+			printf("last-wins ");
 		for (size_t i = 0; i < sizeof(traits) / sizeof(traits[0]); i++)
 			if (row->traits & traits[i].trait)
 				printf("%s ", traits[i].name);

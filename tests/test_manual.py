@@ -50,6 +50,24 @@ def test_every_option_that_bubblewrap_has_not_is_told_as_a_difference():
     assert {option.name for option in TABLE.values()} - BUBBLEWRAPS <= told
 
 
+def named(begin, end):
+    """The options between two lines of the page."""
+    return set(re.findall(r"--[a-z0-9-]+", MANUAL.read_text().split(f"\n{begin}\n")[1].split(f"\n{end}\n")[0].replace("Fl Fl ", "--")))
+
+
+def having(trait):
+    return {option.name for option in TABLE.values() if trait in option.traits}
+
+
+def test_the_page_lists_those_of_which_the_last_counts():
+    assert named("Where an option sets one value", "and is given twice, the last one counts, and a warning says so.") == having("last-wins") | {"--rlimit"}
+
+
+def test_the_page_lists_those_that_need_another_process():
+    assert named(".It a supervisor", ".It a supervisor, and a reaper as pid 1") == having("supervised") | {"--mask", "--protect"}
+    assert named(".It a supervisor, and a reaper as pid 1", "Without a new pid namespace the reaper is an ordinary process.") == having("with-init")
+
+
 def test_the_causes_of_the_diagnostics_are_those_of_the_messages():
     program = Path(sandbox.BINARY).with_name("causes")
     if not program.exists():
