@@ -150,7 +150,7 @@ static problem read_op(struct reader *reader, const struct option_row *row, char
 		return bad;
 	/* Parents are as open as what they lead to: bubblewrap's callers rely on 0700 above binds.
 	 */
-	mode_t parent_trim = op.kind == OP_CHMOD ? 0 : op.mode;
+	mode_t parent_trim = op.kind == OP_CHMOD || op.kind == OP_DEV ? 0 : op.mode;
 	op.parent_mode = 0700 | (parent_trim & 0070 ? 0050 : 0) | (parent_trim & 0007 ? 0005 : 0);
 
 	if (etc_options_join(root, &op))

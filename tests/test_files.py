@@ -25,6 +25,14 @@ def test_dir_leaves_an_existing_directory_as_it_is(box):
     assert mode(["--dir", "/"], "/") == "755"
 
 
+@pytest.mark.parametrize("expected, args", [
+    ("755", ["--dir"]), ("755", ["--tmpfs"]), ("755", ["--file", "FD"]), ("750", ["--perms", "0750", "--dir"]), ("700", ["--bind-data", "FD"]),
+    ("700", ["--ro-bind", "/usr"]), ("700", ["--symlink", "x"]), ("700", ["--proc"]), ("700", ["--dev"])], ids=str)
+def test_missing_parents_are_as_open_as_bubblewraps(expected, args):
+    fd = data_fd()
+    assert mode([*(fd if word == "FD" else word for word in args), "/new/place"], "/new") == expected
+
+
 @pytest.mark.parametrize("option, default", zip(DATA, ["666", "600", "600"]))
 def test_data_has_its_mode_and_content(option, default):
     for perms, expected in (([], default), (["--perms", "0444"], "444"), (["--perms", "0755"], "755")):
