@@ -68,6 +68,10 @@ def test_the_page_lists_those_that_need_another_process():
     assert named(".It a supervisor, and a reaper as pid 1", "Without a new pid namespace the reaper is an ordinary process.") == having("with-init")
 
 
+def test_the_page_lists_those_that_end_what_is_left():
+    assert named("So do", "With a new pid namespace, or a control group that") == having("ends-with-command") - {"--die-with-command"}
+
+
 def test_the_causes_of_the_diagnostics_are_those_of_the_messages():
     program = Path(sandbox.BINARY).with_name("causes")
     if not program.exists():
