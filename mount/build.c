@@ -15,6 +15,7 @@
 #include "mount/kernel-fs.h"
 #include "mount/level.h"
 #include "mount/mask-check.h"
+#include "mount/mask-paths.h"
 #include "mount/mask.h"
 #include "mount/overlay-cover.h"
 #include "mount/overlay-submounts.h"
@@ -185,6 +186,7 @@ static void build_overlay(struct run *run, size_t i)
 
 static void build_mask(struct run *run, const struct op *op)
 {
+	mask_paths_note_mounts(run, op);
 	if (op->pattern)
 		glob_mask(run, op);
 	else

@@ -38,7 +38,7 @@ struct view {
 	bool is_stored;      /* and no interface of the kernel's */
 };
 
-struct mask_host {
+struct mask_mounts {
 	const struct mountinfo *mounts;
 	size_t n;
 };
@@ -62,7 +62,7 @@ static const char *behind(const char *path, const char *top)
 
 static const char *below(const char *top, const char *rest)
 {
-	return *rest ? arena_printf("%s/%s", streq(top, "/") ? "" : top, rest) : top;
+	return *rest ? arena_join(streq(top, "/") ? "" : top, arena_join("/", rest)) : top;
 }
 
 static struct pin *pin_of(const struct run *run, const struct op *op)
@@ -80,7 +80,7 @@ static struct spot spot_on_host(const struct mountinfo *mount)
 
 static struct spot find_on_host(const struct run *run, const struct op *op, const char *path)
 {
-	const struct mask_host *host = run->mounts->masks->host;
+	const struct mask_mounts *host = run->mounts->masks->host;
 	const struct mountinfo *last = NULL;
 	for (const struct mountinfo *mount = host->mounts; mount < host->mounts + host->n; mount++)
 		if (path_is_within(path, mount->point) &&
@@ -92,6 +92,15 @@ static struct spot find_on_host(const struct run *run, const struct op *op, cons
 	struct spot spot = spot_on_host(last);
 	spot.path = below(spot.path, behind(path, last->point));
 	return spot;
+}
+
+static struct mask_mounts *read_mounts(const struct run *run)
+{
+	struct mask_mounts *ret = arena_alloc(sizeof(*ret));
+	ret->mounts = mountinfo_read(run->host->proc_fd, &ret->n);
+	if (!ret->mounts)
+		die_errno(errno, "Can't read /proc/self/mountinfo");
+	return ret;
 }
 
 static const char *find_layer(const struct run *run, const struct op *op, const struct layer *layer)
@@ -112,12 +121,8 @@ void mask_paths_note_layers(const struct run *run, const struct op *op)
 	const char **sources = arena_alloc((overlay->n_layers + 2) * sizeof(*sources));
 	if (!masks)
 		return;
-	if (!masks->host) {
-		masks->host = arena_alloc(sizeof(*masks->host));
-		masks->host->mounts = mountinfo_read(run->host->proc_fd, &masks->host->n);
-		if (!masks->host->mounts)
-			die_errno(errno, "Can't read /proc/self/mountinfo");
-	}
+	if (!masks->host)
+		masks->host = read_mounts(run);
 	for (size_t i = 0; i < overlay->n_layers; i++)
 		sources[i] = find_layer(run, op, &overlay->layers[i]);
 	if (overlay->upper.path)
@@ -127,12 +132,32 @@ void mask_paths_note_layers(const struct run *run, const struct op *op)
 
 /* ---- the mounts ---- */
 
+void mask_paths_note_mounts(const struct run *run, const struct op *op)
+{
+	struct masks *masks = run->mounts->masks;
+	if (!masks->mounts && mask_is_last(run, op))
+		masks->mounts = read_mounts(run);
+}
+
 static const struct mountinfo *find_mount(const struct paths *paths, uint64_t id)
 {
 	for (size_t i = 0; i < paths->n_mounts; i++)
 		if (paths->mounts[i].id == id)
 			return &paths->mounts[i];
 	return NULL;
+}
+
+/* The same, or what is shown once more by a protection that came after all were looked at. */
+static const struct mountinfo *find_shown(const struct paths *paths, uint64_t id)
+{
+	const struct masks *masks = paths->run->mounts->masks;
+	const struct mountinfo *mount = find_mount(paths, id);
+	for (size_t i = masks->n; !mount && i-- > 0;)
+		if (masks->items[i].mount_id == id) {
+			id = masks->items[i].below_id;
+			mount = find_mount(paths, id);
+		}
+	return mount;
 }
 
 /* The operation that it is of, or that the mount which it lies on is of, and so on. */
@@ -363,34 +388,19 @@ static void check_own_layers(const struct paths *paths, const struct masked *mas
 	}
 }
 
-/* What is mounted over what is hidden, or protected. */
-static const struct mountinfo *find_cover(const struct paths *paths, const struct masked *masked)
-{
-	const char *point = below(paths->top, skip_slashes(masked->real));
-	if (masked->mount_id)
-		return find_mount(paths, masked->mount_id);
-	for (size_t i = 0; i < paths->n_mounts; i++)
-		if (paths->mounts[i].device == masked->shown.device &&
-		    streq(paths->mounts[i].point, point))
-			return &paths->mounts[i];
-	return NULL;
-}
-
 /* Where it lies. False: what is missing is so behind what covers the way to it, by now. */
 static bool find_spot(const struct paths *paths, const struct masked *masked, struct spot *ret)
 {
-	const struct mountinfo *mount = NULL;
+	uint64_t mount_id = masked->below_id;
 	const char *way = *masked->real ? masked->real : "/";
 	if (masked->parent.ino) {
 		struct kernel_statx found;
 		AUTO_CLOSE int fd = mask_look(paths->run, way, O_NOFOLLOW, &found);
 		if (fd < 0 || !mask_is_same(mask_object_of(&found), masked->parent))
 			return false;
-		mount = find_mount(paths, found.stx_mnt_id);
-	} else {
-		const struct mountinfo *cover = find_cover(paths, masked);
-		mount = cover ? find_mount(paths, cover->parent_id) : NULL;
+		mount_id = found.stx_mnt_id;
 	}
+	const struct mountinfo *mount = find_shown(paths, mount_id);
 	const char *point = below(paths->top, skip_slashes(way));
 	if (!mount || !path_is_within(point, mount->point))
 		die("%s: Can't tell on which mount %s is", position_text(masked->op->position),
@@ -402,7 +412,7 @@ static bool find_spot(const struct paths *paths, const struct masked *masked, st
 
 static void check_spot(const struct paths *paths, const struct masked *masked, struct spot spot)
 {
-	const struct mask_host *host = paths->run->mounts->masks->host;
+	const struct mask_mounts *host = paths->run->mounts->masks->host;
 	check_mounts(paths, masked, spot);
 	if (!host) /* there is no overlay */
 		return;
@@ -443,11 +453,12 @@ static void check(const struct paths *paths, const struct masked *masked)
 
 void mask_paths_check(const struct run *run)
 {
-	const struct masks *masks = run->mounts->masks;
-	struct paths paths = { .run = run };
-	paths.mounts = mountinfo_read(run->host->proc_fd, &paths.n_mounts);
-	if (!paths.mounts)
-		die_errno(errno, "Can't read /proc/self/mountinfo");
+	struct masks *masks = run->mounts->masks;
+	if (!masks->mounts)
+		masks->mounts = read_mounts(run);
+	struct paths paths = { .run = run,
+			       .mounts = masks->mounts->mounts,
+			       .n_mounts = masks->mounts->n };
 	list_views(&paths);
 	for (size_t i = 0; i < masks->n; i++)
 		check(&paths, &masks->items[i]);

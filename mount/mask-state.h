@@ -34,7 +34,7 @@ struct masked {
 	/* What was there (none: nothing); what is there now (none: nothing, as before), and the id of its mount;
 	 * where nothing is and nothing can be made (else none). */
 	struct mask_object object, shown, parent;
-	uint64_t mount_id;
+	uint64_t mount_id, below_id; /* and of the one that it lies on */
 	/* is_own_tmpfs: in which more is made; stays_covered: no operation comes that could uncover it */
 	bool was_mount_root, was_writable, is_stub, is_own_tmpfs, stays_covered;
 	const char *name; /* of what is passed, in its parent; else NULL */
@@ -51,7 +51,8 @@ struct masks {
 	size_t n_passed, capacity_passed;
 	struct mask_pins *pins;       /* NULL: none */
 	struct walked *walked;        /* mask-walk.c */
-	struct mask_host *host;       /* mask-paths.c; NULL: there is no overlay */
+	struct mask_mounts *host;     /* mask-paths.c; NULL: there is no overlay */
+	struct mask_mounts *mounts;   /* the same, in the new root; NULL: not yet */
 	struct mask_object covers[3]; /* none: not made yet */
 };
 

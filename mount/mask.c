@@ -68,6 +68,12 @@ static void remember(struct run *run, const struct masked *masked)
 	masks->items[masks->n++] = *masked;
 }
 
+bool mask_is_last(const struct run *run, const struct op *op)
+{
+	const struct op *last_other = run->mounts->masks->last_other;
+	return !last_other || op > last_other;
+}
+
 /* And reads back that it is there, by its name where it was found. */
 static void attach(struct run *run, struct masked *masked, const struct mask_place *place,
 		   int mount_fd, int at_fd)
@@ -83,9 +89,8 @@ static void attach(struct run *run, struct masked *masked, const struct mask_pla
 	    !(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		mask_die_changed(masked->op, masked->path);
 	masked->mount_id = status.stx_mnt_id;
-	masked->stays_covered =
-		!place->missing && place->name &&
-		(!run->mounts->masks->last_other || masked->op > run->mounts->masks->last_other);
+	masked->below_id = place->mount_id;
+	masked->stays_covered = !place->missing && place->name && mask_is_last(run, masked->op);
 	mask_walk_note_covered(run, masked->real);
 	remember(run, masked);
 }
@@ -116,7 +121,6 @@ static void mask_object(struct run *run, struct masked *masked, const struct mas
 static void protect_object(struct run *run, struct masked *masked, const struct mask_place *place)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
-	const char *position = position_text(masked->op->position);
 	if (place->is_fuse && !place->is_mount_root) {
 		give_up(masked,
 			"it is on an overlay of fuse-overlayfs's, where a mount can be taken off; the kernel's overlay would do (--overlay-backend kernel)");
@@ -131,12 +135,13 @@ static void protect_object(struct run *run, struct masked *masked, const struct 
 	if (mount_fd < 0 ||
 	    (!is_read_only &&
 	     sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0))
-		die_because(errno, "%s: Can't make %s read-only: %s%s", position, masked->path,
-			    errno_text(errno), diagnose_mount_api(errno));
+		die_because(errno, "%s: Can't make %s read-only: %s%s",
+			    position_text(masked->op->position), masked->path, errno_text(errno),
+			    diagnose_mount_api(errno));
 	if (S_ISREG(place->status.stx_mode) && place->status.stx_nlink > 1 && !place->is_read_only)
 		say_warning(
 			"%s: %s has %u names (hard links): by another one that COMMAND can write to it can be changed",
-			position, masked->path, place->status.stx_nlink);
+			position_text(masked->op->position), masked->path, place->status.stx_nlink);
 	masked->shown = masked->object;
 	attach(run, masked, place, mount_fd, place->fd);
 }

@@ -16,6 +16,8 @@ bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id);
 bool mask_can_make_in(const struct run *run, int fd);
 /* Whether it could make what is missing there. */
 bool mask_can_make(const struct run *run, const struct mask_place *place);
+/* Whether none but masks and protections come after it. */
+bool mask_is_last(const struct run *run, const struct op *op);
 /* Hides or protects what is at one path inside, as `op` says, whose own path that need not be. */
 void mask_one(struct run *run, const struct op *op, const char *path);
 
