@@ -24,11 +24,6 @@ struct mask_object mask_object_of(const struct kernel_statx *status)
 					       status->stx_dev_minor };
 }
 
-bool mask_is_same(struct mask_object a, struct mask_object b)
-{
-	return a.ino == b.ino && a.device == b.device;
-}
-
 _Noreturn void mask_cover_die(const struct op *op)
 {
 	die_because(errno, "%s: Can't make what covers %s: %s%s", position_text(op->position),

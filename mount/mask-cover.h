@@ -12,7 +12,10 @@ struct mask_object {
 
 /* Which one that is; it was asked for STATX_INO. */
 struct mask_object mask_object_of(const struct kernel_statx *status);
-bool mask_is_same(struct mask_object a, struct mask_object b);
+static inline bool mask_is_same(struct mask_object a, struct mask_object b)
+{
+	return a.ino == b.ino && a.device == b.device;
+}
 /* A detached mount to cover a directory, a file (a link, too), or else a socket, a fifo or a device. */
 int mask_cover_clone(struct run *run, const struct op *op, mode_t type,
 		     struct mask_object *ret_object);

@@ -23,11 +23,13 @@
 #include <errno.h>
 #include <string.h>
 
-/* A second view of a mount, for what lies at one depth below its top. */
+/* A second view of a mount, for what lies at one depth below its top. The kernel looks at all that is mounted in it when a
+ * part of it is cloned (mask_pins_clone()), so it has room for not too many. */
 struct view {
 	uint64_t of_mount_id;
-	size_t depth;
+	size_t depth, n_pins;
 };
+enum { MOST_PINS = 64 };
 
 /* What is pinned in one. */
 struct pinned {
@@ -65,8 +67,9 @@ static int clone_top(const struct op *op, int fd)
 	return clone;
 }
 
-static void make_view(struct run *run, const struct op *op, const struct mask_mount *mount,
-		      const char *name)
+/* Returns its top. */
+static int make_view(struct run *run, const struct op *op, const struct mask_mount *mount,
+		     const char *name)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
 	struct kernel_statx status;
@@ -75,38 +78,44 @@ static void make_view(struct run *run, const struct op *op, const struct mask_mo
 	    sys_statx(top_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &status) < 0 ||
 	    status.stx_mnt_id != mount->id)
 		mask_die_changed(op, op->inner_path);
-	AUTO_CLOSE int clone = clone_top(op, top_fd);
+	int clone = clone_top(op, top_fd);
 	if (sys_mount_setattr(clone, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ||
 	    mkdirat(run->mounts->scratch.fd, name, 0700) < 0)
 		die_errno(errno, "%s: Can't make a second view", position_text(op->position));
 	bind_attach(op, clone, run->mounts->scratch.fd, name);
+	return clone;
 }
 
-/* Its top. The descriptor is not the caller's. */
-static int open_view(struct run *run, const struct op *op, const struct mask_mount *mount,
-		     size_t depth)
+static bool has_room(const struct view *view, const struct mask_mount *mount, size_t depth)
+{
+	return view->of_mount_id == mount->id && view->depth == depth && view->n_pins < MOST_PINS;
+}
+
+/* The top of one in which to pin, as pins->open_fd. */
+static void open_view(struct run *run, const struct op *op, const struct mask_mount *mount,
+		      size_t depth)
 {
 	struct mask_pins *pins = run->mounts->masks->pins;
-	size_t i = pins->open_view;
-	if (pins->open_fd >= 0 && pins->views[i].of_mount_id == mount->id &&
-	    pins->views[i].depth == depth)
-		return pins->open_fd;
-	for (i = 0; i < pins->n_views; i++)
-		if (pins->views[i].of_mount_id == mount->id && pins->views[i].depth == depth)
-			break;
+	if (pins->open_fd >= 0 && has_room(&pins->views[pins->open_view], mount, depth))
+		return;
+	size_t i = 0;
+	while (i < pins->n_views && !has_room(&pins->views[i], mount, depth))
+		i++;
 	const char *name = arena_join("view", arena_number(i, 10));
-	if (i == pins->n_views) {
-		make_view(run, op, mount, name);
-		pins->views = arena_grow(pins->views, pins->n_views, &pins->capacity_views,
-					 sizeof(*pins->views));
-		pins->views[pins->n_views++] = (struct view){ mount->id, depth };
-	}
 	close_fd(&pins->open_fd);
-	pins->open_fd = openat(run->mounts->scratch.fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (pins->open_fd < 0)
-		die_errno(errno, "%s: Can't open a second view", position_text(op->position));
 	pins->open_view = i;
-	return pins->open_fd;
+	if (i < pins->n_views) {
+		pins->open_fd =
+			openat(run->mounts->scratch.fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (pins->open_fd < 0)
+			die_errno(errno, "%s: Can't open a second view",
+				  position_text(op->position));
+		return;
+	}
+	pins->open_fd = make_view(run, op, mount, name);
+	pins->views =
+		arena_grow(pins->views, pins->n_views, &pins->capacity_views, sizeof(*pins->views));
+	pins->views[pins->n_views++] = (struct view){ .of_mount_id = mount->id, .depth = depth };
 }
 
 static size_t depth_of(const char *below)
@@ -153,8 +162,8 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 	struct kernel_statx status;
 	if (is_pinned(pins, mount, below, object))
 		return;
-	AUTO_CLOSE int there =
-		path_open(open_view(run, op, mount, depth_of(below)), below, O_PATH | O_NOFOLLOW);
+	open_view(run, op, mount, depth_of(below));
+	AUTO_CLOSE int there = path_open(pins->open_fd, below, O_PATH | O_NOFOLLOW);
 	if (there < 0 ||
 	    sys_statx(there, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) < 0 ||
 	    !mask_is_same(mask_object_of(&status), object))
@@ -168,6 +177,7 @@ void mask_pin(struct run *run, const struct op *op, const struct mask_mount *mou
 				 .below = arena_string(below),
 				 .object = object,
 				 .has_names = !S_ISDIR(found->stx_mode) && found->stx_nlink > 1 };
+	pins->views[pins->open_view].n_pins++;
 	close_fd(&pins->last_fd);
 	pins->last_fd = there;
 	there = -1;
