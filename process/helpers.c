@@ -327,6 +327,22 @@ bool helpers_include(const struct run *run, pid_t pid)
 	return false;
 }
 
+static bool is_fuse(const struct helper *helper)
+{
+	return helper->kind == HELPER_FUSE_OVERLAYFS;
+}
+
+/* Where changes are listed the end of the list tells; when it is the end of all it may be by us. */
+static void tell_end(const struct run *run, const struct helper *helper)
+{
+	const struct supervisor *self = run->supervisor;
+	if (is_fuse(helper) && WIFSIGNALED(helper->status) && self->started && !self->is_over &&
+	    !self->ending_ms && !overlay_lists_changes(run->plan))
+		say_warning(
+			"fuse-overlayfs was ended by signal %d: what it has merged cannot be used any more",
+			WTERMSIG(helper->status));
+}
+
 void helpers_note_end(const struct run *run, pid_t pid, int status)
 {
 	if (pid == run->supervisor->guard)
@@ -335,12 +351,8 @@ void helpers_note_end(const struct run *run, pid_t pid, int status)
 		if (helper->pid == pid) {
 			helper->pid = 0;
 			helper->status = status;
+			tell_end(run, helper);
 		}
-}
-
-static bool is_fuse(const struct helper *helper)
-{
-	return helper->kind == HELPER_FUSE_OVERLAYFS;
 }
 
 void helpers_urge(const struct run *run, bool kill_fuse)

@@ -167,17 +167,6 @@ void passages_note_end(const struct run *run, pid_t pid, int status)
 			tell_end(run, kinds[i], status);
 }
 
-/* Where it has ended already: before COMMAND, whose end that may be the reason of. */
-static void take_end(const struct run *run, enum helper_kind kind)
-{
-	int status;
-	pid_t pid = helpers_find(run, kind);
-	if (!pid || waitpid(pid, &status, WNOHANG) != pid)
-		return;
-	tell_end(run, kind, status);
-	helpers_note_end(run, pid, status);
-}
-
 /* Its process group, too: pasta has children for a moment while it starts. */
 static void kill_helper(const struct run *run, enum helper_kind kind)
 {
@@ -191,17 +180,14 @@ static void kill_helper(const struct run *run, enum helper_kind kind)
 static void end_helper(const struct run *run, enum helper_kind kind)
 {
 	int status;
-	take_end(run, kind);
-	kill_helper(run, kind);
 	pid_t pid = helpers_find(run, kind);
+	kill_helper(run, kind);
 	if (pid && waitpid(pid, &status, 0) == pid)
 		helpers_note_end(run, pid, status);
 }
 
-void passages_begin_to_end(const struct run *run)
+void passages_cut_network(const struct run *run)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		take_end(run, kinds[i]);
 	kill_helper(run, HELPER_PASTA);
 }
 

@@ -9,9 +9,8 @@
 void passages_prepare(struct run *run);
 /* There are two. */
 void passages_start(struct run *run);
-/* COMMAND is over, which nobody has noted yet: tells of those that have ended before it was, and has pasta begin to end,
- * which takes the kernel some time. */
-void passages_begin_to_end(const struct run *run);
+/* COMMAND is over, and so is what pasta is for: it begins to end, which takes the kernel some time. */
+void passages_cut_network(const struct run *run);
 /* COMMAND is over: lets the carriers pass on what it has sent. wait() waits for a while for a child's end; false: there
  * is no more time. */
 void passages_finish(const struct run *run, bool (*wait)(const struct run *run));

@@ -56,6 +56,8 @@
 #include <sys/wait.h>
 #include <termios.h>
 
+enum { MOST_AT_ONCE = 256 }; /* of those that may come faster than they can be reaped */
+
 static void learn_terminal(struct supervisor *self)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && self->terminal < 0; fd++)
@@ -366,12 +368,21 @@ static bool end_with_command(struct run *run, bool started, int status, struct u
 	return listed && all_ended;
 }
 
+/* What has ended by now, helpers, too: before COMMAND, whose end that may be the reason of. */
+static void take_the_ended(const struct run *run)
+{
+	int status;
+	for (int n = 0; n < MOST_AT_ONCE && end_take_status(run, &status) > 0; n++)
+		;
+}
+
 static _Noreturn void finish(struct run *run, int status)
 {
 	enum { PATIENCE_MS = 1000 };
 	struct supervisor *self = run->supervisor;
-	passages_begin_to_end(run);
+	take_the_ended(run);
 	self->is_over = true;
+	passages_cut_network(run);
 	signals_take(self->signals); /* what came until now was for COMMAND */
 	struct usage usage = { 0 };
 	bool started = self->started && !self->not_started, done = true;
@@ -418,15 +429,14 @@ static void let_maps_pass(const struct run *run)
 	let_setup_go_on(run->supervisor);
 }
 
-/* Others than the child are intermediate processes of split.c, or lost their parents: these may
- * come faster than they can be reaped, which must not keep us from looking at the time. */
+/* Others than the child are intermediate processes of split.c, or lost their parents: they must not keep us from
+ * looking at the time. */
 static bool reap_until_child(const struct run *run, int *ret_status)
 {
 	struct supervisor *self = run->supervisor;
-	enum { MOST = 256 };
 	bool had_child = self->child > 0;
 	pid_t pid = 1;
-	for (int n = 0; n < MOST && pid > 0; n++) {
+	for (int n = 0; n < MOST_AT_ONCE && pid > 0; n++) {
 		pid = end_take_status(run, ret_status);
 		if (had_child && !self->child)
 			return true;

@@ -111,12 +111,21 @@ def test_a_killed_reader_is_told(caller, tree):
     assert result.stderr.count("\n") == 1 and at_eof(read_fd)
 
 
+KILL_FUSE = "exec " + shlex.join(python(FIND_HELPERS + "for pid in helpers:\n    if 'fuse' in open(f'/proc/{pid}/comm').read(): os.kill(pid, 9)"))
+
+
 @needs_fuse
 @pytest.mark.parametrize("caller", CALLERS)
-def test_a_killed_fuse_overlayfs_is_told(caller, tree):
+def test_a_killed_fuse_overlayfs_is_told_although_command_ends_at_once(caller, tree):
+    result = merge(tree, caller, "fuse", KILL_FUSE, more=["--die-with-parent"])
+    assert (result.returncode, result.stderr) == (0, "bwrapish: fuse-overlayfs was ended by signal 9: what it has merged cannot be used any more\n")
+
+
+@needs_fuse
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_list_that_a_killed_fuse_overlayfs_has_cut_short_is_told(caller, tree):
     read_fd, write_fd = pipe()
-    script = "exec " + shlex.join(python(FIND_HELPERS + "for pid in helpers:\n    if 'fuse' in open(f'/proc/{pid}/comm').read(): os.kill(pid, 9)"))
-    result = merge(tree, caller, "fuse", script, more=["--overlay-changes", write_fd])
+    result = merge(tree, caller, "fuse", KILL_FUSE, more=["--overlay-changes", write_fd])
     close(write_fd)
     assert result.returncode == 1 and "Can't list changes: fuse-overlayfs was ended by signal 9" in result.stderr
     assert at_eof(read_fd)
