@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -163,13 +165,38 @@ void outside_look(const struct plan *plan, const struct caller *caller, struct o
 
 /* ---- leaving it alone ---- */
 
-static const struct overlay *write_to_nothing(const struct overlay *overlay)
+/* Layers must not overlap, which RWSRC may with one (overlayfs says so of lower ones). */
+static bool can_be_layer(const struct overlay *overlay)
 {
+	char upper[PATH_MAX], layer[PATH_MAX];
+	const char *path = overlay->upper.path;
+	if (!path || faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS) < 0 ||
+	    !realpath(path, upper))
+		return false;
+	for (size_t i = 0; i < overlay->n_layers; i++)
+		if (!overlay->layers[i].path || !realpath(overlay->layers[i].path, layer) ||
+		    path_is_within(upper, layer) || path_is_within(layer, upper))
+			return false;
+	return true;
+}
+
+/* RWSRC is the topmost layer then, if it can be one: what is in there counts. */
+static const struct overlay *write_to_nothing(const struct op *op)
+{
+	const struct overlay *overlay = op->overlay;
 	struct overlay *copy = arena_alloc(sizeof(*copy));
 	*copy = *overlay;
 	copy->changes.fd = -1;
-	if (copy->writable)
-		copy->upper = copy->work = (struct layer){ .fd = -1 };
+	if (!copy->writable)
+		return copy;
+	copy->upper = copy->work = (struct layer){ .fd = -1 };
+	if (can_be_layer(overlay)) {
+		copy->layers = arena_alloc((copy->n_layers + 1) * sizeof(*copy->layers));
+		memcpy(copy->layers, overlay->layers, copy->n_layers * sizeof(*copy->layers));
+		copy->layers[copy->n_layers++] = (struct layer){ .path = overlay->upper.path,
+								 .fd = -1,
+								 .position = op->position };
+	}
 	return copy;
 }
 
@@ -185,10 +212,12 @@ static void leave_host_alone(struct plan *plan)
 			continue;
 		struct op *copy = &kept.ops[kept.n_ops++];
 		*copy = *op;
+		copy->asked = op;
 		if (op->overlay)
-			copy->overlay = write_to_nothing(op->overlay);
+			copy->overlay = write_to_nothing(op);
 		if (would_be_made(root, op))
 			*copy = (struct op){ .kind = OP_TMPFS,
+					     .asked = op,
 					     .inner_path = op->inner_path,
 					     .mode = 0700,
 					     .parent_mode = op->parent_mode,

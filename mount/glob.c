@@ -7,6 +7,7 @@
  */
 #include "mount/glob.h"
 
+#include "mount/mask-walk.h"
 #include "mount/mask.h"
 #include "mount/state.h"
 #include "plan/pattern.h"

@@ -124,6 +124,14 @@ static const struct mountinfo *find_mount(const struct mountinfo *mounts, size_t
 	return NULL;
 }
 
+/* Who asks for the operation's mount means the one that is seen. */
+static void stand_for_operation(const struct level *level, uint64_t id)
+{
+	for (size_t i = 0; i < level->run->plan->root.n_ops; i++)
+		if (level->run->mounts->pins[i].mount_id == level->status.stx_mnt_id)
+			level->run->mounts->pins[i].mount_id = id;
+}
+
 /* What is mounted below, that which covers another before it; and whether such a directory can be shown at all. Where it is
  * the tmpfs says, which lies on it: a neighbour may rename what is above. */
 static bool find_mounts(struct level *level)
@@ -161,6 +169,8 @@ static bool find_mounts(struct level *level)
 	if (!streq(shown, top->point))
 		return fail(level, 0, "was being moved meanwhile", "");
 	qsort(level->found, level->n_found, sizeof(*level->found), compare_lengths);
+	if (is_whole)
+		stand_for_operation(level, ours.stx_mnt_id);
 	return true;
 }
 

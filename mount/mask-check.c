@@ -76,7 +76,8 @@ static void check_missing(struct run *run, const struct masked *masked)
 {
 	struct mask_place place;
 	mask_walk(run, masked->op, masked->path, false, &place);
-	bool holds = !place.trouble && place.missing && !mask_can_make(run, &place);
+	bool holds =
+		!place.trouble && place.missing && (masked->is_stub || !mask_can_make(run, &place));
 	close_fd(&place.fd);
 	if (!holds && !is_within_later(run, masked))
 		die_uncovered(run, masked, place.mount_id);

@@ -13,6 +13,7 @@
 #include "mount/mask-walk.h"
 #include "mount/mask.h"
 #include "mount/state.h"
+#include "plan/cover.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/mountinfo.h"
@@ -36,6 +37,7 @@ struct view {
 	const struct op *op; /* that has brought it */
 	bool is_named;       /* by that one, and not something that lay below its source */
 	bool is_stored;      /* and no interface of the kernel's */
+	bool is_tried;       /* read-only for a rehearsal alone */
 };
 
 struct mask_mounts {
@@ -78,7 +80,8 @@ static struct spot spot_on_host(const struct mountinfo *mount)
 	return (struct spot){ mount->device, mount->root ? mount->root : mount->point };
 }
 
-static struct spot find_on_host(const struct run *run, const struct op *op, const char *path)
+/* Which mount a path leads to; NULL: it is not below / (chroot). */
+static const struct mountinfo *find_host_mount(const struct run *run, const char *path)
 {
 	const struct mask_mounts *host = run->mounts->masks->host;
 	const struct mountinfo *last = NULL;
@@ -86,6 +89,12 @@ static struct spot find_on_host(const struct run *run, const struct op *op, cons
 		if (path_is_within(path, mount->point) &&
 		    (!last || path_is_within(mount->point, last->point)))
 			last = mount;
+	return last;
+}
+
+static struct spot find_on_host(const struct run *run, const struct op *op, const char *path)
+{
+	const struct mountinfo *last = find_host_mount(run, path);
 	if (!last)
 		die("%s: Can't tell which mount the layer %s is on, which may show what is masked or protected",
 		    position_text(op->position), path);
@@ -114,15 +123,26 @@ static const char *find_layer(const struct run *run, const struct op *op, const 
 	return path;
 }
 
-void mask_paths_note_layers(const struct run *run, const struct op *op)
+static void note_host(const struct run *run)
 {
 	struct masks *masks = run->mounts->masks;
-	const struct overlay *overlay = op->overlay;
-	const char **sources = arena_alloc((overlay->n_layers + 2) * sizeof(*sources));
-	if (!masks)
-		return;
 	if (!masks->host)
 		masks->host = read_mounts(run);
+}
+
+void mask_paths_prepare(const struct run *run)
+{
+	if (run->mounts->masks && run->plan->rehearses)
+		note_host(run);
+}
+
+void mask_paths_note_layers(const struct run *run, const struct op *op)
+{
+	const struct overlay *overlay = plan_as_asked(op)->overlay;
+	const char **sources = arena_alloc((overlay->n_layers + 2) * sizeof(*sources));
+	if (!run->mounts->masks)
+		return;
+	note_host(run);
 	for (size_t i = 0; i < overlay->n_layers; i++)
 		sources[i] = find_layer(run, op, &overlay->layers[i]);
 	if (overlay->upper.path)
@@ -198,6 +218,66 @@ static bool is_mask(const struct run *run, const struct mountinfo *mount)
 	return mask_shows_what_was_there(run, mount->id);
 }
 
+/* Or one that --bind-inner has taken along. */
+static bool is_protection(const struct paths *paths, const struct mountinfo *mount,
+			  const struct op *owner)
+{
+	const struct masks *masks = paths->run->mounts->masks;
+	for (const struct masked *item = masks->items; item < masks->items + masks->n; item++) {
+		const struct mountinfo *own =
+			item->op->kind == OP_PROTECT ? find_mount(paths, item->mount_id) : NULL;
+		if (own && (own == mount || (item->op < owner && own->device == mount->device &&
+					     own->root && streq(own->root, mount->root))))
+			return true;
+	}
+	return false;
+}
+
+/* Whether it is the mount of the operation's source, or what a level shows of that, and not one below it. */
+static bool is_of_source(const struct paths *paths, const struct view *view,
+			 const struct mountinfo *on_host)
+{
+	const char *source = pin_of(paths->run, view->op)->source;
+	return view->is_named || (source && on_host == find_host_mount(paths->run, source));
+}
+
+/* What --bind-inner has taken along is as it was. */
+static bool was_tried(const struct paths *paths, const struct view *view)
+{
+	for (const struct view *other = paths->views; other < view; other++)
+		if (other->is_tried && other->spot.device == view->spot.device &&
+		    streq(other->spot.path, view->spot.path))
+			return true;
+	return false;
+}
+
+/* Whether it can be written to in the run that is rehearsed. */
+static bool is_tried(const struct paths *paths, const struct view *view,
+		     const struct mountinfo *mount, const struct mountinfo *named)
+{
+	const struct root_plan *root = &paths->run->plan->root;
+	if (!paths->run->plan->rehearses || view->op == &new_root)
+		return false;
+	const struct op *asked = plan_as_asked(view->op);
+	const char *source = pin_of(paths->run, view->op)->source;
+	const char *rest = behind(mount->point, named->point);
+	const struct mountinfo *on_host =
+		source ? find_host_mount(paths->run, below(source, rest)) : NULL;
+	bool is_writable =
+		is_of_source(paths, view, on_host) ? plan_stays_writable(paths->run->plan, view->op)
+		: asked->kind == OP_BIND_INNER     ? was_tried(paths, view)
+						   : asked->kind == OP_BIND && !asked->read_only &&
+							 !(asked->mount_flags & MOUNT_ATTR_RDONLY);
+	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
+		rest = op->kind == OP_REMOUNT_RO ? plan_path_below(op->inner_path, view->inner)
+						 : NULL;
+		is_writable &= !rest || *rest;
+	}
+	for (; mount != named; mount = find_mount(paths, mount->parent_id))
+		is_writable &= !is_protection(paths, mount, view->op);
+	return is_writable && !(on_host && on_host->is_read_only);
+}
+
 static void list_views(struct paths *paths)
 {
 	const struct mountinfo *root = find_mount(paths, paths->run->root.mount_id);
@@ -211,7 +291,8 @@ static void list_views(struct paths *paths)
 		if (!path_is_within(mount->point, paths->top) || is_mask(paths->run, mount))
 			continue;
 		const struct op *op = find_owner(paths, mount, &named);
-		paths->views[paths->n_views++] = (struct view){
+		struct view *view = &paths->views[paths->n_views++];
+		*view = (struct view){
 			.id = mount->id,
 			.inner = below("/", behind(mount->point, paths->top)),
 			.spot = spot_of(paths, mount),
@@ -219,6 +300,7 @@ static void list_views(struct paths *paths)
 			.is_named = op != &new_root && named == mount,
 			.is_stored = mountinfo_type_is_stored(mount->type),
 		};
+		view->is_tried = is_tried(paths, view, mount, named);
 	}
 }
 
@@ -250,7 +332,16 @@ struct sight {
 	const struct op *op;
 	const char *inner;
 	uint64_t mount_id; /* 0: one of several, as whose layers it is */
+	bool is_tried;     /* as the view */
 };
+
+static struct sight sight_of(const struct view *view, const char *rest)
+{
+	return (struct sight){ .op = view->op,
+			       .inner = below(view->inner, rest),
+			       .mount_id = view->id,
+			       .is_tried = view->is_tried };
+}
 
 static int look(const struct run *run, const struct sight *sight, struct kernel_statx *ret)
 {
@@ -260,23 +351,9 @@ static int look(const struct run *run, const struct sight *sight, struct kernel_
 	return fd;
 }
 
-/* The directory in which nothing can be made or replaced by the path that was given. */
-static void check_room(const struct run *run, const struct masked *masked,
-		       const struct sight *sight)
+static bool is_read_only(const struct sight *sight, int fd)
 {
-	struct kernel_statx found;
-	AUTO_CLOSE int fd = look(run, sight, &found);
-	if (fd < 0 || mask_is_read_only(fd) || !mask_can_make_in(run, fd))
-		return;
-	const char *way = masked->name ? below(sight->inner, masked->name) : NULL;
-	if (way && !is_held(run, masked, way))
-		die("%s: Can't %s %s: the way to it leads through %s, which COMMAND can replace by another path, %s, that %s shows; make that one read-only",
-		    position_text(masked->op->position), mask_verb(masked->op), masked->path,
-		    masked->name, way, position_text(sight->op->position));
-	if (!way)
-		die("%s: Can't %s %s: it does not exist, and %s lets COMMAND make it, in %s",
-		    position_text(masked->op->position), mask_verb(masked->op), masked->path,
-		    position_text(sight->op->position), sight->inner);
+	return !sight->is_tried && mask_is_read_only(fd);
 }
 
 static _Noreturn void die_shown(const struct masked *masked, const struct sight *sight,
@@ -285,6 +362,31 @@ static _Noreturn void die_shown(const struct masked *masked, const struct sight 
 	die("%s: Can't %s %s: %s shows %s, at %s%s", position_text(masked->op->position),
 	    mask_verb(masked->op), masked->path, position_text(sight->op->position), what,
 	    sight->inner, masked->op->kind == OP_PROTECT ? ", which can be written to there" : "");
+}
+
+/* The directory in which nothing can be made or replaced by the path that was given. */
+static void check_room(const struct run *run, const struct masked *masked,
+		       const struct sight *sight)
+{
+	struct kernel_statx found;
+	AUTO_CLOSE int fd = look(run, sight, &found);
+	if (fd < 0 || is_read_only(sight, fd) || !mask_can_make_in(run, fd))
+		return;
+	const char *way = masked->name ? below(sight->inner, masked->name) : NULL;
+	/* There it is covered, and where that was taken along. */
+	if (masked->is_stub && (streq(sight->inner, masked->real) ||
+				(sight->op->kind == OP_BIND_INNER && sight->op > masked->op)))
+		return;
+	if (masked->is_stub)
+		die_shown(masked, &(struct sight){ .op = sight->op, .inner = way }, "it once more");
+	if (way && !is_held(run, masked, way))
+		die("%s: Can't %s %s: the way to it leads through %s, which COMMAND can replace by another path, %s, that %s shows; make that one read-only",
+		    position_text(masked->op->position), mask_verb(masked->op), masked->path,
+		    masked->name, way, position_text(sight->op->position));
+	if (!way)
+		die("%s: Can't %s %s: it does not exist, and %s lets COMMAND make it, in %s",
+		    position_text(masked->op->position), mask_verb(masked->op), masked->path,
+		    position_text(sight->op->position), sight->inner);
 }
 
 /* What is masked or protected, or is of its name in a layer. */
@@ -296,7 +398,7 @@ static void check_whole(const struct run *run, const struct masked *masked,
 	if (streq(sight->inner, masked->real)) /* there it is covered */
 		return;
 	AUTO_CLOSE int fd = look(run, sight, &found);
-	if (fd < 0 || (may_be_seen && mask_is_read_only(fd)) ||
+	if (fd < 0 || (may_be_seen && is_read_only(sight, fd)) ||
 	    (!sight->mount_id && mask_is_same(mask_object_of(&found), masked->shown)) ||
 	    (masked->is_below && (S_ISCHR(found.stx_mode) || S_ISBLK(found.stx_mode))))
 		return;
@@ -309,13 +411,13 @@ static void check_whole(const struct run *run, const struct masked *masked,
 static void check_part(const struct run *run, const struct masked *masked, const struct view *view)
 {
 	struct kernel_statx found;
-	const struct sight sight = { view->op, view->inner, view->id };
+	const struct sight sight = sight_of(view, "");
 	bool is_hidden = masked->op->kind == OP_MASK;
 	if (masked->parent.ino || (is_hidden && view->is_named) ||
 	    path_is_within(view->inner, masked->real))
 		return;
 	AUTO_CLOSE int fd = look(run, &sight, &found);
-	if (fd >= 0 && (is_hidden || !mask_is_read_only(fd)))
+	if (fd >= 0 && (is_hidden || !is_read_only(&sight, fd)))
 		die_shown(masked, &sight, "a part of it");
 }
 
@@ -337,8 +439,8 @@ static void check_mounts(const struct paths *paths, const struct masked *masked,
 		    (masked->is_below && masked->op->kind == OP_MASK && view->is_named))
 			continue;
 		if (path_is_within(spot.path, view->spot.path)) {
-			const char *rest = behind(spot.path, view->spot.path);
-			const struct sight sight = { view->op, below(view->inner, rest), view->id };
+			const struct sight sight =
+				sight_of(view, behind(spot.path, view->spot.path));
 			check_sight(paths->run, masked, &sight);
 		} else if (path_is_within(view->spot.path, spot.path)) {
 			check_part(paths->run, masked, view);
@@ -354,9 +456,9 @@ static void check_layers(const struct paths *paths, const struct masked *masked,
 		const char **layer = pin_of(paths->run, op)->layer_sources;
 		const struct view *view = layer ? view_of(paths, op) : NULL;
 		for (; view && *layer; layer++) {
-			bool is_upper = op->overlay->upper.path && !layer[1];
-			bool matters =
-				is_upper || (masked->op->kind == OP_MASK && !masked->parent.ino);
+			bool is_upper = plan_as_asked(op)->overlay->upper.path && !layer[1];
+			bool matters = is_upper || (masked->op->kind == OP_MASK &&
+						    (!masked->parent.ino || masked->is_stub));
 			struct sight sight = { .op = op };
 			if (matters && path_is_within(path, *layer)) {
 				sight.inner = below(view->inner, behind(path, *layer));

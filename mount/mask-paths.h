@@ -4,7 +4,10 @@
 
 #include "run/run.h"
 
-/* While the host can be seen: takes note of where the layers of an overlay are, where something is masked. */
+/* While the host can be seen, where something is masked: takes note of its mounts, if this is a rehearsal, which makes
+ * all read-only. */
+void mask_paths_prepare(const struct run *run);
+/* The same: takes note of where the layers of an overlay are. */
 void mask_paths_note_layers(const struct run *run, const struct op *op);
 /* Before one of a mask or protection: takes note of all mounts, once none but these are to come. */
 void mask_paths_note_mounts(const struct run *run, const struct op *op);

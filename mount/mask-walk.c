@@ -17,6 +17,7 @@
 #include "mount/proc.h"
 #include "mount/state.h"
 #include "mount/stub.h"
+#include "plan/cover.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/path.h"
@@ -89,10 +90,26 @@ static void add_name(struct walk *walk, const char *name)
 	text_add_bytes(&walk->way, name, strlen(name));
 }
 
+const struct masked *mask_of_mount(const struct run *run, uint64_t mount_id)
+{
+	const struct masks *masks = run->mounts->masks;
+	for (size_t i = 0; i < masks->n; i++)
+		if (masks->items[i].shown.ino && masks->items[i].mount_id == mount_id)
+			return &masks->items[i];
+	return NULL;
+}
+
+bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id)
+{
+	const struct masked *masked = mask_of_mount(run, mount_id);
+	return masked && masked->op->kind == OP_PROTECT;
+}
+
 /* The top of a mount begins where the walk stands. */
 static void enter_mount(struct walk *walk, uint64_t id)
 {
 	const struct walked *walked = walk->run->mounts->masks->walked;
+	const struct mask_mount above = walk->mount;
 	size_t i = 0;
 	while (i < walked->n_mounts && walked->mounts[i].id != id)
 		i++;
@@ -102,6 +119,9 @@ static void enter_mount(struct walk *walk, uint64_t id)
 		walk->mount = (struct mask_mount){ .id = id,
 						   .top = walk->way.length ? way_of(walk) : "/",
 						   .tree = tree_of(walk, id) };
+	walk->mount.is_kept =
+		walk->run->plan->rehearses && (mask_shows_what_was_there(walk->run, id) ||
+					       (above.is_kept && above.tree == walk->mount.tree));
 	walk->top_length = walk->way.length;
 }
 
@@ -146,7 +166,9 @@ static void learn_mount(struct walk *walk)
 		die_errno(errno, "%s: Can't look at the file system of %s",
 			  position_text(walk->op->position), walk->path);
 	walk->mount.is_known = true;
-	walk->mount.is_read_only = fs.f_flags & ST_RDONLY;
+	walk->mount.is_read_only =
+		fs.f_flags & ST_RDONLY && (!walk->run->plan->rehearses || walk->mount.is_kept ||
+					   !plan_stays_writable(walk->run->plan, walk->mount.tree));
 	walk->mount.is_procfs = fs.f_type == PROC_SUPER_MAGIC;
 	walk->mount.is_fuse = fs.f_type == FUSE_SUPER_MAGIC &&
 			      !streq(overlay_type_of_mount(walk->run, walk->mount.id), "virtiofs");

@@ -146,27 +146,12 @@ static void protect_object(struct run *run, struct masked *masked, const struct 
 	attach(run, masked, place, mount_fd, place->fd);
 }
 
-static const struct masked *find_shown(const struct run *run, uint64_t mount_id)
-{
-	const struct masks *masks = run->mounts->masks;
-	for (size_t i = 0; i < masks->n; i++)
-		if (masks->items[i].shown.ino && masks->items[i].mount_id == mount_id)
-			return &masks->items[i];
-	return NULL;
-}
-
-bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id)
-{
-	const struct masked *masked = find_shown(run, mount_id);
-	return masked && masked->op->kind == OP_PROTECT;
-}
-
 /* Whether what is there is what hides it, or protects it and need not hide it: by the same path, or that of a link. */
 static bool is_done(const struct run *run, const struct masked *masked,
 		    const struct mask_place *place)
 {
 	const struct masked *earlier =
-		place->is_mount_root ? find_shown(run, place->mount_id) : NULL;
+		place->is_mount_root ? mask_of_mount(run, place->mount_id) : NULL;
 	bool is_empty = earlier &&
 			(earlier->op->kind == OP_MASK || earlier->is_stub || !earlier->object.ino);
 	return is_empty || (earlier && masked->op->kind == OP_PROTECT);
@@ -198,8 +183,7 @@ bool mask_can_make_in(const struct run *run, int fd)
 {
 	struct stat status;
 	return fstat(fd, &status) < 0 || status.st_uid == run->shape.inner_uid ||
-	       sys_faccessat2(fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 ||
-	       (errno != EACCES && errno != EROFS);
+	       sys_faccessat2(fd, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 || errno != EACCES;
 }
 
 bool mask_can_make(const struct run *run, const struct mask_place *place)
@@ -220,9 +204,9 @@ static const char *no_stand_in(const struct run *run, const struct mask_place *p
 		return NULL;
 	if (tree && tree->kind == OP_OVERLAY &&
 	    place->mount_id == run->mounts->pins[tree - run->plan->root.ops].mount_id) {
-		if (tree->overlay->upper.path)
+		if (plan_as_asked(tree)->overlay->upper.path)
 			return "it does not exist, and a stand-in would stay in RWSRC: create it";
-		if (overlay_is_listed(tree))
+		if (overlay_is_listed(plan_as_asked(tree)))
 			return "it does not exist, and a stand-in would be in the list of changes: create it, or leave --overlay-changes out";
 		if (place->is_fuse)
 			return "it does not exist, and what stands in for it on fuse-overlayfs can be taken off: create it";
@@ -285,6 +269,13 @@ static void treat_missing(struct run *run, struct masked *masked, const struct m
 		return;
 	}
 	masked->is_stub = takes_stub(run, masked, place);
+	if (masked->is_stub && run->plan->rehearses) {
+		stub_require(run, masked->op, place->missing);
+		masked->parent = mask_object_of(&place->status);
+		masked->name = place->missing;
+		remember(run, masked);
+		return;
+	}
 	const char *why = masked->is_stub ? NULL : no_stand_in(run, place);
 	if (why)
 		give_up(masked, why);

@@ -10,8 +10,6 @@ struct mask_place; /* mask-state.h */
 void mask_prepare(struct run *run);
 /* What it does, in words. */
 const char *mask_verb(const struct op *op);
-/* Whether that mount is a protection's, and so the same tree once more. */
-bool mask_shows_what_was_there(const struct run *run, uint64_t mount_id);
 /* Whether COMMAND, whose groups are ours, could make something in that directory if its mount can be written to. */
 bool mask_can_make_in(const struct run *run, int fd);
 /* Whether it could make what is missing there. */

@@ -93,6 +93,7 @@ void newroot_pin(struct run *run)
 	run->mounts->pins = arena_alloc(plan->root.n_ops * sizeof(*run->mounts->pins));
 	size_t n_wanted = plan->root.n_ops + SPARE;
 	mask_prepare(run);
+	mask_paths_prepare(run);
 	bool may_nest = destination_trees_may_nest(plan) || run->mounts->masks;
 	for (size_t i = 0; i < plan->root.n_ops; i++) {
 		run->mounts->pins[i].mount_fd = run->mounts->pins[i].console =

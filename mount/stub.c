@@ -34,7 +34,7 @@ static _Noreturn void die_without(const struct op *op, const char *name, const c
 
 /* ---- what the supervisor is told ---- */
 
-static void require_supervisor(const struct run *run, const struct op *op, const char *name)
+void stub_require(const struct run *run, const struct op *op, const char *name)
 {
 	const struct plan *plan = run->plan;
 	size_t n_fds = FDS_EACH * (run->mounts->masks->n_stubs + 1);
@@ -147,7 +147,7 @@ static int make_locked(const struct run *run, const struct op *op, int dir_fd, c
 void stub_make(struct run *run, const struct op *op, int parent_fd, const char *name,
 	       bool is_directory)
 {
-	require_supervisor(run, op, name);
+	stub_require(run, op, name);
 	/* Another mount of the same, which no later operation makes read-only. Recursive, since mounts that the
 	 * host has below it are locked (mount_namespaces(7)). */
 	AUTO_CLOSE int dir_fd = sys_open_tree(

@@ -16,6 +16,8 @@ enum {
 /* Whether fd (O_PATH is enough) refers to one, whoever made it. Who finds one on the way, in a writable bind, has
  * found nothing and shares it by stub_make(): otherwise it goes while it is covered. */
 bool stub_is_one(int fd);
+/* Dies where `name` could not be one, whatever the file system. */
+void stub_require(const struct run *run, const struct op *op, const char *name);
 /* In setup: `name` in parent_fd, a directory in a writable bind, is missing, or a stub. Makes it, or shares it with
  * other sandboxes, whose one may be of the other type. It stays until the last of them is over. Dies when that cannot
  * be had. */

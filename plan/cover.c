@@ -7,6 +7,7 @@
 #include "plan/pattern.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "sys/kernel.h"
 #include "utils.h"
 
 #include <string.h>
@@ -139,14 +140,21 @@ const char *plan_mounts_on_overlay(const struct plan *plan, const struct op *ove
 	return list.bytes;
 }
 
-/* Whether COMMAND can write to it, and it is the host's. */
-static bool stays_writable(const struct plan *plan, const struct op *op)
+const struct op *plan_as_asked(const struct op *op)
+{
+	return op->asked ? op->asked : op;
+}
+
+bool plan_stays_writable(const struct plan *plan, const struct op *op)
 {
 	size_t n = plan->root.n_ops;
-	while (op && !op->read_only && !find_remount(plan, n, op)) {
+	while (op && !find_remount(plan, n, op)) {
+		const struct op *asked = plan_as_asked(op);
+		if (asked->read_only || asked->mount_flags & MOUNT_ATTR_RDONLY)
+			return false;
 		if (op->kind != OP_BIND_INNER)
-			return op->kind == OP_OVERLAY ? op->overlay->upper.path != NULL
-						      : op->kind == OP_BIND;
+			return asked->kind == OP_OVERLAY ? asked->overlay->upper.path != NULL
+							 : asked->kind == OP_BIND;
 		n = (size_t) (op - plan->root.ops);
 		op = find_cover(plan, NULL, n, normal_path(op->inner_source));
 	}
@@ -169,7 +177,7 @@ const char *plan_op_risk(const struct plan *plan, const struct op *op, const boo
 	for (const struct op *cover = op;
 	     (cover = find_cover(plan, is_missing, (size_t) (cover - plan->root.ops), path));) {
 		const char *rest = rest_below(cover, path);
-		if (*rest && stays_writable(plan, cover)) {
+		if (*rest && plan_stays_writable(plan, cover)) {
 			text_add(&covers, "%s%s", covers.length ? " or " : "",
 				 position_text(cover->position));
 			on_bind |= cover->kind != OP_OVERLAY;
@@ -201,7 +209,7 @@ static const char *mask_path(const struct op *mask)
 
 bool plan_can_be_written(const struct plan *plan, const struct op *cover)
 {
-	bool writable = !cover || !cover->read_only;
+	bool writable = !cover || !plan_as_asked(cover)->read_only;
 	if (cover && cover->kind == OP_OVERLAY)
 		writable &= cover->overlay->writable;
 	else if (cover)

@@ -34,6 +34,10 @@ const char *plan_op_hidden(const struct plan *plan, const struct op *op);
 const char *plan_pattern_option(const struct op *op);
 /* What of an operation is hardly meant so, or is elsewhere than it looks; NULL: nothing. Arena memory. */
 const char *plan_op_mistake(const struct plan *plan, const struct op *op);
+/* The operation as the line has it, which a rehearsal may carry out as another. */
+const struct op *plan_as_asked(const struct op *op);
+/* Whether COMMAND can write to what it shows, and that is the host's. */
+bool plan_stays_writable(const struct plan *plan, const struct op *op);
 /* Whether COMMAND can make, rename and remove in what `cover` mounted (NULL: the new root) in the end. */
 bool plan_can_be_written(const struct plan *plan, const struct op *cover);
 /* The first mask that, by its words, may need a stub on the host should its path be missing; NULL: none. */

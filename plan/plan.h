@@ -112,6 +112,7 @@ struct added_device {
 
 struct op {
 	enum op_kind kind;
+	const struct op *asked; /* in a rehearsal, that of the line; else NULL */
 	bool read_only;
 	bool devices;      /* device nodes work */
 	bool skip_missing; /* a source that does not exist is skipped */

@@ -27,23 +27,27 @@ static void unescape_octal(char *word)
 /* Splits a line in place. */
 static bool read_line(char *line, struct mountinfo *ret)
 {
-	char *save = NULL, *fields[5] = { 0 }, *dash = strstr(line, " - ");
+	char *save = NULL, *fields[6] = { 0 }, *dash = strstr(line, " - ");
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		fields[i] = strtok_r(i ? NULL : line, " ", &save);
-	if (!dash || !fields[4])
+	if (!dash || !fields[5])
 		return false;
 	char *minor;
 	unescape_octal(fields[3]);
 	unescape_octal(fields[4]);
-	dash[3 + strcspn(dash + 3, " ")] = '\0';
+	char *type = dash + 3, *source = type + strcspn(type, " ");
+	const char *super_options = source + strcspn(source + (*source == ' '), " ");
+	*source = '\0';
 	uint64_t major = strtoull(fields[2], &minor, 10);
-	bool is_nfs = strncmp(dash + 3, "nfs", 3) == 0; /* nfs_show_path() says "/" of all */
+	bool is_nfs = strncmp(type, "nfs", 3) == 0; /* nfs_show_path() says "/" of all */
 	*ret = (struct mountinfo){ .id = strtoull(fields[0], NULL, 10),
 				   .parent_id = strtoull(fields[1], NULL, 10),
 				   .device = major << 32 | strtoull(minor + 1, NULL, 10),
 				   .root = is_nfs ? NULL : fields[3],
 				   .point = fields[4],
-				   .type = dash + 3 };
+				   .type = type,
+				   .is_read_only = strncmp(fields[5], "ro", 2) == 0 ||
+						   strncmp(super_options + 2, "ro", 2) == 0 };
 	return true;
 }
 

@@ -12,6 +12,7 @@ struct mountinfo {
 	const char *root;       /* what is mounted, in that; NULL: not told */
 	const char *point;      /* where it is, as seen from this process's root */
 	const char *type;
+	bool is_read_only;
 };
 
 /* All of them, in arena memory; NULL and errno. */

@@ -12,6 +12,8 @@ import time
 import pytest
 
 from lines import forms, form_args
+from masks import SECOND_PATHS, second_path
+from overlays import need_kernel_overlay
 from sandbox import (BASE, FULL, IS_ROOT, PREFIX, REPO, args_fd, as_user, at_eof, close, data_fd, host_mounts, pipe, read_json, readable, run, start, tree,
                      without_rights)
 from test_causes import in_chroot, refusing, user_id
@@ -378,3 +380,31 @@ def test_libraries_that_are_found_or_may_be_elsewhere_are_not_told(program):
     assert not notes_on(program, "--ro-bind", program, "/opt", *cached)
     for command in ("sh", "python3", "git"):
         assert not [note for note in check(FULL, [command, "--version"])[0]["go"].get("notes", []) if "library" in note], command
+
+
+# ---- masks ----
+
+@pytest.mark.parametrize("name", SECOND_PATHS)
+def test_a_second_path_is_told_as_the_run_tells_it(box, name):
+    args, prefix, words = second_path(name, box)
+    findings, _ = check(args, ["true"], prefix=prefix)
+    message = findings["build"].get("message", "")
+    assert all(word in message for word in words), findings
+    assert run(["--unsetenv", "NOTHING", *args], ["true"], prefix=prefix).stderr == f"{PREFIX}{message}\n"
+
+
+def test_a_mask_that_does_not_hold_is_told_as_the_run_tells_it(box):
+    for name in ("proj", "rw", "work"):
+        (box / name).mkdir()
+    (box / "proj/link").symlink_to("/w/file")
+    (box / "rw/file").write_text("file")
+    lines = [["--ro-bind", box / "proj", "/proj", "--bind", box / "rw", "/w", "--protect", "/proj/link"],
+             ["--overlay-src", box / "proj", "--overlay", box / "rw", box / "work", "/o", "--mask", "/o/none"],
+             ["--bind", box / "rw", "/w", "--mask", "/w/none", "--ro-bind", box / "proj", "/w/new"],
+             ["--bind", box / "rw", "/w", "--mask", "/w/none", "--bind", box / "rw", "/again"]]
+    for args in lines:
+        if "--overlay" in args:
+            need_kernel_overlay("user")
+        findings, _ = check([*FULL, *args, "--unshare-user", "--cap-drop", "ALL"], ["true"], prefix=[])
+        done = run(["--unsetenv", "NOTHING", *FULL, *args, "--unshare-user", "--cap-drop", "ALL"], ["true"])
+        assert done.stderr == "".join(f"{PREFIX}{finding['message']}\n" for finding in findings.values() if "message" in finding)
