@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/prctl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>

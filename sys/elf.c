@@ -77,7 +77,8 @@ bool elf_loader(int fd, char *ret_path, size_t capacity)
 	struct elf elf;
 	struct segment loader;
 	return begin(fd, &elf) && find_segment(&elf, PT_INTERP, &loader) && loader.length &&
-	       loader.length < capacity && read_at(fd, ret_path, loader.length, loader.offset) &&
+	       loader.length < capacity &&
+	       read_at(fd, ret_path, (size_t) loader.length, loader.offset) &&
 	       !ret_path[loader.length - 1];
 }
 

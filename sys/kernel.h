@@ -42,8 +42,9 @@
 #endif
 
 #ifndef STATX_TYPE
-#define STATX_TYPE 0x0001
-#define STATX_INO  0x0100
+#define STATX_TYPE  0x0001
+#define STATX_NLINK 0x0004
+#define STATX_INO   0x0100
 #endif
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID          0x1000
