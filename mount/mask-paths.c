@@ -29,7 +29,7 @@ struct spot {
 	const char *path;
 };
 
-/* A mount in the new root, but for those of masks. */
+/* A mount in the new root, but for what covers. */
 struct view {
 	uint64_t id;
 	const char *inner;
@@ -155,7 +155,8 @@ void mask_paths_note_layers(const struct run *run, const struct op *op)
 void mask_paths_note_mounts(const struct run *run, const struct op *op)
 {
 	struct masks *masks = run->mounts->masks;
-	if (!masks->mounts && mask_is_last(run, op))
+	bool shows = masks->hides && masks->protects; /* what is hidden elsewhere */
+	if (!masks->mounts && !shows && mask_is_last(run, op))
 		masks->mounts = read_mounts(run);
 }
 
@@ -209,13 +210,13 @@ static struct spot spot_of(const struct paths *paths, const struct mountinfo *mo
 	return (struct spot){ mount->device, path };
 }
 
-static bool is_mask(const struct run *run, const struct mountinfo *mount)
+static bool is_cover(const struct run *run, const struct mountinfo *mount)
 {
 	const struct mask_object *covers = run->mounts->masks->covers;
 	for (size_t i = 0; i < ARRAY_SIZE(run->mounts->masks->covers); i++)
 		if (covers[i].ino && covers[i].device == mount->device)
 			return true;
-	return mask_shows_what_was_there(run, mount->id);
+	return false;
 }
 
 /* Or one that --bind-inner has taken along. */
@@ -288,7 +289,7 @@ static void list_views(struct paths *paths)
 	for (const struct mountinfo *mount = paths->mounts; mount < paths->mounts + paths->n_mounts;
 	     mount++) {
 		const struct mountinfo *named = NULL;
-		if (!path_is_within(mount->point, paths->top) || is_mask(paths->run, mount))
+		if (!path_is_within(mount->point, paths->top) || is_cover(paths->run, mount))
 			continue;
 		const struct op *op = find_owner(paths, mount, &named);
 		struct view *view = &paths->views[paths->n_views++];

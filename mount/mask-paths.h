@@ -9,7 +9,7 @@
 void mask_paths_prepare(const struct run *run);
 /* The same: takes note of where the layers of an overlay are. */
 void mask_paths_note_layers(const struct run *run, const struct op *op);
-/* Before one of a mask or protection: takes note of all mounts, once none but these are to come. */
+/* Before one of a mask or protection: takes note of all mounts, once none is to come that could show anything. */
 void mask_paths_note_mounts(const struct run *run, const struct op *op);
 /* Once all operations are done: dies of the first one that shows, or lets COMMAND change, what it must not. */
 void mask_paths_check(const struct run *run);

@@ -44,6 +44,7 @@ struct masked {
 struct mask_pins; /* mask-pins.c */
 
 struct masks {
+	bool hides, protects;        /* by the words of the line */
 	const struct op *last_other; /* the last operation that is no mask; NULL: none */
 	struct masked *items;
 	size_t n, capacity, n_stubs; /* the last: made on the host, or shared */

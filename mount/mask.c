@@ -33,11 +33,14 @@ void mask_prepare(struct run *run)
 {
 	const struct plan *plan = run->plan;
 	struct masks masks = { 0 };
-	for (const struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++)
+	for (const struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++) {
+		masks.hides |= op->kind == OP_MASK;
+		masks.protects |= op->kind == OP_PROTECT;
 		if (plan_is_mask(op))
 			masks.capacity++;
 		else
 			masks.last_other = op;
+	}
 	if (!masks.capacity)
 		return;
 	masks.items = arena_alloc(masks.capacity * sizeof(*masks.items));

@@ -178,6 +178,15 @@ def test_a_bind_through_a_link_that_shows_it_once_more_is_an_error(home):
             "/all/.ssh")
 
 
+@pytest.mark.parametrize("protected", ["/again/proj/.env", "/again/proj", "/again"])
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_a_protection_that_shows_it_once_more_is_an_error(home, protected, comes_first):
+    words = ["--protect", protected, "--mask", "/home/proj/.env"]
+    args = [*FULL, "--ro-bind", home, "/home", "--ro-bind", home, "/again", "--ro-bind", home / "proj", "/again/proj",
+            *(words if comes_first else words[2:] + words[:2])]
+    refused([*args, *DROP], "--mask (argument", "/again/proj/.env")
+
+
 @pytest.mark.parametrize("place", [["--bind-inner", "/home/proj", "/again", "--mask", "/home/proj/.env"],
                                    ["--bind-inner", "/home/proj", "/again", "--mask", "/again/.env"],
                                    ["--symlink", "home/proj", "/link", "--bind-inner", "/link", "/again", "--mask", "/home/proj/.env"]])
