@@ -529,14 +529,24 @@ static void check_spot(const struct paths *paths, const struct masked *masked, s
 	}
 }
 
-/* What was mounted below is hidden and protected with it; as a container's /proc/kcore, which is its /dev/null. */
+static bool goes_with(const struct view *view, const struct masked *masked)
+{
+	bool is_later = view->op != &new_root && view->op > masked->op;
+	return !is_later && view->is_stored && path_is_within(view->inner, masked->real) &&
+	       !streq(view->inner, masked->real);
+}
+
+/* What was mounted below is hidden and protected with it; as a container's /proc/kcore, which is its /dev/null. What is there
+ * a thousand times is looked for once. */
 static void check_below(const struct paths *paths, const struct masked *masked,
 			const struct view *view)
 {
-	bool is_later = view->op != &new_root && view->op > masked->op;
-	if (is_later || !view->is_stored || !path_is_within(view->inner, masked->real) ||
-	    streq(view->inner, masked->real))
+	if (!goes_with(view, masked))
 		return;
+	for (const struct view *other = paths->views; other < view; other++)
+		if (other->spot.device == view->spot.device &&
+		    streq(other->spot.path, view->spot.path) && goes_with(other, masked))
+			return;
 	struct masked mounted = *masked;
 	mounted.is_below = true;
 	mounted.real = view->inner;
