@@ -14,6 +14,7 @@
 #include "run/json.h"
 #include "utils.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What COMMAND does must not fill the memory, of which its own limits do not count this. */
@@ -24,6 +25,25 @@ struct denials {
 	size_t n;
 	bool truncated;
 };
+
+void denied_prepare(const struct run *run)
+{
+	const char *home = get_variable(run->host->envp, "HOME");
+	struct plan *outside = arena_alloc(sizeof(*outside));
+	struct root_plan *root = &outside->root;
+	*root = run->plan->root;
+	root->ops = arena_alloc((root->n_ops + 1) * sizeof(*root->ops));
+	for (size_t i = 0; i < root->n_ops; i++) {
+		root->ops[i] = run->plan->root.ops[i];
+		char *real = plan_is_mask(&root->ops[i]) ? realpath(root->ops[i].inner_path, NULL)
+							 : NULL;
+		if (real)
+			root->ops[i].inner_path = arena_string(real);
+		free(real);
+	}
+	run->filters->outside = outside;
+	run->filters->home = home ? arena_string(home) : NULL;
+}
 
 static struct denials *denials_of(const struct run *run)
 {
@@ -88,6 +108,22 @@ static void copy_links(struct denied *kind, const char *words, uint64_t n_links)
 	kind->n_links = n / 2;
 }
 
+/* What COMMAND has asked for, or where that leads, by a link that it has made perhaps; and a link may be on the way to what
+ * the line names. */
+static const struct op *who_holds(const struct run *run, const struct denied *kind)
+{
+	const char *const paths[] = { kind->path, kind->place };
+	const struct plan *const plans[] = { run->plan, run->filters->outside };
+	const struct op *mask = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && !mask; i++)
+		for (size_t j = 0; j < ARRAY_SIZE(plans) && !mask; j++) {
+			mask = plan_find_mask(plans[j], OP_MASK, paths[i]);
+			if (!mask && kind->is_to_change)
+				mask = plan_find_mask(plans[j], OP_PROTECT, paths[i]);
+		}
+	return mask;
+}
+
 void denied_note(const struct run *run, const struct message *message, const char *words)
 {
 	struct denials *denials = denials_of(run);
@@ -111,9 +147,7 @@ void denied_note(const struct run *run, const struct message *message, const cha
 	kind->is_directory = numbers[DENIED_IS_DIRECTORY];
 	kind->is_device = numbers[DENIED_IS_DEVICE];
 	kind->is_to_change = numbers[DENIED_IS_TO_CHANGE];
-	kind->held_by = plan_find_mask(run->plan, OP_MASK, kind->path);
-	if (!kind->held_by && kind->is_to_change)
-		kind->held_by = plan_find_mask(run->plan, OP_PROTECT, kind->path);
+	kind->held_by = who_holds(run, kind);
 	tell(run, kind, NULL);
 }
 

@@ -8,6 +8,8 @@
 struct look_memory;
 struct seccomp_notif;
 
+/* While the host can be seen: takes note of what the caller's words lead to there. */
+void denied_prepare(const struct run *run);
 /* What the helper says: MESSAGE_DENIED. Writes a line where it is of a new kind. */
 void denied_note(const struct run *run, const struct message *message, const char *words);
 /* It has not come back from the path that it was looking at, and another one takes its place or, `last`, none. */

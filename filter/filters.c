@@ -11,6 +11,7 @@
 
 #include "filter/compose.h"
 #include "filter/denied-calls.h"
+#include "filter/denied.h"
 #include "filter/guards.h"
 #include "filter/notify.h"
 #include "filter/state.h"
@@ -225,8 +226,7 @@ void filters_compose(struct run *run)
 	const struct policy *policy = &run->plan->filter.policy;
 	struct filters *filters = run->filters = arena_alloc(sizeof(*filters));
 	if (run->plan->report.denied.fd >= 0) {
-		const char *home = get_variable(run->host->envp, "HOME");
-		filters->home = home ? arena_string(home) : NULL;
+		denied_prepare(run);
 		filters->notified = denied_program();
 	}
 	if (!policy_is_given(policy))

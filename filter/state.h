@@ -18,6 +18,7 @@ struct filters {
 	struct trace *trace;               /* the supervisor's */
 	struct denials *denials;           /* and this */
 	const char *home;                  /* for --trace-denied: the caller's, or NULL */
+	const struct plan *outside; /* and masks and protections by their paths on the host */
 };
 
 #endif

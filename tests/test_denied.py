@@ -286,6 +286,24 @@ def test_what_the_line_masks_or_protects_is_told_with_its_option_and_not_undone(
         validate(kind)
 
 
+def test_what_the_line_masks_is_not_undone_by_another_way_to_it(box):
+    (box / "real/masked").mkdir(parents=True)
+    (box / "real/masked/x").touch()
+    (box / "link").symlink_to("real")
+    lock = ["--unshare-user", "--cap-drop", "ALL"]  # root's COMMAND could take a mask off
+    code = f"""import os
+os.symlink('masked', '{box}/real/alias')
+for path in 'real/alias/x', 'real/masked/x':
+    try: os.stat('{box}/' + path)
+    except OSError: pass"""
+    for name in "real", "link":
+        kinds, options, _ = denied([*BASE, *lock, "--bind", box, box, "--mask", box / name / "masked"], python(code))
+        held = {kind["path"].removeprefix(f"{box}/"): (kind["option"], kind.get("held-by", "")[:6]) for kind in kinds if str(box) in kind["path"]}
+        assert held == {"real/alias/x": (None, "--mask"), "real/masked/x": (None, "--mask")}
+        assert "masked" not in options
+        (box / "real/alias").unlink()
+
+
 @pytest.mark.skipif(IS_ROOT, reason="nothing is closed to root")
 def test_what_the_caller_may_not_do_outside_is_not_told():
     code = "import os\nfor path in ('/etc/shadow', '/root/x'):\n  try: open(path)\n  except OSError: pass\ntry: os.mkdir('/usr/new')\nexcept OSError: pass"
