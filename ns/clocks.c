@@ -106,10 +106,11 @@ static void set_clock(const struct run *run, int fd, const struct clock *clock)
 static uint64_t id_of(const struct run *run, const char *path)
 {
 	struct stat status;
-	if (fstatat(run->host->proc_fd, path, &status, 0) < 0)
-		die_because(errno, "Can't read /proc/%s: %s%s", path, errno_text(errno),
-			    errno == ENOENT ? "; this kernel was built without time namespaces"
-					    : "");
+	if (fstatat(run->host->proc_fd, path, &status, 0) < 0) {
+		int error = errno;
+		die_because(error, "Can't read /proc/%s: %s%s", path, errno_text(error),
+			    diagnose_missing_kind(run, CLONE_NEWTIME));
+	}
 	return status.st_ino;
 }
 

@@ -171,6 +171,10 @@ def test_a_kernel_without_a_kind_of_namespaces_is_named(kind, error, cause):
     assert cause_of(["--unshare-user", f"--unshare-{kind}"], prefix, "this kernel was built without")[0] == cause
 
 
+def test_a_kernel_without_time_namespaces_is_named():
+    refused([*BASE, "--unshare-user", "--unshare-time"], "this kernel was built without time namespaces: leave out", prefix=without_kind("time"))
+
+
 def test_a_kernel_that_only_makes_as_if_it_had_cgroup_namespaces_is_named():
     args = [*BASE, "--unshare-user"]
     refused([*args, "--unshare-cgroup"], "this kernel was built without cgroup namespaces", prefix=without_kind("cgroup"))
