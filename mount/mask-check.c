@@ -76,11 +76,12 @@ static void check_missing(struct run *run, const struct masked *masked)
 {
 	struct mask_place place;
 	mask_walk(run, masked->op, masked->path, false, &place);
-	bool holds =
-		!place.trouble && place.missing && (masked->is_stub || !mask_can_make(run, &place));
+	bool is_as_before = place.tree == masked->tree && streq(place.real, masked->real);
+	bool holds = !place.trouble && place.missing &&
+		     (masked->is_stub ? is_as_before : !mask_can_make(run, &place));
 	close_fd(&place.fd);
 	if (!holds && !is_within_later(run, masked))
-		die_uncovered(run, masked, place.mount_id);
+		die_uncovered(run, masked, masked->is_stub ? 0 : place.mount_id);
 }
 
 /* By the words of the line nobody had to be kept from user namespaces, but a link may have led to where COMMAND
