@@ -1,5 +1,6 @@
 """--trace-denied: what the sandbox keeps from COMMAND, and the options that would allow it."""
 import errno
+import fcntl
 import json
 import os
 import re
@@ -84,16 +85,18 @@ def display():
     if not shutil.which("Xvfb"):
         pytest.skip("no Xvfb here")
     sockets = Path("/tmp/.X11-unix")
-    was_there = sockets.exists()
-    reader, writer = pipe()
-    server = subprocess.Popen(["Xvfb", "-displayfd", str(writer), "-nolisten", "tcp"], pass_fds=[writer], stderr=subprocess.DEVNULL)
-    close(writer)
-    assert readable(reader, 20)
-    yield ":" + os.read(reader, 16).decode().strip()
-    server.terminate()
-    server.wait()
-    if not was_there and not list(sockets.iterdir()):
-        sockets.rmdir()
+    with open(shutil.which("Xvfb"), "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time knows whether the directory is its own
+        was_there = sockets.exists()
+        reader, writer = pipe()
+        server = subprocess.Popen(["Xvfb", "-displayfd", str(writer), "-nolisten", "tcp"], pass_fds=[writer], stderr=subprocess.DEVNULL)
+        close(writer)
+        assert readable(reader, 20)
+        yield ":" + os.read(reader, 16).decode().strip()
+        server.terminate()
+        server.wait()
+        if not was_there and not list(sockets.iterdir()):
+            sockets.rmdir()
 
 
 @pytest.mark.programs
