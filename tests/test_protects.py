@@ -161,6 +161,7 @@ def test_a_missing_path_that_can_be_made_at_a_second_path_is_an_error_that_names
 
 
 def test_a_missing_path_that_an_overlay_makes_on_the_host_is_an_error_that_names_both(proj, box):
+    need_kernel_overlay("user", box)
     (box / "work").mkdir()
     args = [*FULL, "--ro-bind", proj, "/ro", "--overlay-src", proj / "a", "--overlay", proj / ".git", box / "work", "/view",
             "--protect", "/ro/.git/new", *DROP]
