@@ -59,11 +59,18 @@ static bool is_on_own_tmpfs(const struct run *run, int fd)
 
 /* ---- whose tree a link lies in ---- */
 
+static bool is_writable_bind(const struct op *op)
+{
+	op = plan_as_asked(op);
+	return op->kind == OP_BIND && !op->read_only;
+}
+
 /* What COMMAND can write to and stays on the host. */
 static bool is_writable_tree(const struct op *op)
 {
-	return !op->read_only && (op->kind == OP_BIND || op->kind == OP_BIND_INNER ||
-				  (op->kind == OP_OVERLAY && op->overlay->upper.path));
+	op = plan_as_asked(op);
+	return is_writable_bind(op) || (op->kind == OP_BIND_INNER && !op->read_only) ||
+	       (op->kind == OP_OVERLAY && !op->read_only && op->overlay->upper.path);
 }
 
 /* Also where the host's devices and processes are. */
@@ -94,7 +101,7 @@ static bool has_links(const struct run *run, const struct op *op)
 bool destination_trees_may_nest(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->root.n_ops; i++)
-		if (plan->root.ops[i].kind == OP_BIND && !plan->root.ops[i].read_only)
+		if (is_writable_bind(&plan->root.ops[i]))
 			return true;
 	return false;
 }
@@ -108,8 +115,10 @@ void destination_note_source(const struct run *run, const struct op *op)
 	     !wanted && other < plan->root.ops + plan->root.n_ops; other++)
 		wanted = other != op && other->kind == OP_BIND && op->outer_path &&
 			 other->outer_path &&
-			 ((!op->read_only && path_is_within(op->outer_path, other->outer_path)) ||
-			  (!other->read_only && path_is_within(other->outer_path, op->outer_path)));
+			 ((is_writable_bind(op) &&
+			   path_is_within(op->outer_path, other->outer_path)) ||
+			  (is_writable_bind(other) &&
+			   path_is_within(other->outer_path, op->outer_path)));
 	const char *outer = !wanted          ? NULL
 			    : op->outer_path ? op->outer_path
 					     : bind_shown_path(run, op->position, op->outer_fd);

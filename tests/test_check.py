@@ -410,3 +410,18 @@ def test_a_mask_that_does_not_hold_is_told_as_the_run_tells_it(box):
         done = run(["--unsetenv", "NOTHING", *FULL, *args, "--unshare-user", "--cap-drop", "ALL"], ["true"])
         told = "".join(f"{PREFIX}{finding['message']}\n" for finding in findings.values() if "message" in finding)
         assert done.returncode == bool(told) and done.stderr.endswith(told)
+
+
+# ---- links ----
+
+def test_a_link_that_may_be_an_earlier_commands_is_told_as_the_run_tells_it(box):
+    for name in ("a/s", "a/d", "b"):
+        (box / name).mkdir(parents=True)
+    (box / "a/s/up").symlink_to("../d")
+    (box / "a/out").symlink_to("/b")
+    for args in (["--bind", box / "a", "/a", "--bind-inner", "/a/s/up", "/c"], ["--bind", box / "a", "/a", "--bind", box / "b", "/b", "--dir", "/a/out/x"]):
+        findings, _ = check([*FULL, *args], ["true"], prefix=[])
+        message = findings["build"]["message"]
+        assert "may have been made for that" in message
+        assert run(["--unsetenv", "NOTHING", *FULL, *args], ["true"]).stderr == f"{PREFIX}{message}\n"
+    assert not list((box / "b").iterdir())
