@@ -90,6 +90,8 @@ static void read_and_check(int argc, char **argv, struct host *host, struct plan
 						" (bwrapish " BWRAPISH_VERSION ")\n"
 					      : "bwrapish " BWRAPISH_VERSION "\n");
 	case READ_NOTHING: {
+		if (check_is_asked_for(plan) && mistakes_took_command(plan, argc, argv))
+			check_refuse(plan, STAGE_READ, mistakes_no_command(plan, argc, argv));
 		if (check_is_asked_for(plan))
 			break;
 		const char *help = host->as_bwrap ? options_help(program) : options_usage(program);

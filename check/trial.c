@@ -15,18 +15,30 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
 #define PREFIX "check"
 
+/* In a sandbox without --dev /dev/null may be there and cannot be opened. */
+int trial_open_nothing(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fd = memfd_create("nothing", MFD_CLOEXEC);
+	if (fd < 0)
+		die_errno(errno, "Can't open /dev/null");
+	return fd;
+}
+
 /* Whoever is asked to read a terminal, or to take it over, is not to find one. */
 static void leave_terminal(void)
 {
-	AUTO_CLOSE int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	AUTO_CLOSE int null_fd = trial_open_nothing();
 	for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO; fd++)
-		if (isatty(fd) && (null_fd < 0 || dup2(null_fd, fd) < 0))
+		if (isatty(fd) && dup2(null_fd, fd) < 0)
 			die_errno(errno, "Can't leave the terminal");
 }
 
@@ -34,15 +46,19 @@ bool trial_begin(struct trial *trial)
 {
 	int ends[2];
 	*trial = (struct trial){ .pid = -1, .fd = -1, .stage = STAGE_CHECK };
-	if (pipe2(ends, O_CLOEXEC) < 0 || (trial->pid = sys_clone_process(0)) < 0) {
+	bool piped = pipe2(ends, O_CLOEXEC) == 0;
+	if (piped)
+		trial->pid = sys_clone_process(0);
+	if (trial->pid < 0)
 		trial->error = errno;
-		return false;
-	}
-	if (trial->pid > 0) {
+	if (piped && trial->pid < 0)
+		close(ends[0]);
+	if (piped && trial->pid)
 		close(ends[1]);
+	if (trial->pid > 0)
 		trial->fd = ends[0];
+	if (trial->pid)
 		return false;
-	}
 	die_first_call(NULL, NULL);
 	say_set_prefix(PREFIX);
 	say_set_levels(true);
@@ -114,9 +130,12 @@ static void finish(struct trial *trial)
 void trials_hear(struct trial *trials, size_t n)
 {
 	struct pollfd *watched = arena_alloc(n * sizeof(*watched));
-	for (size_t i = 0; i < n; i++)
+	size_t n_open = 0;
+	for (size_t i = 0; i < n; i++) {
 		watched[i] = (struct pollfd){ .fd = trials[i].fd, .events = POLLIN };
-	for (size_t n_open = n; n_open;) {
+		n_open += trials[i].fd >= 0;
+	}
+	while (n_open) {
 		if (poll(watched, n, -1) < 0 && errno != EINTR)
 			die_errno(errno, "Can't wait for a trial");
 		n_open = 0;

@@ -20,6 +20,8 @@ struct trial {
 	size_t n_notes, capacity_notes;
 };
 
+/* For who is to read nothing, and to write to nobody: the caller's. Dies when there is none. */
+int trial_open_nothing(void);
 /* True in the new process: its standard error is what is heard. */
 bool trial_begin(struct trial *trial);
 /* Returns when all of them have ended. */

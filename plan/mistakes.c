@@ -157,6 +157,20 @@ static const char *with_what_it_lacks(const struct option_row *row, char *const 
 	return arena_printf("%s %s %s", text.bytes, name, shell_word(*words));
 }
 
+static const char *last_operand(const struct option_row *row)
+{
+	const char *space = strrchr(row->words, ' ');
+	return space ? space + 1 : row->words;
+}
+
+bool mistakes_took_command(const struct plan *plan, int argc, char *const *argv)
+{
+	const struct given_option *given = options_last(plan);
+	const char *word = argv[argc - 1];
+	return given && given->last.argument < (unsigned) argc - 1 &&
+	       is_among("DEST PATH DIR", last_operand(given->row)) && !strchr(word, '/');
+}
+
 const char *mistakes_no_command(const struct plan *plan, int argc, char *const *argv)
 {
 	const struct given_option *given = options_last(plan);
@@ -169,11 +183,10 @@ const char *mistakes_no_command(const struct plan *plan, int argc, char *const *
 			"no COMMAND: the line ends with %s; what is to be run stands behind that, and in a script a line goes on in the next one only behind a \\",
 			position_text(last));
 	const struct option_row *row = given->row;
-	const char *space = strrchr(row->words, ' ');
 	bool is_number = *word && !word[strspn(word, "0123456789")];
 	bool is_operand = strchr(word, '/') || is_number || operand_choice(row->choices, word) >= 0;
 	return arena_printf("no COMMAND: %s took %s as its %s; %s%s", position_text(last), word,
-			    space ? space + 1 : row->words,
+			    last_operand(row),
 			    is_operand ? "what is to be run stands behind that" : "write ",
 			    is_operand ? "" : with_what_it_lacks(row, argv + last.argument + 1));
 }

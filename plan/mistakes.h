@@ -11,6 +11,8 @@ typedef const struct option_row *(*mistakes_next_row)(struct option_walk *walk);
 /* What stands behind "Unknown option WORD": "; is --ro-bind meant?". Never one that gives COMMAND more than the word
  * asked for. */
 const char *mistakes_unknown_option(const char *word, bool in_args, mistakes_next_row next);
+/* Whether the last option of a line without COMMAND has a word as its path that looks like one; argv as below. */
+bool mistakes_took_command(const struct plan *plan, int argc, char *const *argv);
 /* Why a line that was read has no COMMAND: which option took it, and the cure. argv is the line, with a word at
  * least. */
 const char *mistakes_no_command(const struct plan *plan, int argc, char *const *argv);

@@ -425,3 +425,31 @@ def test_a_link_that_may_be_an_earlier_commands_is_told_as_the_run_tells_it(box)
         assert "may have been made for that" in message
         assert run(["--unsetenv", "NOTHING", *FULL, *args], ["true"]).stderr == f"{PREFIX}{message}\n"
     assert not list((box / "b").iterdir())
+
+
+# ---- no process, no COMMAND, no /dev/null ----
+
+@pytest.mark.user
+@pytest.mark.parametrize("args", [[], [*FULL, "--unshare-all"]], ids=["the machine", "a line"])
+def test_who_may_have_no_more_processes_is_told_so(args):
+    findings, _ = check(args, ["true"] if args else None, prefix=["prlimit", "--nproc=1"])
+    message = findings["split" if args else "user-namespace"]["message"]
+    assert "this user may have 1 processes and threads (RLIMIT_NPROC): end some, or raise ulimit -u" in message
+
+
+@pytest.mark.parametrize("args", [["--ro-bind", "/", "ls"], [*FULL, "--data", "hello", "true"], [*FULL, "--chdir", "x"]], ids=str)
+def test_an_option_that_took_command_is_told_as_the_run_tells_it(args):
+    findings, _ = check(args)
+    message = findings["read"]["message"]
+    assert "no COMMAND: " in message
+    assert run(["--unsetenv", "NOTHING", *args]).stderr.endswith(f"{PREFIX}{message}\n")
+
+
+@pytest.mark.parametrize("args", [["--unshare-all"], [*FULL, "--tmpfs", "/x/y"], [*FULL, "--unshare-uts", "--hostname", "ls"]], ids=str)
+def test_a_line_that_needs_no_command_is_judged_without_one(args):
+    assert not failing(check(args)[0])
+
+
+def test_the_machine_is_judged_where_dev_null_cannot_be_opened():
+    findings, _ = check(prefix=host_mounts("mount -t tmpfs none /dev", user=23000))
+    assert findings["user-namespace"]["verdict"] == "works", findings
