@@ -62,7 +62,7 @@ def agents_project():
         (project / ".git" / "hooks").mkdir(parents=True)
         (project / "sub").mkdir()
         (home / ".ssh").mkdir()
-        for path in (project / ".git/config", project / ".git/hooks/pre-commit", project / ".env", project / "sub/.env.local", home / ".ssh/id"):
+        for path in (project / ".git/config", project / ".git/HEAD", project / ".git/hooks/pre-commit", project / ".env", project / "sub/.env.local", home / ".ssh/id"):
             path.write_text("secret")
         yield project
 
@@ -70,6 +70,7 @@ def agents_project():
 # What could not be done of it.
 PLANT = """[attempt for attempt in (
     "open('.git/hooks/pre-commit', 'w')", "open('.git/hooks/post-commit', 'w')", "open('.git/config', 'w')", "open('.envrc', 'w')",
+    "open('.git/commondir', 'w')", "os.unlink('.git/HEAD')", "os.mkdir('.git/modules')",
     "open('.npmrc', 'w')", "os.rename('.git', 'git')", "os.unlink('.git/config')", "os.rmdir('.git/hooks')", "os.unlink('.env')",
     "os.symlink('x', os.environ['HOME'] + '/.aws')", "os.listdir(os.environ['HOME'] + '/.ssh')[0]", "open('sub/.env.local').read()[0]",
 ) if not fails(attempt)]"""
@@ -104,7 +105,9 @@ def test_a_commit_in_the_run_of_the_readme_for_an_agent_takes_in_no_stub_and_not
                               env={"HOME": str(agents_project.parent), "PATH": os.environ["PATH"]}).stdout
 
     outside(f"git init -q; mkdir -p .git/info; git add .env; {commit} first; {before}")
-    run_to_copy = [*AGENT[:AGENT.index("--")], *drop, "--"]
+    instead = shlex.split(re.search(r"To let it commit, take `(.*?)` for `--protect \"\$PWD/.git\"`", (REPO / "README.md").read_text())[1])
+    at = AGENT.index("$PWD/.git") - 1
+    run_to_copy = [*AGENT[:at], *instead, *AGENT[at + 2:AGENT.index("--")], *drop, "--"]
     assert outcome(run_to_copy, agents_project, f"os.system('touch made; git add -A; {commit} second -a')") == 0
     assert outside("git show --name-only --format=; cat .env") == "made\nsecret"
 
