@@ -223,11 +223,56 @@ static void tell(const struct search *search)
 					     : "");
 }
 
+/* A name with wildcards in it, as that of a directory which the shell put there for a variable, does not match itself. */
+static void warn_of_names(const struct search *search)
+{
+	const struct pattern *pattern = search->op->pattern;
+	const char *way = pattern->base;
+	for (size_t i = 0; i < pattern->n && pattern->components[i].kind != PATTERN_ANY_DEPTH;
+	     i++) {
+		const char *text = pattern->components[i].text;
+		way = arena_printf("%s/%s", way, text);
+		AUTO_CLOSE int fd = pattern->components[i].kind == PATTERN_LITERAL ||
+						    pattern_matches_name(text, text)
+					    ? -1
+					    : path_open(search->run->root.fd, way, O_PATH);
+		if (fd >= 0)
+			say_warning(
+				"%s: %s exists, and is not what PATTERN means: write a \\ before each [ * ? of its name",
+				position_text(search->op->position), way);
+	}
+}
+
+/* Wildcards that other shells have; "": there are none. */
+static const char *foreign_wildcard(const char *text)
+{
+	for (; *text; text++) {
+		const char *end = *text == '{'                               ? strchr(text, '}')
+				  : strchr("@+!?*", *text) && text[1] == '(' ? strchr(text, ')')
+									     : NULL;
+		if (end)
+			return arena_copy(text, (size_t) (end + 1 - text));
+		text += *text == '\\';
+	}
+	return "";
+}
+
+static void warn_of_pattern(const struct search *search)
+{
+	const char *foreign = foreign_wildcard(search->op->inner_path);
+	warn_of_names(search);
+	if (!search->n_matches && *foreign)
+		say_warning(
+			"%s: nothing matches: %s is no wildcard here, but the characters themselves: give a PATTERN for each",
+			position_text(search->op->position), foreign);
+}
+
 void glob_mask(struct run *run, const struct op *op)
 {
 	struct search search = { .run = run, .op = op };
 	find_matches(&search);
 	tell(&search);
+	warn_of_pattern(&search);
 	for (size_t i = 0; i < search.n_matches; i++) {
 		/* A link that leads nowhere hides nothing, and what is gone appears later if at all. */
 		AUTO_CLOSE int fd = path_open(run->root.fd, search.matches[i], O_PATH);

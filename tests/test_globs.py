@@ -88,6 +88,19 @@ def test_no_match_is_none_and_numbers_are_told(project):
     assert "): matches: 5, names looked at: 17" in result.stderr
 
 
+@pytest.mark.parametrize("name, pattern, words", [
+    ("[x]", "/p/[x]/**/.env*", r"/p/[x] exists, and is not what PATTERN means: write a \ before each [ * ? of its name"),
+    ("x", "/p/{x,y}/*", "nothing matches: {x,y} is no wildcard here, but the characters themselves: give a PATTERN for each"),
+    ("x", "/p/@(x|y)/*", "nothing matches: @(x|y) is no wildcard"),
+    ("[x]", r"/p/\[x]/.env*", ""), ("x*", "/p/x*/none", ""), ("{x,y}", "/p/{x,y}/.e*", "")])
+def test_a_pattern_that_hardly_means_what_is_there_is_warned_of(box, name, pattern, words):
+    (box / name).mkdir()
+    (box / name / ".env").touch()
+    line = [*BASE, "--bind", box, "/p", *DROP, "--mask-glob", pattern]
+    told = run(line, ["true"]).stderr
+    assert f"--mask-glob (argument {len(line) - 1}): {words}" in told if words else told == ""
+
+
 def test_a_slash_at_the_end_is_for_directories(project):
     (project / "d/a").write_text("shown")
     assert "d/a" in shown(project, "--mask-glob", "/p/**/a/")
