@@ -35,7 +35,7 @@ const struct cause_row causes[N_CAUSES] = {
 	[CAUSE_IDS_UNMAPPED] = { "ids-unmapped", NO_NEW_NAMESPACE,
 		"this user has no number in the user namespace around", "map its uid and gid there" },
 	[CAUSE_NESTED_DISABLE_USERNS] = { "nested-disable-userns", LIMIT,
-		"the sandbox or container around this one allows no further user namespaces", "leave out --disable-userns there, or this sandbox" },
+		"the sandbox or container around this one allows no further user namespaces", "leave out --disable-userns there, or this sandbox; a sandbox's --mask and --protect imply it but for --protect-accidents-only" },
 	[CAUSE_NAMESPACE_DENIED] = { "namespace-denied", NO_NEW_NAMESPACE,
 		"a container, a security module or a seccomp filter forbids it, or the present root is a chroot", "bwrapish --check tells what is allowed" },
 	[CAUSE_NAMESPACE_NONE] = { "namespace-none", LIMIT,
