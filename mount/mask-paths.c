@@ -14,6 +14,7 @@
 #include "mount/mask.h"
 #include "mount/state.h"
 #include "plan/cover.h"
+#include "plan/lines.h"
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "sys/mountinfo.h"
@@ -360,9 +361,13 @@ static bool is_read_only(const struct sight *sight, int fd)
 static _Noreturn void die_shown(const struct masked *masked, const struct sight *sight,
 				const char *what)
 {
-	die("%s: Can't %s %s: %s shows %s, at %s%s", position_text(masked->op->position),
-	    mask_verb(masked->op), masked->path, position_text(sight->op->position), what,
-	    sight->inner, masked->op->kind == OP_PROTECT ? ", which can be written to there" : "");
+	bool is_protected = masked->op->kind == OP_PROTECT;
+	die("%s: Can't %s %s: %s shows %s, at %s%s; add %s %s%s",
+	    position_text(masked->op->position), mask_verb(masked->op), masked->path,
+	    position_text(sight->op->position), what, sight->inner,
+	    is_protected ? ", which can be written to there" : "",
+	    is_protected ? "--protect" : "--mask", shell_word(sight->inner),
+	    is_protected ? ", or make it read-only" : "");
 }
 
 /* The directory in which nothing can be made or replaced by the path that was given. */

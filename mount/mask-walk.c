@@ -398,10 +398,17 @@ static const char *file_on_the_way(const struct walk *walk, int fd, const char *
 	bool is_pointer = length > (ssize_t) strlen(key) && memcmp(text, key, strlen(key)) == 0;
 	const char *words =
 		is_pointer ? arena_copy(text + strlen(key), (size_t) length - strlen(key)) : "";
-	return arena_printf("%s; %s/%s is a file%s%s%s", errno_text(ENOTDIR), way_of(walk), name,
-			    is_pointer ? ", which says that the directory is " : "",
-			    arena_copy(words, strcspn(words, "\n")),
-			    is_pointer ? ": name what is to be found there" : "");
+	words = arena_copy(words, strcspn(words, "\n"));
+	/* gitrepository-layout(5): a worktree has few files of its own. A submodule's directory lies further down. */
+	const char *worktree = strstr(words, "/worktrees/");
+	bool is_worktree = worktree && !strchr(worktree + strlen("/worktrees/"), '/');
+	return arena_printf(
+		"%s; %s/%s is a file%s%s%s%s", errno_text(ENOTDIR), way_of(walk), name,
+		is_pointer ? ", which says that the directory is " : "", words,
+		is_pointer ? ": name what is to be found there" : "",
+		is_worktree
+			? "; its hooks and config are in what git rev-parse --git-common-dir tells"
+			: "");
 }
 
 /* NULL, or why nothing can be promised there. */

@@ -65,7 +65,10 @@ static problem check_privilege(const struct plan *plan, const struct shape *shap
 	if (shape->caps && (locked_for || !has_own_copy))
 		return problem_at(
 			op->position,
-			"does not hold against the capabilities that COMMAND keeps: add --unshare-user --cap-drop ALL, or --protect-accidents-only");
+			"does not hold against the capabilities that COMMAND keeps: %s, or add --protect-accidents-only",
+			options_given(plan, "--cap-add")
+				? "leave out --cap-add, and give --unshare-user --cap-drop ALL"
+				: "add --unshare-user --cap-drop ALL");
 	if (!locked_for)
 		return NULL;
 	const struct fd_at others[] = { plan->ns.userns, plan->ns.userns2,

@@ -186,7 +186,9 @@ LOCKED = ["--unshare-user", "--cap-drop", "ALL"]  # root's COMMAND could take a 
 def test_a_git_directory_that_is_a_file_is_told_with_what_it_says(option, home, box):
     (box / ".git").write_text("gitdir: /home/me/project/.git/worktrees/fix\n")
     refused([*BASE, *LOCKED, "--bind", box, "/box", option, "/box/.git/hooks"],
-            "Not a directory; /box/.git is a file, which says that the directory is /home/me/project/.git/worktrees/fix: name what is to be found there")
+            "Not a directory; /box/.git is a file, which says that the directory is /home/me/project/.git/worktrees/fix: name what is to be found there; its hooks and config are in what git rev-parse --git-common-dir tells\n")
+    (box / ".git").write_text("gitdir: ../.git/worktrees/fix/modules/part\n")
+    assert refused([*BASE, *LOCKED, "--bind", box, "/box", option, "/box/.git/hooks"]).endswith("found there\n")
     (box / ".git").write_text("\0" * 5000)
     assert refused([*BASE, *LOCKED, "--bind", box, "/box", option, "/box/.git/hooks"]).endswith("Not a directory; /box/.git is a file\n")
 

@@ -68,10 +68,10 @@ static void test_other_names_lead_to_options_that_there_are(void **state)
 {
 	(void) state;
 	static const char *const others[] = {
-		"-v",         "-B",         "-C",          "-e",        "-u",
-		"-g",         "-V",         "-n",          "-m",        "--cwd",
-		"--tmp",      "--device",   "--hide",      "--unshare", "--rootfs",
-		"--try-bind", "--bind-dev", "--clear-env", "--volume",
+		"-v",       "-B",        "-C",        "-e",         "-u",         "-g",
+		"-V",       "-n",        "-m",        "--cwd",      "--tmp",      "--device",
+		"--hide",   "--unshare", "--rootfs",  "--try-bind", "--bind-dev", "--clear-env",
+		"--volume", "--rw",      "--exclude",
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
 		problem bad = read_line(LINE(arena_string(others[i])));
