@@ -82,7 +82,7 @@ bool line_check(struct host *host, struct plan *plan, struct run *run, check_sto
 		close_fd(&host->proc_fd);
 		host->caller.parent = getppid();
 		warn(run);
-		outside_leave_alone(plan);
+		outside_leave_alone(plan, &host->caller);
 		story(host, plan, run);
 	}
 	trials_hear(&trial, 1);

@@ -92,7 +92,15 @@ static bool is_found_without_links(const char *path, struct stat *ret_status)
 	return fd >= 0 && fstat(fd, ret_status) == 0;
 }
 
-/* In a user namespace of his own nobody is kept from his own directories. */
+/* In a user namespace of his own nobody is kept from his own directories, if their group is his, too. */
+static bool is_kept_from(const struct caller *caller, const char *directory)
+{
+	struct stat status;
+	return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0 &&
+	       (errno != EACCES || stat(directory, &status) < 0 || status.st_uid != caller->uid ||
+		status.st_gid != caller->gid);
+}
+
 static void look_at_place(const struct op *op, const char *path, const struct caller *caller,
 			  struct outside *outside)
 {
@@ -104,8 +112,7 @@ static void look_at_place(const struct op *op, const char *path, const struct ca
 		directory = above(directory);
 	if (!is_found_without_links(directory, &status))
 		return;
-	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0 && errno == EACCES &&
-	    status.st_uid != caller->uid)
+	if (is_kept_from(caller, directory))
 		refuse(outside, STAGE_BUILD,
 		       problem_at(op->position, "Can't make %s on the host, for %s is not writable",
 				  path, directory));
@@ -114,32 +121,20 @@ static void look_at_place(const struct op *op, const char *path, const struct ca
 					   position_text(op->position), path));
 }
 
-static void look_at_directories(const struct op *op, struct outside *outside)
-{
-	const struct layer *const directories[] = { &op->overlay->upper, &op->overlay->work };
-	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-		const char *path = directories[i]->path;
-		if (op->overlay->writable && path &&
-		    faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
-			refuse(outside, STAGE_PIN,
-			       problem_at(op->position, "Can't write to %s %s: %s",
-					  i ? "WORKDIR" : "RWSRC", path, errno_text(errno)));
-	}
-}
-
 /* Whether the source, which is missing, would be there by then: made by the operation itself, in what is there or what an
  * earlier one would have made, or by that one. */
-static bool would_be_made(const struct root_plan *root, const struct op *op)
+static bool would_be_made(const struct root_plan *root, const struct op *op,
+			  const struct caller *caller)
 {
 	if (op->kind != OP_BIND || !op->outer_path || exists(op->outer_path))
 		return false;
 	const char *path = op->makes_source ? above(op->outer_path) : op->outer_path;
-	if (op->makes_source && faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0)
+	if (op->makes_source && exists(path) && !is_kept_from(caller, path))
 		return true;
 	for (const struct op *made = root->ops; made < op; made++)
 		if (made->makes_source && path_is_within(path, made->outer_path) &&
 		    path_is_within(made->outer_path, path))
-			return would_be_made(root, made);
+			return would_be_made(root, made, caller);
 	return false;
 }
 
@@ -149,12 +144,10 @@ void outside_look(const struct plan *plan, const struct caller *caller, struct o
 	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
 		const struct op *holder = holder_of(root, op);
 		const char *path = holder && !plan_is_mask(op) ? place_on_host(op, holder) : NULL;
-		if (op->makes_source && would_be_made(root, op))
+		if (op->makes_source && would_be_made(root, op, caller))
 			note(ret_outside,
 			     arena_printf("%s would make %s on the host",
 					  position_text(op->position), op->outer_path));
-		if (op->overlay)
-			look_at_directories(op, ret_outside);
 		if (holder && changes_what_is_there(op))
 			note(ret_outside, arena_printf("%s is not tried: it would change the host",
 						       position_text(op->position)));
@@ -202,7 +195,7 @@ static const struct overlay *write_to_nothing(const struct op *op)
 
 /* What is bound writable is bound read-only, so that nothing can be made on it: what is to lie in it lies on a tmpfs
  * then (mount/level.h). */
-static void leave_host_alone(struct plan *plan)
+static void leave_host_alone(struct plan *plan, const struct caller *caller)
 {
 	struct root_plan *root = &plan->root, kept = *root;
 	kept.ops = arena_alloc((root->n_ops + 1) * sizeof(*kept.ops));
@@ -215,7 +208,7 @@ static void leave_host_alone(struct plan *plan)
 		copy->asked = op;
 		if (op->overlay)
 			copy->overlay = write_to_nothing(op);
-		if (would_be_made(root, op))
+		if (would_be_made(root, op, caller))
 			*copy = (struct op){ .kind = OP_TMPFS,
 					     .asked = op,
 					     .inner_path = op->inner_path,
@@ -237,8 +230,8 @@ static void leave_caller_alone(struct plan *plan)
 }
 
 /* The shape stays that of the line: who asks for a supervisor has one. */
-void outside_leave_alone(struct plan *plan)
+void outside_leave_alone(struct plan *plan, const struct caller *caller)
 {
-	leave_host_alone(plan);
+	leave_host_alone(plan, caller);
 	leave_caller_alone(plan);
 }

@@ -13,6 +13,6 @@ struct outside {
 void outside_look(const struct plan *plan, const struct caller *caller,
 		  struct outside *ret_outside);
 /* Takes it out of the plan. */
-void outside_leave_alone(struct plan *plan);
+void outside_leave_alone(struct plan *plan, const struct caller *caller);
 
 #endif

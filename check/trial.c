@@ -129,21 +129,23 @@ static void finish(struct trial *trial)
 
 void trials_hear(struct trial *trials, size_t n)
 {
+	/* Of those alone that could be started: it takes no more than RLIMIT_NOFILE (poll(2)). */
 	struct pollfd *watched = arena_alloc(n * sizeof(*watched));
+	struct trial **heard = arena_alloc(n * sizeof(*heard));
 	size_t n_open = 0;
-	for (size_t i = 0; i < n; i++) {
-		watched[i] = (struct pollfd){ .fd = trials[i].fd, .events = POLLIN };
-		n_open += trials[i].fd >= 0;
-	}
-	while (n_open) {
-		if (poll(watched, n, -1) < 0 && errno != EINTR)
-			die_errno(errno, "Can't wait for a trial");
-		n_open = 0;
-		for (size_t i = 0; i < n; i++) {
-			if (watched[i].revents && !hear(&trials[i]))
-				watched[i].fd = -1;
-			n_open += watched[i].fd >= 0;
+	for (size_t i = 0; i < n; i++)
+		if (trials[i].fd >= 0) {
+			watched[n_open] = (struct pollfd){ trials[i].fd, POLLIN, 0 };
+			heard[n_open++] = &trials[i];
 		}
+	while (n_open) {
+		if (poll(watched, n_open, -1) < 0 && errno != EINTR)
+			die_errno(errno, "Can't wait for a trial");
+		for (size_t i = n_open; i-- > 0;)
+			if (watched[i].revents && !hear(heard[i])) {
+				watched[i] = watched[--n_open];
+				heard[i] = heard[n_open];
+			}
 	}
 	for (size_t i = 0; i < n; i++)
 		if (trials[i].pid > 0)

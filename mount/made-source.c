@@ -77,19 +77,29 @@ static void remember(const struct run *run, const struct op *op, int parent_fd, 
 	made->items[made->n++] = (struct made_source){ fd, name, status.st_dev, status.st_ino };
 }
 
-/* The last directory of the path, and no more; whoever was faster may have made it. */
+/* The last directory of the path, and no more. A rehearsal, which has replaced the operation where it can be made, looks
+ * for what is in the way, in the order of mkdir(2). -1 and errno. */
+static int make(const struct run *run, int parent_fd, const char *name)
+{
+	if (!run->plan->rehearses)
+		return mkdirat(parent_fd, name, 0700);
+	if (faccessat(parent_fd, name, F_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0)
+		errno = EEXIST;
+	else if (faccessat(parent_fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
+		errno = ENOENT; /* it has just gone away */
+	return -1;
+}
+
+/* Whoever was faster may have made it. */
 int made_source_clone(const struct run *run, const struct op *op)
 {
 	const char *name;
 	struct stat status;
-	if (run->plan->rehearses) /* which has replaced the operation where it was missing */
-		die("%s: Can't find source path %s: it went away meanwhile",
-		    position_text(op->position), op->outer_path);
 	find_other_sources(run);
 	path_split(op->outer_path, &name);
 	AUTO_CLOSE int parent_fd =
 		open(parent_of(op->outer_path), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int error = parent_fd < 0 || mkdirat(parent_fd, name, 0700) < 0 ? errno : 0;
+	int error = parent_fd < 0 || make(run, parent_fd, name) < 0 ? errno : 0;
 	if (error && (parent_fd < 0 || error != EEXIST))
 		die_errno(error, "%s: Can't make the directory %s on the host",
 			  position_text(op->position), failing_path(op->outer_path));

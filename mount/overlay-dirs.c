@@ -229,14 +229,8 @@ static void refuse_unwritable(const struct merge *merge, int fd, const char *wor
 
 /* ---- where writes go ---- */
 
-void overlay_prepare_upper(struct merge *merge)
+static void open_upper(struct merge *merge)
 {
-	if (!merge->overlay->writable)
-		return;
-	if (!merge->overlay->upper.path) {
-		make_tmpfs(merge);
-		return;
-	}
 	struct layer upper = merge->overlay->upper, work = merge->overlay->work;
 	upper.position = work.position = merge->op->position;
 	merge->upper_fd = open_layer(merge, &upper, "RWSRC");
@@ -246,6 +240,32 @@ void overlay_prepare_upper(struct merge *merge)
 	check_work_directory(merge);
 	refuse_unwritable(merge, merge->upper_fd, "RWSRC", upper.path);
 	refuse_unwritable(merge, merge->work_fd, "WORKDIR", work.path);
+}
+
+/* A rehearsal writes elsewhere, and may have RWSRC for a layer, which is the topmost. */
+static void look_at_upper_asked_for(const struct merge *merge)
+{
+	struct merge asked = *merge;
+	asked.op = merge->op->asked;
+	asked.overlay = asked.op->overlay;
+	asked.n_layers = asked.overlay->n_layers;
+	asked.layers += merge->n_layers - asked.n_layers;
+	if (asked.overlay->upper.path)
+		open_upper(&asked);
+	close_fd(&asked.upper_fd);
+	close_fd(&asked.work_fd);
+}
+
+void overlay_prepare_upper(struct merge *merge)
+{
+	if (!merge->overlay->writable)
+		return;
+	if (merge->op->asked)
+		look_at_upper_asked_for(merge);
+	if (merge->overlay->upper.path)
+		open_upper(merge);
+	else
+		make_tmpfs(merge);
 }
 
 unsigned overlay_kept_attributes(const struct merge *merge, const int *fds, size_t n)

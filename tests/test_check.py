@@ -147,6 +147,11 @@ def test_a_wrong_device_is_no_obstacle_for_all_else():
     assert list(failing(findings))[:1] == ["dev"] and "not the device it should be" in findings["dev"]["message"] and result.returncode == 0, findings
 
 
+def test_too_few_descriptors_are_named():
+    result = run(["--check"], prefix=[*USER, "sh", "-c", 'ulimit -n 8; exec "$@"', "sh"])
+    assert os.strerror(errno.EMFILE) in result.stdout and result.stdout.endswith(" be had here.\n") and not result.stderr, result
+
+
 @pytest.mark.root
 def test_root_needs_no_user_namespace():
     deny = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"', "sh"]
@@ -290,10 +295,55 @@ def test_command_does_not_run_whatever_signals_come(form):
     assert os.read(reader, 100) == b""
 
 
-def test_a_writable_directory_that_cannot_be_written_to_is_refused(box):
-    (box / "work").mkdir()
-    findings, _ = check([*BASE, "--overlay-src", "/usr", "--overlay", "/usr", box / "work", "/merged"], ["true"])
-    assert "Can't write to RWSRC /usr" in findings["pin"]["message"], findings
+# Of the box, which is the caller's own; what each line makes or would write to.
+WRONG_OUTSIDE = {
+    "a parent that is missing": ["--bind-create", "new/deep", "/x"],
+    "a parent that is not writable": ["--bind-create", "/etc/bwrapish-is-not-to-make-this", "/x"],
+    "a link that leads nowhere": ["--bind-create", "link", "/x"],
+    "a directory of others": ["--overlay-src", "low", "--overlay", "/usr", "work", "/x"],
+    "a full WORKDIR": ["--overlay-src", "low", "--overlay", "up", "full", "/x"],
+    "a WORKDIR elsewhere": ["--overlay-src", "low", "--overlay", "up", "/dev/shm", "/x"],
+    "RWSRC as WORKDIR": ["--overlay-src", "low", "--overlay", "up", "up", "/x"],
+    "RWSRC in WORKDIR": ["--overlay-src", "low", "--overlay", "full/up", "full", "/x"],
+    "RWSRC as a layer": ["--overlay-src", "up", "--overlay", "up", "work", "/x"],
+}
+
+
+@pytest.fixture
+def own(box):
+    for name in ("low", "up", "work", "full/up", "locked"):
+        (box / name).mkdir(parents=True)
+    (box / "link").symlink_to("nowhere")
+    (box / "locked").chmod(0o555)
+    if USER:
+        subprocess.run(["chown", "-Rh", f"{user_id()}:{user_id()}", box], check=True)
+        box.chmod(0o755)
+    return box
+
+
+def check_and_run(own, words):
+    """What both say, with places in the box."""
+    line = [*BASE, *(own / word if word[0] not in "-/" else word for word in words)]
+    before = tree(own)
+    findings, _ = check(line, ["true"])
+    assert tree(own) == before
+    shown = run(["--unsetenv", "NOTHING", *line], ["true"], prefix=USER)
+    return "".join(f"{PREFIX}{finding['message']}\n" for finding in findings.values() if finding["verdict"] == "fails"), shown
+
+
+@pytest.mark.parametrize("name", WRONG_OUTSIDE)
+def test_what_the_host_does_not_have_or_allow_is_told_as_the_run_tells_it(own, name):
+    told, shown = check_and_run(own, WRONG_OUTSIDE[name])
+    assert told and shown.stderr == told and shown.returncode == 1, (told, shown)
+
+
+def test_nobody_is_kept_from_directories_of_his_own(own):
+    told, shown = check_and_run(own, ["--bind-create", "locked/new", "/x"])
+    assert not told and shown.returncode == 0, (told, shown)
+    need_kernel_overlay("user", own)
+    (own / "up").chmod(0o555)
+    told, shown = check_and_run(own, ["--overlay-src", "low", "--overlay", "up", "work", "/x"])
+    assert not told and shown.returncode == 0, (told, shown)
 
 
 def test_what_cannot_be_made_on_the_host_fails_as_it_does_in_the_run():
