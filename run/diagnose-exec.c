@@ -45,11 +45,10 @@ static const char *missing_interpreter(const char **path)
  * be a link, as Debian's into /lib: each that is missing on the whole way. */
 static const char *merged_usr(const char *path)
 {
-	enum { MOST_LINKS = 40 }; /* path_resolution(7) */
 	struct text text = { 0 };
 	struct stat status;
 	text_add(&text, "%s", "");
-	for (int n = 0; path && path[0] == '/' && n < MOST_LINKS; n++) {
+	for (int n = 0; path && path[0] == '/' && n < DIAGNOSE_MOST_LINKS; n++) {
 		const char *name = skip_slashes(path), *merged = arena_join("/usr/", name);
 		const char *top = arena_copy(name, strcspn(name, "/"));
 		const char *lacks = arena_printf(" --symlink usr/%s /%s", top, top);
@@ -58,24 +57,24 @@ static const char *merged_usr(const char *path)
 				text_add(&text, "%s%s", text.length ? "" : ", by", lacks);
 			path = merged;
 		}
-		const char *link = diagnose_link(AT_FDCWD, path), *last = strrchr(path, '/');
-		bool is_relative = link && link[0] != '/';
-		path = is_relative ? arena_join(arena_copy(path, (size_t) (last + 1 - path)), link)
-				   : link;
+		path = diagnose_behind_link(path);
 	}
 	return text.bytes;
 }
 
-static const char *name_interpreter(const char *path, const char *interpreter)
+static const char *name_interpreter(const struct plan *plan, const char *path,
+				    const char *interpreter)
 {
 	if (strchr(interpreter, '\r'))
 		return cause_text(CAUSE_EXEC_DOS, interpreter);
+	const char *mask = diagnose_mask(plan, interpreter);
 	const char *by = merged_usr(interpreter), *link = diagnose_link(AT_FDCWD, interpreter);
 	if (link && !*by)
 		interpreter = arena_printf("%s (the link says %s)", interpreter, link);
-	return arena_join(cause_text(CAUSE_EXEC_INTERPRETER,
-				     arena_printf("%s exists, but %s", path, interpreter)),
-			  by);
+	return arena_printf("%s%s%s",
+			    cause_text(CAUSE_EXEC_INTERPRETER,
+				       arena_printf("%s exists, but %s", path, interpreter)),
+			    by, mask);
 }
 
 /* The first of COMMAND's words that is an option's name; 0: there is none. */
@@ -130,10 +129,11 @@ static const char *not_found(const struct plan *plan, const char *path_list)
 		const char *lacks_it = path, *missing = missing_interpreter(&lacks_it);
 		struct stat status;
 		if (missing)
-			return name_interpreter(streq(lacks_it, command) ? "it" : lacks_it,
+			return name_interpreter(plan, streq(lacks_it, command) ? "it" : lacks_it,
 						missing);
 		if (lstat(path, &status) == 0) /* a link, then */
-			return diagnose_way(-1, path, ENOENT);
+			return arena_join(diagnose_way(-1, path, ENOENT),
+					  diagnose_mask(plan, path));
 		start += length;
 	}
 	const char *hidden = plan_first_hidden(plan);

@@ -112,13 +112,31 @@ const char *diagnose_source(const struct run *run, const struct op *op, const ch
 	return why;
 }
 
+const char *diagnose_behind_link(const char *path)
+{
+	for (const char *end = skip_slashes(path); *end; end = skip_slashes(end)) {
+		const char *name = end;
+		end += strcspn(end, "/");
+		const char *link = diagnose_link(AT_FDCWD, arena_copy(path, (size_t) (end - path)));
+		if (link)
+			return arena_printf("%s%s%s",
+					    *link == '/' ? ""
+							 : arena_copy(path, (size_t) (name - path)),
+					    link, end);
+	}
+	return NULL;
+}
+
 const char *diagnose_mask(const struct plan *plan, const char *path)
 {
-	const char *name = strrchr(path, '/');
-	name = name ? name + 1 : path;
-	char *above = realpath(name == path ? "." : arena_copy(path, (size_t) (name - path)), NULL);
-	if (above)
-		path = arena_printf("%s/%s", streq(above, "/") ? "" : above, name);
-	const struct op *mask = plan_find_mask(plan, OP_MASK, path);
+	const struct op *mask = NULL;
+	char *here = *path == '/' ? NULL : realpath(".", NULL);
+	if (here)
+		path = arena_printf("%s/%s", here, path);
+	free(here);
+	for (int n = 0; !mask && path && n < DIAGNOSE_MOST_LINKS; n++) {
+		mask = plan_find_mask(plan, OP_MASK, path);
+		path = diagnose_behind_link(path);
+	}
 	return mask ? cause_text(CAUSE_WAY_MASKED, position_text(mask->position)) : "";
 }

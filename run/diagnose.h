@@ -29,6 +29,9 @@ const char *diagnose_exec(const struct run *run, const char *path_list, int erro
 const char *diagnose_way(int root_fd, const char *path, int error);
 /* The same of a path that COMMAND does not see: the --mask that it is below, if there is one. */
 const char *diagnose_mask(const struct plan *plan, const char *path);
+/* The path with what its first link says in the place of that, as from here; NULL: it has none. */
+const char *diagnose_behind_link(const char *path);
+enum { DIAGNOSE_MOST_LINKS = 40 }; /* path_resolution(7) */
 /* What the link says; NULL: it is none. */
 const char *diagnose_link(int dir_fd, const char *name);
 /* Of a path on the host that is to be shown. */

@@ -94,6 +94,8 @@ LINES = {
     "a loader masked": ("--ro-bind / / --unshare-user --cap-drop ALL --mask /lib64/ld-linux-x86-64.so.2 true", "which runs it, may not be executed; it lies on a noexec mount, that of --mask (argument 7)", "--ro-bind / / true"),
     "COMMAND masked": (f"{NO_CAPS} --mask /usr/bin --setenv PATH /usr/bin true", "(/usr/bin); --mask (argument 7) may hide it: bind behind that what is to be seen there",
                        f"{NO_CAPS} --mask /usr/bin --setenv PATH /usr/bin --ro-bind /usr/bin/true /usr/bin/true true"),
+    "COMMAND masked behind a link": (f"{NO_CAPS} --mask {{box}}/alternatives {{box}}/bin/tool", "or name another place; --mask (argument 7) may hide it", "--ro-bind / / {box}/bin/tool"),
+    "what runs it masked": (f"{NO_CAPS} --mask /bin {{box}}/bin/script", "which runs it, does not exist in the sandbox: show that, too; --mask (argument 7) may hide it", "--ro-bind / / {box}/bin/script"),
     "COMMAND masked by a pattern": (f"{NO_CAPS} --mask-glob /usr/bin/tru* --setenv PATH /usr/bin true", "it lies on a noexec mount, that of --mask-glob (argument 7)", "--ro-bind / / true"),
     "a directory masked": (f"{NO_CAPS} --mask {{box}} --chdir {{box}}/data true", "No such file or directory; --mask (argument 7) may hide it: bind behind that", "--ro-bind / / --chdir {box}/data true"),
     "a home in quotes": ("--ro-bind / / --protect-try '~/.ssh' ls", '--protect-try (argument 4): ~/.ssh is relative, and would be /~/.ssh inside: write "$HOME/.ssh"',
