@@ -200,12 +200,17 @@ static void leave_host_alone(struct plan *plan, const struct caller *caller)
 	struct root_plan *root = &plan->root, kept = *root;
 	kept.ops = arena_alloc((root->n_ops + 1) * sizeof(*kept.ops));
 	kept.n_ops = 0;
+	bool lacks_file = false;
 	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
-		if (changes_what_is_there(op) && holder_of(root, op))
+		bool stays = changes_what_is_there(op) && holder_of(root, op);
+		if (stays && (lacks_file || op->kind == OP_FILE)) {
+			lacks_file = true; /* which a later one may look for */
 			continue;
+		}
 		struct op *copy = &kept.ops[kept.n_ops++];
 		*copy = *op;
 		copy->asked = op;
+		copy->stays_as_is = stays;
 		if (op->overlay)
 			copy->overlay = write_to_nothing(op);
 		if (would_be_made(root, op, caller))

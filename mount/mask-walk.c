@@ -411,6 +411,22 @@ static const char *file_on_the_way(const struct walk *walk, int fd, const char *
 			: "");
 }
 
+static const char *stop_at_missing(const struct walk *walk, const char *name, bool is_directory,
+				   struct mask_place *ret)
+{
+	ret->missing = name;
+	ret->missing_is_directory = is_directory;
+	if (is_directory && stub_would_be_file(walk->run, walk->at_fd, name))
+		return file_on_the_way(walk, -1, name, 0);
+	if (walk->link && strlen(walk->rest) >= walk->behind_link)
+		return arena_printf(
+			"the link %s leads to what does not exist: remove it, or make that",
+			walk->link);
+	return goes_up(walk->rest)
+		       ? arena_printf("%s, from which .. leads on, does not exist", name)
+		       : NULL;
+}
+
 /* NULL, or why nothing can be promised there. */
 static const char *go(struct walk *walk, struct mask_place *ret)
 {
@@ -433,15 +449,10 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 		if (ret->is_stub)
 			close(fd);
 		if (ret->is_stub || error == ENOENT) {
-			ret->missing = name;
-			ret->missing_is_directory = !is_last || wants_directory;
-			if (walk->link && strlen(walk->rest) >= walk->behind_link)
-				return arena_printf(
-					"the link %s leads to what does not exist: remove it, or make that",
-					walk->link);
-			if (goes_up(walk->rest))
-				return arena_printf("%s, from which .. leads on, does not exist",
-						    name);
+			const char *why =
+				stop_at_missing(walk, name, !is_last || wants_directory, ret);
+			if (why)
+				return why;
 			break;
 		}
 		if (error)

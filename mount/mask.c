@@ -273,7 +273,8 @@ static void treat_missing(struct run *run, struct masked *masked, const struct m
 	}
 	masked->is_stub = takes_stub(run, masked, place);
 	if (masked->is_stub && run->plan->rehearses) {
-		stub_require(run, masked->op, place->missing);
+		stub_rehearse(run, masked->op, place->fd, place->missing);
+		masked->is_file = !place->missing_is_directory;
 		masked->parent = mask_object_of(&place->status);
 		masked->name = place->missing;
 		remember(run, masked);

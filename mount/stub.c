@@ -34,7 +34,7 @@ static _Noreturn void die_without(const struct op *op, const char *name, const c
 
 /* ---- what the supervisor is told ---- */
 
-void stub_require(const struct run *run, const struct op *op, const char *name)
+static void stub_require(const struct run *run, const struct op *op, const char *name)
 {
 	const struct plan *plan = run->plan;
 	size_t n_fds = FDS_EACH * (run->mounts->masks->n_stubs + 1);
@@ -55,6 +55,46 @@ void stub_require(const struct run *run, const struct op *op, const char *name)
 		die_without(op, name, "too few descriptors are allowed (ulimit -n)");
 }
 
+/* With no more rights than the supervisor has in the end: what it could not remove is not made. */
+static void lower_rights(const struct run *run)
+{
+	if (run->shape.user_namespace)
+		caps_lower(CAP_BIT(CAP_DAC_OVERRIDE));
+}
+
+static void raise_rights(const struct run *run)
+{
+	int error = errno;
+	if (run->shape.user_namespace)
+		caps_raise_permitted();
+	errno = error;
+}
+
+/* That the bind is read-only for the rehearsal alone says nothing (EROFS). */
+void stub_rehearse(const struct run *run, const struct op *op, int parent_fd, const char *name)
+{
+	stub_require(run, op, name);
+	lower_rights(run);
+	int done = faccessat(parent_fd, name, F_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW);
+	if (done < 0)
+		done = faccessat(parent_fd, ".", W_OK | X_OK, AT_EACCESS);
+	raise_rights(run);
+	if (done < 0 && errno == EACCES)
+		die_without(op, name, errno_text(errno));
+}
+
+bool stub_would_be_file(const struct run *run, int parent_fd, const char *name)
+{
+	const struct masks *masks = run->mounts->masks;
+	struct kernel_statx parent;
+	for (const struct masked *masked = masks->items; masked < masks->items + masks->n; masked++)
+		if (run->plan->rehearses && masked->is_stub && streq(masked->name, name) &&
+		    sys_statx(parent_fd, "", AT_EMPTY_PATH, STATX_INO, &parent) == 0 &&
+		    mask_is_same(masked->parent, mask_object_of(&parent)))
+			return masked->is_file;
+	return false;
+}
+
 static void tell_place(const struct run *run, const struct op *op, int dir_fd, const char *name)
 {
 	uint64_t part[MESSAGE_CAPACITY];
@@ -72,25 +112,20 @@ static void tell_place(const struct run *run, const struct op *op, int dir_fd, c
 
 /* ---- made and locked ---- */
 
-/* A new one, or one that is there. With no more rights than the supervisor has in the end: what it could not remove
- * is not made. -1 and errno. */
+/* A new one, or one that is there. -1 and errno. */
 static int make_or_open(const struct run *run, int dir_fd, const char *name, bool is_directory,
 			bool *ret_is_new)
 {
 	int fd = -1, made = -1;
-	if (run->shape.user_namespace)
-		caps_lower(CAP_BIT(CAP_DAC_OVERRIDE));
+	lower_rights(run);
 	if (is_directory)
 		made = mkdirat(dir_fd, name, STUB_DIRECTORY_MODE);
 	else
 		made = fd =
 			openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, STUB_FILE_MODE);
-	int error = errno;
-	if (run->shape.user_namespace)
-		caps_raise_permitted();
+	raise_rights(run);
 	*ret_is_new = made >= 0;
-	errno = error;
-	if (made < 0 && error != EEXIST)
+	if (made < 0 && errno != EEXIST)
 		return -1;
 	return fd >= 0 ? fd : stub_open(run, dir_fd, name);
 }

@@ -16,13 +16,15 @@ enum {
 /* Whether fd (O_PATH is enough) refers to one, whoever made it. Who finds one on the way, in a writable bind, has
  * found nothing and shares it by stub_make(): otherwise it goes while it is covered. */
 bool stub_is_one(int fd);
-/* Dies where `name` could not be one, whatever the file system. */
-void stub_require(const struct run *run, const struct op *op, const char *name);
 /* In setup: `name` in parent_fd, a directory in a writable bind, is missing, or a stub. Makes it, or shares it with
  * other sandboxes, whose one may be of the other type. It stays until the last of them is over. Dies when that cannot
  * be had. */
 void stub_make(struct run *run, const struct op *op, int parent_fd, const char *name,
 	       bool is_directory);
+/* Makes none, and dies where it could not be made, as far as can be seen. */
+void stub_rehearse(const struct run *run, const struct op *op, int parent_fd, const char *name);
+/* Whether an earlier mask would have made one there, and that a file. */
+bool stub_would_be_file(const struct run *run, int parent_fd, const char *name);
 
 /* ---- in the supervisor ---- */
 

@@ -113,6 +113,7 @@ struct added_device {
 struct op {
 	enum op_kind kind;
 	const struct op *asked; /* in a rehearsal, that of the line; else NULL */
+	bool stays_as_is;       /* ... what is to be changed, and is only looked for */
 	bool read_only;
 	bool devices;      /* device nodes work */
 	bool skip_missing; /* a source that does not exist is skipped */

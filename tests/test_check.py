@@ -305,6 +305,9 @@ WRONG_OUTSIDE = {
     "a WORKDIR elsewhere": ["--overlay-src", "low", "--overlay", "up", "/dev/shm", "/x"],
     "RWSRC as WORKDIR": ["--overlay-src", "low", "--overlay", "up", "up", "/x"],
     "RWSRC in WORKDIR": ["--overlay-src", "low", "--overlay", "full/up", "full", "/x"],
+    "a stub in a directory that may not be written to": ["--bind", ".", "/w", "--mask", "/w/locked/new"],
+    "what is below a stub that is a file": ["--bind", ".", "/w", "--protect", "/w/new", "--protect", "/w/new/below"],
+    "a mode of what is missing": ["--bind", ".", "/w", "--dir", "/w/new", "--chmod", "0700", "/w/new", "--chmod", "0700", "/w/none"],
     "RWSRC as a layer": ["--overlay-src", "up", "--overlay", "up", "work", "/x"],
 }
 
@@ -335,6 +338,22 @@ def check_and_run(own, words):
 def test_what_the_host_does_not_have_or_allow_is_told_as_the_run_tells_it(own, name):
     told, shown = check_and_run(own, WRONG_OUTSIDE[name])
     assert told and shown.stderr == told and shown.returncode == 1, (told, shown)
+
+
+def test_what_the_line_makes_or_finds_may_get_a_mode(own):
+    before = tree(own)
+    for words in (["--chmod", "0700", "/w/locked"], ["--dir", "/w/new", "--chmod", "0700", "/w/new"], ["--file", data_fd("x"), "/w/file", "--chmod", "0600", "/w/file"]):
+        findings, _ = check([*BASE, "--bind", own, "/w", *words], ["true"])
+        assert not failing(findings) and "is not tried" in findings["build"]["notes"][-1] and tree(own) == before, findings
+
+
+@pytest.mark.root
+def test_a_device_keeps_its_mode():
+    own_device = "d=$(mktemp -d /run/null.XXXXXX); mknod -m 666 $d/null c 1 3; mount --bind $d/null /dev/null"
+    prefix = host_mounts(own_device, 'status=0; "$@" || status=$?; mode=$(stat -c %a /dev/null); rm -r $d; test $mode = 666 || exit 99; exit $status')
+    for place in ("/dev/null", "/x"):
+        findings, _ = check([*BASE, "--dev", "/dev", "--symlink", "/dev/null", "/x", "--chmod", "0600", place], ["true"], prefix=prefix)
+        assert not failing(findings), findings
 
 
 def test_nobody_is_kept_from_directories_of_his_own(own):
