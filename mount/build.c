@@ -102,8 +102,6 @@ static void build_directory(struct run *run, const struct op *op)
 		    position_text(op->position), failing_path(op->inner_path));
 }
 
-/* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands
- * in, whose links lead to descriptors of ours and nowhere else. */
 /* In a rehearsal nothing is changed that is the host's: devices are, wherever they lie. */
 static bool stays_as_is(const struct run *run, const struct op *op, int fd)
 {
@@ -112,6 +110,8 @@ static bool stays_as_is(const struct run *run, const struct op *op, int fd)
 				   (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)));
 }
 
+/* fchmod(2) takes no O_PATH descriptor (EBADF; fchmodat2 is 6.6): the host's O_PATH /proc stands
+ * in, whose links lead to descriptors of ours and nowhere else. */
 static void build_chmod(const struct run *run, const struct op *op)
 {
 	AUTO_CLOSE int fd = destination_open_to_change(run, op->inner_path, O_PATH);
