@@ -60,7 +60,8 @@ open("plain", "w").write("x")
 os.rename("plain", ".wh.file")
 open(".wh.gone/inside", "w").write("x")
 """
-HONEST = "cd /m; echo 2 >file; rm both; rm -r gone; rm dir/old; echo 3 >dir/new"
+# -f: fuse-overlayfs may look again in the meantime (after a second), obey a mark and hide what it hides.
+HONEST = "cd /m; echo 2 >file; rm -f both; rm -rf gone; rm -f dir/old; echo 3 >dir/new"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
