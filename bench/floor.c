@@ -253,7 +253,7 @@ static void build_binds(const char *directory, const char *source, int n)
 	move_into(root, directory);
 }
 
-/* The host read-only becomes /; with proc and dev of its own, or with `overlay` on /mnt, if asked for. */
+/* The host, read-only, stays /: its mounts came with the mount namespace; with proc and dev of its own, or with `overlay` on /mnt, if asked for. */
 static void build_root(const char *directory, int with_proc_and_dev, long overlay)
 {
 	static const char *const names[] = {
@@ -261,23 +261,25 @@ static void build_root(const char *directory, int with_proc_and_dev, long overla
 	};
 	static const char *const mode[] = { "mode", "0755", 0 };
 	const unsigned long safe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-	long root = clone_tree("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY | safe);
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | safe,
+				   .propagation = MS_PRIVATE };
+	long nodes[6], proc, dev;
 	if (with_proc_and_dev) {
-		long nodes[6], proc, dev;
 		for (int i = 0; names[i]; i++)
 			nodes[i] = clone_tree(names[i], 0, MOUNT_ATTR_NOSUID);
 		proc = new_filesystem("proc", 0, safe | MOUNT_ATTR_NOEXEC);
 		dev = new_filesystem("tmpfs", mode, safe);
-		attach(root, AT_FDCWD, "/");
-		attach(proc, root, "proc");
-		attach(dev, root, "dev");
-		fill_dev(dev, nodes, names);
-	} else {
-		attach(root, AT_FDCWD, "/");
-		if (overlay >= 0)
-			attach(overlay, root, "mnt");
 	}
-	move_into(root, directory);
+	DO(mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attr, sizeof(attr));
+	if (with_proc_and_dev) {
+		attach(proc, AT_FDCWD, "/proc");
+		attach(dev, AT_FDCWD, "/dev");
+		fill_dev(dev, nodes, names);
+	}
+	if (overlay >= 0)
+		attach(overlay, AT_FDCWD, "/mnt");
+	if (TRY(chdir, directory) < 0)
+		DO(chdir, "/");
 }
 
 static void drop_capabilities(int bounding_too)

@@ -4,7 +4,8 @@
  *   pin    every source of the host becomes a detached clone with its flags set, and every file system that the
  *          kernel wants to compare with the host's (procfs) is created, while the host can still be seen;
  *   enter  / is made, we move in, and the old root is detached: from then on there is no path, no link and no ".." that
- *          leads to the host, by construction. Where a scratch tmpfs is needed (scratch.c), that
+ *          leads to the host, by construction. The host's / itself, shown at /, may stay where it is: all of it is in
+ *          the sandbox then. Where a scratch tmpfs is needed (scratch.c), that
  *          becomes the root of the mount namespace, with / below it, until all is built;
  *   build  (build.c) the operations in command-line order, all of them inside.
  *
@@ -36,6 +37,8 @@
 #include "utils.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 /* ---- pinning ---- */
@@ -48,6 +51,40 @@ static void note_type(const struct run *run, const struct op *op, struct pin *pi
 	pin->mount_id = status.stx_mnt_id;
 }
 
+/* Whether / of the host, shown at /, needs no clone: our copy of the mount namespace is one already. So where it was
+ * made with a user namespace, whose copy has slave mounts only, all of them locked, and / on top of it
+ * (mount_namespaces(7), create_user_ns()); and where nobody writes to the host's tree by another path once its flags
+ * are set. */
+static bool can_stay(const struct run *run, const struct op *op)
+{
+	const struct plan *plan = run->plan;
+	if (op != plan->root.ops || !plan_first_op_is_root(plan) || !op->outer_path ||
+	    !streq(op->outer_path, "/") || !(run->shape.namespaces & CLONE_NEWUSER) ||
+	    run->mounts->scratch.exists || plan_has_op(plan, OP_OVERLAY))
+		return false;
+	for (size_t i = 0; i < plan->root.n_ops; i++)
+		if (plan->root.ops[i].makes_source)
+			return false;
+	return true;
+}
+
+static void pin_bind(const struct run *run, const struct op *op, struct pin *pin)
+{
+	if (can_stay(run, op)) {
+		pin->mount_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		/* A copy that is made late comes after what lies on it in the list of mounts, and who reads that takes the
+		 * last one for the one on top. */
+		pin->stays = pin->mount_fd >= 0 &&
+			     !scratch_runs_short(run, pin->mount_fd,
+						 run->plan->root.n_ops + N_DEVICE_NODES);
+		if (!pin->stays)
+			close_fd(&pin->mount_fd);
+	}
+	if (!pin->stays)
+		pin->mount_fd = bind_pin(run, op);
+	pin->skipped = pin->mount_fd < 0;
+}
+
 /* may_nest: something is bound writable, and whether that is a part of another's source matters. */
 static void pin_op(struct run *run, size_t number, bool may_nest)
 {
@@ -55,8 +92,7 @@ static void pin_op(struct run *run, size_t number, bool may_nest)
 	struct pin *pin = &run->mounts->pins[number];
 	switch (op->kind) {
 	case OP_BIND:
-		pin->mount_fd = bind_pin(run, op);
-		pin->skipped = pin->mount_fd < 0;
+		pin_bind(run, op, pin);
 		if (!pin->skipped) {
 			note_type(run, op, pin);
 			if (may_nest)
@@ -173,7 +209,10 @@ static void make_root_mount(struct run *run, int *ret_fd)
 		destination_note_tmpfs(run, *ret_fd);
 	if (first && first->is_root)
 		destination_note_mount(run, &plan->root.ops[0], *ret_fd);
-	attach_new_root(run, *ret_fd);
+	if (first && first->stays)
+		bind_set_flags(run, &plan->root.ops[0], *ret_fd);
+	else
+		attach_new_root(run, *ret_fd);
 }
 
 void newroot_enter(struct run *run)
@@ -183,7 +222,10 @@ void newroot_enter(struct run *run)
 		root_stand_on(run->host->proc_fd); /* no source is looked up any more */
 	make_root_mount(run, &run->root.fd);
 	if (!run->mounts->scratch.exists) {
-		pivot_into(run);
+		if (plan_first_op_is_root(run->plan) && run->mounts->pins[0].stays)
+			pivot_stay(run);
+		else
+			pivot_into(run);
 		return;
 	}
 	scratch_leave_host(run);

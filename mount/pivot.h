@@ -8,6 +8,8 @@
 void pivot_attach(int mount_fd);
 /* Makes the attached mount our root and detaches the old one. */
 void pivot_into(struct run *run);
+/* The same where the host's tree itself is our root: nothing is left behind. */
+void pivot_stay(struct run *run);
 /* Dies of an errno of pivot_root(2). */
 _Noreturn void pivot_die(int error);
 /* Or of that of umount2(2), behind it. */

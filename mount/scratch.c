@@ -7,6 +7,7 @@
  */
 #include "mount/scratch.h"
 
+#include "bind-mount.h"
 #include "mount/fs.h"
 #include "mount/pivot.h"
 #include "mount/state.h"
@@ -29,9 +30,26 @@ static void enter(const struct run *run)
 		pivot_die(errno);
 }
 
+/* The host's tree was to become / where it stands: it will be one in ours, and / is made of a clone. */
+static void clone_what_stays(const struct run *run)
+{
+	struct pin *pin = run->mounts->pins;
+	struct kernel_statx status;
+	if (!pin->stays)
+		return;
+	close_fd(&pin->mount_fd);
+	pin->mount_fd = bind_pin(run, run->plan->root.ops);
+	pin->stays = false;
+	if (sys_statx(pin->mount_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID,
+		      &status) < 0)
+		die_errno(errno, "Can't look at the new root");
+	pin->mount_id = status.stx_mnt_id;
+}
+
 /* The same while sources are still to be looked up: we go back to where we were, as into a chroot. */
 static void make_beside(const struct run *run)
 {
+	clone_what_stays(run);
 	run->mounts->scratch.fd = fs_make_tmpfs((struct position){ .option = "setup" }, 0700);
 	run->mounts->scratch.exists = true;
 	AUTO_CLOSE int root_fd = run->in_chroot ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;

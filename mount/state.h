@@ -12,10 +12,10 @@ enum { N_DEVICE_NODES = 6 };
 
 /* What was taken for one operation while the host could be seen. */
 struct pin {
-	int mount_fd;          /* -1: skipped, parked, or nothing to pin */
-	bool skipped, is_root; /* its source need not exist, and does not; / was made of it */
-	bool parked;           /* attached in the scratch tmpfs under the operation's number */
-	bool is_directory;
+	int mount_fd;               /* -1: skipped, parked, or nothing to pin */
+	bool skipped, is_root;      /* its source need not exist, and does not; / was made of it */
+	bool parked;                /* attached in the scratch tmpfs under the operation's number */
+	bool stays, is_directory;   /* where the host has it: newroot.c */
 	enum proc_form proc_form;   /* of a --proc and its like */
 	uint64_t mount_id;          /* 0: nobody has asked yet */
 	const char *source;         /* where on the host; NULL: of no interest */

@@ -1,14 +1,18 @@
-"""Binds with more than a source and a destination: one word for both, a source that is made, a source inside."""
+"""Binds with more than a source and a destination: one word for both, a source that is made, a source inside; and the whole host at /."""
+import errno
 import os
 import re
 import stat
+from collections import Counter
 
 import pytest
 
 from lines import form_args, forms
 from masks import DROP
 from overlays import CALLERS, fuse_prefix, needs_fuse, tree  # noqa: F401 (a fixture)
-from sandbox import BASE, TIMEOUT, assert_ok, assert_refused, bpf, data_fd, host_mounts, inside, mounts_inside, refused, run, shell, start
+from sandbox import BASE, TIMEOUT, assert_ok, assert_refused, bpf, data_fd, host_mounts, inside, mounts_inside, parse_mountinfo, refused, run, shell, start
+from test_causes import refusing
+from test_mounts import submounts
 
 pytestmark = pytest.mark.core
 
@@ -267,3 +271,27 @@ def test_nothing_is_mounted_in_a_second_view_of_a_fuse_overlay(caller, tree):
     result = run([*args, "--tmpfs", "/p/dir"], ["echo", "COMMAND RAN"], prefix=fuse_prefix(caller))
     assert_refused(result, f"--tmpfs (argument {len(args) + 1})", "--bind-inner shows the overlay of --tmp-overlay")
     assert_ok(run(args, ["test", "-d", "/p/dir"], prefix=fuse_prefix(caller)))
+
+
+# ---- the host itself ----
+
+@pytest.mark.parametrize("option", ["--ro-bind", "--bind", "--dev-bind", "--bind-try"])
+def test_the_host_at_root_is_no_second_copy_of_its_mounts(option):
+    """Then nothing has to be left behind, and pivot_root(2) may be refused: an initial ramfs cannot be left at all."""
+    result = run(["--unshare-user", option, "/", "/", "--tmpfs", "/tmp"], ["ls", "-A", "/tmp"], prefix=refusing({"pivot_root": errno.EINVAL}))
+    assert_ok(result)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("limit", [32, 64])
+@pytest.mark.parametrize("args", [["--ro-bind", "/", "/"], ["--bind", "/", "/"], ["--dev-bind", "/", "/"], ["--propagation", "slave", "--ro-bind", "/", "/"],
+                                  ["--mount-flags", "noexec", "--bind", "/", "/", "--ro-bind", "/usr", "/usr"]], ids=" ".join)
+def test_the_host_at_root_has_the_mounts_that_a_copy_has(args, limit, box):
+    """With few descriptors it is a copy, which goes into a tmpfs meanwhile: from the beginning, or when so many nodes are taken."""
+    prefix = submounts(box, "mount --make-rshared src/a; mount -t tmpfs none src/b")
+    line = ["--unshare-user", *args, *(["--dev", "/dev"] * 6), "--proc", "/proc"]
+    stays, copied = (run(line, ["cat", "/proc/self/mountinfo"], prefix=[*prefix, *how]) for how in ([], ["prlimit", f"--nofile={limit}:{limit}"]))
+    assert_ok(stays)
+    assert_ok(copied)
+    stays, copied = (Counter(parse_mountinfo(result.stdout)) for result in (stays, copied))
+    assert stays == copied and {f"{box}/src/b/deep", f"{box}/src/closed/inner"} <= {mount.point for mount in stays}
