@@ -76,6 +76,9 @@ static void read_and_check(int argc, char **argv, struct host *host, struct plan
 	    (bad && command_options_ask_for_env_codes(argv)))
 		die_set_status(EXIT_SETUP);
 	die_first_call(report_early_failure, run);
+	problem two = check_question(plan);
+	if (two)
+		die("%s", two);
 	if (bad && check_is_asked_for(plan))
 		check_refuse(plan, STAGE_READ, bad);
 	if (bad)

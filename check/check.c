@@ -9,6 +9,7 @@
 #include "check/line.h"
 #include "check/machine.h"
 #include "plan/explain.h"
+#include "plan/given.h"
 #include "plan/option.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -23,6 +24,26 @@ bool check_is_asked_for(const struct plan *plan)
 {
 	return plan->look.check || plan->look.features || plan->look.check_json.fd >= 0 ||
 	       plan->look.features_json.fd >= 0;
+}
+
+problem check_question(const struct plan *plan)
+{
+	static const char questions[][2][16] = { { "--dry-run", "--dry-run" },
+						 { "--check", "--check-json" },
+						 { "--features", "--features-json" } };
+	const char *first = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		const char *name = questions[i][options_given(plan, questions[i][1])];
+		if (!options_given(plan, name))
+			continue;
+		if (first)
+			return option_refused(
+				plan, name,
+				arena_printf("%s asks something else: give one of the two",
+					     position_text(options_position(plan, first))));
+		first = name;
+	}
+	return NULL;
 }
 
 /* Whether there is anything on the line but how to talk. */

@@ -6,6 +6,8 @@
 
 /* Whether the line asks for that, or for --features. */
 bool check_is_asked_for(const struct plan *plan);
+/* One at a time: what would be done, whether it can be, what there is. */
+problem check_question(const struct plan *plan);
 /* Tells it, and ends the process. `host` and `plan` are what `run` is made of. */
 _Noreturn void check_carry_out(struct host *host, struct plan *plan, struct run *run,
 			       check_story story);

@@ -77,12 +77,12 @@ bool line_check(struct host *host, struct plan *plan, struct run *run, check_sto
 {
 	struct trial trial;
 	struct outside outside = { 0 };
-	outside_look(plan, &host->caller, &outside);
+	outside_look(run, &outside);
 	if (trial_begin(&trial)) {
 		close_fd(&host->proc_fd);
 		host->caller.parent = getppid();
 		warn(run);
-		outside_leave_alone(plan, &host->caller);
+		outside_leave_alone(run, plan);
 		story(host, plan, run);
 	}
 	trials_hear(&trial, 1);

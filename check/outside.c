@@ -5,8 +5,11 @@
 #include "check/outside.h"
 
 #include "plan/cover.h"
+#include "plan/map-options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "run/run.h"
+#include "sys/capabilities.h"
 #include "sys/kernel.h"
 #include "sys/path.h"
 #include "utils.h"
@@ -14,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,17 +58,58 @@ static bool exists(const char *path)
 
 /* ---- looking ---- */
 
-static bool is_mount(const struct op *op)
+/* In a user namespace of his own nobody is kept from his own directories, if their group is his, too; and root is from
+ * those of others, unless their ids are mapped there. */
+static bool is_kept_from(const struct run *run, const char *directory)
+{
+	struct stat status;
+	bool loses_rights = run->shape.user_namespace && !map_options_in_use(run->plan);
+	if (loses_rights)
+		caps_lower(CAP_BIT(CAP_DAC_OVERRIDE));
+	int done = faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS), error = errno;
+	if (loses_rights)
+		caps_raise_permitted();
+	const struct caller *caller = &run->host->caller;
+	return done < 0 && (error != EACCES || stat(directory, &status) < 0 ||
+			    status.st_uid != caller->uid || status.st_gid != caller->gid);
+}
+
+/* Whether the source, which is missing, would be there by then: made by the operation itself, in what is there or what an
+ * earlier one would have made, or by that one. */
+static bool would_be_made(const struct run *run, const struct op *op)
+{
+	if (op->kind != OP_BIND || !op->outer_path || exists(op->outer_path))
+		return false;
+	const char *path = op->makes_source ? above(op->outer_path) : op->outer_path;
+	if (op->makes_source && exists(path) && !is_kept_from(run, path))
+		return true;
+	for (const struct op *made = run->plan->root.ops; made < op; made++)
+		if (made->makes_source && path_is_within(path, made->outer_path) &&
+		    path_is_within(made->outer_path, path))
+			return would_be_made(run, made);
+	return false;
+}
+
+/* Its source is missing, and it does nothing. */
+static bool is_skipped(const struct run *run, const struct op *op)
+{
+	return op->skip_missing && op->outer_path &&
+	       faccessat(AT_FDCWD, op->outer_path, F_OK, AT_EACCESS) < 0 && errno == ENOENT &&
+	       !would_be_made(run, op);
+}
+
+static bool is_mount(const struct run *run, const struct op *op)
 {
 	return op->inner_path && op->kind != OP_DIR && op->kind != OP_SYMLINK &&
-	       op->kind != OP_FILE && op->kind != OP_CHMOD && op->kind != OP_REMOUNT_RO;
+	       op->kind != OP_FILE && op->kind != OP_CHMOD && op->kind != OP_REMOUNT_RO &&
+	       !is_skipped(run, op);
 }
 
 /* The writable bind in which the operation has its place; NULL: it has it elsewhere. */
-static const struct op *holder_of(const struct root_plan *root, const struct op *op)
+static const struct op *holder_of(const struct run *run, const struct op *op)
 {
-	for (const struct op *below = op; op->inner_path && below-- > root->ops;)
-		if (is_mount(below) && plan_path_below(op->inner_path, below->inner_path))
+	for (const struct op *below = op; op->inner_path && below-- > run->plan->root.ops;)
+		if (is_mount(run, below) && plan_path_below(op->inner_path, below->inner_path))
 			return below->kind == OP_BIND && !below->read_only ? below : NULL;
 	return NULL;
 }
@@ -72,6 +117,11 @@ static const struct op *holder_of(const struct root_plan *root, const struct op 
 static bool changes_what_is_there(const struct op *op)
 {
 	return op->kind == OP_FILE || op->kind == OP_CHMOD;
+}
+
+static bool makes_its_place(const struct run *run, const struct op *op)
+{
+	return !plan_is_mask(op) && op->kind != OP_REMOUNT_RO && !is_skipped(run, op);
 }
 
 /* Where its place is on the host; NULL: that cannot be said. */
@@ -92,16 +142,7 @@ static bool is_found_without_links(const char *path, struct stat *ret_status)
 	return fd >= 0 && fstat(fd, ret_status) == 0;
 }
 
-/* In a user namespace of his own nobody is kept from his own directories, if their group is his, too. */
-static bool is_kept_from(const struct caller *caller, const char *directory)
-{
-	struct stat status;
-	return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0 &&
-	       (errno != EACCES || stat(directory, &status) < 0 || status.st_uid != caller->uid ||
-		status.st_gid != caller->gid);
-}
-
-static void look_at_place(const struct op *op, const char *path, const struct caller *caller,
+static void look_at_place(const struct run *run, const struct op *op, const char *path,
 			  struct outside *outside)
 {
 	struct stat status;
@@ -112,7 +153,7 @@ static void look_at_place(const struct op *op, const char *path, const struct ca
 		directory = above(directory);
 	if (!is_found_without_links(directory, &status))
 		return;
-	if (is_kept_from(caller, directory))
+	if (is_kept_from(run, directory))
 		refuse(outside, STAGE_BUILD,
 		       problem_at(op->position, "Can't make %s on the host, for %s is not writable",
 				  path, directory));
@@ -121,30 +162,14 @@ static void look_at_place(const struct op *op, const char *path, const struct ca
 					   position_text(op->position), path));
 }
 
-/* Whether the source, which is missing, would be there by then: made by the operation itself, in what is there or what an
- * earlier one would have made, or by that one. */
-static bool would_be_made(const struct root_plan *root, const struct op *op,
-			  const struct caller *caller)
+void outside_look(const struct run *run, struct outside *ret_outside)
 {
-	if (op->kind != OP_BIND || !op->outer_path || exists(op->outer_path))
-		return false;
-	const char *path = op->makes_source ? above(op->outer_path) : op->outer_path;
-	if (op->makes_source && exists(path) && !is_kept_from(caller, path))
-		return true;
-	for (const struct op *made = root->ops; made < op; made++)
-		if (made->makes_source && path_is_within(path, made->outer_path) &&
-		    path_is_within(made->outer_path, path))
-			return would_be_made(root, made, caller);
-	return false;
-}
-
-void outside_look(const struct plan *plan, const struct caller *caller, struct outside *ret_outside)
-{
-	const struct root_plan *root = &plan->root;
+	const struct root_plan *root = &run->plan->root;
 	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
-		const struct op *holder = holder_of(root, op);
-		const char *path = holder && !plan_is_mask(op) ? place_on_host(op, holder) : NULL;
-		if (op->makes_source && would_be_made(root, op, caller))
+		const struct op *holder = holder_of(run, op);
+		const char *path =
+			holder && makes_its_place(run, op) ? place_on_host(op, holder) : NULL;
+		if (op->makes_source && would_be_made(run, op))
 			note(ret_outside,
 			     arena_printf("%s would make %s on the host",
 					  position_text(op->position), op->outer_path));
@@ -152,7 +177,7 @@ void outside_look(const struct plan *plan, const struct caller *caller, struct o
 			note(ret_outside, arena_printf("%s is not tried: it would change the host",
 						       position_text(op->position)));
 		else if (path)
-			look_at_place(op, path, caller, ret_outside);
+			look_at_place(run, op, path, ret_outside);
 	}
 }
 
@@ -195,14 +220,14 @@ static const struct overlay *write_to_nothing(const struct op *op)
 
 /* What is bound writable is bound read-only, so that nothing can be made on it: what is to lie in it lies on a tmpfs
  * then (mount/level.h). */
-static void leave_host_alone(struct plan *plan, const struct caller *caller)
+static void leave_host_alone(const struct run *run, struct plan *plan)
 {
 	struct root_plan *root = &plan->root, kept = *root;
 	kept.ops = arena_alloc((root->n_ops + 1) * sizeof(*kept.ops));
 	kept.n_ops = 0;
 	bool lacks_file = false;
 	for (const struct op *op = root->ops; op < root->ops + root->n_ops; op++) {
-		bool stays = changes_what_is_there(op) && holder_of(root, op);
+		bool stays = changes_what_is_there(op) && holder_of(run, op);
 		if (stays && (lacks_file || op->kind == OP_FILE)) {
 			lacks_file = true; /* which a later one may look for */
 			continue;
@@ -213,7 +238,7 @@ static void leave_host_alone(struct plan *plan, const struct caller *caller)
 		copy->stays_as_is = stays;
 		if (op->overlay)
 			copy->overlay = write_to_nothing(op);
-		if (would_be_made(root, op, caller))
+		if (would_be_made(run, op))
 			*copy = (struct op){ .kind = OP_TMPFS,
 					     .asked = op,
 					     .inner_path = op->inner_path,
@@ -235,8 +260,8 @@ static void leave_caller_alone(struct plan *plan)
 }
 
 /* The shape stays that of the line: who asks for a supervisor has one. */
-void outside_leave_alone(struct plan *plan, const struct caller *caller)
+void outside_leave_alone(const struct run *run, struct plan *plan)
 {
-	leave_host_alone(plan, caller);
+	leave_host_alone(run, plan);
 	leave_caller_alone(plan);
 }

@@ -3,6 +3,7 @@
 #define CHECK_OUTSIDE_H
 
 #include "plan/explain.h"
+#include "run/run.h"
 
 struct outside {
 	const char **notes; /* of what it would change */
@@ -10,9 +11,8 @@ struct outside {
 	problem refused;  /* what the host would not let it change; NULL: nothing */
 	enum stage stage; /* in which it would be */
 };
-void outside_look(const struct plan *plan, const struct caller *caller,
-		  struct outside *ret_outside);
-/* Takes it out of the plan. */
-void outside_leave_alone(struct plan *plan, const struct caller *caller);
+void outside_look(const struct run *run, struct outside *ret_outside);
+/* Takes it out of the run's plan. */
+void outside_leave_alone(const struct run *run, struct plan *plan);
 
 #endif

@@ -56,7 +56,7 @@ static void find_other_sources(const struct run *run)
 				position_text(op->position),
 				op->makes_source
 					? "; the directory that it is to be made in has to exist"
-					: "");
+					: diagnose_source(run, op, path, ENOENT));
 	}
 }
 

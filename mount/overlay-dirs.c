@@ -246,8 +246,7 @@ static void open_upper(struct merge *merge)
 static void look_at_upper_asked_for(const struct merge *merge)
 {
 	struct merge asked = *merge;
-	asked.op = merge->op->asked;
-	asked.overlay = asked.op->overlay;
+	asked.overlay = merge->op->asked->overlay;
 	asked.n_layers = asked.overlay->n_layers;
 	asked.layers += merge->n_layers - asked.n_layers;
 	if (asked.overlay->upper.path)

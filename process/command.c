@@ -220,12 +220,16 @@ static void enter_directory(struct run *run)
 	}
 	if (!directory) {
 		const char *home = get_variable(run->environment, "HOME");
-		if (run->host->caller.directory && chdir(run->host->caller.directory) == 0)
-			directory = run->host->caller.directory;
+		const char *wanted = run->host->caller.directory;
+		if (wanted && chdir(wanted) == 0)
+			directory = wanted;
 		else if (home && *home && chdir(home) == 0)
 			directory = home;
 		else if (chdir(directory = "/") < 0)
 			die_errno(errno, "Can't chdir to /");
+		if (wanted && directory != wanted && (run->plan->rehearses || run->plan->verbose))
+			say_note("COMMAND starts in %s%s", directory,
+				 cause_text(CAUSE_DIRECTORY_MISSING, wanted));
 	}
 	char *found = directory[0] == '/' ? NULL : getcwd(NULL, 0);
 	set_entry(run->environment, "PWD", arena_join("PWD=", found ? found : directory));
@@ -370,11 +374,7 @@ void command_go(struct run *run)
 	execvp(plan->command.argv[0], words);
 	int error = errno;
 	run->exec_failed = true;
-	const char *cause;
-	if (plan->report.denied.fd >= 0) /* looking for it would be told as COMMAND's own calls */
-		cause = "; what --trace-denied has written says what is missing";
-	else
-		cause = diagnose_exec(run, path_list, error);
+	const char *cause = diagnose_exec(run, path_list, error);
 	if (!*cause && filters_are_asked_for(run))
 		cause = cause_text(CAUSE_EXEC_FILTER, NULL);
 	if (plan->command.exit_codes == EXIT_CODES_ENV)

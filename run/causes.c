@@ -132,6 +132,8 @@ const struct cause_row causes[N_CAUSES] = {
 		"inside there is no uid but %s, so root's files belong to nobody, and ssh obeys none of those", "ssh -F none, for git GIT_SSH_COMMAND='ssh -F none', or a --tmpfs /etc/ssh" },
 	[CAUSE_IDS_CHOWN] = { "ids-chown", "chown: changing ownership of FILE: Invalid argument",
 		"inside there is no uid but %s, and giving a file to another fails", "leave that out (tar --no-same-owner, cp without -p), or fakeroot" },
+	[CAUSE_DIRECTORY_MISSING] = { "directory-missing", "COMMAND starts in / or HOME",
+		"the present directory, %s, is not in the sandbox", "bind it, or name another by --chdir DIR" },
 	[CAUSE_EXEC_BEHIND_DASHES] = { "exec-behind-dashes", NO_EXEC ": No such file or directory",
 		"%s, where no option is", "put it before that" },
 	[CAUSE_EXEC_BEHIND_COMMAND] = { "exec-behind-command", NO_EXEC ": No such file or directory",

@@ -273,6 +273,11 @@ static const char *too_long(const struct run *run)
 
 const char *diagnose_exec(const struct run *run, const char *path_list, int error)
 {
+	if (run->plan->report.denied.fd >= 0) { /* looking would be told as COMMAND's own calls */
+		const char *mistake = mistaken(run->plan);
+		return *mistake ? mistake
+				: "; what --trace-denied has written says what is missing";
+	}
 	if (!path_list)
 		path_list = "/bin:/usr/bin"; /* execvp(3) of glibc 2.24 and later */
 	const char *label = run->plan->command.exec_label;

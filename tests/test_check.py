@@ -14,7 +14,7 @@ import pytest
 from lines import forms, form_args
 from masks import SECOND_PATHS, second_path
 from overlays import need_kernel_overlay
-from sandbox import (BASE, FULL, IS_ROOT, PREFIX, REPO, args_fd, as_user, at_eof, close, data_fd, host_mounts, pipe, read_json, readable, run, start, tree,
+from sandbox import (BASE, FULL, IS_ROOT, PREFIX, REPO, args_fd, as_user, at_eof, close, data_fd, host_mounts, pipe, read_json, readable, refused, run, start, tree,
                      without_rights)
 from test_causes import in_chroot, refusing, user_id
 
@@ -371,6 +371,35 @@ def test_what_cannot_be_made_on_the_host_fails_as_it_does_in_the_run():
         findings, _ = check(args, ["true"])
         assert "bwrapish-is-not-to-make-this on the host, for /etc is not writable" in findings["build"]["message"], findings
         assert run(args, ["true"], prefix=USER).returncode == 1
+
+
+@pytest.mark.parametrize("words", [["--bind", "locked", "/w", "--bind-try", "none", "/w/new"], ["--bind", "up", "/w", "--bind-try", "none", "/w/none", "--dir", "/w/none/x"],
+                                   ["--bind", "up", "/w", "--symlink", "/low", "/w/new", "--tmpfs", "/low", "--remount-ro", "/w/new"]], ids=lambda words: words[-2])
+def test_what_does_nothing_on_the_host_is_not_refused(own, words):
+    told, shown = check_and_run(own, words)
+    assert not told and shown.returncode == 0, (told, shown)
+
+
+@pytest.mark.root
+def test_root_has_no_rights_over_others_in_a_user_namespace_of_its_own(own):
+    place = own / "up" / "new"
+    for words in (["--bind", own / "up", "/w", "--dir", "/w/new"], ["--bind-create", place, "/x"]):
+        assert not failing(check([*BASE, *words], ["true"], prefix=[])[0])
+        message = check([*BASE, "--unshare-user", *words], ["true"], prefix=[])[0]["build" if words[0] == "--bind" else "pin"]["message"]
+        assert words[-2 if words[0] == "--bind" else 0] in message and run([*BASE, "--unshare-user", *words], ["true"]).returncode == 1 and not place.exists(), message
+
+
+def test_a_present_directory_that_is_not_inside_is_told(box):
+    told = f"COMMAND starts in /; the present directory, {box}, is not in the sandbox: bind it, or name another by --chdir DIR"
+    assert check(BASE, ["true"], cwd=box)[0]["go"]["notes"] == [told]
+    assert f"{PREFIX}{told}\n" in run(["--verbose", *BASE, "--unshare-pid"], ["true"], cwd=box, prefix=USER).stderr
+    assert not run(BASE, ["true"], cwd=box, prefix=USER).stderr and "notes" not in check([*BASE, "--chdir", "/usr"], ["true"], cwd=box)[0]["go"]
+
+
+def test_one_question_is_asked_at_a_time():
+    for first, second in (("--check", "--dry-run"), ("--features", "--check"), ("--features", "--dry-run")):
+        refused([first, second, *BASE], "asks something else: give one of the two")
+    refused(["--check-json", 1, "--features-json", 1], "--features-json (argument 3): --check-json (argument 1) asks")
 
 
 def test_words_from_a_descriptor_are_checked():

@@ -238,6 +238,13 @@ def test_a_loader_that_merged_directories_would_show_is_told_with_each_link_on_t
     assert refused([*line, *lib64, *lib], command=tool).endswith(f"/lib64/loader (the link says second), which runs it, {lacks}\n")
 
 
+def test_what_was_typed_is_told_whatever_else_the_line_asks_for(box):
+    refused([*BASE, "--bind-create", box / "new", "/new", "--bind", "~/x", "/x"], "the shell turns ~ into the home directory only where it is not quoted")
+    assert not (box / "new").exists()
+    result = run([*BASE, "--trace-denied", data_fd()], ["ls -l"])
+    assert "execvp ls -l: No such file or directory; COMMAND is one word with a space in it" in result.stderr, result
+
+
 # ---- before anything is done ----
 
 def warnings_of(args, command, **options):
