@@ -22,8 +22,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/statfs.h>
-#include <sys/statvfs.h>
 
 /* ---- still covered ---- */
 

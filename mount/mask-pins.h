@@ -9,7 +9,8 @@ struct mask_mount {
 	uint64_t id;
 	const char *top; /* the way to it */
 	const struct op *tree;
-	bool is_known, is_read_only, is_fuse, is_procfs, is_kept; /* the last: it is protected */
+	bool is_known, is_read_only, is_fuse, is_procfs, is_autofs,
+		is_kept; /* the last: it is protected */
 };
 
 _Noreturn void mask_die_changed(const struct op *op, const char *path);

@@ -170,6 +170,7 @@ static void learn_mount(struct walk *walk)
 		fs.f_flags & ST_RDONLY && (!walk->run->plan->rehearses || walk->mount.is_kept ||
 					   !plan_stays_writable(walk->run->plan, walk->mount.tree));
 	walk->mount.is_procfs = fs.f_type == PROC_SUPER_MAGIC;
+	walk->mount.is_autofs = fs.f_type == AUTOFS_SUPER_MAGIC;
 	walk->mount.is_fuse = fs.f_type == FUSE_SUPER_MAGIC &&
 			      !streq(overlay_type_of_mount(walk->run, walk->mount.id), "virtiofs");
 	walked->mounts = arena_grow(walked->mounts, walked->n_mounts, &walked->capacity_mounts,
@@ -327,6 +328,21 @@ static void arrive(struct walk *walk, int fd, const char *name, struct mask_plac
 	ret->is_at_the_end = !walk->host_writable;
 }
 
+/* An automount waits to be asked for what is in it, which O_PATH alone does not; COMMAND will. False: it waits on. */
+static bool enter_automount(struct walk *walk)
+{
+	struct kernel_statx found;
+	walk->run->mounts->masks->mounts = NULL; /* more come */
+	AUTO_CLOSE int fd = path_open(walk->run->root.fd, way_of(walk), O_PATH | O_DIRECTORY);
+	if (fd < 0 || sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, WANTED, &found) < 0 ||
+	    found.stx_mnt_id == walk->mount.id)
+		return false;
+	stand_on(walk, fd, &found);
+	fd = -1;
+	learn_mount(walk);
+	return !walk->mount.is_autofs;
+}
+
 /* What has that name where we stand, which is the caller's, and what it is. An errno, and *ret_fd is -1. */
 static int find(const struct walk *walk, const char *name, int *ret_fd, struct kernel_statx *ret,
 		bool *ret_is_directory)
@@ -440,6 +456,7 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 			continue;
 		}
 		learn_mount(walk);
+		bool waits = walk->mount.is_autofs && !enter_automount(walk);
 		note_writable(walk);
 		if (walk->mount.is_fuse && !overlay_serves(walk->run, walk->mount.id))
 			return "it is on a FUSE file system, whose server can take off what is mounted there";
@@ -448,6 +465,10 @@ static const char *go(struct walk *walk, struct mask_place *ret)
 		ret->is_stub = !error && is_stub(walk, fd, &status);
 		if (ret->is_stub)
 			close(fd);
+		if (waits && error == ENOENT)
+			return arena_printf(
+				"%s is an automount where nothing is mounted: look into it before",
+				way_of(walk));
 		if (ret->is_stub || error == ENOENT) {
 			const char *why =
 				stop_at_missing(walk, name, !is_last || wants_directory, ret);
@@ -575,21 +596,4 @@ void mask_walk(struct run *run, const struct op *op, const char *path, bool pins
 		walked->end_fd = walk.at_fd;
 	walked->way = walk.way;
 	walked->path = pins ? path : NULL;
-}
-
-/* ---- what is there by now ---- */
-
-bool mask_is_read_only(int fd)
-{
-	struct statfs fs;
-	return fstatfs(fd, &fs) == 0 && fs.f_flags & ST_RDONLY;
-}
-
-int mask_look(const struct run *run, const char *path, int flags, struct kernel_statx *ret)
-{
-	int fd = path_open(run->root.fd, path, O_PATH | flags);
-	if (fd >= 0 && sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-				 STATX_INO | STATX_MNT_ID, ret) < 0)
-		close_fd(&fd);
-	return fd;
 }

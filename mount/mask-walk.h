@@ -13,9 +13,6 @@ void mask_walk_note_covered(const struct run *run, const char *real);
 /* Nothing is as it was: mounts may be read-only now. Closes what was left open for walks. */
 void mask_walk_forget(const struct run *run);
 
-/* What is at a path by now, O_PATH; -1: there is nothing. */
-int mask_look(const struct run *run, const char *path, int flags, struct kernel_statx *ret);
-bool mask_is_read_only(int fd);
 /* What it hides or protects; NULL: nothing. */
 const struct masked *mask_of_mount(const struct run *run, uint64_t mount_id);
 /* Whether that mount is a protection's, and so the same tree once more. */

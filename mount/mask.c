@@ -24,10 +24,13 @@
 #include "plan/position.h"
 #include "run/diagnose.h"
 #include "sys/kernel.h"
+#include "sys/path.h"
 #include "utils.h"
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 
 void mask_prepare(struct run *run)
 {
@@ -317,4 +320,21 @@ void mask_one(struct run *run, const struct op *op, const char *path)
 		mask_walk_forget(run);
 	}
 	close_fd(&place.fd);
+}
+
+/* ---- what is there by now ---- */
+
+bool mask_is_read_only(int fd)
+{
+	struct statfs fs;
+	return fstatfs(fd, &fs) == 0 && fs.f_flags & ST_RDONLY;
+}
+
+int mask_look(const struct run *run, const char *path, int flags, struct kernel_statx *ret)
+{
+	int fd = path_open(run->root.fd, path, O_PATH | flags);
+	if (fd >= 0 && sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+				 STATX_INO | STATX_MNT_ID, ret) < 0)
+		close_fd(&fd);
+	return fd;
 }

@@ -3,6 +3,7 @@
 #define MOUNT_MASK_H
 
 #include "run/run.h"
+#include "sys/kernel.h"
 
 struct mask_place; /* mask-state.h */
 
@@ -18,5 +19,8 @@ bool mask_can_make(const struct run *run, const struct mask_place *place);
 bool mask_is_last(const struct run *run, const struct op *op);
 /* Hides or protects what is at one path inside, as `op` says, whose own path that need not be. */
 void mask_one(struct run *run, const struct op *op, const char *path);
+/* What is at a path by now, O_PATH; -1: there is nothing. */
+int mask_look(const struct run *run, const char *path, int flags, struct kernel_statx *ret);
+bool mask_is_read_only(int fd);
 
 #endif

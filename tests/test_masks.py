@@ -1,12 +1,13 @@
 """--mask: what is hidden, from whom, and what stays possible beside it."""
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
 from masks import DROP, ONLY_ACCIDENTS, attacks
 from overlays import need_kernel_overlay
-from sandbox import BASE, FULL, assert_ok, assert_refused, inside, refused, run, shell, tree
+from sandbox import BASE, FULL, REFUSE, assert_ok, assert_refused, host_mounts, inside, python_prefix, refused, run, shell, tree
 
 pytestmark = pytest.mark.core
 
@@ -258,3 +259,51 @@ def test_a_path_that_is_none_is_refused():
         assert run(["--mask", *words]).returncode == 1, text
     refused([*BASE, "--mask", "/usr/.."], "root")
     assert_refused(run([*BASE, "--protect-accidents-only"], ["echo"]), "needs --mask or --protect")
+
+
+# ---- what is mounted when somebody asks for it ----
+
+# An automount at the first argument. Where there is a second, it has a secret as soon as somebody asks for what is in it.
+AUTOMOUNT = """
+import ctypes, fcntl, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def mount(kind, options):
+    if libc.mount(kind, place.encode(), kind, 0, options.encode()) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+place, secret = sys.argv.pop(1), sys.argv.pop(1)
+ready = os.pipe()
+if os.fork():
+    os.close(ready[1])
+    if not os.read(ready[0], 1): sys.exit("no automount")
+else:
+    libc.prctl(1, signal.SIGKILL)
+    os.setpgid(0, 0)
+    asked, asks = os.pipe()
+    mount(b"autofs", f"fd={asks},pgrp={os.getpgrp()},minproto=5,maxproto=5,direct")
+    root = os.open(place, os.O_RDONLY)
+    os.write(ready[1], b".")
+    while True:
+        token = struct.unpack_from("=iii", os.read(asked, 304))[2]
+        if secret:
+            mount(b"tmpfs", "mode=0777")
+            with open(place + "/secret", "w") as file: file.write(secret)
+        fcntl.ioctl(root, 0x9360 if secret else 0x9361, token)
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("secret", ["secret", ""])
+def test_what_is_mounted_once_somebody_asks_for_it_is_hidden_or_an_error(home, secret):
+    if "autofs" not in Path("/proc/filesystems").read_text().split():
+        pytest.skip("the kernel has no automounts")
+    if REFUSE:
+        pytest.skip("without openat2 nothing asks for it, and it is an error always")
+    prefix = [*host_mounts(f"mount -t tmpfs none {home}; mount --make-shared {home}; mkdir {home}/auto"),
+              *python_prefix(AUTOMOUNT), home / "auto", secret]
+    for later in ([], ["--dir", "/tmp/x"]):
+        result = run([*bind(home), "--mask", "/home/auto/secret", *later, *DROP], ["cat", "/home/auto/secret"], prefix=prefix)
+        assert "secret" not in result.stdout
+        if secret:
+            assert_ok(result)
+        else:
+            assert_refused(result, "--mask (argument", "/home/auto is an automount where nothing is mounted")
