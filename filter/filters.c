@@ -161,15 +161,32 @@ void filters_load_guards(struct run *run)
 	run->filters->guarded = true;
 }
 
+/* NULL, or why it is not in force. */
+static const char *load_guard(struct program guard, bool (*holds)(void))
+{
+	int error = try_load(false, guard.code, guard.n, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+	return error     ? load_error(error)
+	       : holds() ? NULL
+			 : "a seccomp program is loaded and does not hold";
+}
+
 void filters_guard_tcp(const struct run *run)
 {
-	struct program guard = guards_of_tcp();
-	int error = try_load(false, guard.code, guard.n, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
-	if (error || !guards_hold_tcp())
+	const char *why = load_guard(guards_of_tcp(), guards_hold_tcp);
+	if (why)
 		die("%s: Can't restrict COMMAND: %s%s",
-		    position_text(run->plan->landlock.rules[0].position),
-		    error ? load_error(error) : "a seccomp program is loaded and does not hold",
+		    position_text(run->plan->landlock.rules[0].position), why,
 		    cause_text(CAUSE_TCP_GUARD, NULL));
+}
+
+void filters_guard_subvolumes(const struct run *run)
+{
+	const char *why = run->guards_subvolumes
+				  ? load_guard(guards_of_subvolumes(), guards_hold_subvolumes)
+				  : NULL;
+	if (why)
+		die("Can't keep COMMAND from snapshots, on btrfs, of what is masked or protected: %s; --protect-accidents-only does without",
+		    why);
 }
 
 /* ---- what the lists and profiles come to ---- */

@@ -19,6 +19,8 @@ bool filters_are_asked_for(const struct run *run);
 void filters_load_guards(struct run *run);
 /* Loads the guard that Landlock's rules of TCP need, for COMMAND's process. */
 void filters_guard_tcp(const struct run *run);
+/* Loads that of btrfs's snapshots for COMMAND's process, where it is due. */
+void filters_guard_subvolumes(const struct run *run);
 /* Loads the guards, the caller's programs, and what the lists and profiles come to. After this
  * only write, exit and, for COMMAND, exec are sure; for pid 1 also waiting. */
 void filters_load(struct run *run, enum filtered whom);

@@ -1,4 +1,4 @@
-/* guards.c - the guards of the caller's keys and terminal: what they are, and whether they hold; and those of the
+/* guards.c - the guards of the caller's keys and terminal, of TCP and btrfs: what they are, and whether they hold; and those of the
  * helpers that relay a terminal and carry connections.
  *
  * Those deny nothing that setup needs, whoever asks for how much.
@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/btrfs.h>
 #include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
@@ -307,6 +308,40 @@ struct program guards_of_tcp(void)
 bool guards_hold_tcp(void)
 {
 	return syscall(SYS_sendto, -1, NULL, 0, FASTOPEN, NULL, 0) < 0 && errno == EOPNOTSUPP;
+}
+
+/* ---- of btrfs ---- */
+
+/* Whoever owns a subvolume may make a snapshot of it, in which no mount covers anything; and with the mount option
+ * user_subvol_rm_allowed remove it, whatever is mounted in it. */
+static const struct sock_filter subvolume_guard[] = {
+	LOAD(FIELD(arch)),
+	IF_IS(FIRST_ARCH, 1, 0),
+	IF_IS(SECOND_ARCH, 3, 10),
+	LOAD(FIELD(nr)), /* first */
+	IF_IS(FIRST_IOCTL, 3, 0),
+	IF_IS(OTHER_IOCTL, 2, 9),
+	LOAD(FIELD(nr)), /* second */
+	IF_IS(SECOND_IOCTL, 0, 7),
+	LOAD(LOW_HALF(args[1])),
+	IF_IS(BTRFS_IOC_SNAP_CREATE, 4, 0),
+	IF_IS(BTRFS_IOC_SNAP_CREATE_V2, 3, 0),
+	IF_IS(BTRFS_IOC_SNAP_DESTROY, 2, 0),
+	IF_IS(BTRFS_IOC_SNAP_DESTROY_V2, 1, 2),
+	ANSWER(SECCOMP_RET_ERRNO | ENOSYS), /* an architecture that is not known here */
+	ANSWER(SECCOMP_RET_ERRNO | EPERM),
+	ANSWER(SECCOMP_RET_ALLOW),
+};
+
+struct program guards_of_subvolumes(void)
+{
+	return (struct program){ subvolume_guard, ARRAY_SIZE(subvolume_guard) };
+}
+
+/* Without the guard that is EBADF. */
+bool guards_hold_subvolumes(void)
+{
+	return ioctl(-1, BTRFS_IOC_SNAP_CREATE, NULL) < 0 && errno == EPERM;
 }
 
 /* ---- of the relay ---- */

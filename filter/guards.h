@@ -13,6 +13,9 @@ bool guards_hold(const struct run *run);
 /* Of what is TCP, or becomes it, and Landlock's rules of TCP do not see. */
 struct program guards_of_tcp(void);
 bool guards_hold_tcp(void);
+/* Of what is masked or protected on btrfs. */
+struct program guards_of_subvolumes(void);
+bool guards_hold_subvolumes(void);
 /* Of --pty's relay, for good: nothing but what its loop calls, no path and no other process among that. False with
  * errno. */
 bool guards_confine_relay(void);

@@ -53,6 +53,7 @@ struct paths {
 	const char *top; /* where the new root is */
 	struct view *views;
 	size_t n_views;
+	bool has_subvolumes;
 };
 
 static const struct op new_root = { .inner_path = "/", .position = { .option = "the new root" } };
@@ -294,6 +295,7 @@ static void list_views(struct paths *paths)
 			continue;
 		const struct op *op = find_owner(paths, mount, &named);
 		struct view *view = &paths->views[paths->n_views++];
+		paths->has_subvolumes |= streq(mount->type, "btrfs");
 		*view = (struct view){
 			.id = mount->id,
 			.inner = below("/", behind(mount->point, paths->top)),
@@ -569,7 +571,7 @@ static void check(const struct paths *paths, const struct masked *masked)
 		check_below(paths, masked, &paths->views[i]);
 }
 
-void mask_paths_check(const struct run *run)
+void mask_paths_check(struct run *run)
 {
 	struct masks *masks = run->mounts->masks;
 	if (!masks->mounts)
@@ -578,6 +580,7 @@ void mask_paths_check(const struct run *run)
 			       .mounts = masks->mounts->mounts,
 			       .n_mounts = masks->mounts->n };
 	list_views(&paths);
+	run->guards_subvolumes = paths.has_subvolumes && !run->plan->root.accidents_only;
 	for (size_t i = 0; i < masks->n; i++)
 		check(&paths, &masks->items[i]);
 	for (size_t i = 0; i < masks->n_passed; i++)

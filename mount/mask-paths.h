@@ -12,6 +12,6 @@ void mask_paths_note_layers(const struct run *run, const struct op *op);
 /* Before one of a mask or protection: takes note of all mounts, once none is to come that could show anything. */
 void mask_paths_note_mounts(const struct run *run, const struct op *op);
 /* Once all operations are done: dies of the first one that shows, or lets COMMAND change, what it must not. */
-void mask_paths_check(const struct run *run);
+void mask_paths_check(struct run *run);
 
 #endif

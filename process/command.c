@@ -366,6 +366,7 @@ void command_go(struct run *run)
 	if (sigprocmask(SIG_SETMASK, &run->host->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
 	landlock_enforce(run); /* before a limit of descriptors, and after all that is told */
+	filters_guard_subvolumes(run);
 	mdwe_enforce(plan);
 	rlimits_apply(plan);
 	if (filters_are_asked_for(run)) /* which may kill for removing it */

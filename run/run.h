@@ -56,7 +56,8 @@ struct run {
 	struct {
 		int master, slave; /* of --pty's terminal; -1: none, not yet, or not here */
 	} pty;
-	int landlock_fd; /* the rules for COMMAND; -1: there are none, or not yet */
+	bool guards_subvolumes; /* of btrfs: what is masked or protected may lie in one */
+	int landlock_fd;        /* the rules for COMMAND; -1: there are none, or not yet */
 	/* to each carrier: setup's end, and its own; -1: there is none, or not here */
 	int carrier_fds[N_DIRECTIONS][2];
 	/* where --tcp-in listens outside, by number of the passage; -1: not this one; NULL: none, or not here */

@@ -1,13 +1,16 @@
 """--mask: what is hidden, from whom, and what stays possible beside it."""
+import errno
 import os
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from masks import DROP, ONLY_ACCIDENTS, attacks
 from overlays import need_kernel_overlay
-from sandbox import BASE, FULL, REFUSE, assert_ok, assert_refused, host_mounts, inside, python_prefix, refused, run, shell, tree
+from sandbox import BASE, FULL, REFUSE, assert_ok, assert_refused, host_mounts, inside, python_prefix, refused, run, run_python, shell, tree
 
 pytestmark = pytest.mark.core
 
@@ -307,3 +310,41 @@ def test_what_is_mounted_once_somebody_asks_for_it_is_hidden_or_an_error(home, s
             assert_ok(result)
         else:
             assert_refused(result, "--mask (argument", "/home/auto is an automount where nothing is mounted")
+
+
+# ---- what a file system can do beside its mounts ----
+
+# A subvolume of btrfs has in it what is masked; its owner asks for a snapshot of it, and for its removal.
+SUBVOLUME = """
+import fcntl, struct
+def ask(request, fd, name):
+    directory = os.open("{0}", os.O_RDONLY)
+    try:
+        fcntl.ioctl(directory, request, bytearray(struct.pack("=q4088s", fd, name)))
+        return 0
+    except OSError as error:
+        return error.errno
+"""
+
+
+@pytest.mark.root
+def test_no_snapshot_and_no_removal_of_a_subvolume_undoes_it(box):
+    make = shutil.which("mkfs.btrfs", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if not make or "btrfs" not in Path("/proc/filesystems").read_text().split():
+        pytest.skip("no mkfs.btrfs, or no btrfs in the kernel")
+    with open(box / "image", "wb") as image:
+        image.truncate(120 << 20)
+    subprocess.run([make, "-q", box / "image"], check=True, stdout=subprocess.DEVNULL)
+    (box / "top").mkdir()
+    code = SUBVOLUME.format(box / "top")
+    mounted = host_mounts(f"mount -o loop,user_subvol_rm_allowed {box}/image {box}/top")
+    args = [*FULL, "--bind", box / "top", box / "top", "--unshare-user", *DROP]
+    for name, words, answers in (("a", [], [errno.EPERM] * 2), ("b", ONLY_ACCIDENTS, [0, 0])):
+        volume = box / "top" / name
+        prefix = [*mounted, *python_prefix(f"{code}assert ask(0x5000940e, 0, b'{name}') == 0\nos.mkdir('{volume}/kept')")]
+        attack = f"import os{code}print(ask(0x50009401, os.open('{volume}', os.O_RDONLY), b'{name}+'), ask(0x5000940f, 0, b'{name}'))"
+        result = run_python(["--protect", volume / "kept", *words], attack, args, prefix=prefix)
+        if result.stderr.startswith("mount:"):
+            pytest.skip(f"no loop device: {result.stderr}")
+        assert_ok(result)
+        assert result.stdout.split() == [str(answer) for answer in answers]
