@@ -104,3 +104,8 @@ def test_dry_run_tells_of_both():
     assert_ok(result)
     assert "--resolv-conf (argument 1): show a copy of the host's resolv.conf read-only at /etc/resolv.conf\n" in result.stdout
     assert "--hosts (argument 3): what is at /etc/hosts by then, and a is ::1, b is 192.0.2.1, read-only there\n" in result.stdout
+
+
+def test_hosts_can_be_added_to_a_root_that_is_the_hosts():
+    """Made read-only where it is, with all that lies on it, which what is written to cannot be."""
+    assert shell(["--hosts", "a=1.2.3.4"], "head -1 /etc/hosts; ! test -w /etc/hosts", base=["--ro-bind", "/", "/"]) == "1.2.3.4\ta\n"
