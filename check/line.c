@@ -8,6 +8,7 @@
 #include "plan/position.h"
 #include "run/diagnose.h"
 #include "run/foresee.h"
+#include "run/misses.h"
 #include "utils.h"
 
 #include <unistd.h>
@@ -82,6 +83,7 @@ bool line_check(struct host *host, struct plan *plan, struct run *run, check_sto
 		close_fd(&host->proc_fd);
 		host->caller.parent = getppid();
 		warn(run);
+		misses_look_outside(run);
 		outside_leave_alone(run, plan);
 		story(host, plan, run);
 	}

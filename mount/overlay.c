@@ -25,6 +25,7 @@
 #include "plan/plan.h"
 #include "plan/position.h"
 #include "plan/shape.h"
+#include "run/diagnose.h"
 #include "run/run.h"
 #include "sys/kernel.h"
 #include "sys/path.h"
@@ -82,7 +83,6 @@ static const char *reason_of(const struct merge *merge, int error)
 		return arena_printf("%zu layers in one overlay need Linux 6.7 or newer",
 				    merge->n_layers);
 	case ENODEV:
-	case ENOSYS:
 		return "this kernel has no overlay";
 	case EOPNOTSUPP:
 		return arena_printf("no %s extended attributes where writes go",
@@ -94,8 +94,8 @@ static const char *reason_of(const struct merge *merge, int error)
 		       : merge->run->shape.user_namespace
 			       ? "a mount below a layer that is not this user's to uncover, or a file system that it cannot merge or write to"
 			       : "a file system that it cannot merge or write to";
-	default:
-		return errno_text(error);
+	default: /* of the calls themselves, too */
+		return arena_join(errno_text(error), diagnose_mount_api(error));
 	}
 }
 

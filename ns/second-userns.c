@@ -11,6 +11,7 @@
 #include "plan/given.h"
 #include "plan/plan.h"
 #include "plan/position.h"
+#include "run/causes.h"
 #include "run/diagnose.h"
 #include "sys/kernel.h"
 #include "sys/procfile.h"
@@ -143,12 +144,14 @@ static const char *who_disables(const struct run *run)
  * third one is refused with ENOSPC for everybody in there (user_namespaces(7), namespaces(7)). */
 static void limit_user_namespaces(const struct run *run)
 {
-	if (!procfile_write(run->host->proc_fd, "sys/user/max_user_namespaces", "1"))
-		die_because(errno, "%s: Can't limit /proc/sys/user/max_user_namespaces: %s%s",
-			    who_disables(run), errno_text(errno),
-			    errno == ENOENT
-				    ? "; the /proc that is visible here is one of processes alone"
-				    : "");
+	if (procfile_write(run->host->proc_fd, "sys/user/max_user_namespaces", "1"))
+		return;
+	int error = errno;
+	die_because(error, "%s: Can't limit /proc/sys/user/max_user_namespaces: %s%s",
+		    who_disables(run), errno_text(error),
+		    error == ENOENT  ? "; the /proc that is visible here is one of processes alone"
+		    : error == EROFS ? cause_text(CAUSE_PROC_READ_ONLY, NULL)
+				     : "");
 }
 
 bool second_userns_enter(struct run *run)

@@ -4,6 +4,7 @@
  */
 #include "plan/cover.h"
 
+#include "plan/operand.h"
 #include "plan/pattern.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -356,6 +357,13 @@ const char *plan_op_mistake(const struct plan *plan, const struct op *op)
 	if (!op->pattern && op->inner_path[0] != '/')
 		text_add(&text, "; %s is relative, and /%s inside", op->inner_path,
 			 normal_path(op->inner_path));
+	const char *engines = strrchr(op->inner_path, ':');
+	if (engines && (operand_choice(":ro :rw :z :Z :U", engines) >= 0 ||
+			strncmp(engines, ":size=", 6) == 0))
+		text_add(
+			&text,
+			"; its name ends with %s: --ro-bind is read-only, and --size stands before --tmpfs",
+			engines);
 	if (plan_pattern_option(op))
 		text_add(&text, "; it is a path: %s takes a pattern", plan_pattern_option(op));
 	for (const struct op *link = plan->root.ops; !op->pattern && link < op; link++) {

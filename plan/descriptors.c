@@ -44,8 +44,11 @@ problem fds_read(struct plan *plan, const struct option_io *io, const struct opt
 	if (!parse_decimal(word, INT_MAX, &number))
 		return problem_at(
 			position,
-			"Invalid fd: %s is not a descriptor's number; a shell opens FILE as number 9 by 9<FILE or 9>FILE at the end of the line",
-			word);
+			"Invalid fd: %s is not a descriptor's number; a shell opens FILE as number 9 by 9<FILE or 9>FILE at the end of the line%s",
+			word,
+			row->traits & PROMISES_SAFETY
+				? "; without a compiled program there are --seccomp-profile PROFILE and --seccomp-deny LIST"
+				: "");
 	int fd = (int) number;
 	if (!io->fd_is_open(fd))
 		return not_open(plan, position, fd);

@@ -45,7 +45,7 @@ static problem read_host(const char *word, struct op *op)
 	struct in6_addr unused;
 	const char *equals = strchr(word, '=');
 	if (!equals)
-		return problem_at(op->position, "\"%s\" is not NAME=ADDR", word);
+		return problem_at(op->position, "\"%s\" is not NAME=ADDR, which is one word", word);
 	const char *name = arena_copy(word, (size_t) (equals - word)), *address = equals + 1;
 	if (!is_host_name(name))
 		return problem_at(
@@ -72,7 +72,7 @@ problem etc_options_read(const struct option_row *row, const char *word, struct 
 		return NULL;
 	return problem_at(
 		op->position,
-		"Invalid source: \"%s\" is not auto; for a file of your own there are --ro-bind, --data and their like",
+		"Invalid source: \"%s\" is not auto; for a file of your own there are --ro-bind SRC /etc/resolv.conf, and --data \"nameserver ADDR\" /etc/resolv.conf",
 		word);
 }
 

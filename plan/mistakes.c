@@ -16,7 +16,7 @@
 
 /* What other sandboxes, and containers, call it, without dashes; and the words that follow "; ". */
 static const struct {
-	char words[88], meant[104];
+	char words[88], meant[120];
 } other_names[] = {
 	{ "bind-ro bindro ro readonly read-only read-only-bind readonly-bind bind-readonly",
 	  "is --ro-bind meant?" },
@@ -25,11 +25,12 @@ static const struct {
 	  "is --bind SRC DEST meant? COMMAND can write to it" },
 	{ "try-bind", "is --bind-try meant?" },
 	{ "bind-dev", "is --dev-bind meant?" },
-	{ "B volume mount", "--ro-bind SRC DEST shows SRC, and --bind lets COMMAND write to it" },
+	{ "B volume mount whitelist bindmount M",
+	  "--ro-bind SRC DEST shows SRC, and --bind lets COMMAND write to it" },
 	{ "v",
 	  "is --verbose meant? a volume is --ro-bind SRC DEST, or --bind for COMMAND to write to it" },
 	{ "net network no-net no-network nonet disable-net disable-network unshare-network",
-	  "is --unshare-net meant (a network of its own, with nothing but a loopback)?" },
+	  "is --unshare-net meant (a network of its own, with nothing but a loopback)? without it the host's is shared" },
 	{ "share-network", "is --share-net meant?" },
 	{ "C w cd cwd pwd workdir working-directory directory", "is --chdir DIR meant?" },
 	{ "e E setvar", "is --setenv VAR VALUE meant?" },
@@ -54,6 +55,56 @@ static const struct {
 	{ "landlock connect",
 	  "--connect-tcp PORT, --connect-udp PORT, --connect-unix PATH name all that COMMAND may reach" },
 	{ "port p expose", "is --publish PORT, behind --unshare-net --net-pasta, meant?" },
+	{ "ipc unshare-ipc-ns", "is --unshare-ipc meant? without it the host's is shared" },
+	{ "pid", "is --unshare-pid meant? without it the host's is shared" },
+	{ "uts", "is --unshare-uts meant? without it the host's is shared" },
+	{ "cgroupns", "is --unshare-cgroup meant? without it the host's is shared" },
+	{ "userns=keep-id userns=host map-current-user map-user c",
+	  "leave it out: COMMAND has the caller's uid and gid, unless --uid and --gid say another" },
+	{ "userns=auto", "is --map-auto meant?" },
+	{ "r map-root-user fakeroot", "is --unshare-user --uid 0 --gid 0 meant?" },
+	{ "noroot rootless", "leave it out, or is --unshare-user meant?" },
+	{ "fork f init", "leave it out: with --unshare-pid there is a pid 1 above COMMAND" },
+	{ "mount-proc", "is --unshare-pid --proc /proc meant?" },
+	{ "kill-child", "is --die-with-parent meant?" },
+	{ "R bindmount-ro", "is --ro-bind SRC DEST meant?" },
+	{ "T tmpfsmount private-tmp", "is --tmpfs DEST meant, as --tmpfs /tmp?" },
+	{ "private private-home", "is --tmpfs \"$HOME\", before what is to be seen in it, meant?" },
+	{ "private-dev", "is --dev /dev meant?" },
+	{ "private-etc private-bin private-lib private-opt private-srv",
+	  "what is to be seen is named, file by file: --ro-bind SRC DEST, behind --tmpfs" },
+	{ "time-limit max-time", "is --timeout SECONDS meant?" },
+	{ "keep-env preserve-env pass-env",
+	  "leave it out: COMMAND has the caller's environment, unless --clearenv" },
+	{ "keep-fds preserve-fds pass-fd",
+	  "leave it out: descriptors are passed on, unless --close-fds, where --keep-fd FD excepts one" },
+	{ "nonewprivs no-new-privs no-new-privileges", "leave it out: it is always so" },
+	{ "rm", "leave it out: nothing is kept of a sandbox" },
+	{ "noprofile quiet q",
+	  "leave it out: no profile is read, and nothing is said that need not be" },
+	{ "it ti i interactive tty stdin",
+	  "leave it out: COMMAND has the caller's terminal; --pty gives it one of its own" },
+	{ "d detach background mo me",
+	  "leave it out: the shell's & lets it run in the background" },
+	{ "name", "leave it out: a sandbox has none; --unshare-uts --hostname NAME is a host's" },
+	{ "privileged allow-privileged",
+	  "leave it out: nobody has more rights inside than outside, and --cap-add gives them there" },
+	{ "security-opt", "is --seccomp-profile PROFILE or --exec-label LABEL meant?" },
+	{ "entrypoint image exec",
+	  "COMMAND and its words stand at the end of the line: leave it out" },
+	{ "env-file",
+	  "is --env-fd FD meant? each variable ends with a NUL there: tr '\\n' '\\0' <FILE" },
+	{ "cpus cpu-quota", "is --limit cpu.max meant? 200% of a CPU are two" },
+	{ "pids-limit", "is --limit pids.max N meant?" },
+	{ "add-host", "is --hosts NAME=ADDR meant?" },
+	{ "dns", "is --data \"nameserver ADDR\" /etc/resolv.conf meant?" },
+	{ "shm-size", "is --size BYTES --tmpfs /dev/shm, behind --dev /dev, meant?" },
+	{ "property",
+	  "there are --unshare-net, --tmpfs \"$HOME\", --ro-bind SRC DEST, --limit KEY VALUE; --help lists all" },
+	{ "filesystem", "is --bind SRC DEST meant? COMMAND can write to it" },
+	{ "socket x11 wayland",
+	  "is --ro-bind meant, of the socket: /tmp/.X11-unix, or \"$XDG_RUNTIME_DIR/wayland-0\"?" },
+	{ "gpus gpu", "is --dev-bind-try /dev/dri /dev/dri, behind --dev /dev, meant?" },
 };
 
 /* What gives, and what is to be named in its place where the word is as near to that, or says `mark`. */
@@ -119,10 +170,22 @@ static const struct option_row *find_row(const char *name, mistakes_next_row nex
 	return row;
 }
 
+/* NULL: nobody calls anything so. */
+static const char *other_name(const char *bare)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(other_names); i++)
+		if (is_among(other_names[i].words, bare))
+			return arena_printf("; %s", other_names[i].meant);
+	return NULL;
+}
+
 const char *mistakes_unknown_option(const char *word, bool in_args, mistakes_next_row next)
 {
 	if (in_args && strchr(word, '\n'))
 		return arena_join("; a word of --args ", MISTAKE_NEWLINE);
+	const char *whole = strchr(word, '=') ? other_name(bare_name(word)) : NULL;
+	if (whole)
+		return whole;
 	size_t length = strcspn(word, "= ");
 	const char *name = arena_copy(word, length);
 	const struct option_row *row = find_row(name, next);
@@ -133,9 +196,12 @@ const char *mistakes_unknown_option(const char *word, bool in_args, mistakes_nex
 				    row->name, row->name, row->words);
 	/* One letter may be another's in capitals. */
 	const char *bare = length <= 2 ? name + strspn(name, "-") : bare_name(name);
-	for (size_t i = 0; i < ARRAY_SIZE(other_names); i++)
-		if (is_among(other_names[i].words, bare))
-			return arena_printf("; %s", other_names[i].meant);
+	const char *other = other_name(bare),
+		   *limit = strncmp(bare, "rlimit-", 7) == 0 ? bare + 7 : NULL;
+	if (other)
+		return other;
+	if (limit)
+		return arena_printf("; is --rlimit %s SOFT[:HARD] meant?", limit);
 	const char *near = strlen(bare) > 1 ? nearest_option(bare, next) : NULL;
 	return near ? arena_printf("; is --%s meant?", near) : "; --help lists all of them";
 }

@@ -145,13 +145,15 @@ problem net_options_read(struct reader *reader, const struct option_row *row, ch
 				   .fd = -1,
 				   .position = position };
 	bool leads_in = passage.kind == PASSAGE_TCP_IN;
-	problem bad = net_options_read_port(position, words[leads_in], &passage.port);
-	if (!bad && leads_in)
+	problem bad = NULL;
+	if (leads_in)
 		bad = read_tcp_address(
 			position, passage.word = words[0],
 			"127.0.0.1 is for this machine's users, 0.0.0.0 or [::] for all",
 			&passage.beyond);
-	else if (!bad)
+	if (!bad)
+		bad = net_options_read_port(position, words[leads_in], &passage.port);
+	if (!bad && !leads_in)
 		bad = read_target(reader, row, words[1], &passage);
 	if (!bad)
 		add(&reader->plan->net, &passage);

@@ -21,6 +21,7 @@
 #include "run/causes.h"
 #include "run/diagnose.h"
 #include "run/libraries.h"
+#include "run/misses.h"
 #include "run/run.h"
 #include "sys/capabilities.h"
 #include "sys/channel.h"
@@ -361,8 +362,12 @@ void command_go(struct run *run)
 		words[0] = arena_string(plan->command.argv0);
 	const char *path_list = get_variable(run->environment, "PATH");
 	environ = run->environment;
-	if (plan->rehearses && !get_variable(run->environment, "LD_LIBRARY_PATH"))
-		libraries_foresee(plan->command.argv[0], path_list);
+	const char *program =
+		plan->rehearses ? libraries_find_program(plan->command.argv[0], path_list) : NULL;
+	if (program)
+		misses_foresee(run, program);
+	if (program && !get_variable(run->environment, "LD_LIBRARY_PATH"))
+		libraries_foresee(program, path_list);
 	if (sigprocmask(SIG_SETMASK, &run->host->signal_mask, NULL) < 0)
 		die_errno(errno, "Can't restore the signal mask");
 	landlock_enforce(run); /* before a limit of descriptors, and after all that is told */

@@ -4,6 +4,8 @@
  */
 #include "plan/cover.h"
 #include "plan/given.h"
+#include "plan/lines.h"
+#include "plan/operand.h"
 #include "plan/options.h"
 #include "plan/plan.h"
 #include "plan/position.h"
@@ -86,6 +88,10 @@ static unsigned find_option(char *const *argv)
 	return 0;
 }
 
+/* Of sh and bash, which no program is called by; some systems have one for a few of them, and then it is found. */
+#define SHELL_WORDS \
+	". : alias bg bind cd declare eval exec exit export fg for function if jobs let local read return set shift shopt source trap type typeset ulimit umask unalias unset until wait while"
+
 /* "", or what has become COMMAND that was hardly meant to. */
 static const char *mistaken(const struct plan *plan)
 {
@@ -99,8 +105,19 @@ static const char *mistaken(const struct plan *plan)
 		return cause_text(
 			CAUSE_EXEC_DASH,
 			arena_join("--", command + n_bytes + strspn(command + n_bytes, "-")));
+	static const char in_names[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz0123456789";
+	size_t length = strspn(command, in_names);
+	if (length && command[length] == '=')
+		return cause_text(CAUSE_EXEC_SETTING,
+				  arena_printf("%s %s", arena_copy(command, length),
+					       shell_word(command + length + 1)));
 	if (strpbrk(command, " \t\n"))
-		return cause_text(CAUSE_EXEC_WORDS, command);
+		return strpbrk(command, "&|;<>$`")
+			       ? cause_text(CAUSE_EXEC_SCRIPT, shell_word(command))
+			       : cause_text(CAUSE_EXEC_WORDS, command);
+	if (operand_choice(SHELL_WORDS, command) >= 0)
+		return cause_text(CAUSE_EXEC_SHELL_WORD, command);
 	unsigned option = plan->root.n_ops ? 0 : find_option(plan->command.argv);
 	return option ? cause_text(CAUSE_EXEC_BEHIND_COMMAND,
 				   arena_printf(
@@ -137,10 +154,17 @@ static const char *not_found(const struct plan *plan, const char *path_list)
 		start += length;
 	}
 	const char *hidden = plan_first_hidden(plan);
-	return hidden ? cause_text(CAUSE_EXEC_HIDDEN, hidden)
-		      : arena_join(has_path ? diagnose_way(-1, command, ENOENT)
-					    : cause_text(CAUSE_EXEC_PATH, path_list),
-				   mask);
+	if (hidden)
+		return cause_text(CAUSE_EXEC_HIDDEN, hidden);
+	if (!has_path && access(command, X_OK) == 0)
+		return cause_text(CAUSE_EXEC_HERE, command);
+	const char *why = has_path ? diagnose_way(-1, command, ENOENT)
+				   : cause_text(CAUSE_EXEC_PATH, path_list);
+	char *here = *why || *command == '/' ? NULL : getcwd(NULL, 0);
+	if (here)
+		why = cause_text(CAUSE_SOURCE_RELATIVE, arena_string(here));
+	free(here);
+	return arena_join(why, mask);
 }
 
 /* ---- it may not ---- */

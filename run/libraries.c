@@ -39,8 +39,7 @@ static int open_file(const char *path)
 	return S_ISREG(status.st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 }
 
-/* NULL: it is in none of the directories. */
-static const char *find_program(const char *name, const char *path_list)
+const char *libraries_find_program(const char *name, const char *path_list)
 {
 	if (strchr(name, '/'))
 		return name;
@@ -132,7 +131,7 @@ static void add_program(struct search *search, const char *program, const char *
 		AUTO_CLOSE int env_fd = open_file(program);
 		if (env_fd >= 0)
 			add_needed(search, env_fd, program);
-		program = find_program(name, path_list);
+		program = libraries_find_program(name, path_list);
 		if (!program)
 			say_note(
 				"the program %s, which %s has env look for, may be missing: it is in no directory of PATH (%s)",
@@ -140,10 +139,10 @@ static void add_program(struct search *search, const char *program, const char *
 	}
 }
 
-void libraries_foresee(const char *command, const char *path_list)
+void libraries_foresee(const char *program, const char *path_list)
 {
 	struct search *search = arena_alloc(sizeof(*search));
-	add_program(search, find_program(command, path_list), path_list);
+	add_program(search, program, path_list);
 	AUTO_CLOSE int cache_fd = open_file("/etc/ld.so.cache");
 	if (search->n && cache_fd >= 0)
 		read_all(cache_fd, MOST_CACHE_BYTES, &search->cache, &search->cache_length);

@@ -74,7 +74,8 @@ struct run {
 	struct stubs *stubs;     /* the supervisor's; NULL: it was told of none */
 	struct mounts *mounts;   /* of the new root; NULL before its sources are pinned */
 	struct filters *filters;
-	char **environment; /* COMMAND's, once made */
+	char **environment;      /* COMMAND's, once made */
+	unsigned places_outside; /* --check: run/misses.h */
 };
 
 /* A stage begins. --verbose: what --dry-run says of it, on stderr, but for STAGE_BUILD; otherwise nothing. */

@@ -110,6 +110,66 @@ LINES = {
     "a port with its host": ("--ro-bind / / --unshare-net --tcp-out localhost:80 ls", "; its port alone is 80", "--ro-bind / / --unshare-net --tcp-out 80 tcp:127.0.0.1:80 ls"),
     "a target without its kind": ("--ro-bind / / --unshare-net --tcp-out 80 127.0.0.1:80 ls", "; is tcp:127.0.0.1:80 meant?", "--ro-bind / / --unshare-net --tcp-out 80 tcp:127.0.0.1:80 ls"),
     "a socket without its kind": ("--ro-bind / / --unshare-net --tcp-out 80 {box}/s ls", "; is unix:{box}/s meant?", "--ro-bind / / --unshare-net --tcp-out 80 unix:{box}/s ls"),
+    # ---- from firejail, docker, podman, flatpak, unshare, nsjail, systemd-run, chroot ----
+    "--private": ("--ro-bind / / --private ls", 'is --tmpfs "$HOME", before what is to be seen in it, meant?', "--ro-bind / / --tmpfs {box} ls /"),
+    "--whitelist": ("--whitelist=/usr ls", "--ro-bind SRC DEST shows SRC, and --bind lets COMMAND write to it", "--ro-bind / / ls"),
+    "--noprofile": ("--noprofile --ro-bind / / ls", "leave it out: no profile is read", "--ro-bind / / ls"),
+    "--private-dev": ("--ro-bind / / --private-dev ls", "is --dev /dev meant?", "--ro-bind / / --dev /dev ls"),
+    "--private-tmp": ("--ro-bind / / --private-tmp ls", "is --tmpfs DEST meant, as --tmpfs /tmp?", "--ro-bind / / --tmpfs /tmp ls /"),
+    "--private-etc": ("--ro-bind / / --private-etc=passwd ls", "named, file by file: --ro-bind SRC DEST, behind --tmpfs", "--ro-bind / / --tmpfs /etc --ro-bind /etc/passwd /etc/passwd ls"),
+    "--caps.drop": ("--ro-bind / / --caps.drop=all ls", "is --cap-drop meant?", "--ro-bind / / --cap-drop ALL ls"),
+    "--noroot": ("--ro-bind / / --noroot ls", "leave it out, or is --unshare-user meant?", "--ro-bind / / --unshare-user ls"),
+    "--nonewprivs": ("--ro-bind / / --nonewprivs ls", "leave it out: it is always so", "--ro-bind / / ls"),
+    "a filter without its descriptor": ("--ro-bind / / --seccomp ls", "; without a compiled program there are --seccomp-profile PROFILE", "--ro-bind / / --seccomp-profile minimal ls"),
+    "an engine's profile": ("--ro-bind / / --seccomp profile.json ls", "and --seccomp-deny LIST", "--ro-bind / / --seccomp-deny ptrace ls"),
+    "--rm": ("--rm --ro-bind / / ls", "leave it out: nothing is kept of a sandbox", "--ro-bind / / ls"),
+    "-it": ("-it --ro-bind / / ls", "leave it out: COMMAND has the caller's terminal", "--ro-bind / / ls"),
+    "--name": ("--name box --ro-bind / / ls", "leave it out: a sandbox has none; --unshare-uts --hostname NAME", "--ro-bind / / ls"),
+    "--privileged": ("--privileged --ro-bind / / ls", "leave it out: nobody has more rights inside than outside", "--ro-bind / / ls"),
+    "--security-opt": ("--ro-bind / / --security-opt seccomp=default ls", "is --seccomp-profile PROFILE or --exec-label LABEL meant?", "--ro-bind / / --seccomp-profile default ls"),
+    "--entrypoint": ("--ro-bind / / --entrypoint ls", "COMMAND and its words stand at the end of the line: leave it out", "--ro-bind / / ls"),
+    "--env-file": ("--ro-bind / / --env-file .env ls", "is --env-fd FD meant? each variable ends with a NUL there", "--ro-bind / / --setenv A b ls"),
+    "--network=host": ("--ro-bind / / --network=host ls", "? without it the host's is shared", "--ro-bind / / ls"),
+    "--cpus": ("--ro-bind / / --cpus 2 ls", "is --limit cpu.max meant? 200% of a CPU are two", "--dry-run --ro-bind / / --limit cpu.max 200% ls"),
+    "--pids-limit": ("--ro-bind / / --pids-limit 100 ls", "is --limit pids.max N meant?", "--dry-run --ro-bind / / --limit pids.max 100 ls"),
+    "--limit KEY=VALUE": ("--ro-bind / / --limit memory.max=100M ls", "; its value is a word of its own, memory.max 100M", "--dry-run --ro-bind / / --limit memory.max 100M ls"),
+    "--add-host": ("--ro-bind / / --add-host a:1.2.3.4 ls", "is --hosts NAME=ADDR meant?", "--ro-bind / / --tmpfs /etc --hosts a=1.2.3.4 ls"),
+    "a host in two words": ("--ro-bind / / --hosts a 1.2.3.4 ls", '"a" is not NAME=ADDR, which is one word', "--ro-bind / / --tmpfs /etc --hosts a=1.2.3.4 ls"),
+    "--dns": ("--ro-bind / / --dns 1.1.1.1 ls", 'is --data "nameserver ADDR" /etc/resolv.conf meant?', "--ro-bind / / --tmpfs /etc --data 'nameserver 1.1.1.1' /etc/resolv.conf ls"),
+    "a server for --resolv-conf": ("--ro-bind / / --resolv-conf 1.1.1.1 ls", '--data "nameserver ADDR" /etc/resolv.conf', "--ro-bind / / --tmpfs /etc --data 'nameserver 1.1.1.1' /etc/resolv.conf ls"),
+    "--shm-size": ("--ro-bind / / --shm-size 1g ls", "is --size BYTES --tmpfs /dev/shm, behind --dev /dev, meant?", "--ro-bind / / --dev /dev --size 1G --tmpfs /dev/shm ls"),
+    "--ulimit": ("--ro-bind / / --ulimit nofile=100 ls", "is --rlimit meant?", "--ro-bind / / --rlimit nofile 100 ls"),
+    "--mount": ("--mount type=bind,src=/,dst=/ ls", "--ro-bind SRC DEST shows SRC", "--ro-bind / / ls"),
+    "--gpus": ("--ro-bind / / --gpus all ls", "is --dev-bind-try /dev/dri /dev/dri, behind --dev /dev, meant?", "--ro-bind / / --dev /dev --dev-bind-try /dev/dri /dev/dri ls"),
+    "--init": ("--ro-bind / / --unshare-pid --init ls", "leave it out: with --unshare-pid there is a pid 1 above COMMAND", "--ro-bind / / --unshare-pid ls"),
+    "--ipc host": ("--ro-bind / / --ipc host ls", "is --unshare-ipc meant? without it the host's is shared", "--ro-bind / / ls"),
+    "--pid=host": ("--ro-bind / / --pid=host ls", "is --unshare-pid meant? without it the host's is shared", "--ro-bind / / ls"),
+    "--uts=host": ("--ro-bind / / --uts=host ls", "is --unshare-uts meant? without it the host's is shared", "--ro-bind / / ls"),
+    "--userns=keep-id": ("--ro-bind / / --userns=keep-id ls", "leave it out: COMMAND has the caller's uid and gid", "--ro-bind / / ls"),
+    "--filesystem": ("--ro-bind / / --filesystem=home ls", "is --bind SRC DEST meant?", "--ro-bind / / --bind {box} {box} ls"),
+    "--socket": ("--ro-bind / / --socket=x11 ls", "is --ro-bind meant, of the socket: /tmp/.X11-unix", "--ro-bind / / --ro-bind {box} {box} ls"),
+    "-r": ("--ro-bind / / -r ls", "is --unshare-user --uid 0 --gid 0 meant?", "--ro-bind / / --unshare-user --uid 0 --gid 0 ls"),
+    "--map-root-user": ("--ro-bind / / --map-root-user ls", "is --unshare-user --uid 0 --gid 0 meant?", "--ro-bind / / --unshare-user --uid 0 --gid 0 ls"),
+    "--fork": ("--ro-bind / / --unshare-pid --fork ls", "leave it out: with --unshare-pid there is a pid 1", "--ro-bind / / --unshare-pid ls"),
+    "--mount-proc": ("--ro-bind / / --mount-proc ls", "is --unshare-pid --proc /proc meant?", "--ro-bind / / --unshare-pid --proc /proc ls"),
+    "--kill-child": ("--ro-bind / / --kill-child ls", "is --die-with-parent meant?", "--ro-bind / / --die-with-parent ls"),
+    "-R": ("-R /usr ls", "is --ro-bind SRC DEST meant?", "--ro-bind / / ls"),
+    "--bindmount_ro": ("--bindmount_ro / ls", "is --ro-bind SRC DEST meant?", "--ro-bind / / ls"),
+    "-T": ("--ro-bind / / -T /tmp ls", "is --tmpfs DEST meant, as --tmpfs /tmp?", "--ro-bind / / --tmpfs /tmp ls /"),
+    "-Mo": ("-Mo --ro-bind / / -- ls", "leave it out: the shell's & lets it run in the background", "--ro-bind / / -- ls"),
+    "--time_limit": ("--ro-bind / / --time_limit 5 ls", "is --timeout SECONDS meant?", "--ro-bind / / --timeout 5 ls"),
+    "--rlimit_as": ("--ro-bind / / --rlimit_as 2048 ls", "is --rlimit as SOFT[:HARD] meant?", "--dry-run --ro-bind / / --rlimit as 2G ls"),
+    "--keep_env": ("--ro-bind / / --keep_env ls", "leave it out: COMMAND has the caller's environment, unless --clearenv", "--ro-bind / / ls"),
+    "--property": ("--ro-bind / / --property=PrivateNetwork=yes ls", "there are --unshare-net, --tmpfs", "--ro-bind / / --unshare-net ls"),
+    "a root to change to": ("{box} ls", "nothing is bound into the sandbox, so it is empty: --ro-bind / / shows the host's files, --ro-bind DIR / those in a directory", "--ro-bind / / ls"),
+    "a port for a port": ("--ro-bind / / --unshare-net --tcp-in 8080:80 ls", '"8080" is neither an IPv4 address nor an IPv6 address in brackets; 127.0.0.1 is for this machine', "--dry-run --ro-bind / / --unshare-net --tcp-in 127.0.0.1:8080 80 ls"),
+    # ---- as in a shell ----
+    "cd": ("--ro-bind / / cd {box}", "cd is a word of the shell's, and no program: sh -c, with all of it in quotes, or --chdir for cd", "--ro-bind / / sh -c 'cd {box}'"),
+    "a variable set": ("--ro-bind / / A='x y' ls", "COMMAND sets a variable, as in a shell: --setenv A 'x y', before COMMAND", "--ro-bind / / --setenv A 'x y' ls"),
+    "a line of a shell": ("--ro-bind / / 'ls && pwd'", "COMMAND is a line of a shell: sh -c 'ls && pwd'", "--ro-bind / / sh -c 'ls && pwd'"),
+    "a program that lies here": ("--ro-bind / / --chdir {box}/alternatives tool", "it is in the directory that COMMAND starts in, and in none of PATH: ./tool", "--ro-bind / / --chdir {box}/alternatives ./tool"),
+    "a program that lies elsewhere": ("--ro-bind / / --chdir {box} ./script", "No such file or directory; it is looked for in {box}", "--ro-bind / / --chdir {box}/bin ./script"),
+    "--rlimit without its number": ("--ro-bind / / --rlimit nofile ls", "Invalid limit: ls is neither a number", "--ro-bind / / --rlimit nofile 100 ls"),
     # ---- COMMAND inside ----
     "an empty sandbox": ("--unshare-ipc ls", "nothing is bound into the sandbox, so it is empty: --ro-bind / / shows the host's files", "--unshare-ipc --ro-bind / / ls"),
     "no loader": ("--ro-bind /usr /usr ls", ", which runs it, does not exist in the sandbox", BARE + " ls /"),
@@ -163,6 +223,11 @@ def test_what_is_said_of_command_is_the_same_with_other_processes(topology, home
     for line in lines:
         alone, other = (re.sub(r"argument \d+", "argument N", run([*more, *typed(line, home)], cwd=home).stderr) for more in ([], topology))
         assert alone and other == alone
+
+
+def test_a_container_engines_words_behind_dest_are_told(home):
+    for words, suffix in ((["--bind", home, "/w:ro"], ":ro"), (["--tmpfs", "/w:size=64m"], ":size=64m")):
+        assert f"its name ends with {suffix}: --ro-bind is read-only, and --size stands before --tmpfs\n" in run(["--dry-run", "--tmpfs", "/", *words], ["true"]).stdout
 
 
 def test_what_a_later_operation_hides_is_told_by_verbose(home):
