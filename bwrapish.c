@@ -69,7 +69,8 @@ static void read_and_check(int argc, char **argv, struct host *host, struct plan
 {
 	const char *program = argc > 0 ? argv[0] : "bwrapish";
 	enum reading reading = READ_NOTHING;
-	static const struct option_io io = { host_is_open_by_caller, fd_has_end, read_and_close };
+	static const struct option_io io = { host_is_open_by_caller, fd_has_end, fd_is_writable,
+					     read_and_close };
 	problem bad = options_read(argc, argv, &io, plan, &reading);
 	say_set_levels(plan->level_prefix);
 	if (plan->command.exit_codes == EXIT_CODES_ENV ||

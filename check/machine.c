@@ -96,7 +96,7 @@ static bool read_nothing(int fd, char **ret_bytes, size_t *ret_length)
 
 static void carry_out(const struct run *outer, const char *line, check_story story)
 {
-	static const struct option_io io = { is_open, is_open, read_nothing };
+	static const struct option_io io = { is_open, is_open, is_open, read_nothing };
 	struct host host = *outer->host;
 	struct plan plan;
 	struct run run = *outer;

@@ -57,6 +57,9 @@ problem fds_read(struct plan *plan, const struct option_io *io, const struct opt
 			position,
 			"Descriptor %d is open for writing, too, and so has no end: open it by %d<",
 			fd, fd);
+	if (row->traits & (WRITES | SUPERVISOR_WRITES) && !io->fd_is_writable(fd))
+		return problem_at(position, "Descriptor %d is not open for writing: open it by %d>",
+				  fd, fd);
 	*ret_fd = fd;
 	note(plan, &(struct named_fd){ .fd = fd, .row = row, .position = position });
 	return NULL;

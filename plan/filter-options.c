@@ -36,7 +36,7 @@ static const struct option_row rows[] = {
 	ROW("seccomp-errno", "ACTION", SECURITY, "what is denied fails with this error (EPERM), or kill, or log", OWN, .value = ACTION, .traits = LAST_WINS | NEEDS_POLICY),
 	ROW("seccomp-profile", "PROFILE", SECURITY, "deny what a built-in profile denies: default, build or minimal", OWN, .value = PROFILE, .choices = "default build minimal", .traits = LAST_WINS),
 	ROW("seccomp-log", "", SECURITY, "have the kernel log what these deny", FLAG, AT(filter.policy.log), .traits = NEEDS_POLICY),
-	ROW("seccomp-dump", "FD", SECURITY, "write what these come to to FD, as BPF for --seccomp", FD, AT(filter.policy.dump), .use = USE_OWN, .traits = NEEDS_POLICY),
+	ROW("seccomp-dump", "FD", SECURITY, "write what these come to to FD, as BPF for --seccomp", FD, AT(filter.policy.dump), .use = USE_OWN, .traits = WRITES | NEEDS_POLICY),
 	ROW("seccomp-trace", "FD", SECURITY, "deny nothing, write to FD what these would deny; no sandbox then", FD, AT(filter.policy.trace), .use = USE_OWN, .supervised = 9, .traits = NEEDS_POLICY | SUPERVISOR_WRITES),
 	ROW("exec-label", "LABEL", SECURITY, "SELinux label of COMMAND", WORD, AT(command.exec_label)),
 };

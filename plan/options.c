@@ -46,9 +46,9 @@ static const struct option_row line_rows[] = {
 	ROW("args", "FD", GENERAL, "read NUL-separated options from FD, in place", OWN, .value = ARGS, .use = USE_DRAINED, .traits = WANTS_END),
 	ROW("dry-run", "", GENERAL, "check the line, tell what would be done, do nothing", FLAG, AT(dry_run)),
 	ROW("check", "", GENERAL, "try what a sandbox needs, or this line; tell the cure", FLAG, AT(look.check)),
-	ROW("check-json", "FD", GENERAL, "the same, written to FD as JSON", FD, AT(look.check_json), .use = USE_OWN),
+	ROW("check-json", "FD", GENERAL, "the same, written to FD as JSON", FD, AT(look.check_json), .use = USE_OWN, .traits = WRITES),
 	ROW("features", "", GENERAL, "tell what this machine offers", FLAG, AT(look.features)),
-	ROW("features-json", "FD", GENERAL, "the same, written to FD as JSON", FD, AT(look.features_json), .use = USE_OWN),
+	ROW("features-json", "FD", GENERAL, "the same, written to FD as JSON", FD, AT(look.features_json), .use = USE_OWN, .traits = WRITES),
 	ROW("verbose", "", GENERAL, "tell each step on stderr as it happens", FLAG, AT(verbose)),
 	ROW("level-prefix", "", GENERAL, "begin errors with <3> and warnings with <4>", FLAG, AT(level_prefix)),
 };

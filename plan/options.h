@@ -11,6 +11,7 @@ enum reading { READ_PLAN, READ_HELP, READ_VERSION, READ_NOTHING };
 struct option_io {
 	bool (*fd_is_open)(int fd); /* by the caller, not as a placeholder of ours */
 	bool (*fd_has_end)(int fd); /* and is not one of those that keep it from ending */
+	bool (*fd_is_writable)(int fd);
 	/* Reads to EOF and closes; false with errno. */
 	bool (*read_fd)(int fd, char **ret_bytes, size_t *ret_length);
 };

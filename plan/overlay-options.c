@@ -27,7 +27,7 @@ static const struct option_row rows[] = {
 	OPERATION("ro-overlay", "DEST", FILESYSTEM, "two or more layers merged read-only at DEST", OWN, .value = OP_OVERLAY, .traits = MOUNTS | READ_ONLY),
 	ROW("overlay-backend", "BACKEND", FILESYSTEM, "auto, kernel or fuse: who merges the next overlay", OWN, .value = BACKEND, .choices = "auto kernel fuse", .traits = MODIFIES_NEXT),
 	ROW("overlay-opt", "OPT", FILESYSTEM, "a mount option of the next overlay (volatile, index=off, ...)", OWN, .value = MOUNT_OPTION, .traits = MODIFIES_NEXT),
-	ROW("overlay-changes", "FD", FILESYSTEM, "list what was changed in the next overlay on FD, as JSON lines", OWN, .value = CHANGES, .use = USE_OWN, .supervised = 3, .traits = MODIFIES_NEXT | ENDS_WITH_COMMAND),
+	ROW("overlay-changes", "FD", FILESYSTEM, "list what was changed in the next overlay on FD, as JSON lines", OWN, .value = CHANGES, .use = USE_OWN, .supervised = 3, .traits = WRITES | MODIFIES_NEXT | ENDS_WITH_COMMAND),
 };
 /* clang-format on */
 const struct option_rows overlay_option_rows = { rows, ARRAY_SIZE(rows) };

@@ -22,6 +22,7 @@ enum option_trait {
 	FOR_LEADER = 1 << 6,        /* `supervised` only where the caller leads its process group */
 	SUPERVISOR_WRITES = 1 << 7, /* to its descriptor */
 	SUPERVISOR_WAITS = 1 << 8,  /* for its descriptor */
+	WRITES = 1 << 18,           /* to its descriptor, and another process than the supervisor */
 	WANTS_END = 1 << 9,         /* of its descriptor */
 	/* of operations */
 	READ_ONLY = 1 << 10,

@@ -31,9 +31,8 @@ static void write_report(const struct run *run, const struct fd_at *to, const ch
 	if (!done && errno == ETIMEDOUT && run->supervisor)
 		end_if_asked(run);
 	if (!done)
-		die_because(errno, "%s: Can't write to descriptor %d: %s%s",
-			    position_text(to->position), to->fd, errno_text(errno),
-			    errno == EBADF ? "; it is not open for writing" : "");
+		die_because(errno, "%s: Can't write to descriptor %d: %s",
+			    position_text(to->position), to->fd, errno_text(errno));
 }
 
 void report_namespaces(const struct run *run, pid_t child)

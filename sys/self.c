@@ -21,6 +21,12 @@ bool fd_has_end(int fd)
 	       !S_ISFIFO(status.st_mode);
 }
 
+bool fd_is_writable(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 int compare_ints(const void *a, const void *b)
 {
 	int x = *(const int *) a, y = *(const int *) b;

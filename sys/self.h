@@ -8,6 +8,7 @@
 bool fd_is_open(int fd);
 /* False: a pipe, which ends with its last writer, and this descriptor is one itself. */
 bool fd_has_end(int fd);
+bool fd_is_writable(int fd); /* it was opened for that */
 /* Ascending, for qsort(3) and bsearch(3). */
 int compare_ints(const void *a, const void *b);
 /* Closes every descriptor from 3 up but those in `keep` (any order, -1 ignored; it is sorted in

@@ -26,6 +26,7 @@ int main(void)
 		{ PROMISES_SAFETY, "promises-safety" },
 		{ ENDS_WITH_COMMAND, "ends-with-command" },
 		{ SUPERVISOR_WRITES, "supervisor-writes" },
+		{ WRITES, "writes" },
 		{ SUPERVISOR_WAITS, "supervisor-waits" },
 		{ WANTS_END, "wants-end" },
 		{ TAKES_PERMS, "takes-perms" },

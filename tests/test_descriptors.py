@@ -229,6 +229,15 @@ def test_what_comes_late_is_waited_for_also_where_the_descriptor_does_not_block(
         assert process.communicate(timeout=10)[0] == "runs\n" + (content.decode() if "/x" in args else "")
 
 
+# ---- written to ----
+
+@each([option for option in TAKE_FD if {"writes", "supervisor-writes"} & set(option.traits)])
+def test_what_is_not_open_for_writing_is_refused_before_command_runs(option):
+    for flags in os.O_RDONLY, os.O_PATH:
+        fd = keep(os.open("/dev/null", flags))
+        refused([*BASE, *option.line(fd)], f"{option.name} (argument ", f"Descriptor {fd} is not open for writing: open it by {fd}>")
+
+
 # ---- one number twice, and numbers that nobody has given ----
 
 def test_a_closed_standard_descriptor_is_not_open_to_any_option(box):

@@ -38,7 +38,7 @@ static bool fake_read(int fd, char **ret_bytes, size_t *ret_length)
 	return true;
 }
 
-static const struct option_io fake_io = { fake_is_open, fake_is_open, fake_read };
+static const struct option_io fake_io = { fake_is_open, fake_is_open, fake_is_open, fake_read };
 
 /* Returns argc. */
 static int split(char *words, size_t size, char **argv)

@@ -32,7 +32,8 @@ static bool fake_read_fd(int fd, char **ret_bytes, size_t *ret_length)
 	return true;
 }
 
-static const struct option_io fake_io = { fake_fd_is_open, fake_fd_is_open, fake_read_fd };
+static const struct option_io fake_io = { fake_fd_is_open, fake_fd_is_open, fake_fd_is_open,
+					  fake_read_fd };
 
 /* All rows of the option table. */
 enum { MOST_ROWS = 200 };

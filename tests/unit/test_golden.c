@@ -48,7 +48,7 @@ static bool read_golden_fd(int fd, char **ret_bytes, size_t *ret_length)
 	return true;
 }
 
-static const struct option_io golden_io = { is_any, is_any, read_golden_fd };
+static const struct option_io golden_io = { is_any, is_any, is_any, read_golden_fd };
 
 /* The words of the golden command line, "bwrapish" before them. */
 static char **golden_words(void)
