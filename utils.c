@@ -474,6 +474,7 @@ static struct {
 	const void *argument;
 	bool ticks; /* there is a timer */
 	timer_t timer;
+	int64_t end_ms; /* of the write at hand; 0: at no time */
 } patience;
 
 static void wake(int number)
@@ -483,8 +484,7 @@ static void wake(int number)
 
 bool write_patiently(bool (*may_go_on)(const void *argument), const void *argument)
 {
-	/* Without SA_RESTART: the call that sleeps returns. */
-	struct sigaction action = { .sa_handler = wake };
+	struct sigaction action = { .sa_handler = wake }; /* no SA_RESTART: what sleeps returns */
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = WAKE_WRITER };
 	sigset_t only;
 	sigemptyset(&only);
@@ -511,11 +511,10 @@ static void tick_every(int ms)
 static bool wait_to_write(int fd)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
-	bool goes_on = !patience.may_go_on || patience.may_go_on(patience.argument);
-	if (!goes_on)
-		errno = ETIMEDOUT;
-	return goes_on &&
-	       (poll(&ready, 1, patience.may_go_on ? TICK_MS : -1) >= 0 || errno == EINTR);
+	bool is_late = patience.end_ms && now_ms() >= patience.end_ms;
+	bool may_go_on = !patience.may_go_on || patience.may_go_on(patience.argument);
+	errno = may_go_on ? ETIME : ETIMEDOUT;
+	return may_go_on && !is_late && (poll(&ready, 1, TICK_MS) >= 0 || errno == EINTR);
 }
 
 bool write_all(int fd, const void *bytes, size_t length)
@@ -553,6 +552,17 @@ bool write_all(int fd, const void *bytes, size_t length)
 	return !error;
 }
 
+bool write_all_within(int fd, const void *bytes, size_t length, int ms)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+	/* A pipe may take more than poll(2) says: what can be woken tries. */
+	errno = ETIME;
+	patience.end_ms = now_ms() + ms;
+	bool done = (patience.ticks || poll(&ready, 1, ms) > 0) && write_all(fd, bytes, length);
+	patience.end_ms = 0;
+	return done;
+}
+
 ssize_t read_some(int fd, void *bytes, size_t capacity)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
@@ -568,19 +578,10 @@ bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length)
 {
 	size_t capacity = 4096, length = 0;
 	char *bytes = arena_alloc(capacity);
-	for (;;) {
-		if (length + 1 == capacity) {
-			char *grown = arena_alloc(capacity * 2);
-			memcpy(grown, bytes, length);
-			bytes = grown;
-			capacity *= 2;
-		}
-		ssize_t n = read_some(fd, bytes + length, capacity - length - 1);
-		if (n < 0)
-			return false;
-		if (n == 0)
-			break;
+	ssize_t n;
+	while ((n = read_some(fd, bytes + length, capacity - length - 1)) > 0) {
 		length += (size_t) n;
+		bytes = arena_grow(bytes, length + 1, &capacity, 1);
 		if (length > max_bytes) {
 			errno = EFBIG;
 			return false;
@@ -589,7 +590,7 @@ bool read_all(int fd, size_t max_bytes, char **ret_bytes, size_t *ret_length)
 	bytes[length] = '\0';
 	*ret_bytes = bytes;
 	*ret_length = length;
-	return true;
+	return n == 0;
 }
 
 bool wait_for_byte(int fd)

@@ -123,6 +123,8 @@ void close_fd(int *fd);
 
 /* Write all of it, retrying EINTR; false with errno set. A closed pipe is EPIPE, never a signal. */
 bool write_all(int fd, const void *bytes, size_t length);
+/* The same; ETIME: not all of it was taken in time. */
+bool write_all_within(int fd, const void *bytes, size_t length, int ms);
 /* From now on a write that cannot go on, messages too, asks from time to time whether it may still wait, and is
  * ETIMEDOUT when it may not: a terminal that was stopped, a pipe that nobody reads. (A file does not
  * let itself be interrupted.) For one process: its children wait as ever. NULL: no more. False with errno

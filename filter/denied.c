@@ -23,7 +23,7 @@ enum { MOST_KINDS = 1000 };
 struct denials {
 	struct denied kinds[MOST_KINDS];
 	size_t n;
-	bool truncated;
+	bool truncated, is_unheard;
 };
 
 void denied_prepare(const struct run *run)
@@ -74,7 +74,7 @@ static void tell(const struct run *run, const struct denied *kind, const char *u
 	if (unknown)
 		add_member(&json, "unknown", unknown);
 	text_add(&json, " }\n");
-	notify_write_line(&run->plan->report.denied, json.bytes);
+	notify_write_line(&run->plan->report.denied, &denials_of(run)->is_unheard, json.bytes);
 }
 
 static bool is_same(const char *a, const char *b)
@@ -169,11 +169,11 @@ void denied_note_hung(const struct run *run, const struct seccomp_notif *call,
 
 void denied_finish(const struct run *run)
 {
-	const struct denials *denials = denials_of(run);
+	struct denials *denials = denials_of(run);
 	struct text json = { 0 };
 	text_add(&json, "{ ");
 	add_member(&json, "options",
 		   denied_options(denials->kinds, denials->n, run->plan, run->filters->home));
 	text_add(&json, "%s }\n", denials->truncated ? ", \"truncated\": true" : "");
-	notify_write_line(&run->plan->report.denied, json.bytes);
+	notify_write_line(&run->plan->report.denied, &denials->is_unheard, json.bytes);
 }

@@ -118,9 +118,15 @@ void notify_let_through(const struct run *run, int listener, uint64_t id)
 		die_errno(errno, "%s: Can't let a system call through", position(run));
 }
 
-void notify_write_line(const struct fd_at *to, const char *line)
+void notify_write_line(const struct fd_at *to, bool *is_unheard, const char *line)
 {
-	if (!write_all(to->fd, line, strlen(line)) && errno != ETIMEDOUT)
-		die_errno(errno, "%s: Can't write to descriptor %d", position_text(to->position),
-			  to->fd);
+	enum { PATIENCE_MS = 2000 }; /* a call may be waiting */
+	if (*is_unheard || write_all_within(to->fd, line, strlen(line), PATIENCE_MS))
+		return;
+	*is_unheard = true;
+	if (errno != ETIMEDOUT) /* otherwise the run is to end */
+		say_warning("%s: Can't write to descriptor %d: %s; no more is told",
+			    position_text(to->position), to->fd,
+			    errno == ETIME ? "nobody has read it for two seconds"
+					   : errno_text(errno));
 }

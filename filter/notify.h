@@ -28,7 +28,8 @@ union notified {
 bool notify_receive(const struct run *run, int listener, union notified *ret_notified);
 /* The call goes on as if nobody had asked. */
 void notify_let_through(const struct run *run, int listener, uint64_t id);
-/* Where no more waiting is allowed, since the run is to end, the line is lost. */
-void notify_write_line(const struct fd_at *to, const char *line);
+/* What COMMAND does is worth more than what is told of it: where that cannot be written, or nobody reads it, no more is
+ * told, and the run goes on. Half a line stays the last one. */
+void notify_write_line(const struct fd_at *to, bool *is_unheard, const char *line);
 
 #endif

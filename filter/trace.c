@@ -22,7 +22,7 @@
 enum { MOST_KINDS = 1000 };
 
 struct trace {
-	bool truncated;
+	bool truncated, is_unheard;
 	struct verdicts verdicts;
 	struct rules used;           /* what has been seen, as --seccomp-allow would take it */
 	uint32_t arches[MOST_KINDS]; /* of each in `used` */
@@ -85,7 +85,7 @@ static void tell_kind(const struct run *run, const struct call_rule *rule,
 		text_add(&json, "%s\"%#llx\"", i ? ", " : "",
 			 (unsigned long long) call->data.args[i]);
 	text_add(&json, "], \"pid\": %u }\n", call->pid);
-	notify_write_line(&run->plan->filter.policy.trace, json.bytes);
+	notify_write_line(&run->plan->filter.policy.trace, &trace_of(run)->is_unheard, json.bytes);
 }
 
 /* One line for each kind: the same call, argument as far as it is judged, and architecture. */
@@ -123,9 +123,9 @@ void trace_note(const struct run *run, const struct seccomp_notif *call)
 
 void trace_finish(const struct run *run)
 {
-	const struct trace *trace = trace_of(run);
+	struct trace *trace = trace_of(run);
 	notify_write_line(
-		&run->plan->filter.policy.trace,
+		&run->plan->filter.policy.trace, &trace->is_unheard,
 		arena_printf("{ \"flags\": \"%s\"%s }\n",
 			     policy_flags_that_allow(&run->plan->filter.policy, &trace->used),
 			     trace->truncated ? ", \"truncated\": true" : ""));

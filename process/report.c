@@ -77,26 +77,18 @@ static bool is_ready(const struct run *run, int patience_ms)
 	return poll(&reader, 1, patience_ms) > 0;
 }
 
-/* A pipe may take a line more than poll(2) says, so where a write may be waited for it is tried. */
 void report_untold(const struct run *run, int patience_ms)
 {
 	struct supervisor *self = run->supervisor;
 	struct text *untold = &self->untold;
-	int64_t silent_ms = self->silent_ms, end_ms = now_ms() + patience_ms;
-	bool tries = patience_ms && self->writes_patiently;
-	if (!untold->length)
+	int fd = run->plan->report.json_status.fd;
+	if (!untold->length || (!patience_ms && !is_ready(run, 0)))
 		return;
-	if (tries || is_ready(run, patience_ms)) {
-		if (tries && (!silent_ms || end_ms < silent_ms))
-			self->silent_ms = end_ms;
-		/* To whom nobody reads any more nothing is told: half a line stays the last one. */
-		self->is_unheard =
-			!write_all(run->plan->report.json_status.fd, untold->bytes, untold->length);
-		self->silent_ms = silent_ms;
-		untold->length = 0;
-	} else if (patience_ms) {
-		self->is_unheard = true;
-	}
+	/* To whom nobody reads any more nothing is told: half a line stays the last one. */
+	self->is_unheard =
+		!(patience_ms ? write_all_within(fd, untold->bytes, untold->length, patience_ms)
+			      : write_all(fd, untold->bytes, untold->length));
+	untold->length = 0;
 }
 
 static bool is_asked(const struct run *run)

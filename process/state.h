@@ -22,11 +22,10 @@ struct supervisor {
 	struct told_failure *failure; /* why, as it has said; NULL: it has not, or nobody asks */
 	pid_t command;                /* its number here; 0: not known */
 	uint64_t userns_id;           /* its user namespace's */
-	int going_fd;          /* ends when it is executed; -1: it is not about to be, or was */
-	char *words;           /* room for those behind a message; NULL: nobody wants them */
-	bool writes_patiently; /* asks while it writes whether it may: utils.h */
-	struct text untold;    /* for --json-status-fd, once somebody reads */
-	bool is_unheard;       /* nobody does any more */
+	int going_fd;       /* ends when it is executed; -1: it is not about to be, or was */
+	char *words;        /* room for those behind a message; NULL: nobody wants them */
+	struct text untold; /* for --json-status-fd, once somebody reads */
+	bool is_unheard;    /* nobody does any more */
 	bool failure_told, timeout_told;
 	bool waits_for_maps;
 	bool listens;        /* is woken by messages */

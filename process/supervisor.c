@@ -450,9 +450,9 @@ static void begin(struct run *run, pid_t child, int socket)
 	struct supervisor *self = run->supervisor;
 	self->child = child;
 	self->socket = socket;
-	self->writes_patiently = write_patiently(end_may_go_on_writing, self);
+	bool has_timer = write_patiently(end_may_go_on_writing, self);
 	host_forget_environment(run->host, run->plan); /* helpers are born with what is left */
-	if (!self->writes_patiently)
+	if (!has_timer)
 		deadline_note_no_timer(run);
 	if (has_pid_1(run)) {
 		AUTO_CLOSE int pidfd = sys_pidfd_open(child, 0);

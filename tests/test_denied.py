@@ -409,6 +409,18 @@ def test_kinds_without_number_are_bounded_and_that_is_said(box, validate):
     validate(lines[-1])
 
 
+def test_where_nobody_reads_what_is_told_command_goes_on(box):
+    code = f"import os\nfor i in range(300): os.access(f'{box}/{{i:0240}}', 0)\nprint('done')"
+    for i in range(300):
+        (box / f"{i:0240}").touch()
+    reader, unread = pipe()
+    result = run([*HIDDEN, "--trace-denied", unread], python(code))
+    assert (result.returncode, result.stdout) == (0, "done\n") and "nobody has read it for two seconds; no more is told" in result.stderr
+    close(reader)
+    result = run([*HIDDEN, "--trace-denied", unread], python(code))
+    assert (result.returncode, result.stdout) == (0, "done\n") and "Broken pipe; no more is told" in result.stderr and result.stderr.count("\n") == 1, result
+
+
 def test_a_pipe_outside_is_not_opened_and_nobody_waits_for_it(box):
     os.mkfifo(box / "pipe")
     kinds, options, _ = denied(HIDDEN, python(f"open('{box}/pipe')"))

@@ -91,6 +91,37 @@ static void test_writing_waits_for_a_full_pipe(void **state)
 	assert_int_equal(status, 0);
 }
 
+static bool may_always(const void *argument)
+{
+	(void) argument;
+	return true;
+}
+
+static void write_to_full_pipe(int flags)
+{
+	enum { MUCH = 300000, MS = 10 };
+	int ends[2];
+	assert_return_code(pipe2(ends, flags), errno);
+	assert_true(write_all_within(ends[1], "x", 1, MS));
+	assert_false(write_all_within(ends[1], arena_alloc(MUCH), MUCH, MS));
+	assert_int_equal(errno, ETIME);
+	assert_false(write_all_within(ends[1], "x", 1, MS));
+	assert_int_equal(errno, ETIME);
+	close(ends[0]);
+	assert_false(write_all_within(ends[1], "x", 1, MS));
+	assert_int_equal(errno, EPIPE);
+	close(ends[1]);
+}
+
+static void test_writing_gives_up_in_time_where_nobody_reads(void **state)
+{
+	(void) state;
+	write_to_full_pipe(O_NONBLOCK);
+	assert_true(write_patiently(may_always, NULL));
+	write_to_full_pipe(0);
+	assert_true(write_patiently(NULL, NULL));
+}
+
 static void test_nothing_can_be_written_anywhere(void **state)
 {
 	(void) state;
@@ -255,6 +286,7 @@ int main(void)
 		cmocka_unit_test(test_a_closed_pipe_leaves_no_signal_behind_a_mask),
 		cmocka_unit_test(test_a_signal_that_was_pending_before_stays),
 		cmocka_unit_test(test_writing_waits_for_a_full_pipe),
+		cmocka_unit_test(test_writing_gives_up_in_time_where_nobody_reads),
 		cmocka_unit_test(test_nothing_can_be_written_anywhere),
 		cmocka_unit_test(test_reading_ends_at_the_limit),
 		cmocka_unit_test(test_reading_what_cannot_be_read_says_why),
