@@ -274,6 +274,16 @@ pid_t helpers_find(const struct run *run, enum helper_kind kind)
 	return 0;
 }
 
+static const char *guard_position(const struct run *run)
+{
+	const struct command_plan *command = &run->plan->command;
+	const char *option = run->supervisor->lacks_timers  ? "--timeout"
+			     : command->as_pid_1            ? "--as-pid-1"
+			     : command->die_with_fd.fd >= 0 ? "--die-with-fd"
+							    : "--die-with-parent";
+	return position_text(options_position(run->plan, option));
+}
+
 void helpers_start_guard(const struct run *run)
 {
 	struct supervisor *self = run->supervisor;
@@ -291,12 +301,14 @@ void helpers_start_guard(const struct run *run)
 		die_errno(
 			errno,
 			"%s: Can't start the process that ends the sandbox where the supervisor is kept from it",
-			position_text(options_position(run->plan,
-						       self->lacks_timers            ? "--timeout"
-						       : run->plan->command.as_pid_1 ? "--as-pid-1"
-						       : run->plan->command.die_with_fd.fd >= 0
-							       ? "--die-with-fd"
-							       : "--die-with-parent")));
+			guard_position(run));
+}
+
+void helpers_require_guard(const struct run *run)
+{
+	if (run->supervisor->is_unguarded)
+		die("%s: The process that ends the sandbox where the supervisor is kept from it was ended, and so is the sandbox",
+		    guard_position(run));
 }
 
 void helpers_end_guard(const struct run *run)
@@ -345,9 +357,12 @@ static void tell_end(const struct run *run, const struct helper *helper)
 
 void helpers_note_end(const struct run *run, pid_t pid, int status)
 {
-	if (pid == run->supervisor->guard)
-		run->supervisor->guard = 0;
-	for (struct helper *helper = run->supervisor->helpers; helper; helper = helper->next)
+	struct supervisor *self = run->supervisor;
+	if (pid == self->guard) {
+		self->guard = 0;
+		self->is_unguarded = WIFSIGNALED(status);
+	}
+	for (struct helper *helper = self->helpers; helper; helper = helper->next)
 		if (helper->pid == pid) {
 			helper->pid = 0;
 			helper->status = status;

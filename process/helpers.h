@@ -19,6 +19,8 @@ void helpers_start(const struct run *run, enum helper_kind kind, int socket);
  * (kill(2) with 0) or have the terminal stop or kill us, with a session of its own, too; and as pid 1 it can take
  * back that it dies with us. */
 void helpers_start_guard(const struct run *run);
+/* Ends the run where it was killed. */
+void helpers_require_guard(const struct run *run);
 void helpers_end_guard(const struct run *run);
 /* The relay of --pty, whose end of the socket to it is closed here. */
 void helpers_start_relay(const struct run *run, int socket);

@@ -51,8 +51,9 @@ struct supervisor {
 	int cut_short;     /* the exit status when nobody wants the rest any more; 0: go on */
 	struct signals *signals;
 	struct helper *helpers;
-	pid_t guard;      /* one of them, that is not spared; 0: there is none */
-	const char *lost; /* what has become of one, to be told when COMMAND starts; or NULL */
+	bool is_unguarded; /* somebody has ended it */
+	pid_t guard;       /* one of them, that is not spared; 0: there is none */
+	const char *lost;  /* what has become of one, to be told when COMMAND starts; or NULL */
 	struct relatives *earlier; /* the caller's own */
 };
 

@@ -538,6 +538,7 @@ void supervisor_run(struct run *run, pid_t child, int socket)
 				hear_messages(run);
 			finish(run, self->ended ? self->status : status);
 		}
+		helpers_require_guard(run);
 		if (self->is_hung_up)
 			forward_hangup(run);
 		if (self->deadline_ms && now_ms() >= self->deadline_ms && !deadline_take_step(run))

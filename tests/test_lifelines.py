@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -155,6 +156,22 @@ def test_a_command_that_takes_its_death_signal_back_ends_with_a_killed_superviso
         close(life.held)
         process.kill()
         assert at_eof(life.end, LONG), "somebody is left"
+
+
+@pytest.mark.parametrize("shape", [[], ["--unshare-pid", "--as-pid-1"]], ids=["no pid namespace", "as pid 1"])
+def test_nothing_goes_on_unguarded(shape):
+    life = Life()
+    with start([*BASE, *shape, "--die-with-fd", Pipe().fd], ["sh", "-c", "echo ready; exec sleep 600"], pass_fds=[life.held]) as process:
+        assert line_from(process) == "ready"
+        close(life.held)
+        # In a process group of its own, as nobody else is.
+        (guard,) = [pid for pid in map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()) if os.getpgid(pid) == pid]
+        os.kill(guard, signal.SIGKILL)
+        assert at_eof(life.end, LONG), "somebody is left"
+        assert process.wait(LONG) == 1
+        error = process.stderr.read()
+        assert "--die-with-fd" in error or "--as-pid-1" in error
+        assert "was ended, and so is the sandbox" in error and error.count("\n") == 1, error
 
 
 def test_the_reader_of_the_status_is_told():
