@@ -14,6 +14,7 @@
 #include "run/json.h"
 #include "utils.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,14 +115,16 @@ static const struct op *who_holds(const struct run *run, const struct denied *ki
 {
 	const char *const paths[] = { kind->path, kind->place };
 	const struct plan *const plans[] = { run->plan, run->filters->outside };
-	const struct op *mask = NULL;
-	for (size_t i = 0; i < ARRAY_SIZE(paths) && !mask; i++)
-		for (size_t j = 0; j < ARRAY_SIZE(plans) && !mask; j++) {
-			mask = plan_find_mask(plans[j], OP_MASK, paths[i]);
-			if (!mask && kind->is_to_change)
-				mask = plan_find_mask(plans[j], OP_PROTECT, paths[i]);
+	const struct op *holder = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && !holder; i++)
+		for (size_t j = 0; j < ARRAY_SIZE(plans) && !holder; j++) {
+			holder = plan_find_mask(plans[j], OP_MASK, paths[i]);
+			if (!holder && kind->is_to_change)
+				holder = plan_find_mask(plans[j], OP_PROTECT, paths[i]);
+			if (!holder && kind->error == EBUSY)
+				holder = plan_who_keeps(plans[j], paths[i]);
 		}
-	return mask;
+	return holder;
 }
 
 void denied_note(const struct run *run, const struct message *message, const char *words)

@@ -13,6 +13,8 @@
 #include "filter/compose.h"
 #include "filter/denied-calls.h"
 #include "filter/look-outside.h"
+#include "filter/state.h"
+#include "plan/cover.h"
 #include "plan/plan.h"
 #include "plan/policy-list.h"
 #include "plan/position.h"
@@ -40,6 +42,8 @@ struct look {
 	const struct run *run;
 	int socket, listener, outer_root;
 	struct look_memory *shared;
+	const char **masked; /* paths, without the slash before them */
+	size_t n_masked;
 	/* the call at hand */
 	struct seccomp_notif notif;
 	size_t call;
@@ -305,20 +309,47 @@ static int try_in_directory(const struct side *side, const struct wanted *wanted
 	return error ? error : check_rights(*ret_fd, &directory, &status);
 }
 
+/* By mounts that nobody sees, on the way to a mask. */
+static bool is_pinned(const struct look *look, const char *path)
+{
+	path = skip_slashes(path);
+	size_t length = strlen(path);
+	for (size_t i = 0; i < look->n_masked; i++)
+		if (strncmp(look->masked[i], path, length) == 0 && look->masked[i][length] == '/')
+			return true;
+	return false;
+}
+
+/* What is mounted on is neither removed nor replaced. */
+static int try_place(const struct side *side, const struct wanted *wanted, int *ret_fd)
+{
+	struct stat status;
+	struct kernel_statx more;
+	int error = find(side, wanted->path, false, ret_fd, &status);
+	if (error)
+		return error;
+	bool is_mount = sys_statx(*ret_fd, "", AT_EMPTY_PATH, 0, &more) == 0 &&
+			more.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	return is_mount || (!side->outside && is_pinned(side->look, wanted->path)) ? EBUSY : 0;
+}
+
 /* 0: it would go well, or for reasons of its own not; or the errno. ret_fd: what was found last. */
 static int try_wanted(const struct side *side, const struct wanted *wanted, int *ret_fd)
 {
 	struct stat status;
-	if (wanted->use == USE_REPLACE)
-		return try_in_directory(side, wanted, ret_fd);
-	bool keeps_link = wanted->use == USE_MAKE || wanted->use == USE_REMOVE || !wanted->follows;
+	if (wanted->use == USE_REMOVE || wanted->use == USE_REPLACE) {
+		int error = try_place(side, wanted, ret_fd);
+		if (error && error != EBUSY && (wanted->use == USE_REMOVE || error != ENOENT))
+			return error;
+		int above = try_in_directory(side, wanted, ret_fd);
+		return above || error != EBUSY ? above : EBUSY;
+	}
+	bool keeps_link = wanted->use == USE_MAKE || !wanted->follows;
 	int error = find(side, wanted->path, !keeps_link, ret_fd, &status);
 	if (!error && side->outside && side->outside->in_proc)
 		return 0;
 	if (wanted->use == USE_MAKE)
 		return error == ENOENT ? try_in_directory(side, wanted, ret_fd) : error;
-	if (wanted->use == USE_REMOVE)
-		return error ? error : try_in_directory(side, wanted, ret_fd);
 	if (error == ENOENT &&
 	    wanted->makes) /* unless a link leads there, whose end nobody knows */
 		return find(side, wanted->path, false, ret_fd, &status)
@@ -333,7 +364,7 @@ static int try_wanted(const struct side *side, const struct wanted *wanted, int 
 /* Those of the sandbox's making; of EACCES where COMMAND has capabilities that we have not, nothing is known. */
 static bool is_denial(const struct look *look, int error)
 {
-	return error == ENOENT || error == ENOTDIR || error == EROFS ||
+	return error == ENOENT || error == ENOTDIR || error == EROFS || error == EBUSY ||
 	       (error == EACCES && !look->run->shape.caps);
 }
 
@@ -394,6 +425,10 @@ static void look_at(const struct look *look, const struct wanted *wanted, int *r
 	}
 	if (!is_denial(look, error) || try_wanted(&out, wanted, &found_outside))
 		return;
+	if (error == EBUSY) { /* which is about the place, and not the directory that it is in */
+		struct stat status;
+		find(&out, wanted->path, false, &found_outside, &status);
+	}
 	if (outside.in_proc && has_proc(look)) /* by a link: /dev/fd, /etc/mtab */
 		return;
 	send_denied(look, wanted, error, &outside);
@@ -525,6 +560,19 @@ static void confine(const struct run *run)
 	path_engine = PATH_ENGINE_WALK;
 }
 
+static void find_masked(struct look *look)
+{
+	const struct plan *const plans[] = { look->run->plan, look->run->filters->outside };
+	look->masked = arena_alloc(2 * (plans[0]->root.n_ops + 1) * sizeof(*look->masked));
+	for (size_t i = 0; i < ARRAY_SIZE(plans); i++)
+		for (size_t j = 0; j < plans[i]->root.n_ops; j++) {
+			const struct op *op = &plans[i]->root.ops[j];
+			if (plan_is_mask(op) && !op->pattern)
+				look->masked[look->n_masked++] =
+					plan_path_below(op->inner_path, "/");
+		}
+}
+
 void look_be_helper(const struct run *run, int socket, int listener, struct look_memory *memory)
 {
 	struct look *look = arena_alloc(sizeof(*look));
@@ -540,6 +588,7 @@ void look_be_helper(const struct run *run, int socket, int listener, struct look
 	if (look->outer_root < 0 || !close_all_except(keep, ARRAY_SIZE(keep)) ||
 	    prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		_exit(1);
+	find_masked(look);
 	confine(run);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		close(fd); /* their readers wait for the end of file */

@@ -323,6 +323,16 @@ const struct op *plan_find_mask(const struct plan *plan, enum op_kind kind, cons
 	return NULL;
 }
 
+const struct op *plan_who_keeps(const struct plan *plan, const char *path)
+{
+	for (const struct op *op = plan->root.ops + plan->root.n_ops; op-- > plan->root.ops;) {
+		const char *below = is_mounted(op) ? plan_path_below(op->inner_path, path) : NULL;
+		if (below && (plan_is_mask(op) || !*below))
+			return op;
+	}
+	return NULL;
+}
+
 const char *plan_first_hidden(const struct plan *plan)
 {
 	for (const struct op *op = plan->root.ops; op < plan->root.ops + plan->root.n_ops; op++) {

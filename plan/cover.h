@@ -25,6 +25,9 @@ bool plan_mask_can_be_taken_off(const struct plan *plan, const struct op *mask);
 const struct op *plan_who_uncovers(const struct plan *plan, const struct op *mask);
 /* The last OP_MASK or OP_PROTECT, whichever `kind` is, that has the path, or what is above it; NULL: none. */
 const struct op *plan_find_mask(const struct plan *plan, enum op_kind kind, const char *path);
+/* The last operation that has mounted something at the path, which then can be neither renamed nor removed, or a mask
+ * below, as the way to it is kept, too; NULL: none. */
+const struct op *plan_who_keeps(const struct plan *plan, const char *path);
 /* "--tmpfs (argument 7) hides what --ro-bind (argument 1) shows", of what is shown of the host; NULL: none is. Arena
  * memory. */
 const char *plan_first_hidden(const struct plan *plan);

@@ -193,7 +193,8 @@ static bool add_for(struct items *items, const struct denied *denied, const stru
 		    const char *home)
 {
 	const char *place = denied->place;
-	if (!place || denied->held_by || is_secret(place) || is_secret(denied->path))
+	if (!place || denied->held_by || denied->error == EBUSY || is_secret(place) ||
+	    is_secret(denied->path))
 		return false;
 	bool in_proc = path_is_within(place, "/proc"),
 	     in_dev = path_is_within(denied->path, "/dev");

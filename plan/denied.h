@@ -16,7 +16,7 @@ struct denied {
 	size_t n_links;
 	bool is_directory, is_device; /* what is at the place */
 	bool is_to_change;
-	const struct op *held_by; /* a mask or protection of the line's; NULL: none */
+	const struct op *held_by; /* a mask, protection or mount of the line's; NULL: none */
 };
 /* The options for this alone, beside those of the plan, as a shell takes them; NULL where none is told: a secret, what
  * is masked or protected, or too much. `home` is the caller's, or NULL. */

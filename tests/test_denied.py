@@ -289,6 +289,31 @@ def test_what_the_line_masks_or_protects_is_told_with_its_option_and_not_undone(
         validate(kind)
 
 
+def test_what_a_mount_of_the_line_keeps_from_being_renamed_or_removed_is_told_with_its_option(box, validate):
+    for name in ("git/config", "git/new", "deep/er/masked/x", "file", "busy"):
+        (box / name).parent.mkdir(parents=True, exist_ok=True)
+        (box / name).touch()
+    lock = ["--unshare-user", "--cap-drop", "ALL"]  # root's COMMAND could take a mask off
+    args = [*BASE, *lock, "--bind", box, box, "--ro-bind", "/etc/passwd", box / "busy", "--protect", box / "git/config", "--mask", box / "deep/er/masked",
+            "--protect", box / "later"]
+    code = f"""import os
+os.chdir('{box}')
+for call in (lambda: os.rename('git/new', 'git/config'), lambda: os.rename('deep/er', 'away'), lambda: os.rmdir('deep/er/masked'), lambda: os.remove('busy'),
+             lambda: os.remove('later'), lambda: os.remove('file'), lambda: os.rename('git/new', 'git/other')):
+    try: call()
+    except OSError as e: print(e.errno, end=' ')"""
+    kinds, options, result = denied(args, python(code))
+    assert result.stdout == f"{errno.EBUSY} " * 5, result
+    first = len(args) - 8
+    mine = {kind["path"].removeprefix(f"{box}/"): kind for kind in kinds if str(box) in kind["path"]}
+    assert {name: (kind["call"], kind["errno"], kind["option"], kind.get("held-by")) for name, kind in mine.items()} == {
+        "git/config": ("rename", "EBUSY", None, f"--protect (argument {first + 3})"), "deep/er": ("rename", "EBUSY", None, f"--mask (argument {first + 5})"),
+        "deep/er/masked": ("rmdir", "EBUSY", None, f"--mask (argument {first + 5})"), "busy": ("unlink", "EBUSY", None, f"--ro-bind (argument {first})"),
+        "later": ("unlink", "EBUSY", None, f"--protect (argument {first + 7})")}
+    for kind in kinds:
+        validate(kind)
+
+
 def test_what_the_line_masks_is_not_undone_by_another_way_to_it(box):
     (box / "real/masked").mkdir(parents=True)
     (box / "real/masked/x").touch()

@@ -117,6 +117,14 @@ static void test_what_only_cannot_be_changed_gets_no_empty_directory_over_it(voi
 	assert_null(denied_option(&denied, &(struct plan){ 0 }, HOME));
 }
 
+static void test_what_is_mounted_on_no_option_lets_be_removed(void **state)
+{
+	(void) state;
+	struct denied denied = denied_of(&(struct asked){ HOME "/project", CHANGE, { 0 } });
+	denied.error = EBUSY;
+	assert_null(denied_option(&denied, &(struct plan){ 0 }, HOME));
+}
+
 #define AND(path)           \
 	{                   \
 		path, READ, \
@@ -215,6 +223,7 @@ int main(void)
 		cmocka_unit_test(test_one_path_has_the_option_that_shows_it_and_no_more),
 		cmocka_unit_test(test_what_is_only_looked_at_in_tmp_may_be_anothers),
 		cmocka_unit_test(test_what_only_cannot_be_changed_gets_no_empty_directory_over_it),
+		cmocka_unit_test(test_what_is_mounted_on_no_option_lets_be_removed),
 		cmocka_unit_test(test_all_have_the_fewest_options),
 		cmocka_unit_test(test_what_the_line_shows_counts_and_what_it_hides_stays_hidden),
 	};
