@@ -247,14 +247,15 @@ static size_t match_top(const char *pattern, const char *path)
 }
 
 /* Directories that are told whole once so many things in them are wanted: of them a system is made, and nobody keeps
- * anything of his own there. The first that fits counts. */
-static const struct {
+ * anything of his own there. */
+static const struct top {
 	char pattern[28];
 	size_t least;
 } tops[] = {
 	{ "/usr/local", 2 },
 	{ "/usr/libexec", 1 },
 	{ "/usr/lib*", 1 },
+	{ "/usr/share/*", 1 },
 	{ "/usr/*", 2 },
 	{ "/lib*", 1 },
 	{ "/bin", 2 },
@@ -276,17 +277,6 @@ static const struct {
 	{ "/sys/devices/system/cpu", 1 },
 	{ "/sys/devices/system/node", 1 },
 };
-
-static const char *find_top(const char *path, size_t *ret_least)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(tops); i++) {
-		size_t length = match_top(tops[i].pattern, path);
-		*ret_least = tops[i].least;
-		if (length)
-			return arena_copy(path, length);
-	}
-	return NULL;
-}
 
 static bool shows_itself(const struct op *op)
 {
@@ -319,18 +309,26 @@ static bool is_shown(const struct item *item)
 	return item->kind == ITEM_RO || item->kind == ITEM_LINK;
 }
 
+/* Among the first n_items. */
+static void fold_into(struct items *items, size_t n_items, const struct top *top, const char *path,
+		      const struct plan *plan)
+{
+	size_t length = match_top(top->pattern, path), n = 0;
+	const char *directory = length ? arena_copy(path, length) : NULL;
+	for (size_t i = 0; length && i < n_items; i++)
+		n += is_shown(&items->items[i]) && is_below(items->items[i].path, directory);
+	if (length && n >= top->least && !covers_another(plan, directory))
+		add(items, ITEM_RO, directory, NULL);
+}
+
 static void fold(struct items *items, const struct plan *plan)
 {
-	for (size_t i = 0, n_before = items->n; i < n_before; i++) {
-		const struct item *item = &items->items[i];
-		size_t least = 0, n = 0;
-		const char *top =
-			item->is_given || !is_shown(item) ? NULL : find_top(item->path, &least);
-		for (size_t j = 0; top && j < n_before; j++)
-			n += is_shown(&items->items[j]) && is_below(items->items[j].path, top);
-		if (top && n >= least && !covers_another(plan, top))
-			add(items, ITEM_RO, top, NULL);
-	}
+	for (size_t i = 0, n_items = items->n; i < n_items; i++)
+		for (size_t j = 0; j < ARRAY_SIZE(tops); j++) {
+			const struct item *item = &items->items[i];
+			if (!item->is_given && is_shown(item))
+				fold_into(items, n_items, &tops[j], item->path, plan);
+		}
 }
 
 /* "bin" of /usr/bin/cc; "lib" of all that hold libraries. */
@@ -469,8 +467,8 @@ const char *denied_options(const struct denied *denied, size_t n_denied, const s
 		return "";
 	add_given(&items, plan);
 	drop_scratch(&items, plan);
-	fold(&items, plan);
 	fold_usr(&items, plan);
+	fold(&items, plan);
 	drop_covered(&items);
 	return tell(&items);
 }
