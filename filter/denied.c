@@ -175,8 +175,11 @@ void denied_finish(const struct run *run)
 	struct denials *denials = denials_of(run);
 	struct text json = { 0 };
 	text_add(&json, "{ ");
+	bool is_truncated;
 	add_member(&json, "options",
-		   denied_options(denials->kinds, denials->n, run->plan, run->filters->home));
-	text_add(&json, "%s }\n", denials->truncated ? ", \"truncated\": true" : "");
+		   denied_options(denials->kinds, denials->n, run->plan, run->filters->home,
+				  &is_truncated));
+	text_add(&json, "%s }\n",
+		 denials->truncated || is_truncated ? ", \"truncated\": true" : "");
 	notify_write_line(&run->plan->report.denied, &denials->is_unheard, json.bytes);
 }

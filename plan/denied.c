@@ -32,7 +32,10 @@ struct item {
 struct items {
 	struct item *items;
 	size_t n, capacity;
+	bool is_full;
 };
+/* Each is compared with each other, and COMMAND can have them made, by links without number. */
+enum { MOST_ITEMS = 3000 };
 
 static void push(struct items *items, struct item item)
 {
@@ -42,11 +45,13 @@ static void push(struct items *items, struct item item)
 
 static void add(struct items *items, enum item_kind kind, const char *path, const char *target)
 {
-	for (size_t i = 0; i < items->n; i++)
+	for (size_t i = 0; i < items->n && !items->is_full; i++)
 		if (items->items[i].kind == kind && !items->items[i].is_given &&
 		    streq(items->items[i].path, path))
 			return;
-	push(items, (struct item){ .kind = kind, .path = path, .target = target });
+	items->is_full |= items->n >= MOST_ITEMS;
+	if (!items->is_full)
+		push(items, (struct item){ .kind = kind, .path = path, .target = target });
 }
 
 static bool is_below(const char *path, const char *top)
@@ -458,11 +463,12 @@ const char *denied_option(const struct denied *denied, const struct plan *plan, 
 }
 
 const char *denied_options(const struct denied *denied, size_t n_denied, const struct plan *plan,
-			   const char *home)
+			   const char *home, bool *ret_truncated)
 {
 	struct items items = { 0 };
 	for (size_t i = 0; i < n_denied; i++)
 		add_for(&items, &denied[i], plan, home);
+	*ret_truncated = false;
 	if (!items.n)
 		return "";
 	add_given(&items, plan);
@@ -470,5 +476,6 @@ const char *denied_options(const struct denied *denied, size_t n_denied, const s
 	fold_usr(&items, plan);
 	fold(&items, plan);
 	drop_covered(&items);
+	*ret_truncated = items.is_full;
 	return tell(&items);
 }

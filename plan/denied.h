@@ -22,8 +22,8 @@ struct denied {
  * is masked or protected, or too much. `home` is the caller's, or NULL. */
 const char *denied_option(const struct denied *denied, const struct plan *plan, const char *home);
 /* The fewest for all of them, beside those of the plan: what lies together in a directory of programs, libraries or
- * public data becomes that directory. "" when there are none. */
+ * public data becomes that directory. "" when there are none. ret_truncated: there are too many. */
 const char *denied_options(const struct denied *denied, size_t n_denied, const struct plan *plan,
-			   const char *home);
+			   const char *home, bool *ret_truncated);
 
 #endif

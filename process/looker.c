@@ -115,13 +115,12 @@ static void hear_helper(const struct run *run)
 {
 	struct looker *looker = run->supervisor->looker;
 	struct message message;
-	int heard;
-	while ((heard = channel_receive_words(looker->socket, false, &message, NULL,
-					      looker->words)) > 0)
-		if (message.kind == MESSAGE_DENIED)
-			denied_note(run, &message, looker->words);
-		else if (looker->is_looking)
-			let_through(run);
+	/* One at a time: COMMAND may have taken it over and send without end. */
+	int heard = channel_receive_words(looker->socket, false, &message, NULL, looker->words);
+	if (heard > 0 && message.kind == MESSAGE_DENIED)
+		denied_note(run, &message, looker->words);
+	else if (heard > 0 && looker->is_looking)
+		let_through(run);
 	if (heard == 0)
 		die("%s: The process that looks up what is denied was ended, and so is the sandbox: nobody knows what else is missing",
 		    position_text(run->plan->report.denied.position));

@@ -185,15 +185,42 @@ static void test_all_have_the_fewest_options(void **state)
 		size_t n = 0;
 		for (; n < ARRAY_SIZE(denied) && rows[i].wants[n].place; n++)
 			denied[n] = denied_of(&rows[i].wants[n]);
-		assert_string_equal(denied_options(denied, n, &plan, HOME), rows[i].options);
+		bool is_truncated;
+		assert_string_equal(denied_options(denied, n, &plan, HOME, &is_truncated),
+				    rows[i].options);
+		assert_false(is_truncated);
 	}
+}
+
+/* What takes minutes where each is compared with each other. */
+static void test_links_without_number_are_told_in_time_and_not_all(void **state)
+{
+	(void) state;
+	enum { N_KINDS = 1000, N_LINKS = 39 };
+	static struct denied many[N_KINDS];
+	static const struct plan plan = { 0 };
+	bool is_truncated = false;
+	for (int i = 0; i < N_KINDS; i++) {
+		const char **links = arena_alloc(2 * N_LINKS * sizeof(*links));
+		for (int j = 0; j < N_LINKS; j++) {
+			links[2 * j] = arena_printf("/usr/share/project/%d/%d", i, j);
+			links[2 * j + 1] = "x";
+		}
+		const char *place = arena_printf("/usr/share/project/%d/end", i);
+		many[i] = denied_of(&(struct asked){ place, READ, { 0 } });
+		many[i].links = links;
+		many[i].n_links = N_LINKS;
+	}
+	assert_non_null(denied_options(many, N_KINDS, &plan, HOME, &is_truncated));
+	assert_true(is_truncated);
 }
 
 static const char *options_beside(struct op *ops, size_t n_ops, const char *place)
 {
 	struct denied denied = denied_of(&(struct asked){ place, READ, { 0 } });
 	struct plan plan = { .root = { .ops = ops, .n_ops = n_ops } };
-	return denied_options(&denied, 1, &plan, HOME);
+	bool is_truncated;
+	return denied_options(&denied, 1, &plan, HOME, &is_truncated);
 }
 
 static void test_what_the_line_shows_counts_and_what_it_hides_stays_hidden(void **state)
@@ -229,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_what_only_cannot_be_changed_gets_no_empty_directory_over_it),
 		cmocka_unit_test(test_what_is_mounted_on_no_option_lets_be_removed),
 		cmocka_unit_test(test_all_have_the_fewest_options),
+		cmocka_unit_test(test_links_without_number_are_told_in_time_and_not_all),
 		cmocka_unit_test(test_what_the_line_shows_counts_and_what_it_hides_stays_hidden),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
