@@ -87,14 +87,17 @@ static void check_missing(struct run *run, const struct masked *masked)
 static void check_lock(struct run *run, const struct masked *masked)
 {
 	struct mask_place place;
-	if (run->shape.userns_disabled || run->plan->root.accidents_only || !masked->was_writable)
+	if (mask_mounts_stay(run) || !masked->was_writable)
 		return;
 	mask_walk(run, masked->op, masked->path, false, &place);
 	close_fd(&place.fd);
 	if (place.writable && !(masked->was_mount_root && place.is_at_the_end))
-		die("%s: Can't %s %s: it leads to %s, where COMMAND can write and, from a user namespace made inside, take it off: name that place, or add --unshare-user --disable-userns",
+		die("%s: Can't %s %s: it leads to %s, where COMMAND can write and, from %s, take it off: name that place%s",
 		    position_text(masked->op->position), mask_verb(masked->op), masked->path,
-		    place.writable);
+		    place.writable,
+		    run->shape.caps ? "a mount namespace of its own"
+				    : "a user namespace made inside",
+		    run->shape.caps ? "" : ", or add --unshare-user --disable-userns");
 }
 
 void mask_check(struct run *run)

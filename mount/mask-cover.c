@@ -72,3 +72,12 @@ bool mask_cover_is_one(const struct run *run, struct mask_object object)
 			return true;
 	return false;
 }
+
+bool mask_cover_is_of(const struct run *run, uint64_t device)
+{
+	const struct mask_object *covers = run->mounts->masks->covers;
+	for (size_t i = 0; i < ARRAY_SIZE(run->mounts->masks->covers); i++)
+		if (covers[i].ino && covers[i].device == device)
+			return true;
+	return false;
+}

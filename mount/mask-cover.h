@@ -21,6 +21,8 @@ int mask_cover_clone(struct run *run, const struct op *op, mode_t type,
 		     struct mask_object *ret_object);
 /* Whether the object is one of these. */
 bool mask_cover_is_one(const struct run *run, struct mask_object object);
+/* Whether they are on that file system. */
+bool mask_cover_is_of(const struct run *run, uint64_t device);
 _Noreturn void mask_cover_die(const struct op *op);
 
 #endif

@@ -125,26 +125,22 @@ static const char *find_layer(const struct run *run, const struct op *op, const 
 	return path;
 }
 
-static void note_host(const struct run *run)
-{
-	struct masks *masks = run->mounts->masks;
-	if (!masks->host)
-		masks->host = read_mounts(run);
-}
-
 void mask_paths_prepare(const struct run *run)
 {
-	if (run->mounts->masks && run->plan->rehearses)
-		note_host(run);
+	struct masks *masks = run->mounts->masks;
+	if (masks && run->plan->rehearses)
+		masks->host = read_mounts(run);
 }
 
 void mask_paths_note_layers(const struct run *run, const struct op *op)
 {
 	const struct overlay *overlay = plan_as_asked(op)->overlay;
 	const char **sources = arena_alloc((overlay->n_layers + 2) * sizeof(*sources));
-	if (!run->mounts->masks)
+	struct masks *masks = run->mounts->masks;
+	if (!masks)
 		return;
-	note_host(run);
+	if (!masks->host)
+		masks->host = read_mounts(run);
 	for (size_t i = 0; i < overlay->n_layers; i++)
 		sources[i] = find_layer(run, op, &overlay->layers[i]);
 	if (overlay->upper.path)
@@ -210,15 +206,6 @@ static struct spot spot_of(const struct paths *paths, const struct mountinfo *mo
 				   ? below(source, behind(mount->point, named->point))
 				   : arena_join("//", arena_number(mount->id, 10)); /* nowhere */
 	return (struct spot){ mount->device, path };
-}
-
-static bool is_cover(const struct run *run, const struct mountinfo *mount)
-{
-	const struct mask_object *covers = run->mounts->masks->covers;
-	for (size_t i = 0; i < ARRAY_SIZE(run->mounts->masks->covers); i++)
-		if (covers[i].ino && covers[i].device == mount->device)
-			return true;
-	return false;
 }
 
 /* Or one that --bind-inner has taken along. */
@@ -291,7 +278,8 @@ static void list_views(struct paths *paths)
 	for (const struct mountinfo *mount = paths->mounts; mount < paths->mounts + paths->n_mounts;
 	     mount++) {
 		const struct mountinfo *named = NULL;
-		if (!path_is_within(mount->point, paths->top) || is_cover(paths->run, mount))
+		if (!path_is_within(mount->point, paths->top) ||
+		    mask_cover_is_of(paths->run, mount->device))
 			continue;
 		const struct op *op = find_owner(paths, mount, &named);
 		struct view *view = &paths->views[paths->n_views++];
@@ -319,16 +307,14 @@ static const struct view *view_of(const struct paths *paths, const struct op *op
 
 /* ---- what they show ---- */
 
-/* A mount lies on what the way leads through, and user namespaces, in which it would not, cannot be made; or they can,
- * but there the mount is locked at this very path. */
+/* A mount lies on what the way leads through, and stays there. */
 static bool is_held(const struct run *run, const struct masked *passed, const char *inner)
 {
 	struct kernel_statx found;
-	if ((run->shape.userns_disabled || run->plan->root.accidents_only) &&
-	    (passed->was_mount_root || mask_is_pinned(run, passed->object)))
-		return true;
-	AUTO_CLOSE int fd = mask_look(run, inner, O_NOFOLLOW, &found);
-	return fd >= 0 && found.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	bool is_known = passed->was_mount_root || mask_is_pinned(run, passed->object);
+	AUTO_CLOSE int fd = is_known ? -1 : mask_look(run, inner, O_NOFOLLOW, &found);
+	bool is_held = is_known || (fd >= 0 && found.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	return is_held && mask_mounts_stay(run);
 }
 
 /* What a view, or an overlay, shows at a path inside. */
@@ -337,6 +323,7 @@ struct sight {
 	const char *inner;
 	uint64_t mount_id; /* 0: one of several, as whose layers it is */
 	bool is_tried;     /* as the view */
+	bool is_copy;      /* of a layer that nothing is written to */
 };
 
 static struct sight sight_of(const struct view *view, const char *rest)
@@ -372,6 +359,30 @@ static _Noreturn void die_shown(const struct masked *masked, const struct sight 
 	    is_protected ? ", or make it read-only" : "");
 }
 
+static _Noreturn void die_replaced(const struct masked *masked, const struct sight *sight,
+				   const char *way)
+{
+	die("%s: Can't %s %s: %s%s by another path, %s, that %s shows; make that one read-only",
+	    position_text(masked->op->position), mask_verb(masked->op), masked->path,
+	    masked->name ? arena_join("the way to it leads through ", masked->name) : "",
+	    masked->name ? ", which COMMAND can replace" : "COMMAND can replace it", way,
+	    position_text(sight->op->position));
+}
+
+/* What is mounted on it there goes along when it is renamed from where that is not. */
+static void check_covered(const struct run *run, const struct masked *masked,
+			  const struct sight *sight)
+{
+	const char *name;
+	struct kernel_statx found;
+	struct sight above = *sight;
+	above.inner = arena_copy(sight->inner, path_split(sight->inner, &name));
+	AUTO_CLOSE int fd =
+		mask_mounts_stay(run) || sight->is_copy ? -1 : look(run, &above, &found);
+	if (fd >= 0 && !is_read_only(&above, fd) && mask_can_make_in(run, fd))
+		die_replaced(masked, sight, sight->inner);
+}
+
 /* The directory in which nothing can be made or replaced by the path that was given. */
 static void check_room(const struct run *run, const struct masked *masked,
 		       const struct sight *sight)
@@ -388,9 +399,7 @@ static void check_room(const struct run *run, const struct masked *masked,
 	if (masked->is_stub)
 		die_shown(masked, &(struct sight){ .op = sight->op, .inner = way }, "it once more");
 	if (way && !is_held(run, masked, way))
-		die("%s: Can't %s %s: the way to it leads through %s, which COMMAND can replace by another path, %s, that %s shows; make that one read-only",
-		    position_text(masked->op->position), mask_verb(masked->op), masked->path,
-		    masked->name, way, position_text(sight->op->position));
+		die_replaced(masked, sight, way);
 	if (!way)
 		die("%s: Can't %s %s: it does not exist, and %s lets COMMAND make it, in %s",
 		    position_text(masked->op->position), mask_verb(masked->op), masked->path,
@@ -406,6 +415,8 @@ static void check_whole(const struct run *run, const struct masked *masked,
 	if (streq(sight->inner, masked->real)) /* there it is covered */
 		return;
 	AUTO_CLOSE int fd = look(run, sight, &found);
+	if (fd < 0 && !masked->is_below)
+		check_covered(run, masked, sight);
 	if (fd < 0 || (may_be_seen && is_read_only(sight, fd)) ||
 	    (!sight->mount_id && mask_is_same(mask_object_of(&found), masked->shown)) ||
 	    (masked->is_below && (S_ISCHR(found.stx_mode) || S_ISBLK(found.stx_mode))))
@@ -467,7 +478,7 @@ static void check_layers(const struct paths *paths, const struct masked *masked,
 			bool is_upper = plan_as_asked(op)->overlay->upper.path && !layer[1];
 			bool matters = is_upper || (masked->op->kind == OP_MASK &&
 						    (!masked->parent.ino || masked->is_stub));
-			struct sight sight = { .op = op };
+			struct sight sight = { .op = op, .is_copy = !is_upper };
 			if (matters && path_is_within(path, *layer)) {
 				sight.inner = below(view->inner, behind(path, *layer));
 				check_sight(paths->run, masked, &sight);

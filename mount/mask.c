@@ -74,6 +74,11 @@ static void remember(struct run *run, const struct masked *masked)
 	masks->items[masks->n++] = *masked;
 }
 
+bool mask_mounts_stay(const struct run *run)
+{
+	return run->plan->root.accidents_only || (run->shape.userns_disabled && !run->shape.caps);
+}
+
 bool mask_is_last(const struct run *run, const struct op *op)
 {
 	const struct op *last_other = run->mounts->masks->last_other;

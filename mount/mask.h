@@ -15,6 +15,9 @@ const char *mask_verb(const struct op *op);
 bool mask_can_make_in(const struct run *run, int fd);
 /* Whether it could make what is missing there. */
 bool mask_can_make(const struct run *run, const struct mask_place *place);
+/* Whether COMMAND gets no mount namespace without the mounts, in which what they lie on can be renamed and removed; or is
+ * not to be kept from it. */
+bool mask_mounts_stay(const struct run *run);
 /* Whether none but masks and protections come after it. */
 bool mask_is_last(const struct run *run, const struct op *op);
 /* Hides or protects what is at one path inside, as `op` says, whose own path that need not be. */

@@ -253,6 +253,14 @@ def test_a_mount_point_that_can_be_replaced_at_a_second_path_is_an_error_where_u
     assert shell([*args, "--unshare-user", "--disable-userns"], script, []) == "file"
 
 
+@pytest.mark.parametrize("option", ["--protect", "--mask"])
+@pytest.mark.parametrize("path", ["/kept/a", "/kept/a/b/c/file"])
+def test_what_something_else_covers_at_a_second_path_is_an_error_where_user_namespaces_stay(proj, option, path):
+    args = [*FULL, "--ro-bind", proj, "/kept", "--bind", proj, "/again", "--tmpfs", "/again/a", option, path, *DROP]
+    refused(args, f"{option} (argument", "COMMAND can replace", "by another path, /again/a, that --bind (argument")
+    shell([*args, "--unshare-user", "--disable-userns"], "! mv /again/a /again/moved 2>/dev/null && ! rmdir /again/a 2>/dev/null", [])
+
+
 def test_a_way_through_a_layer_that_can_be_replaced_is_an_error_that_names_both(ways):
     ways, args = ways
     args = [*args, "--overlay-backend", "kernel", "--overlay-src", "/usr/share/doc", "--overlay-src", ways, "--ro-overlay", "/o"]
@@ -327,6 +335,7 @@ def test_a_link_into_what_can_be_written_is_an_error_where_user_namespaces_stay(
     args = [*bind(proj), "--ro-bind", box / "ro", "/ro", "--remount-ro", "/", "--protect", "/ro/in/config", *DROP]
     refused(args, "--protect (argument", "leads to /proj", "--disable-userns")
     run([*args, "--unshare-user", "--disable-userns"], ["true"]).check_returncode()
+    refused([*args, "--unshare-user", "--disable-userns", "--cap-add", "CAP_SYS_ADMIN"], "leads to /proj", "mount namespace of its own")
 
 
 @pytest.mark.parametrize("program", [BINARY, "/usr/bin/bwrap"])
