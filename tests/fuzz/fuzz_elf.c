@@ -18,5 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(libraries.n <= ELF_MOST_LIBRARIES);
 	for (size_t i = 0; i < libraries.n; i++)
 		MUST(memchr(libraries.names[i], '\0', ELF_NAME_CAPACITY));
+	fuzz_free_arena();
 	return 0;
 }
