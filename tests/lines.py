@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from sandbox import BINARY, bpf, data_fd, keep, pipe
+from sandbox import BASE, BINARY, bpf, data_fd, keep, pipe, python, seconds_of
 
 
 # ---- the option table: no test spells a list of options ----
@@ -80,7 +80,16 @@ LIMIT_FORMS = {"plain": [], "pid namespace": ["--unshare-pid"], "everything": ["
 limit_forms = pytest.mark.parametrize("form", LIMIT_FORMS)
 PID_FORMS = {"with pid 1": ["--unshare-pid"], "everything": ["--unshare-all"], "as pid 1": ["--unshare-pid", "--as-pid-1"]}
 pid_forms = pytest.mark.parametrize("form", PID_FORMS)
-SHORT = ["--timeout", "1", "--kill-after", "0.2"]  # COMMAND has to become hostile before
+
+
+def _time_to_start():
+    """Seconds within which COMMAND surely runs and has done what it does first, on a machine as slow as this one."""
+    fastest = min(seconds_of([*BASE, "--unshare-pid"], python("import ctypes"))[1] for _ in range(3))
+    return round(min(max(0.8, 10 * fastest), 8.0), 1)
+
+
+SOON = _time_to_start()
+SHORT = ["--timeout", str(SOON), "--kill-after", "0.2"]  # COMMAND has to become hostile before
 FORMS = {"alone": [], "supervised": ["--json-status-fd", None], "with pid 1": ["--unshare-pid"],
          "as pid 1": ["--unshare-pid", "--as-pid-1"], "die with parent": ["--die-with-parent"],
          "all": ["--unshare-all", "--die-with-parent"], "new session": ["--new-session"]}

@@ -33,6 +33,7 @@ IS_ROOT = os.getuid() == 0
 IS_SANITIZED = os.path.exists(BINARY) and b"__asan_init" in Path(BINARY).read_bytes()
 PATIENCE = int(os.environ.get("BWRAPISH_PATIENCE", 1))  # more on an emulated machine, where all takes long
 TIMEOUT = 30 * PATIENCE  # seconds; generous, for sanitizer builds
+LONG = 20  # seconds: more than any of these takes, less than COMMAND would
 REFUSE = []   # conftest.py: the prefix that takes openat2 away
 
 # A system without a home, a network name or a secret: what almost every test starts from.
@@ -89,10 +90,8 @@ class start(subprocess.Popen):
 def kill_session(session):
     """And the children of its leader: with --new-session COMMAND is in none but its own."""
     for pid in list(session_members(session)):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def session_members(session):
@@ -250,7 +249,7 @@ def readable(fd, seconds):
     return bool(select.select([fd], [], [], seconds)[0])
 
 
-def at_eof(fd, seconds=5):
+def at_eof(fd, seconds=LONG):
     """Whether every writer of the pipe is gone, within `seconds`."""
     return readable(fd, seconds) and os.read(fd, 1) == b""
 
@@ -270,7 +269,7 @@ def read_json(fd, seconds=TIMEOUT):
     raise AssertionError(f"no JSON object: {text!r}")
 
 
-def wait_for(condition, seconds=5, what="it"):
+def wait_for(condition, seconds=LONG, what="it"):
     """Polls until `condition()` is true."""
     end = time.monotonic() + seconds * PATIENCE
     while not condition():
@@ -354,11 +353,13 @@ class Holder:
         command = ["unshare", *flags, *inner, "sh", "-c", "echo $$; exec sleep 60"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.process.stdout.readline()
-        self.pids = [pid for pid in session_members(self.process.pid)]
+        self.pid = self.process.pid  # the youngest: not always the one with the highest number
+        while children := Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+            self.pid, = map(int, children)
 
-    def namespace(self, kind, pid=None):
+    def namespace(self, kind):
         """A descriptor of the namespace of the youngest process."""
-        return keep(os.open(f"/proc/{pid or max(self.pids)}/ns/{kind}", os.O_RDONLY))
+        return keep(os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY))
 
     def __enter__(self):
         return self
@@ -501,15 +502,14 @@ def content(fd):
     return [json.loads(line) for line in os.pread(fd, 65536, 0).decode().splitlines()]
 
 
-def processes_with(mark):
-    """Processes, zombies aside, that have `mark` among their arguments."""
+def processes_with(mark, program=None):
+    """Processes, zombies aside, that have `mark` among their arguments, and are of `program`."""
     found = []
     for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if mark in Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0"):
+        with contextlib.suppress(OSError):
+            args = Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            if mark in args and program in (None, args[0]):
                 found.append(int(entry))
-        except OSError:
-            pass
     return found
 
 
@@ -541,7 +541,6 @@ while victim != pid:
 run.wait()
 print(os.waitpid(victim, os.WNOHANG))
 """
-LONG = 20  # seconds: more than any of these takes, less than COMMAND would
 
 # An interactive shell: its only job, what follows, has a process group of its own, which is in the foreground.
 SHELL = python_prefix("""signal.signal(signal.SIGTTOU, signal.SIG_IGN)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lines import PID_FORMS, form_args, forms
+from lines import PID_FORMS, SHORT, form_args, forms
 from sandbox import (BASE, BINARY, WITH_PROC, Holder, Life, assert_ok, close, data_fd, inside, line_from, needs_strace, pipe, python_prefix,
                      read_json, refused, run, start, without_rights)
 
@@ -144,7 +144,7 @@ def test_pid_1_keeps_the_time_by_a_clock_that_shows_another(form, back):
     """The supervisor is stopped, and nothing continues it."""
     monotonic = str(-int(time.monotonic() - 1)) if back else "1000000"
     life = Life()
-    with start([*BASE, *PID_FORMS[form], *offset(monotonic), "--timeout", "1", "--kill-after", "0.2"], ["sh", "-c", "echo ready; exec sleep 60"],
+    with start([*BASE, *PID_FORMS[form], *offset(monotonic), *SHORT], ["sh", "-c", "echo ready; exec sleep 60"],
                prefix=NO_TIMERS, pass_fds=[life.held]) as process:
         assert line_from(process) == "ready"
         process.send_signal(signal.SIGSTOP)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from lines import form_args
+from lines import SOON, form_args
 from overlays import BACKENDS, FUSE_DEVICE, give
 from packages import install, make_package, needs_dpkg, package_root
 from sandbox import (BASE, CAP_SETS, ENV, FULL, IS_ROOT, WITH_PROC, Terminal, assert_ok, bpf, close, content, data_fd, errno_inside, filtered_by, host_mounts, inside,
@@ -422,10 +422,10 @@ def test_a_helper_that_hangs_ends_with_the_run(tmp_path, form, end):
         pytest.skip("--timeout takes a supervisor")
     number, silent = mark(), "exec 2>&-;" if form == "supervised" else ""
     prefix = as_seven(tmp_path, "seven:200000:10\n", fakes={"/usr/bin/newuidmap": f"#!/bin/sh\n{silent} exec sleep {number}\n"})
-    timeout = ["--timeout", "0.2"] if end == "--timeout" else []
+    timeout = ["--timeout", SOON] if end == "--timeout" else []
     with start([*BASE, "--map-auto", *form_args(form), *timeout], ["true"], prefix=prefix) as process:
-        wait_for(lambda: processes_with(number), what="newuidmap")
         if not timeout:
+            wait_for(lambda: processes_with(number), what="newuidmap")
             process.send_signal(end)
         status = process.wait(20)
         assert status == 124 if timeout else status in (-end, 128 + end)

@@ -425,7 +425,7 @@ except OSError: print("done")"""
 def test_kernel_controls_in_proc_are_not_writable_for_a_host_root_of_another_number():
     with Holder("--user", "--keep-caps") as holder:
         for kind in ("uid_map", "gid_map"):
-            Path(f"/proc/{max(holder.pids)}/{kind}").write_text("0 100000 1\n65534 0 1\n")
+            Path(f"/proc/{holder.pid}/{kind}").write_text("0 100000 1\n65534 0 1\n")
         code = f"""import os
 os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
 for p in {PROC_CONTROLS}:

@@ -107,8 +107,7 @@ def test_userns_joins_with_other_ids():
 
 def test_pidns_joins_and_is_the_parent_of_a_new_one():
     with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
-        inner = max(holder.pids)
-        pidns, userns = holder.namespace("pid", inner), holder.namespace("user", inner)
+        pidns, userns = holder.namespace("pid"), holder.namespace("user")
         link = os.readlink(f"/proc/self/fd/{pidns}")
         assert shell(["--userns", userns, "--pidns", pidns], "readlink /proc/self/ns/pid; test -e /proc/1",
                      base=WITH_PROC).strip() == link
@@ -121,8 +120,7 @@ def test_pidns_joins_and_is_the_parent_of_a_new_one():
 def test_the_supervisor_knows_its_child_before_command_runs():
     """Also where the intermediate process, which joins the pid namespace, is slow (delayed here)."""
     with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
-        inner = max(holder.pids)
-        result = run([*BASE, "--userns", holder.namespace("user", inner), "--pidns", holder.namespace("pid", inner)],
+        result = run([*BASE, "--userns", holder.namespace("user"), "--pidns", holder.namespace("pid")],
                      ["sh", "-c", "exit 7"],
                      prefix=["strace", "-f", "-qqq", "-o", "/dev/null", "-e", "inject=sendmsg:delay_enter=300000"])
         assert result.returncode == 7 and not result.stderr, result
@@ -131,8 +129,7 @@ def test_the_supervisor_knows_its_child_before_command_runs():
 def test_userns2_is_entered_after_setup():
     with Holder("--user", "--map-current-user", "--keep-caps",
                 inner=["unshare", "--user", "--map-current-user"]) as holder:
-        pid = max(holder.pids)
-        second = holder.namespace("user", pid)
+        second = holder.namespace("user")
         parent = fcntl.ioctl(second, 0xb702)  # NS_GET_PARENT
         seen = shell(["--userns", keep(parent), "--userns2", second], "readlink /proc/self/ns/user", base=WITH_PROC)
         assert seen.strip() == os.readlink(f"/proc/self/fd/{second}")

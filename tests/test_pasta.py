@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from lines import form_args, forms
+from lines import SOON, form_args, forms
 from peers import Server, client, echo
-from sandbox import (BASE, IS_ROOT, PATIENCE, PREFIX, as_user, assert_ok, assert_refused, host_mounts, line_from, refused, run, session_members, start,
+from sandbox import (BASE, IS_ROOT, PREFIX, as_user, assert_ok, assert_refused, host_mounts, line_from, refused, run, session_members, start,
                      status_fields, wait_for)
 
 NET = [*BASE, "--unshare-net", "--net-pasta"]
@@ -388,7 +388,7 @@ def test_a_pasta_that_ends_is_no_network(script, why, fake):
 
 def test_a_pasta_that_never_gets_ready_is_ended_with_the_run(fake, box):
     script = f"echo $$ >{box}/pid; sleep 1000 & wait"
-    result = run([*NET, "--timeout", 0.2 * PATIENCE], ["echo", "COMMAND RAN"], prefix=fake(script))
+    result = run([*NET, "--timeout", SOON], ["echo", "COMMAND RAN"], prefix=fake(script))
     assert (result.returncode, result.stdout) == (124, ""), result
     assert not list(session_members(int((box / "pid").read_text())))
     if os.environ.get("BWRAPISH_WAITS"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lines import SHORT
 from sandbox import (BASE, FULL, LONG, SHELL, Life, Terminal, close, inside, keep, pipe, python, python_prefix, read_json, refused, run,
                      wait_for)
 
@@ -364,8 +365,7 @@ def test_a_closed_terminal_ends_command(form):
 def test_a_terminal_that_takes_nothing_does_not_stop_the_time(form):
     """Nobody reads what COMMAND writes, and the terminal is full."""
     life = Life()
-    args = [*pty(form), "--timeout", "1", "--kill-after", "0.2"]
-    with Terminal(args, ["sh", "-c", "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done"], pass_fds=[life.held]) as terminal:
+    with Terminal([*pty(form), *SHORT], ["sh", "-c", "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done"], pass_fds=[life.held]) as terminal:
         modes = Modes(terminal)
         assert terminal.process.wait(LONG) in (124, 137) and modes.are_back()
         life.assert_over()
@@ -404,15 +404,15 @@ while True: time.sleep(0.01)"""
 def test_ctrl_c_is_of_commands_terminal(form):
     code = """import os, signal, time
 times = []
-signal.signal(signal.SIGINT, lambda *_: times.append(1))
+signal.signal(signal.SIGINT, lambda *_: times.append(os.write(1, b"caught\\n")))
 print("ready", flush=True)
 while len(times) < 2: time.sleep(0.01)
 os._exit(9)"""
     with Terminal(pty(form), python(code), prefix=SHELL) as terminal:
         terminal.read_until("ready")
-        for _ in range(2):
-            terminal.type("\x03")
-            time.sleep(0.2)
+        terminal.type("\x03")
+        terminal.read_until("caught")
+        terminal.type("\x03")
         assert terminal.wait() == 9
     assert terminal.text.count("^C") == 2
 

@@ -86,10 +86,7 @@ def test_nothing_is_reachable_in_a_joined_user_namespace(more):
 @pytest.mark.parametrize("more", [[], ["--unshare-pid"]], ids=str)
 def test_nothing_is_reachable_in_a_joined_pid_namespace(more):
     with Holder("--user", "--map-current-user", "--pid", "--fork", "--kill-child") as holder:
-        pid = max(holder.pids)
-        result = run([*WITH_PROC, "--userns", holder.namespace("user", pid), "--pidns", holder.namespace("pid", pid),
-                      *more],
-                     python(REACH))
+        result = run([*WITH_PROC, "--userns", holder.namespace("user"), "--pidns", holder.namespace("pid"), *more], python(REACH))
         assert_ok(result)
         assert result.stdout.endswith(" []\n")
 
@@ -163,9 +160,8 @@ def test_setup_is_out_of_reach_of_root_of_a_namespace_that_is_joined_second(more
 def test_setup_is_out_of_reach_of_root_of_a_joined_namespace_with_other_ids(line, box):
     box.chmod(0o777)
     with Holder("--user", "--keep-caps") as holder:
-        pid = max(holder.pids)
         for kind in ("uid_map", "gid_map"):
-            Path(f"/proc/{pid}/{kind}").write_text("0 100000 1000\n1000 0 1\n")
+            Path(f"/proc/{holder.pid}/{kind}").write_text("0 100000 1000\n1000 0 1\n")
         namespace = holder.namespace("user")
         args = ["--userns", namespace, "--uid", "7", "--gid", "7", *line]
         assert seen_by_root_of(namespace, args, box) == "True []\n"

@@ -5,12 +5,13 @@ import re
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from lines import LIMIT_FORMS, SHORT, limit_forms
+from lines import LIMIT_FORMS, SHORT, SOON, limit_forms
 from sandbox import (BASE, LONG, READY, assert_ok, assert_refused, at_eof, close, content, data_fd, keep, line_from, pipe, python,
-                     read_json, refused, run, start)
+                     read_json, refused, run, start, wait_for)
 
 
 # ---- --timeout ----
@@ -36,7 +37,7 @@ def test_a_reader_that_goes_away_costs_nobody_the_status():
 @pytest.mark.parametrize("command, cause", [("kill -9 $$", "signal"), ("sleep 20", "timeout")])
 def test_the_cause_of_the_end_is_told(command, cause):
     fd = data_fd()
-    run([*BASE, "--timeout", "0.4", "--json-status-fd", fd], ["sh", "-c", command])
+    run([*BASE, "--timeout", SOON, "--json-status-fd", fd], ["sh", "-c", command])
     assert content(fd)[-2]["ended-by"] == cause
 
 
@@ -46,7 +47,7 @@ def test_what_a_killed_command_has_used_is_told(form, more):
     if more and form not in ("pid namespace", "everything"):
         pytest.skip("--as-pid-1 needs --unshare-pid")
     fd = data_fd()
-    result = run([*BASE, *LIMIT_FORMS[form], *more, "--timeout", "1.6", "--kill-after", "0.2", "--json-status-fd", fd],
+    result = run([*BASE, *LIMIT_FORMS[form], *more, *SHORT, "--json-status-fd", fd],
                  python("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass"))
     assert result.returncode == 137, result
     usage = content(fd)[-2]
@@ -74,7 +75,8 @@ def test_a_report_that_nobody_takes_is_not_waited_for_beyond_the_end(option, end
     with start([*BASE, "--unshare-pid", *(SHORT if end == "time" else []), option, write_end],
                ["echo", "COMMAND RAN"]) as process:
         if end == "signal":
-            time.sleep(0.5)
+            wait_for(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text, what="the sandbox")
+            time.sleep(0.2)
             process.terminate()
         assert process.wait(LONG) == (124 if end == "time" else 143)
         assert process.stdout.read() == ""

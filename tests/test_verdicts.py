@@ -2,7 +2,7 @@
 import pytest
 
 from cgroups import group, needs
-from lines import form_args
+from lines import SHORT, SOON, form_args
 from sandbox import BASE, BINARY, FULL, KILL, PREFIX, bpf, data_fd, python, python_prefix, run
 
 with_supervisor = pytest.mark.parametrize("form", ["supervised", "with pid 1", "as pid 1", "die with parent"])
@@ -20,15 +20,15 @@ def name(request, box):
 
 @pytest.mark.parametrize("form", ["supervised", "with pid 1", "die with parent"])
 def test_the_end_of_the_time_is_told(form):
-    args = [*BASE, *form_args(form), "--timeout", "0.4"]
+    args = [*BASE, *form_args(form), "--timeout", str(SOON)]
     result = run(args, ["sleep", "60"])
-    assert (result.returncode, result.stderr) == (124, f"{PREFIX}{at(args, '--timeout')}: the time was up after 400 ms: COMMAND was asked to end by SIGTERM\n")
+    assert (result.returncode, result.stderr) == (124, f"{PREFIX}{at(args, '--timeout')}: the time was up after {round(SOON * 1000)} ms: COMMAND was asked to end by SIGTERM\n")
 
 
 def test_that_the_end_of_the_time_took_a_kill_is_told():
-    args = [*BASE, "--unshare-pid", "--timeout", "0.4", "--kill-after", "0.1"]
+    args = [*BASE, "--unshare-pid", *SHORT]
     result = run(args, ["sleep", "60"], prefix=python_prefix("signal.signal(signal.SIGTERM, signal.SIG_IGN)"))
-    assert result.returncode == 137 and "was asked to end by SIGTERM, and killed 100 ms later, since it did not\n" in result.stderr
+    assert result.returncode == 137 and "was asked to end by SIGTERM, and killed 200 ms later, since it did not\n" in result.stderr
 
 
 @with_supervisor
