@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lines import SOON
 from overlays import (BACKENDS, CALLERS, fuse_prefix, give, helpers_of, layers, listed, merge, need_kernel_overlay,
                       needs_fuse, tree)
-from sandbox import (BASE, PATIENCE, WITH_PROC, at_eof, close, command_line, data_fd, line_from, pipe, python, readable,
+from sandbox import (BASE, WITH_PROC, at_eof, close, command_line, data_fd, line_from, pipe, python, readable,
                      session_members, start, wait_for)
 
 
@@ -70,7 +71,7 @@ def test_changes_are_listed_where_limits_are_set(backend, tree):
 def test_a_helper_with_limits_ends_with_the_sandbox(end, tree):
     give("root", tree)
     block_fd, go_fd = pipe()
-    options = {"end": [], "time": ["--timeout", str(PATIENCE)], "parent": ["--die-with-parent"],
+    options = {"end": [], "time": ["--timeout", SOON], "parent": ["--die-with-parent"],
                "SIGTERM before the start": ["--block-fd", block_fd]}
     args = [*WITH_PROC, *LIMIT, *options[end], "--overlay-backend", "fuse", *layers(tree), "--tmp-overlay", "/m"]
     script = "echo 1 >/m/x; sleep 1" if end == "end" else "sleep 50"

@@ -55,6 +55,9 @@ class UserManager:
         private = self.runtime / "systemd" / "private"
         wait_for(lambda: private.is_socket() or self.process.poll() is not None, 120, "the manager's start")
         assert self.process.poll() is None
+        # Its first answer, over a bus that is started for that, takes longest.
+        ping = ["busctl", "--user", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.DBus.Peer", "Ping"]
+        wait_for(lambda: subprocess.run([*self.prefix, *ping], capture_output=True).returncode == 0, 120, "the manager's answer")
 
     def in_place_of_busctl(self, path):
         """A prefix: the same, with something else where busctl is."""
