@@ -11,11 +11,10 @@ import signal
 import socket
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 
-from sandbox import BINARY, ENV, REPO, TIMEOUT, kill_session, line_from, session_members, wait_for
+from sandbox import BINARY, ENV, REPO, TIMEOUT, kill_session, line_from, processes_with, session_members, wait_for
 
 
 def recipe(beginning):
@@ -87,7 +86,7 @@ def test_the_proxy_of_the_session_bus_lets_one_name_be_reached_and_ends(box, bus
 def test_a_proxy_of_the_session_bus_that_ends_takes_the_sandbox_with_it(box, bus):
     with pasted(bus_recipe(), "echo ready; exec sleep 60", box, DBUS_SESSION_BUS_ADDRESS=bus) as shell:
         assert line_from(shell) == "ready"
-        proxy = next(pid for pid in session_members(shell.pid) if "xdg-dbus-proxy" in Path(f"/proc/{pid}/comm").read_text())
+        proxy, = processes_with(bus, program="xdg-dbus-proxy")
         os.kill(proxy, signal.SIGKILL)
         shell.wait(TIMEOUT)
 
@@ -105,10 +104,9 @@ def site(box):
     handler = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=pages)) as server, socket.socket() as free:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the proxy does so, too, and listens on it; nobody else gets it
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        yield server.server_port, port
+        yield server.server_port, free.getsockname()[1]
         server.shutdown()
 
 
