@@ -92,12 +92,12 @@ def test_a_helper_with_limits_ends_with_the_sandbox(end, tree):
 # The supervisor's other children are the helpers.
 FIND_HELPERS = """
 import ctypes, os, signal, struct, sys, time
-def parent(pid):
+def state_and_parent(pid):
     try:
-        return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[:2]
     except OSError:
-        return 0
-helpers = [int(p) for p in os.listdir("/proc") if p.isdigit() and int(p) != os.getpid() and parent(p) == os.getppid()]
+        return ["X", "0"]
+helpers = [int(p) for p in os.listdir("/proc") if p.isdigit() and int(p) != os.getpid() and int(state_and_parent(p)[1]) == os.getppid()]
 assert helpers
 """
 
@@ -112,7 +112,12 @@ def test_a_killed_reader_is_told(caller, tree):
     assert result.stderr.count("\n") == 1 and at_eof(read_fd)
 
 
-KILL_FUSE = "exec " + shlex.join(python(FIND_HELPERS + "for pid in helpers:\n    if 'fuse' in open(f'/proc/{pid}/comm').read(): os.kill(pid, 9)"))
+KILL_FUSE = "exec " + shlex.join(python(FIND_HELPERS + """
+for pid in helpers:
+    if "fuse" in open(f"/proc/{pid}/comm").read():
+        os.kill(pid, 9)
+        while state_and_parent(pid)[0] not in "ZX": time.sleep(0.001)  # or the end of COMMAND might be the first to be seen
+"""))
 
 
 @needs_fuse
