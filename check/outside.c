@@ -173,6 +173,12 @@ void outside_look(const struct run *run, struct outside *ret_outside)
 			note(ret_outside,
 			     arena_printf("%s would make %s on the host",
 					  position_text(op->position), op->outer_path));
+		struct stat status;
+		if (path && op->kind == OP_FILE && lstat(path, &status) == 0 &&
+		    S_ISDIR(status.st_mode))
+			refuse(ret_outside, STAGE_BUILD,
+			       problem_at(op->position, "Can't write the file %s: %s",
+					  op->inner_path, errno_text(EISDIR)));
 		if (holder && changes_what_is_there(op))
 			note(ret_outside, arena_printf("%s is not tried: it would change the host",
 						       position_text(op->position)));

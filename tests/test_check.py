@@ -312,6 +312,7 @@ WRONG_OUTSIDE = {
     "a stub in a directory that may not be written to": ["--bind", ".", "/w", "--mask", "/w/locked/new"],
     "what is below a stub that is a file": ["--bind", ".", "/w", "--protect", "/w/new", "--protect", "/w/new/below"],
     "a mode of what is missing": ["--bind", ".", "/w", "--dir", "/w/new", "--chmod", "0700", "/w/new", "--chmod", "0700", "/w/none"],
+    "a file on a directory": ["--bind", ".", "/w", "--file", 0, "/w/up"],
     "RWSRC as a layer": ["--overlay-src", "up", "--overlay", "up", "work", "/x"],
 }
 
@@ -330,7 +331,7 @@ def own(box):
 
 def check_and_run(own, words):
     """What both say, with places in the box."""
-    line = [*BASE, *(own / word if word[0] not in "-/" else word for word in words)]
+    line = [*BASE, *(data_fd() if word == 0 else own / word if word[0] not in "-/" else word for word in words)]
     before = tree(own)
     findings, _ = check(line, ["true"])
     assert tree(own) == before
