@@ -15,7 +15,7 @@ struct pin {
 	int mount_fd;               /* -1: skipped, parked, or nothing to pin */
 	bool skipped, is_root;      /* its source need not exist, and does not; / was made of it */
 	bool parked;                /* attached in the scratch tmpfs under the operation's number */
-	bool stays, is_directory;   /* where the host has it: newroot.c */
+	bool is_directory, stays;   /* the latter: no clone, it is the host's tree: newroot.c */
 	enum proc_form proc_form;   /* of a --proc and its like */
 	uint64_t mount_id;          /* 0: nobody has asked yet */
 	const char *source;         /* where on the host; NULL: of no interest */
