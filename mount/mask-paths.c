@@ -321,9 +321,8 @@ static bool is_held(const struct run *run, const struct masked *passed, const ch
 struct sight {
 	const struct op *op;
 	const char *inner;
-	uint64_t mount_id; /* 0: one of several, as whose layers it is */
+	uint64_t mount_id; /* 0: an overlay's or a part's, which shows a layer */
 	bool is_tried;     /* as the view */
-	bool is_copy;      /* of a layer that nothing is written to */
 };
 
 static struct sight sight_of(const struct view *view, const char *rest)
@@ -378,7 +377,7 @@ static void check_covered(const struct run *run, const struct masked *masked,
 	struct sight above = *sight;
 	above.inner = arena_copy(sight->inner, path_split(sight->inner, &name));
 	AUTO_CLOSE int fd =
-		mask_mounts_stay(run) || sight->is_copy ? -1 : look(run, &above, &found);
+		mask_mounts_stay(run) || !sight->mount_id ? -1 : look(run, &above, &found);
 	if (fd >= 0 && !is_read_only(&above, fd) && mask_can_make_in(run, fd))
 		die_replaced(masked, sight, sight->inner);
 }
@@ -478,7 +477,7 @@ static void check_layers(const struct paths *paths, const struct masked *masked,
 			bool is_upper = plan_as_asked(op)->overlay->upper.path && !layer[1];
 			bool matters = is_upper || (masked->op->kind == OP_MASK &&
 						    (!masked->parent.ino || masked->is_stub));
-			struct sight sight = { .op = op, .is_copy = !is_upper };
+			struct sight sight = { .op = op, .mount_id = is_upper ? view->id : 0 };
 			if (matters && path_is_within(path, *layer)) {
 				sight.inner = below(view->inner, behind(path, *layer));
 				check_sight(paths->run, masked, &sight);

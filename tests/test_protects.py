@@ -261,6 +261,16 @@ def test_what_something_else_covers_at_a_second_path_is_an_error_where_user_name
     shell([*args, "--unshare-user", "--disable-userns"], "! mv /again/a /again/moved 2>/dev/null && ! rmdir /again/a 2>/dev/null", [])
 
 
+def test_what_something_else_covers_in_rwsrc_is_an_error_where_user_namespaces_stay(proj, box):
+    (box / "work").mkdir()
+    base = [*FULL, "--ro-bind", proj, "/kept", "--overlay-backend", "kernel", "--overlay-src", box / "proj/a",
+            "--overlay", proj / ".git", box / "work", "/o", "--ro-bind", "/usr/bin/env", "/o/config", *DROP]
+    if run([*base, "--unshare-user"], ["true"]).returncode:
+        pytest.skip("no overlay")
+    refused([*base, "--protect", "/kept/.git/config"], "--protect (argument", "COMMAND can replace it by another path, /o/config")
+    assert_ok(run([*base, "--protect", "/kept/.git/config", "--unshare-user", "--disable-userns"], ["true"]))
+
+
 def test_a_way_through_a_layer_that_can_be_replaced_is_an_error_that_names_both(ways):
     ways, args = ways
     args = [*args, "--overlay-backend", "kernel", "--overlay-src", "/usr/share/doc", "--overlay-src", ways, "--ro-overlay", "/o"]
