@@ -76,28 +76,15 @@ void data_copy(const struct run *run, const struct op *op, int file_fd)
 	}
 }
 
-/* On a mount of its own: what is written to cannot be made read-only, as / is with all that lies on it (EBUSY). */
-static int open_apart(const struct run *run, int tmpfs_fd, const char *name)
-{
-	AUTO_CLOSE int clone = sys_open_tree(tmpfs_fd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	return clone < 0 ? -1
-			 : openat(run->host->proc_fd, arena_printf("self/fd/%d", clone),
-				  O_WRONLY | O_CLOEXEC);
-}
-
 static void make_file(const struct run *run, size_t number, int tmpfs_fd, const char *name)
 {
 	const struct op *op = &run->plan->root.ops[number];
 	const char *text = op->kind == OP_RESOLV_CONF ? etc_resolv_conf(run, op) : op->text;
 	AUTO_CLOSE int file_fd =
 		openat(tmpfs_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, op->mode);
-	if (file_fd >= 0 && op->kind == OP_HOSTS) { /* what stands in it is known later */
-		close_fd(&file_fd);
-		file_fd = open_apart(run, tmpfs_fd, name);
-	}
 	if (file_fd < 0)
 		die_errno(errno, "%s: Can't make a private file", position_text(op->position));
-	if (op->kind == OP_HOSTS) {
+	if (op->kind == OP_HOSTS) { /* what stands in it is known later */
 		run->mounts->pins[number].file_fd = file_fd;
 		file_fd = -1;
 	} else if (!text)

@@ -53,17 +53,17 @@ static void note_type(const struct run *run, const struct op *op, struct pin *pi
 
 /* Whether / of the host, shown at /, needs no clone: our copy of the mount namespace is one already. So where it was
  * made with a user namespace, whose copy has slave mounts only, all of them locked, and / on top of it
- * (mount_namespaces(7), create_user_ns()); and where nobody writes to the host's tree by another path once its flags
- * are set. */
+ * (mount_namespaces(7), create_user_ns()); and where setup puts nothing on the host's tree to work with (data.c), and
+ * writes to nothing in it once its flags are set. */
 static bool can_stay(const struct run *run, const struct op *op)
 {
 	const struct plan *plan = run->plan;
 	if (op != plan->root.ops || !plan_first_op_is_root(plan) || !op->outer_path ||
 	    !streq(op->outer_path, "/") || !(run->shape.namespaces & CLONE_NEWUSER) ||
-	    run->mounts->scratch.exists || plan_has_op(plan, OP_OVERLAY))
+	    run->mounts->scratch.exists)
 		return false;
-	for (size_t i = 0; i < plan->root.n_ops; i++)
-		if (plan->root.ops[i].makes_source)
+	for (const struct op *other = op; other < op + plan->root.n_ops; other++)
+		if (other->kind == OP_OVERLAY || other->makes_source || plan_is_private_file(other))
 			return false;
 	return true;
 }

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from lines import form_args, forms
+from lines import TAKE_WORDS, descriptor_for, each, form_args, forms
 from masks import DROP
 from overlays import CALLERS, fuse_prefix, needs_fuse, tree  # noqa: F401 (a fixture)
 from sandbox import BASE, TIMEOUT, assert_ok, assert_refused, bpf, data_fd, host_mounts, inside, mounts_inside, parse_mountinfo, refused, run, shell, start
@@ -295,3 +295,19 @@ def test_the_host_at_root_has_the_mounts_that_a_copy_has(args, limit, box):
     assert_ok(copied)
     stays, copied = (Counter(parse_mountinfo(result.stdout)) for result in (stays, copied))
     assert stays == copied and {f"{box}/src/b/deep", f"{box}/src/closed/inner"} <= {mount.point for mount in stays}
+
+
+# Those of overlays have the host's tree copied, the other two want something there already.
+SHOWN = [option for option in TAKE_WORDS if "DEST" in option.words and not option.name.endswith("overlay") and option.name not in ("--lock-file", "--remount-ro")]
+
+
+@each(SHOWN)
+def test_nothing_of_setups_is_left_on_a_root_that_is_the_hosts(option, box):
+    """Whatever is shown below: there are the host's mounts, and what the line says."""
+    first = {"SRC": "/usr", "DEST": "/tmp/x", "TEXT": "text"}.get(option.words[0])
+    lines = [["--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--tmpfs", "/tmp", *("/tmp/x" if word == "/x" else word for word in
+              option.line(descriptor_for(option, box, None) if first is None else first))] for _ in range(2)]
+    stays, copied = (run(line, ["cat", "/proc/self/mountinfo"], prefix=prefix) for line, prefix in zip(lines, ([], ["prlimit", "--nofile=32:32"])))
+    assert_ok(stays)
+    assert_ok(copied)
+    assert Counter(parse_mountinfo(stays.stdout)) == Counter(parse_mountinfo(copied.stdout))
