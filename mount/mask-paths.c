@@ -321,16 +321,13 @@ static bool is_held(const struct run *run, const struct masked *passed, const ch
 struct sight {
 	const struct op *op;
 	const char *inner;
-	uint64_t mount_id; /* 0: an overlay's or a part's, which shows a layer */
+	uint64_t mount_id; /* 0: one of several, as whose layers it is */
 	bool is_tried;     /* as the view */
 };
 
 static struct sight sight_of(const struct view *view, const char *rest)
 {
-	return (struct sight){ .op = view->op,
-			       .inner = below(view->inner, rest),
-			       .mount_id = view->id,
-			       .is_tried = view->is_tried };
+	return (struct sight){ view->op, below(view->inner, rest), view->id, view->is_tried };
 }
 
 static int look(const struct run *run, const struct sight *sight, struct kernel_statx *ret)
@@ -377,7 +374,7 @@ static void check_covered(const struct run *run, const struct masked *masked,
 	struct sight above = *sight;
 	above.inner = arena_copy(sight->inner, path_split(sight->inner, &name));
 	AUTO_CLOSE int fd =
-		mask_mounts_stay(run) || !sight->mount_id ? -1 : look(run, &above, &found);
+		mask_mounts_stay(run) || masked->is_copied ? -1 : look(run, &above, &found);
 	if (fd >= 0 && !is_read_only(&above, fd) && mask_can_make_in(run, fd))
 		die_replaced(masked, sight, sight->inner);
 }
@@ -442,10 +439,7 @@ static void check_part(const struct run *run, const struct masked *masked, const
 static void check_sight(const struct run *run, const struct masked *masked,
 			const struct sight *sight)
 {
-	if (masked->parent.ino)
-		check_room(run, masked, sight);
-	else
-		check_whole(run, masked, sight);
+	(masked->parent.ino ? check_room : check_whole)(run, masked, sight);
 }
 
 /* ---- one after the other ---- */
@@ -477,10 +471,16 @@ static void check_layers(const struct paths *paths, const struct masked *masked,
 			bool is_upper = plan_as_asked(op)->overlay->upper.path && !layer[1];
 			bool matters = is_upper || (masked->op->kind == OP_MASK &&
 						    (!masked->parent.ino || masked->is_stub));
-			struct sight sight = { .op = op, .mount_id = is_upper ? view->id : 0 };
 			if (matters && path_is_within(path, *layer)) {
-				sight.inner = below(view->inner, behind(path, *layer));
+				const char *rest = behind(path, *layer);
+				struct sight sight = { .op = op,
+						       .inner = below(view->inner, rest) };
+				struct spot spot = { view->spot.device,
+						     below(view->spot.path, rest) };
+				struct masked there = *masked;
+				there.is_copied = !is_upper;
 				check_sight(paths->run, masked, &sight);
+				check_mounts(paths, &there, spot);
 			} else if (is_upper && path_is_within(*layer, path)) {
 				check_part(paths->run, masked, view);
 			}

@@ -37,8 +37,8 @@ struct masked {
 	uint64_t mount_id, below_id; /* and of the one that it lies on */
 	/* is_own_tmpfs: in which more is made; stays_covered: no operation comes that could uncover it */
 	bool was_mount_root, was_writable, is_stub, is_own_tmpfs, stays_covered;
-	const char *name;       /* of what is passed, or a stub to be, in its parent; else NULL */
-	bool is_file, is_below; /* that stub; mounted below it (mask-paths.c) */
+	const char *name; /* of what is passed, or a stub to be, in its parent; else NULL */
+	bool is_file, is_below, is_copied; /* that stub; mounted below it; in a layer */
 };
 
 struct mask_pins; /* mask-pins.c */

@@ -25,6 +25,10 @@ SECOND_PATHS = {
                       "--overlay (argument", "/o/config"),
     "of a part, by an overlay": ("--bind {0}/proj /p --protect /p/.git --overlay-src {0}/proj/a --overlay {0}/proj/.git/hooks {0}/work /o",
                                  "--overlay (argument", "a part of it, at /o"),
+    "by what is shown of an overlay": ("--bind {0}/proj /p --protect /p/.git/config --overlay-src {0}/proj/a --overlay {0}/proj/.git {0}/work /o"
+                                       " --bind-inner /o /i --tmpfs /o", "--bind-inner (argument", "/i/config"),
+    "by what protects it on an overlay": ("--bind {0}/proj /p --overlay-src {0}/proj/a --overlay {0}/proj/.git {0}/work /o --protect /o/config"
+                                          " --mask /p/.git/config", "--overlay (argument", "/o/config"),
     "by a mount of the host's": ("--bind {0}/proj /p --protect /p/.git/config --bind {0}/more /more", "--bind (argument", "/more/git/config"),
     "of a part, by a mount of the host's": ("--bind {0} /all --mask /all/proj", "--bind (argument", "a part of it, at /all/more/git"),
     "of what the host has mounted": ("--bind {0}/more /more --protect /more/git/config --bind {0}/proj/.git /git", "--bind (argument",
